@@ -1,0 +1,106 @@
+# Everything needs only Python >= 3.11: `make setup` brings the rest from the package index, pinned by hashes.
+# Works as any user, root included. Override with e.g. `make run PORT=9000 DATA_DIR=/tmp/x PYTHON=python3.12`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PORT ?= 8080
+DATA_DIR ?= .data
+RPS ?= 500
+DURATION ?= 30
+# Some shells export HOST with the machine's name, so only the command line counts.
+ifneq ($(origin HOST),command line)
+HOST := http://127.0.0.1:$(PORT)
+endif
+# More arguments for pytest, e.g. ARGS="-k money -x".
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCKS := requirements-bootstrap.lock requirements.lock
+
+# One cache folder for pip, uv and the resolved Java archives; HOME may be unset.
+export XDG_CACHE_HOME := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,/var/tmp/cache-$(shell id -u)))
+export PIP_CACHE_DIR ?= $(XDG_CACHE_HOME)/pip
+export UV_CACHE_DIR ?= $(XDG_CACHE_HOME)/uv
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv does not read pip's settings: pass a configured index on.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+export UV_LINK_MODE ?= copy
+# Not the caller's packages, but ours.
+unexport PYTHONHOME
+
+.PHONY: setup lint format type test run stack loadtest bench lock clean help
+
+setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
+	@:
+
+$(STAMP): $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python >= 3.11 is needed and $(PYTHON) is not; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "setup 1/3: $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "setup 2/3: the installer"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
+	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, about 500 MB when unpacked"
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || { echo "uv could not install; trying pip, which is slower" >&2; \
+	       $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
+	@touch $(STAMP)
+
+lint: setup ## ruff (check and format), mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Let ruff format and fix the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: setup ## mypy --strict alone
+	$(BIN)/mypy
+
+test: lint ## All checks, then every test, against real servers
+	$(BIN)/python -m pytest $(ARGS)
+
+run stack: export PORT := $(PORT)
+run stack: export DATA_DIR := $(DATA_DIR)
+ifdef MARKET_MAKER
+run stack: export MARKET_MAKER := $(MARKET_MAKER)
+endif
+ifdef RATE_LIMITS
+run stack: export RATE_LIMITS := $(RATE_LIMITS)
+endif
+
+run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
+	@exec $(BIN)/python -m exchange.local run
+
+stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
+	@exec $(BIN)/python -m exchange.local stack
+
+loadtest: setup ## Load a running exchange: RPS=500 DURATION=30 (seconds) HOST=http://127.0.0.1:8080
+	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) --host $(HOST)
+
+bench: setup ## Measure the matching engine alone
+	@exec $(BIN)/python -m loadtest.bench.engine
+
+lock: setup ## Resolve pyproject.toml anew into the lock files
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
+	echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements-bootstrap.lock
+	@! grep -n '://' $(LOCKS)
+
+clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build
+	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

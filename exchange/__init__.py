@@ -1,0 +1,1 @@
+"""Code shared by the engine and the services: contracts, money, ports and their adapters."""

@@ -1,0 +1,1 @@
+"""The ports' implementations. Only main modules import them."""

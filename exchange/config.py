@@ -1,0 +1,60 @@
+"""Settings: read once in a main module from `EXCHANGE_*` variables, frozen, unknown ones refused."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "SettingsError"]
+
+
+class SettingsError(Exception):
+    """The environment holds a setting that nobody knows, or a value that is none."""
+
+
+class Settings(BaseSettings):
+    """Every knob of every process. Times in milliseconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="EXCHANGE_", frozen=True, extra="forbid")
+
+    shard: int = 0
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data_dir: Path = Path(".data")
+    log_level: str = "INFO"
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
+    cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    market_data_url: str = "http://127.0.0.1:8080"
+
+    command_tick_ms: int = 2
+    command_deadline_ms: int = 10_000
+    commands_waiting_max: int = 10_000
+    log_deadline_ms: int = 8_000
+    database_deadline_ms: int = 5_000
+    cache_deadline_ms: int = 2_000
+    database_pool_size: int = 8
+    body_size_bytes_max: int = 16_384
+    request_deadline_ms: int = 15_000
+
+    # 32 bytes as hex, or a path to a file that holds them; made on first use in local modes.
+    secret_key_file: Path = Path(".data/secret.key")
+    session_lifetime_s: int = 86_400
+    faucet: bool = False
+    rate_limits: bool = True
+    snapshot_every_commands: int = 100_000
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment. Raises SettingsError on a name or value that is not understood."""
+        known = {f"EXCHANGE_{name.upper()}" for name in cls.model_fields}
+        unknown = sorted(n for n in os.environ if n.startswith("EXCHANGE_") and n not in known)
+        if unknown:
+            raise SettingsError(f"unknown settings: {', '.join(unknown)}")
+        try:
+            return cls()
+        except ValueError as error:
+            raise SettingsError(str(error)) from error

@@ -1,0 +1,1 @@
+"""The only definition of every message that crosses a process border."""

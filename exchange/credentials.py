@@ -1,0 +1,366 @@
+"""API keys as the services see them, and the secret box that their secrets rest in.
+
+A key is found by its SHA-256, never by its text. Found keys are kept in the process for a few
+seconds; a revocation is told to every process over the cache's channel `api_keys:revoked`, and when
+the cache is away that time to live is the bound.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import asyncpg
+import redis.asyncio
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from redis.exceptions import RedisError
+
+from exchange.service import Resources
+
+__all__ = [
+    "API_KEY_LENGTH",
+    "ED25519",
+    "HMAC",
+    "REVOKED_CHANNEL",
+    "ApiKey",
+    "Credentials",
+    "CredentialsError",
+    "CredentialsUnavailableError",
+    "PostgresCredentials",
+    "SecretCipher",
+    "SecretKeyError",
+    "hash_api_key",
+    "load_or_create_secret_key",
+]
+
+HMAC: Final = "HMAC"
+ED25519: Final = "ED25519"
+REVOKED_CHANNEL: Final = "api_keys:revoked"
+API_KEY_LENGTH: Final = 64
+SECRET_KEY_SIZE_BYTES: Final = 32
+
+_NONCE_SIZE_BYTES: Final = 12
+_LIFETIME_S: Final = 5.0
+_FOUND_MAX: Final = 50_000
+_UNKNOWN_MAX: Final = 10_000
+_SILENCE_S_MAX: Final = 5.0
+_RECONNECT_S_MAX: Final = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class CredentialsError(Exception):
+    """Keys cannot be looked up. Its kinds: CredentialsUnavailableError, SecretKeyError."""
+
+
+class CredentialsUnavailableError(CredentialsError):
+    """The database did not answer within the deadline: nothing is known about the key."""
+
+
+class SecretKeyError(CredentialsError):
+    """The data key is missing, damaged, or not the one that a secret was encrypted with."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """One valid API key.
+
+    `kind` is HMAC (then `secret` holds what signs) or ED25519 (then `public_key_pem`).
+    `permissions` are of READ, TRADE, WITHDRAW. `ip_allow_list` holds addresses and networks in CIDR
+    form; empty means everywhere.
+    """
+
+    api_key: str
+    user_id: int
+    kind: str
+    secret: bytes | None = field(repr=False)
+    public_key_pem: str | None
+    permissions: frozenset[str]
+    ip_allow_list: tuple[str, ...]
+
+    def allows_ip(self, address: str) -> bool:
+        """Whether a request from `address` may use this key. Text that is no address never may."""
+        if not self.ip_allow_list:
+            return True
+        try:
+            caller = ip_address(address)
+        except ValueError:
+            return False
+        # A socket open to both families shows IPv4 callers as ::ffff:a.b.c.d.
+        if isinstance(caller, IPv6Address) and caller.ipv4_mapped is not None:
+            caller = caller.ipv4_mapped
+        return any(caller in ip_network(allowed) for allowed in self.ip_allow_list)
+
+
+class Credentials(Protocol):
+    """Where a service that checks signatures gets its keys."""
+
+    async def find(self, api_key: str) -> ApiKey | None:
+        """Return the key, None when it is unknown or revoked. Raises CredentialsError."""
+        ...
+
+
+def hash_api_key(api_key: str) -> bytes:
+    """The name under which a key is stored: SHA-256 of its ASCII text, 32 bytes."""
+    return hashlib.sha256(api_key.encode("ascii")).digest()
+
+
+class SecretCipher:
+    """AES-256-GCM. Each secret is bound to its key: `aad` is the key's hash, so rows cannot be swapped."""
+
+    def __init__(self, data_key: bytes) -> None:
+        self._aead = AESGCM(data_key)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """The cipher of the data key in `path`, which is made on first use. Raises SecretKeyError."""
+        return cls(load_or_create_secret_key(path))
+
+    def encrypt(self, secret: bytes, aad: bytes) -> bytes:
+        """Return nonce and ciphertext."""
+        nonce = secrets.token_bytes(_NONCE_SIZE_BYTES)
+        return nonce + self._aead.encrypt(nonce, secret, aad)
+
+    def decrypt(self, sealed: bytes, aad: bytes) -> bytes:
+        """Undo `encrypt`. Raises SecretKeyError when data key, bytes or `aad` are others."""
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_SIZE_BYTES], sealed[_NONCE_SIZE_BYTES:], aad)
+        except (InvalidTag, ValueError) as error:
+            raise SecretKeyError("a secret was encrypted with another data key, or is damaged") from error
+
+
+def load_or_create_secret_key(path: Path) -> bytes:
+    """Return the 32 bytes of the data key; a missing file is made, readable by its owner only.
+
+    The file holds them as 64 hex digits, or raw. Any number of processes may call this at once: the
+    key appears under its name complete or not at all, and the first one wins. Raises SecretKeyError.
+    """
+    try:
+        try:
+            return _secret_key_in(path)
+        except FileNotFoundError:
+            _create_secret_key(path)
+            return _secret_key_in(path)
+    except OSError as error:
+        raise SecretKeyError(f"the data key {path} cannot be read or made: {error}") from error
+
+
+def _secret_key_in(path: Path) -> bytes:
+    content = path.read_bytes()
+    if len(content) == SECRET_KEY_SIZE_BYTES:
+        return content
+    try:
+        key = bytes.fromhex(content.decode("ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != SECRET_KEY_SIZE_BYTES:
+        raise SecretKeyError(f"{path} holds no data key: 64 hex digits or 32 bytes are expected")
+    return key
+
+
+def _create_secret_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_KEY_SIZE_BYTES).hex().encode("ascii") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, never replaces the key that another process has just made.
+        os.link(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class _RecentKeys:
+    """A bounded map that forgets the least recently used entry, and every entry after `_LIFETIME_S`."""
+
+    def __init__(self, entries_max: int) -> None:
+        self._entries_max = entries_max
+        self._entries: OrderedDict[bytes, tuple[float, ApiKey | None]] = OrderedDict()
+
+    def get(self, key_hash: bytes, now_s: float) -> tuple[float, ApiKey | None] | None:
+        entry = self._entries.get(key_hash)
+        if entry is None:
+            return None
+        if entry[0] <= now_s:
+            del self._entries[key_hash]
+            return None
+        self._entries.move_to_end(key_hash)
+        return entry
+
+    def put(self, key_hash: bytes, key: ApiKey | None, now_s: float) -> None:
+        self._entries[key_hash] = (now_s + _LIFETIME_S, key)
+        self._entries.move_to_end(key_hash)
+        if len(self._entries) > self._entries_max:
+            self._entries.popitem(last=False)
+
+    def forget(self, key_hash: bytes) -> None:
+        self._entries.pop(key_hash, None)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+
+class PostgresCredentials:
+    """Keys from the table `api_keys`. A component: `run` listens for revocations.
+
+    `find` works without `run` too, then a revoked key is refused after at most five seconds.
+    """
+
+    name = "credentials"
+
+    def __init__(
+        self,
+        database: "asyncpg.Pool[asyncpg.Record]",
+        cipher: SecretCipher,
+        cache: "redis.asyncio.Redis",
+        *,
+        database_deadline_ms: int,
+        cache_deadline_ms: int,
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._cache = cache
+        self._database_deadline_s = database_deadline_ms / 1000
+        self._cache_deadline_s = cache_deadline_ms / 1000
+        self._found = _RecentKeys(_FOUND_MAX)
+        # Kept apart, so that a flood of invented keys cannot push out the real ones.
+        self._unknown = _RecentKeys(_UNKNOWN_MAX)
+        self._revocations = 0
+        self._following = False
+
+    @classmethod
+    def from_resources(cls, resources: Resources) -> Self:
+        """Make it from a process's resources; the data key is read or made. Raises SecretKeyError."""
+        settings = resources.settings
+        return cls(
+            resources.database,
+            SecretCipher.from_file(settings.secret_key_file),
+            resources.cache,
+            database_deadline_ms=settings.database_deadline_ms,
+            cache_deadline_ms=settings.cache_deadline_ms,
+        )
+
+    async def find(self, api_key: str) -> ApiKey | None:
+        """Return the key, None when it is unknown or revoked. Raises CredentialsError."""
+        if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
+            return None
+        key_hash = hash_api_key(api_key)
+        now_s = time.monotonic()
+        entry = self._found.get(key_hash, now_s) or self._unknown.get(key_hash, now_s)
+        if entry is not None:
+            return entry[1]
+        revocations = self._revocations
+        key = await self._read(api_key, key_hash)
+        # A revocation may have passed while the row was on its way: then it is used once, not kept.
+        if revocations == self._revocations:
+            (self._unknown if key is None else self._found).put(key_hash, key, time.monotonic())
+        return key
+
+    async def _read(self, api_key: str, key_hash: bytes) -> ApiKey | None:
+        try:
+            async with asyncio.timeout(self._database_deadline_s):
+                row = await self._database.fetchrow(
+                    "SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, "
+                    "ip_allow_list FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL",
+                    key_hash,
+                )
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise CredentialsUnavailableError(f"keys cannot be read: {error!r}") from error
+        if row is None or not hmac.compare_digest(row["api_key"], api_key):
+            return None
+        sealed = row["secret_encrypted"]
+        return ApiKey(
+            api_key=api_key,
+            user_id=row["user_id"],
+            kind=row["kind"],
+            secret=None if sealed is None else self._cipher.decrypt(sealed, key_hash),
+            public_key_pem=row["public_key_pem"],
+            permissions=frozenset(row["permissions"]),
+            ip_allow_list=tuple(row["ip_allow_list"]),
+        )
+
+    def forget(self, key_hash: bytes) -> None:
+        """Ask the database again about this key the next time."""
+        self._revocations += 1
+        self._found.forget(key_hash)
+
+    async def start(self) -> None:
+        """Nothing to recover: the first look-up reads the database."""
+
+    async def run(self) -> None:
+        """Follow the revocations until cancelled. An absent cache is waited for, not an error."""
+        pause_s = 0.1
+        while True:
+            try:
+                await self._follow_revocations()
+            except (RedisError, TimeoutError, OSError) as error:
+                if self._following:
+                    logger.warning("revocations are not heard (%r): keys expire by time", error)
+                    pause_s = 0.1
+                self._following = False
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _RECONNECT_S_MAX)
+
+    async def _follow_revocations(self) -> None:
+        subscription = self._cache.pubsub()
+        try:
+            async with asyncio.timeout(self._cache_deadline_s):
+                await subscription.subscribe(REVOKED_CHANNEL)
+            while True:
+                self._heed(await self._next_message(subscription))
+        finally:
+            async with asyncio.timeout(self._cache_deadline_s):
+                await subscription.aclose()  # type: ignore[no-untyped-call]
+
+    async def _next_message(self, subscription: Any) -> Mapping[str, Any]:
+        message = await subscription.get_message(timeout=_SILENCE_S_MAX)
+        if message is None:
+            # A connection that died without a word looks like silence: make it answer.
+            async with asyncio.timeout(self._cache_deadline_s):
+                await subscription.ping()
+                while message is None:
+                    message = await subscription.get_message(timeout=self._cache_deadline_s)
+        found: Mapping[str, Any] = message
+        return found
+
+    def _heed(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            # Also after the client has reconnected by itself: what was said meanwhile is lost.
+            self._following = True
+            self._revocations += 1
+            self._found.clear()
+        elif message["type"] == "message":
+            data = message["data"]
+            try:
+                self.forget(bytes.fromhex(data if isinstance(data, str) else data.decode("ascii")))
+            except ValueError:
+                logger.warning("not a key's hash on %s", REVOKED_CHANNEL)
+
+    async def stop(self) -> None:
+        """Forget every secret."""
+        self._found.clear()
+        self._unknown.clear()
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Always ready: without the cache keys are still found, and revocations take effect by time."""
+        return {}

@@ -1,0 +1,109 @@
+"""The way of a command to the engine and of its outcome back (design decision 11).
+
+All commands submitted within one tick travel in one log record; the outcome is recognised by
+`command_id` on the event log, which every process that sends commands tails by itself.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+
+from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.commands import Command
+from exchange.ports import LogError, LogWriter
+
+__all__ = ["CommandGateway", "GatewayOverloadedError", "GatewayUnavailableError", "OutcomeUnknownError"]
+
+_COMMANDS_PER_RECORD_MAX = 1_000
+
+
+class GatewayOverloadedError(Exception):
+    """Too many commands are waiting; nothing was sent (Binance -1008)."""
+
+
+class GatewayUnavailableError(Exception):
+    """The log is known to be away; nothing was sent (Binance -1001)."""
+
+
+class OutcomeUnknownError(Exception):
+    """The command may or may not take effect (Binance -1007)."""
+
+
+class CommandGateway:
+    """Sends commands in ticks and hands each caller its outcome.
+
+    Run `run()` as a task; call `resolve()` with every outcome that the event tail delivers.
+    """
+
+    def __init__(
+        self, writer: LogWriter, *, tick_ms: int, deadline_ms: int, waiting_max: int = 10_000
+    ) -> None:
+        self._writer = writer
+        self._tick_s = tick_ms / 1000
+        self._deadline_s = deadline_ms / 1000
+        self._waiting_max = waiting_max
+        self._queue: list[Command] = []
+        self._waiting: dict[int, asyncio.Future[CommandOutcome]] = {}
+        self._wake = asyncio.Event()
+        # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
+        self._next_command_id = secrets.randbits(62) | 1
+        self.failure: Exception | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Commands without an outcome yet."""
+        return len(self._waiting)
+
+    def new_command_id(self) -> int:
+        """A fresh id for a command's first field."""
+        self._next_command_id = (self._next_command_id + 1) & (2**63 - 1) or 1
+        return self._next_command_id
+
+    async def submit(self, command: Command) -> CommandOutcome:
+        """Send one command and wait for what the engine decides.
+
+        Raises GatewayOverloadedError or GatewayUnavailableError when nothing was sent,
+        OutcomeUnknownError when the deadline passes or the log fails after sending.
+        """
+        if self.failure is not None:
+            raise GatewayUnavailableError(str(self.failure))
+        if len(self._waiting) >= self._waiting_max:
+            raise GatewayOverloadedError(f"{len(self._waiting)} commands are waiting")
+        future: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
+        self._waiting[command.command_id] = future
+        self._queue.append(command)
+        self._wake.set()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await future
+        except TimeoutError:
+            raise OutcomeUnknownError("no outcome within the deadline") from None
+        finally:
+            self._waiting.pop(command.command_id, None)
+
+    def resolve(self, outcomes: Iterable[CommandOutcome]) -> None:
+        """Wake the callers whose outcomes have come."""
+        for outcome in outcomes:
+            future = self._waiting.get(outcome.command_id)
+            if future is not None and not future.done():
+                future.set_result(outcome)
+
+    async def run(self) -> None:
+        """Send ticks until cancelled or the log fails; a failure is raised and ends the process."""
+        try:
+            while True:
+                await self._wake.wait()
+                if self._tick_s:
+                    await asyncio.sleep(self._tick_s)
+                self._wake.clear()
+                while self._queue:
+                    batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
+                    del self._queue[:_COMMANDS_PER_RECORD_MAX]
+                    await self._writer.append(encode_commands(batch))
+        except LogError as error:
+            # What was on its way may have landed: never continue past a failed publish.
+            self.failure = error
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(OutcomeUnknownError(str(error)))
+            raise

@@ -1,0 +1,31 @@
+"""The routes that operators and probes use, the same on every service: /healthz, /readyz, /metrics."""
+
+from collections.abc import Callable, Mapping
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+__all__ = ["Readiness", "add_operations_routes"]
+
+Readiness = Callable[[], Mapping[str, str | None]]
+
+
+def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
+    """Add the three routes. `readiness()` maps each part to None (works) or to what is wrong."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        parts = dict(readiness())
+        ready = all(problem is None for problem in parts.values())
+        body = {"ready": ready, "parts": {name: problem or "ok" for name, problem in parts.items()}}
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_route("/healthz", healthz)
+    app.add_route("/readyz", readyz)
+    app.add_route("/metrics", metrics)

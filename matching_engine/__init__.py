@@ -1,0 +1,1 @@
+"""The engine: one process, one thread, no I/O in `core`."""

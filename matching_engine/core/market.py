@@ -1,0 +1,70 @@
+"""One market: its rules, its book, and the walks over the book that need no change of state."""
+
+from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
+from exchange.contracts.commands import RegisterMarket
+from matching_engine.core.book import Book
+from matching_engine.core.order import Order
+from matching_engine.core.rules import ReferencePrice
+
+
+class Market:
+    """State of a market. `unit_atoms`: quote atoms of one tick times one lot."""
+
+    def __init__(self, rules: RegisterMarket, unit_atoms: int, book: Book, mode: int) -> None:
+        self.rules = rules
+        self.unit_atoms = unit_atoms
+        self.book = book
+        self.mode = mode
+        self.reference = ReferencePrice()
+        self.next_trade_id = 1
+        self.open_orders_of: dict[int, int] = {}
+
+    def crosses(self, side: int, price_ticks: int) -> bool:
+        """Whether an order of `side` at `price_ticks` (0: any price) would trade at once."""
+        best = self.book.best(SELL if side == BUY else BUY)
+        return best is not None and within_limit(side, price_ticks, best.price_ticks)
+
+    def fillable(
+        self, side: int, price_ticks: int, lots: int, user_id: int, stp_mode: int
+    ) -> tuple[int, int]:
+        """Walk the other side. Return (lots that would fill, their cost in tick·lots).
+
+        `price_ticks` 0 means any price. The user's own orders stop the walk or are passed over, as
+        the self-trade prevention mode says.
+        """
+        filled = cost = 0
+        maker = self.book.best(SELL if side == BUY else BUY)
+        while maker is not None and filled < lots and within_limit(side, price_ticks, maker.price_ticks):
+            if maker.user_id == user_id and stp_mode != STP_NONE:
+                if stp_mode != STP_EXPIRE_MAKER:
+                    break
+            else:
+                take = min(maker.open_lots, lots - filled)
+                filled += take
+                cost += take * maker.price_ticks
+            maker = self.book.following(maker)
+        return filled, cost
+
+    def fillable_for_quote(self, side: int, tick_lots: int, user_id: int, stp_mode: int) -> tuple[int, int]:
+        """As `fillable`, but bounded by the cost: never more than `tick_lots`."""
+        filled = cost = 0
+        maker: Order | None = self.book.best(SELL if side == BUY else BUY)
+        while maker is not None:
+            if maker.user_id == user_id and stp_mode != STP_NONE:
+                if stp_mode != STP_EXPIRE_MAKER:
+                    break
+            else:
+                take = min(maker.open_lots, (tick_lots - cost) // maker.price_ticks)
+                filled += take
+                cost += take * maker.price_ticks
+                if take < maker.open_lots:
+                    break
+            maker = self.book.following(maker)
+        return filled, cost
+
+
+def within_limit(side: int, limit_ticks: int, maker_ticks: int) -> bool:
+    """Whether a taker of `side` with this limit (0: none) accepts a maker's price."""
+    if limit_ticks == 0:
+        return True
+    return maker_ticks <= limit_ticks if side == BUY else maker_ticks >= limit_ticks

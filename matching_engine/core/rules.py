@@ -1,0 +1,111 @@
+"""A market's rules: filters (binance-spot-api 2.2), fees and the reference price."""
+
+from exchange.contracts import codes
+from exchange.contracts.commands import PlaceOrder, RegisterMarket
+
+PPM = 1_000_000
+_BUCKET_MS = 60_000
+_BUCKETS = 5
+
+
+class ReferencePrice:
+    """Volume-weighted price of the last five minutes, else the last price; exact, as a fraction.
+
+    Trades are summed into one bucket a minute. `numerator` / `denominator` is in ticks; both are 0
+    as long as nothing has traded, and then every price passes.
+    """
+
+    def __init__(self) -> None:
+        self.minutes: list[int] = []
+        self.tick_lots: list[int] = []
+        self.lots: list[int] = []
+        self.last_ticks = 0
+
+    def record(self, now_ms: int, price_ticks: int, lots: int) -> None:
+        """Count a trade."""
+        minute = now_ms // _BUCKET_MS
+        if not self.minutes or self.minutes[-1] != minute:
+            self.minutes.append(minute)
+            self.tick_lots.append(0)
+            self.lots.append(0)
+            if len(self.minutes) > _BUCKETS:
+                del self.minutes[0], self.tick_lots[0], self.lots[0]
+        self.tick_lots[-1] += price_ticks * lots
+        self.lots[-1] += lots
+        self.last_ticks = price_ticks
+
+    def fraction(self, now_ms: int) -> tuple[int, int]:
+        """Return (numerator, denominator) of the price in ticks; (0, 0) when there is none."""
+        oldest = now_ms // _BUCKET_MS - _BUCKETS + 1
+        numerator = denominator = 0
+        for position in range(len(self.minutes)):
+            if self.minutes[position] >= oldest:
+                numerator += self.tick_lots[position]
+                denominator += self.lots[position]
+        if denominator:
+            return numerator, denominator
+        return (self.last_ticks, 1) if self.last_ticks else (0, 0)
+
+
+def market_rejection(command: RegisterMarket, base_unit_atoms: int) -> str:
+    """Say what makes a market impossible; "" when nothing does."""
+    if command.tick_atoms <= 0 or command.lot_atoms <= 0:
+        return "tick and lot must be positive"
+    if command.tick_atoms * command.lot_atoms % base_unit_atoms:
+        return "one tick of one lot is no whole number of quote atoms"
+    if not 0 < command.quantity_lots_min <= command.quantity_lots_max:
+        return "quantity range is empty"
+    if not 0 < command.price_ticks_min <= command.price_ticks_max:
+        return "price range is empty"
+    if command.maker_fee_ppm > PPM or command.taker_fee_ppm > PPM:
+        return "a fee above 100 %"
+    return ""
+
+
+def limit_order_rejection(
+    rules: RegisterMarket, unit_atoms: int, order: PlaceOrder, reference: tuple[int, int]
+) -> int:
+    """Check a LIMIT or LIMIT_MAKER order. Returns codes.REJECT_* or 0."""
+    price, quantity = order.price_ticks, order.quantity_lots
+    if not rules.price_ticks_min <= price <= rules.price_ticks_max:
+        return codes.REJECT_PRICE_FILTER
+    if not rules.quantity_lots_min <= quantity <= rules.quantity_lots_max:
+        return codes.REJECT_LOT_SIZE
+    notional = price * quantity * unit_atoms
+    if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+        return codes.REJECT_NOTIONAL
+    numerator, denominator = reference
+    if denominator:
+        if order.side == codes.BUY:
+            up, down = rules.bid_multiplier_up_ppm, rules.bid_multiplier_down_ppm
+        else:
+            up, down = rules.ask_multiplier_up_ppm, rules.ask_multiplier_down_ppm
+        scaled = price * denominator * PPM
+        if not numerator * down <= scaled <= numerator * up:
+            return codes.REJECT_PERCENT_PRICE_BY_SIDE
+    return 0
+
+
+def market_order_rejection(
+    rules: RegisterMarket, unit_atoms: int, order: PlaceOrder, reference: tuple[int, int]
+) -> int:
+    """Check a MARKET order by quantity or by quote quantity. Returns codes.REJECT_* or 0."""
+    if order.quote_quantity_atoms:
+        if not rules.notional_atoms_min <= order.quote_quantity_atoms <= rules.notional_atoms_max:
+            return codes.REJECT_NOTIONAL
+        return 0
+    if not rules.quantity_lots_min <= order.quantity_lots <= rules.quantity_lots_max:
+        return codes.REJECT_LOT_SIZE
+    if order.quantity_lots > rules.market_quantity_lots_max:
+        return codes.REJECT_MARKET_LOT_SIZE
+    numerator, denominator = reference
+    if denominator:
+        notional = numerator * order.quantity_lots * unit_atoms // denominator
+        if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+            return codes.REJECT_NOTIONAL
+    return 0
+
+
+def fee_atoms(received_atoms: int, fee_ppm: int) -> int:
+    """The fee on a received amount, rounded down to the atom (in the trader's favour)."""
+    return received_atoms * fee_ppm // PPM

@@ -1,0 +1,192 @@
+"""The state as plain rows (for snapshots and the state hash), and the invariants as code.
+
+Rows are lists of integers and text in a fixed order, so that equal states give equal bytes.
+"""
+
+from typing import Any
+
+from exchange.contracts.codes import BUY, SELL
+from exchange.contracts.commands import RegisterMarket
+from matching_engine.core.accounts import Balance
+from matching_engine.core.engine import Engine, Withdrawal
+from matching_engine.core.id_window import IdWindow
+from matching_engine.core.market import Market
+from matching_engine.core.order import Order
+from matching_engine.core.shard import Shard
+
+FORMAT = 1
+_RULE_FIELDS = (
+    "command_id",
+    "market_id",
+    "symbol",
+    "base_asset_id",
+    "quote_asset_id",
+    "tick_atoms",
+    "lot_atoms",
+    "price_ticks_min",
+    "price_ticks_max",
+    "quantity_lots_min",
+    "quantity_lots_max",
+    "market_quantity_lots_max",
+    "notional_atoms_min",
+    "notional_atoms_max",
+    "bid_multiplier_up_ppm",
+    "bid_multiplier_down_ppm",
+    "ask_multiplier_up_ppm",
+    "ask_multiplier_down_ppm",
+    "open_orders_max",
+    "maker_fee_ppm",
+    "taker_fee_ppm",
+)
+_ORDER_FIELDS = (
+    "order_id",
+    "user_id",
+    "market_id",
+    "client_order_id",
+    "side",
+    "price_ticks",
+    "quantity_lots",
+    "open_lots",
+    "stp_mode",
+    "held_atoms",
+)
+
+
+class InvariantError(Exception):
+    """The state contradicts itself (invariants I1, I2, I3, I6, I8)."""
+
+
+def to_rows(shard: Shard) -> list[Any]:
+    """Return the state as rows."""
+    engine = shard.engine
+    accounts = engine.accounts
+    balances = [
+        [user_id, asset_id, balance.available, balance.held]
+        for user_id in sorted(accounts.balances)
+        for asset_id, balance in sorted(accounts.balances[user_id].items())
+    ]
+    return [
+        FORMAT,
+        [shard.next_command_offset, shard.chain, engine.seq, engine.now_ms, engine.next_order_id],
+        [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
+        [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
+        balances,
+        sorted(map(list, accounts.fees.items())),
+        sorted(map(list, accounts.deposited.items())),
+        sorted(map(list, accounts.withdrawn.items())),
+        [[w.withdrawal_id, w.user_id, w.asset_id, w.amount] for _, w in sorted(engine.withdrawals.items())],
+        [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
+        [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
+    ]
+
+
+def from_rows(rows: list[Any], engine: Engine) -> Shard:
+    """Rebuild the state in an empty engine. Raises ValueError on an unknown format."""
+    if rows[0] != FORMAT:
+        raise ValueError(f"snapshot of unknown format {rows[0]}")
+    shard = Shard(engine)
+    accounts = engine.accounts
+    shard.next_command_offset, shard.chain, engine.seq, engine.now_ms, engine.next_order_id = rows[1]
+    for asset_id, code, decimals in rows[2]:
+        engine.asset_codes[asset_id] = code
+        engine.asset_decimals[asset_id] = decimals
+    for row in rows[3]:
+        _restore_market(engine, row)
+    for user_id, asset_id, available, held in rows[4]:
+        accounts.balances.setdefault(user_id, {})[asset_id] = Balance(available, held)
+    accounts.fees = dict(rows[5])
+    accounts.deposited = dict(rows[6])
+    accounts.withdrawn = dict(rows[7])
+    for withdrawal_id, user_id, asset_id, amount in rows[8]:
+        engine.withdrawals[withdrawal_id] = Withdrawal(withdrawal_id, user_id, asset_id, amount)
+    engine.deposit_ids = _restored_window(rows[9])
+    engine.withdrawal_ids = _restored_window(rows[10])
+    return shard
+
+
+def _market_row(market: Market) -> list[Any]:
+    reference = market.reference
+    return [
+        [getattr(market.rules, name) for name in _RULE_FIELDS],
+        market.unit_atoms,
+        market.mode,
+        market.next_trade_id,
+        [
+            list(reference.minutes),
+            list(reference.tick_lots),
+            list(reference.lots),
+            reference.last_ticks,
+        ],
+        [
+            [getattr(order, name) for name in _ORDER_FIELDS]
+            for side in (BUY, SELL)
+            for order in market.book.orders(side)
+        ],
+    ]
+
+
+def _restore_market(engine: Engine, row: list[Any]) -> None:
+    rules_row, unit_atoms, mode, next_trade_id, reference_row, orders = row
+    rules = RegisterMarket(*rules_row)
+    market = Market(rules, unit_atoms, engine.book_factory(), mode)
+    market.next_trade_id = next_trade_id
+    reference = market.reference
+    reference.minutes, reference.tick_lots, reference.lots, reference.last_ticks = reference_row
+    engine.markets[rules.market_id] = market
+    for order_row in orders:
+        engine.rest(market, Order(*order_row))
+
+
+def _restored_window(row: list[Any]) -> IdWindow:
+    window = IdWindow()
+    window.forgotten_max = row[0]
+    for identifier in row[1]:
+        window.seen[identifier] = True
+    return window
+
+
+def check_invariants(engine: Engine) -> None:
+    """Check I1, I2, I3, I6 and I8 on the whole state. Raises InvariantError."""
+    held: dict[tuple[int, int], int] = {}
+    for market in engine.markets.values():
+        _check_book(engine, market, held)
+    for withdrawal in engine.withdrawals.values():
+        key = (withdrawal.user_id, withdrawal.asset_id)
+        held[key] = held.get(key, 0) + withdrawal.amount
+    totals: dict[int, int] = {}
+    for user_id, of_user in engine.accounts.balances.items():
+        for asset_id, balance in of_user.items():
+            if balance.available < 0 or balance.held < 0:
+                raise InvariantError(f"I2: user {user_id} has negative money in asset {asset_id}")
+            if balance.held != held.pop((user_id, asset_id), 0):
+                raise InvariantError(f"I3: user {user_id} holds what no order of asset {asset_id} needs")
+            totals[asset_id] = totals.get(asset_id, 0) + balance.available + balance.held
+    if held:
+        raise InvariantError(f"I3: orders without a hold: {sorted(held)}")
+    accounts = engine.accounts
+    for asset_id in engine.asset_decimals:
+        inside = totals.get(asset_id, 0) + accounts.fees.get(asset_id, 0)
+        net = accounts.deposited.get(asset_id, 0) - accounts.withdrawn.get(asset_id, 0)
+        if inside != net:
+            raise InvariantError(f"I1: asset {asset_id} has {inside} atoms inside, {net} came in")
+
+
+def _check_book(engine: Engine, market: Market, held: dict[tuple[int, int], int]) -> None:
+    """One market's book: not crossed, every order legal and known; adds up the holds it needs."""
+    rules = market.rules
+    best_bid, best_ask = market.book.best(BUY), market.book.best(SELL)
+    if best_bid is not None and best_ask is not None and best_bid.price_ticks >= best_ask.price_ticks:
+        raise InvariantError(f"I6: {rules.symbol} is crossed")
+    for side, asset_id in ((BUY, rules.quote_asset_id), (SELL, rules.base_asset_id)):
+        for order in market.book.orders(side):
+            if not 0 < order.open_lots <= order.quantity_lots:
+                raise InvariantError(f"I8: order {order.order_id} rests with {order.open_lots} lots")
+            if engine.orders.get(order.order_id) is not order:
+                raise InvariantError(f"I8: order {order.order_id} rests but is not known")
+            if side == BUY:
+                needed = order.open_lots * order.price_ticks * market.unit_atoms
+            else:
+                needed = order.open_lots * rules.lot_atoms
+            if order.held_atoms != needed:
+                raise InvariantError(f"I3: order {order.order_id} holds {order.held_atoms}, not {needed}")
+            held[(order.user_id, asset_id)] = held.get((order.user_id, asset_id), 0) + needed

@@ -1,0 +1,92 @@
+"""Snapshots in a folder: written once under a new name, read back before they count, three kept."""
+
+import asyncio
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+from matching_engine.core.engine import Engine
+from matching_engine.core.shard import Shard
+from matching_engine.core.state import from_rows, to_rows
+
+__all__ = ["FolderSnapshots", "state_bytes", "state_hash"]
+
+logger = logging.getLogger(__name__)
+_KEPT = 3
+_MAGIC = b"EXSNAP01"
+_HASH_SIZE_BYTES = 32
+
+
+def state_bytes(shard: Shard) -> bytes:
+    """The state in canonical bytes: equal states give equal bytes."""
+    return msgspec.msgpack.encode(to_rows(shard))
+
+
+def state_hash(shard: Shard) -> str:
+    """SHA-256 of the canonical bytes, as hex."""
+    return hashlib.sha256(state_bytes(shard)).hexdigest()
+
+
+class FolderSnapshots:
+    """A snapshot store in a folder of the file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def save(self, shard: Shard) -> Path:
+        """Write the present state. The state is copied before the first await. Raises OSError."""
+        name = f"snapshot-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+        body = state_bytes(shard)
+        return await asyncio.to_thread(self._write, name, body)
+
+    async def load_newest(self, engine: Engine) -> Shard | None:
+        """Load the newest whole snapshot into an empty engine; None when there is none."""
+        bodies = await asyncio.to_thread(self._whole_bodies)
+        return from_rows(msgspec.msgpack.decode(bodies[0]), engine) if bodies else None
+
+    def _write(self, name: str, body: bytes) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / name
+        data = _MAGIC + hashlib.sha256(body).digest() + body
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if _body_of(partial) != body:
+            raise OSError(f"snapshot {name} reads back differently")
+        partial.rename(path)
+        directory = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        for old in self._paths()[_KEPT:]:
+            old.unlink()
+        return path
+
+    def _paths(self) -> list[Path]:
+        """Snapshots, newest first."""
+        found = [p for p in self._folder.glob("snapshot-*") if p.suffix != ".partial"]
+        return sorted(found, reverse=True)
+
+    def _whole_bodies(self) -> list[bytes]:
+        for path in self._paths():
+            body = _body_of(path)
+            if body is not None:
+                return [body]
+            logger.warning("snapshot %s is torn; taking the one before", path.name)
+        return []
+
+
+def _body_of(path: Path) -> bytes | None:
+    """The body of a whole snapshot, None of a torn one."""
+    data = path.read_bytes()
+    start = len(_MAGIC) + _HASH_SIZE_BYTES
+    body = data[start:]
+    if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(body).digest():
+        return None
+    return body

@@ -1,0 +1,90 @@
+"""Real servers for tests: each starts once a session, when the first test asks for it.
+
+The fixtures are synchronous and their servers run in a thread, so that they belong to no test's event loop.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from redis import Redis
+
+from exchange.local.servers import free_port, kafka, postgres, valkey
+from tests.background import Background
+
+START_DEADLINE_S = 420.0
+STOP_DEADLINE_S = 60.0
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    """The loop in which session-wide servers live."""
+    loop = Background()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def servers_dir() -> Iterator[Path]:
+    """The data folder of the session's servers. Not pytest's own, which is closed to other users: when tests
+    run as root, PostgreSQL runs as `nobody` and has to reach its files."""
+    folder = Path(tempfile.mkdtemp(prefix="exchange-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(background: Background, servers_dir: Path) -> Iterator[str]:
+    """A PostgreSQL for the session: its maintenance database. Tests want `database_dsn`."""
+    server = background.run(postgres.start(servers_dir, free_port()), START_DEADLINE_S)
+    yield server.dsn
+    background.run(server.stop(), STOP_DEADLINE_S)
+
+
+@pytest.fixture
+def database_dsn(background: Background, postgres_dsn: str) -> Iterator[str]:
+    """An empty database of the test's own, dropped afterwards, whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    background.run(_execute(postgres_dsn, f"CREATE DATABASE {name}"), STOP_DEADLINE_S)
+    yield urlunsplit(urlsplit(postgres_dsn)._replace(path=f"/{name}"))
+    background.run(_execute(postgres_dsn, f"DROP DATABASE {name} WITH (FORCE)"), STOP_DEADLINE_S)
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn, timeout=10.0)
+    try:
+        await connection.execute(statement, timeout=30.0)
+    finally:
+        await connection.close(timeout=10.0)
+
+
+@pytest.fixture(scope="session")
+def valkey_server_url(background: Background, servers_dir: Path) -> Iterator[str]:
+    """A Valkey for the session. Tests want `valkey_url`."""
+    server = background.run(valkey.start(servers_dir, free_port()), START_DEADLINE_S)
+    yield server.url
+    background.run(server.stop(), STOP_DEADLINE_S)
+
+
+@pytest.fixture
+def valkey_url(valkey_server_url: str) -> str:
+    """The session's Valkey, emptied for this test."""
+    with Redis.from_url(valkey_server_url, socket_timeout=10.0) as client:
+        client.flushall()
+    return valkey_server_url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(background: Background, servers_dir: Path) -> Iterator[str]:
+    """A Kafka broker for the session, as host:port. Tests take topic names of their own."""
+    server = background.run(
+        kafka.start(servers_dir, free_port(), fast_start=True, on_progress=print), START_DEADLINE_S
+    )
+    yield server.bootstrap_servers
+    background.run(server.stop(), STOP_DEADLINE_S)
