@@ -26,9 +26,13 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     kafka_bootstrap: str = "127.0.0.1:9092"
+    # Copies of each log that services.topics asks for: as many as there are brokers, three at most.
+    topic_replicas: int = 1
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     market_data_url: str = "http://127.0.0.1:8080"
+    # name=url,... of all services, for the one port's /readyz.
+    peer_urls: str = ""
 
     command_tick_ms: int = 2
     command_deadline_ms: int = 10_000
@@ -45,6 +49,8 @@ class Settings(BaseSettings):
     session_lifetime_s: int = 86_400
     faucet: bool = False
     rate_limits: bool = True
+    # auto, compiled or interpreted (matching_engine/build.py).
+    engine_build: str = "auto"
     snapshot_every_commands: int = 100_000
 
     @classmethod

@@ -23,8 +23,9 @@ import asyncpg
 import redis.asyncio
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from redis.exceptions import RedisError
 
+from exchange.cancellation import raise_if_cancelled
+from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.service import Resources
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "PostgresCredentials",
     "SecretCipher",
     "SecretKeyError",
+    "announce_revocation",
     "hash_api_key",
     "load_or_create_secret_key",
 ]
@@ -50,6 +52,8 @@ API_KEY_LENGTH: Final = 64
 SECRET_KEY_SIZE_BYTES: Final = 32
 
 _NONCE_SIZE_BYTES: Final = 12
+# Without its table the database has not been migrated yet: that too is a matter of time.
+_DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.UndefinedTableError)
 _LIFETIME_S: Final = 5.0
 _FOUND_MAX: Final = 50_000
 _UNKNOWN_MAX: Final = 10_000
@@ -113,6 +117,15 @@ class Credentials(Protocol):
 def hash_api_key(api_key: str) -> bytes:
     """The name under which a key is stored: SHA-256 of its ASCII text, 32 bytes."""
     return hashlib.sha256(api_key.encode("ascii")).digest()
+
+
+async def announce_revocation(cache: "redis.asyncio.Redis", key_hash: bytes, deadline_ms: int) -> None:
+    """Tell every process to forget a key. Without the cache they forget it by time, after five seconds."""
+    try:
+        async with asyncio.timeout(deadline_ms / 1000):
+            await cache.publish(REVOKED_CHANNEL, key_hash.hex())
+    except CACHE_ERRORS as error:
+        logger.warning("a revocation could not be told (%r): keys expire by time", error)
 
 
 class SecretCipher:
@@ -284,7 +297,7 @@ class PostgresCredentials:
                     "ip_allow_list FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL",
                     key_hash,
                 )
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _DATABASE_AWAY as error:
             raise CredentialsUnavailableError(f"keys cannot be read: {error!r}") from error
         if row is None or not hmac.compare_digest(row["api_key"], api_key):
             return None
@@ -313,11 +326,12 @@ class PostgresCredentials:
         while True:
             try:
                 await self._follow_revocations()
-            except (RedisError, TimeoutError, OSError) as error:
+            except CACHE_ERRORS as error:
                 if self._following:
                     logger.warning("revocations are not heard (%r): keys expire by time", error)
                     pause_s = 0.1
                 self._following = False
+            raise_if_cancelled()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RECONNECT_S_MAX)
 
@@ -327,6 +341,7 @@ class PostgresCredentials:
             async with asyncio.timeout(self._cache_deadline_s):
                 await subscription.subscribe(REVOKED_CHANNEL)
             while True:
+                raise_if_cancelled()
                 self._heed(await self._next_message(subscription))
         finally:
             async with asyncio.timeout(self._cache_deadline_s):

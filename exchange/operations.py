@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-__all__ = ["Readiness", "add_operations_routes"]
+__all__ = ["Readiness", "add_exchange_readiness_route", "add_operations_routes"]
 
 Readiness = Callable[[], Mapping[str, str | None]]
 
@@ -18,10 +18,7 @@ def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        parts = dict(readiness())
-        ready = all(problem is None for problem in parts.values())
-        body = {"ready": ready, "parts": {name: problem or "ok" for name, problem in parts.items()}}
-        return JSONResponse(body, status_code=200 if ready else 503)
+        return _readiness_response(readiness())
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
@@ -29,3 +26,18 @@ def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)
     app.add_route("/metrics", metrics)
+
+
+def add_exchange_readiness_route(app: FastAPI, readiness: Readiness) -> None:
+    """Add /readyz/exchange, which the gateway shows as its own /readyz."""
+
+    async def readyz_exchange(_: Request) -> Response:
+        return _readiness_response(readiness())
+
+    app.add_route("/readyz/exchange", readyz_exchange)
+
+
+def _readiness_response(parts: Mapping[str, str | None]) -> Response:
+    ready = all(problem is None for problem in parts.values())
+    body = {"ready": ready, "parts": {name: problem or "ok" for name, problem in parts.items()}}
+    return JSONResponse(body, status_code=200 if ready else 503)

@@ -56,16 +56,18 @@ class Component(Protocol):
 
 
 async def run_components(components: Sequence[Component]) -> None:
-    """Start the components in order, run them together, stop them in reverse. Raises the first failure."""
+    """Start the components in order, each running from then on; stop them in reverse.
+
+    Ends only by cancellation or with the first failure (an exception group).
+    """
     started: list[Component] = []
     try:
-        for component in components:
-            await component.start()
-            started.append(component)
-            logger.info("%s started", component.name)
         async with asyncio.TaskGroup() as group:
-            for component in started:
+            for component in components:
+                started.append(component)
+                await component.start()
                 group.create_task(component.run(), name=component.name)
+                logger.info("%s started", component.name)
     finally:
         for component in reversed(started):
             try:

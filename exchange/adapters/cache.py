@@ -5,11 +5,11 @@ from typing import Final
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from exchange.config import Settings
 
-__all__ = ["CACHE_ERRORS", "open_cache"]
+__all__ = ["open_cache"]
 
 _CONNECTIONS_MAX: Final = 32
 _RETRIES: Final = 2
@@ -17,15 +17,13 @@ _BACKOFF_BASE_S: Final = 0.02
 _BACKOFF_CAP_S: Final = 0.5
 _HEALTH_CHECK_S: Final = 15
 
-# What a lost, refused or loading server looks like to a caller. The cache is never the authority.
-CACHE_ERRORS: Final[tuple[type[BaseException], ...]] = (RedisError, OSError)
-
 
 def open_cache(settings: Settings) -> Redis:
     """Return the client; it connects on first use. Replies are bytes.
 
     Every socket operation ends within `cache_deadline_ms`; a lost connection is tried again twice,
-    so commands sent through it must bear being repeated. Raises only one of CACHE_ERRORS later on.
+    so commands sent through it must bear being repeated. Raises only
+    `exchange.connections.CACHE_ERRORS` later on.
     """
     deadline_s = settings.cache_deadline_ms / 1000
     pool = BlockingConnectionPool.from_url(

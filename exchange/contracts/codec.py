@@ -58,10 +58,13 @@ __all__ = [
     "decode_events",
     "encode_commands",
     "encode_events",
+    "field_names",
 ]
 
 FORMAT: Final = 1
 HASH_SIZE_BYTES: Final = 16
+# What msgspec raises on bytes that it cannot read; RecursionError on arrays nested too deep.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 EMPTY_CHAIN_HASH: Final = bytes(HASH_SIZE_BYTES)
 INTEGER_MAX: Final = 2**63 - 1
 TEXT_LENGTH_MAX: Final = 256
@@ -249,6 +252,11 @@ _event_record_decoder: Final = msgspec.msgpack.Decoder(
 )
 
 
+def field_names(message: type[Command] | type[Event]) -> tuple[str, ...]:
+    """The constructor's parameters of a message, in order; the same in both builds of the engine."""
+    return next(names for table in (COMMANDS, EVENTS) for cls, names in table.values() if cls is message)
+
+
 def encode_commands(commands: Sequence[Command]) -> bytes:
     """Pack the commands of one tick into one record."""
     return _encoder.encode((FORMAT, [(_TAG_OF[type(c)], _FIELDS_OF[type(c)](c)) for c in commands]))
@@ -258,7 +266,7 @@ def decode_commands(record: bytes) -> list[Command]:
     """Unpack a record; what is no command comes back as `Malformed`. Never raises, never empty."""
     try:
         form, entries = _command_record_decoder.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         return [Malformed(0, str(error)[:TEXT_LENGTH_MAX])]
     if form != FORMAT or not entries:
         return [Malformed(0, f"record of format {form} with {len(entries)} commands"[:TEXT_LENGTH_MAX])]
@@ -274,7 +282,7 @@ def _decode_command(entry: msgspec.Raw) -> Command:
         return command
     except KeyError:
         return Malformed(_salvaged_command_id(fields), "unknown command tag")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         return Malformed(_salvaged_command_id(fields), str(error)[:TEXT_LENGTH_MAX])
 
 
@@ -284,7 +292,7 @@ def _salvaged_command_id(fields: msgspec.Raw | None) -> int:
         return 0
     try:
         values = _command_id_decoder.decode(fields)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return 0
     first = values[0] if values else 0
     return first if type(first) is int and 0 <= first <= INTEGER_MAX else 0
@@ -337,5 +345,5 @@ def decode_events(record: bytes) -> EventBatch:
                 recorded.append(RecordedEvent(first_seq + position, digest, cls(*decoder.decode(fields))))
             outcomes.append(CommandOutcome(offset, index, command_id, time_ms, tuple(recorded)))
         return EventBatch(shard, epoch, tuple(outcomes))
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+    except (*_UNREADABLE, KeyError) as error:
         raise CodecError(f"event record cannot be read: {error}") from error

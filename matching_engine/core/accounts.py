@@ -8,11 +8,31 @@ AMOUNT_ATOMS_MAX = 2**62
 
 
 class Balance:
-    """One user's money in one asset, in atoms."""
+    """One user's money in one asset, in atoms. An open order keeps the two that it works with."""
 
     def __init__(self, available: int, held: int) -> None:
         self.available = available
         self.held = held
+
+    def hold(self, amount: int) -> None:
+        """Reserve; the caller has checked that it is available."""
+        self.available -= amount
+        self.held += amount
+        assert amount >= 0, "moves no negative amount"
+        assert self.available >= 0, "holds only what is available"
+
+    def release(self, amount: int) -> None:
+        """Undo a reservation."""
+        self.held -= amount
+        self.available += amount
+        assert amount >= 0, "moves no negative amount"
+        assert self.held >= 0, "releases only what is held"
+
+    def pay(self, amount: int) -> None:
+        """Held money leaves: to the other side of a trade, or to the outside."""
+        self.held -= amount
+        assert amount >= 0, "moves no negative amount"
+        assert self.held >= 0, "pays only what is held"
 
 
 class Accounts:
@@ -38,11 +58,13 @@ class Accounts:
 
     def available(self, user_id: int, asset_id: int) -> int:
         """Atoms that the user may spend; asking opens no account."""
-        of_user = self.balances.get(user_id)
-        if of_user is None:
-            return 0
-        balance = of_user.get(asset_id)
+        balance = self.find(user_id, asset_id)
         return 0 if balance is None else balance.available
+
+    def find(self, user_id: int, asset_id: int) -> Balance | None:
+        """The balance, None when there never was one."""
+        of_user = self.balances.get(user_id)
+        return None if of_user is None else of_user.get(asset_id)
 
     def may_deposit(self, asset_id: int, amount: int) -> bool:
         """Whether all money of the asset, this amount included, stays within the limit."""
@@ -53,36 +75,13 @@ class Accounts:
         self.balance(user_id, asset_id).available += amount
         self.deposited[asset_id] = self.deposited.get(asset_id, 0) + amount
 
-    def hold(self, user_id: int, asset_id: int, amount: int) -> None:
-        """Reserve; the caller has checked that it is available."""
-        balance = self.balance(user_id, asset_id)
-        balance.available -= amount
-        balance.held += amount
-        assert amount >= 0, "moves no negative amount"
-        assert balance.available >= 0, "holds only what is available"
-
-    def release(self, user_id: int, asset_id: int, amount: int) -> None:
-        """Undo a reservation."""
-        balance = self.balance(user_id, asset_id)
-        balance.held -= amount
-        balance.available += amount
-        assert amount >= 0, "moves no negative amount"
-        assert balance.held >= 0, "releases only what is held"
-
     def withdraw(self, user_id: int, asset_id: int, amount: int) -> None:
-        """Held money leaves."""
-        balance = self.balance(user_id, asset_id)
-        balance.held -= amount
-        assert balance.held >= 0, "pays out only what is held"
+        """Held money leaves the exchange."""
+        self.balance(user_id, asset_id).pay(amount)
         self.withdrawn[asset_id] = self.withdrawn.get(asset_id, 0) + amount
 
-    def pay_from_held(self, user_id: int, asset_id: int, amount: int) -> None:
-        """Held money goes to the other side of a trade; `receive` is its counterpart."""
-        balance = self.balance(user_id, asset_id)
-        balance.held -= amount
-        assert balance.held >= 0, "pays only what is held"
-
-    def receive(self, user_id: int, asset_id: int, amount: int, fee: int) -> None:
-        """The other side of a trade: `amount` comes in, `fee` of it goes to the exchange."""
-        self.balance(user_id, asset_id).available += amount - fee
+    def receive(self, balance: Balance, asset_id: int, amount: int, fee: int) -> None:
+        """What the other side of a trade paid comes in; `fee` of it goes to the exchange."""
+        balance.available += amount - fee
+        assert 0 <= fee <= amount, "a fee is a part of what comes in"
         self.fees[asset_id] = self.fees.get(asset_id, 0) + fee

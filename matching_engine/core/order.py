@@ -1,12 +1,15 @@
 """An open order, linked into the queue of its price level."""
 
+from matching_engine.core.accounts import Balance
+
 
 class Order:
     """An order that the book may hold.
 
     `open_lots` is what may still trade. `held_atoms` is what the account holds for it (BUY: quote,
-    SELL: base). `previous`, `next` and `level` are the book's own: the queue is kept in the orders
-    themselves, so that a cancellation costs the same at any depth.
+    SELL: base), in the balance `pays`; what a trade brings goes to the balance `gets`. `previous`,
+    `next` and `level` are the book's own: the queue is kept in the orders themselves, so that a
+    cancellation costs the same at any depth.
     """
 
     def __init__(
@@ -21,6 +24,8 @@ class Order:
         open_lots: int,
         stp_mode: int,
         held_atoms: int,
+        pays: Balance,
+        gets: Balance,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id
@@ -32,6 +37,8 @@ class Order:
         self.open_lots = open_lots
         self.stp_mode = stp_mode
         self.held_atoms = held_atoms
+        self.pays = pays
+        self.gets = gets
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None

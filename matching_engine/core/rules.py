@@ -4,6 +4,7 @@ from exchange.contracts import codes
 from exchange.contracts.commands import PlaceOrder, RegisterMarket
 
 PPM = 1_000_000
+NOTIONAL_UNIT_ATOMS_MAX = 2**62  # events carry it, and their integers have 63 bits
 _BUCKET_MS = 60_000
 _BUCKETS = 5
 
@@ -20,6 +21,10 @@ class ReferencePrice:
         self.tick_lots: list[int] = []
         self.lots: list[int] = []
         self.last_ticks = 0
+        # The sums as of one minute, so that an order need not add the buckets up again.
+        self._summed_minute = -1
+        self._tick_lots_sum = 0
+        self._lots_sum = 0
 
     def record(self, now_ms: int, price_ticks: int, lots: int) -> None:
         """Count a trade."""
@@ -33,26 +38,38 @@ class ReferencePrice:
         self.tick_lots[-1] += price_ticks * lots
         self.lots[-1] += lots
         self.last_ticks = price_ticks
+        if self._summed_minute == minute:
+            self._tick_lots_sum += price_ticks * lots
+            self._lots_sum += lots
 
     def fraction(self, now_ms: int) -> tuple[int, int]:
         """Return (numerator, denominator) of the price in ticks; (0, 0) when there is none."""
-        oldest = now_ms // _BUCKET_MS - _BUCKETS + 1
-        numerator = denominator = 0
-        for position in range(len(self.minutes)):
-            if self.minutes[position] >= oldest:
-                numerator += self.tick_lots[position]
-                denominator += self.lots[position]
-        if denominator:
-            return numerator, denominator
+        minute = now_ms // _BUCKET_MS
+        if self._summed_minute != minute:
+            self._sum_up(minute)
+        if self._lots_sum:
+            return self._tick_lots_sum, self._lots_sum
         return (self.last_ticks, 1) if self.last_ticks else (0, 0)
+
+    def _sum_up(self, minute: int) -> None:
+        self._summed_minute = minute
+        self._tick_lots_sum = self._lots_sum = 0
+        for position in range(len(self.minutes)):
+            if self.minutes[position] > minute - _BUCKETS:
+                self._tick_lots_sum += self.tick_lots[position]
+                self._lots_sum += self.lots[position]
 
 
 def market_rejection(command: RegisterMarket, base_unit_atoms: int) -> str:
     """Say what makes a market impossible; "" when nothing does."""
     if command.tick_atoms <= 0 or command.lot_atoms <= 0:
         return "tick and lot must be positive"
+    if command.base_asset_id == command.quote_asset_id:
+        return "base and quote are the same asset"
     if command.tick_atoms * command.lot_atoms % base_unit_atoms:
         return "one tick of one lot is no whole number of quote atoms"
+    if command.tick_atoms * command.lot_atoms // base_unit_atoms > NOTIONAL_UNIT_ATOMS_MAX:
+        return "one tick of one lot is too much money"
     if not 0 < command.quantity_lots_min <= command.quantity_lots_max:
         return "quantity range is empty"
     if not 0 < command.price_ticks_min <= command.price_ticks_max:
@@ -60,6 +77,25 @@ def market_rejection(command: RegisterMarket, base_unit_atoms: int) -> str:
     if command.maker_fee_ppm > PPM or command.taker_fee_ppm > PPM:
         return "a fee above 100 %"
     return ""
+
+
+def is_well_formed(command: PlaceOrder) -> bool:
+    """Codes in range and the quantities that the type needs, no others."""
+    if not (
+        codes.BUY <= command.side <= codes.SELL
+        and codes.LIMIT <= command.order_type <= codes.LIMIT_MAKER
+        and codes.GTC <= command.time_in_force <= codes.FOK
+        and codes.STP_NONE <= command.stp_mode <= codes.STP_EXPIRE_BOTH
+        and command.user_id > 0
+        and command.client_order_id
+    ):
+        return False
+    if command.order_type == codes.MARKET:
+        one_quantity = (command.quantity_lots > 0) != (command.quote_quantity_atoms > 0)
+        return one_quantity and command.price_ticks == 0
+    if command.order_type == codes.LIMIT_MAKER and command.time_in_force != codes.GTC:
+        return False
+    return command.price_ticks > 0 and command.quantity_lots > 0 and command.quote_quantity_atoms == 0
 
 
 def limit_order_rejection(
@@ -80,9 +116,12 @@ def limit_order_rejection(
             up, down = rules.bid_multiplier_up_ppm, rules.bid_multiplier_down_ppm
         else:
             up, down = rules.ask_multiplier_up_ppm, rules.ask_multiplier_down_ppm
-        scaled = price * denominator * PPM
-        if not numerator * down <= scaled <= numerator * up:
-            return codes.REJECT_PERCENT_PRICE_BY_SIDE
+        # The rounded price decides almost always, in small integers; the exact one decides the rest.
+        whole = numerator // denominator
+        if not (whole + 1) * down <= price * PPM <= whole * up:
+            scaled = price * denominator * PPM
+            if not numerator * down <= scaled <= numerator * up:
+                return codes.REJECT_PERCENT_PRICE_BY_SIDE
     return 0
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import RegisterMarket
 from matching_engine.core.accounts import Balance
-from matching_engine.core.engine import Engine, Withdrawal
+from matching_engine.core.engine import Engine
+from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
 from matching_engine.core.shard import Shard
 
-FORMAT = 1
+FORMAT = 2
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -67,7 +68,8 @@ def to_rows(shard: Shard) -> list[Any]:
     ]
     return [
         FORMAT,
-        [shard.next_command_offset, shard.chain, engine.seq, engine.now_ms, engine.next_order_id],
+        [shard.next_command_offset, shard.chain],
+        [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id],
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
         [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
         balances,
@@ -84,23 +86,38 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     """Rebuild the state in an empty engine. Raises ValueError on an unknown format."""
     if rows[0] != FORMAT:
         raise ValueError(f"snapshot of unknown format {rows[0]}")
+    (
+        _,
+        place_in_log,
+        counters,
+        assets,
+        markets,
+        balances,
+        fees,
+        deposited,
+        withdrawn,
+        withdrawals,
+        deposit_ids,
+        withdrawal_ids,
+    ) = rows
     shard = Shard(engine)
     accounts = engine.accounts
-    shard.next_command_offset, shard.chain, engine.seq, engine.now_ms, engine.next_order_id = rows[1]
-    for asset_id, code, decimals in rows[2]:
+    shard.next_command_offset, shard.chain = place_in_log
+    engine.seq, engine.epoch, engine.now_ms, engine.next_order_id = counters
+    for asset_id, code, decimals in assets:
         engine.asset_codes[asset_id] = code
         engine.asset_decimals[asset_id] = decimals
-    for row in rows[3]:
-        _restore_market(engine, row)
-    for user_id, asset_id, available, held in rows[4]:
+    for user_id, asset_id, available, held in balances:
         accounts.balances.setdefault(user_id, {})[asset_id] = Balance(available, held)
-    accounts.fees = dict(rows[5])
-    accounts.deposited = dict(rows[6])
-    accounts.withdrawn = dict(rows[7])
-    for withdrawal_id, user_id, asset_id, amount in rows[8]:
+    for row in markets:
+        _restore_market(engine, row)
+    accounts.fees = dict(fees)
+    accounts.deposited = dict(deposited)
+    accounts.withdrawn = dict(withdrawn)
+    for withdrawal_id, user_id, asset_id, amount in withdrawals:
         engine.withdrawals[withdrawal_id] = Withdrawal(withdrawal_id, user_id, asset_id, amount)
-    engine.deposit_ids = _restored_window(rows[9])
-    engine.withdrawal_ids = _restored_window(rows[10])
+    engine.deposit_ids = _restored_window(deposit_ids)
+    engine.withdrawal_ids = _restored_window(withdrawal_ids)
     return shard
 
 
@@ -134,7 +151,15 @@ def _restore_market(engine: Engine, row: list[Any]) -> None:
     reference.minutes, reference.tick_lots, reference.lots, reference.last_ticks = reference_row
     engine.markets[rules.market_id] = market
     for order_row in orders:
-        engine.rest(market, Order(*order_row))
+        engine.rest(market, _restored_order(engine, rules, order_row))
+
+
+def _restored_order(engine: Engine, rules: RegisterMarket, row: list[Any]) -> Order:
+    user_id, side = row[1], row[4]
+    base = engine.accounts.balance(user_id, rules.base_asset_id)
+    quote = engine.accounts.balance(user_id, rules.quote_asset_id)
+    fields = [*row, quote, base] if side == BUY else [*row, base, quote]
+    return Order(*fields)
 
 
 def _restored_window(row: list[Any]) -> IdWindow:

@@ -9,8 +9,8 @@ from exchange.contracts.commands import (
     CreditDeposit,
     PlaceOrder,
     ReserveWithdrawal,
-    SetTradingMode,
     SettleWithdrawal,
+    SetTradingMode,
 )
 from exchange.contracts.events import (
     CommandRejected,

@@ -1,0 +1,31 @@
+"""The resources of a deployed process: Kafka, PostgreSQL and Redis, opened and closed together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.kafka_log import KafkaLog
+from exchange.config import Settings
+from exchange.contracts.topics import commands_topic, events_topic
+from exchange.service import Resources
+
+__all__ = ["deployed_resources"]
+
+
+@contextlib.asynccontextmanager
+async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS."""
+    database = await open_pool(settings)
+    cache = open_cache(settings)
+    try:
+        yield Resources(
+            settings,
+            KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms),
+            KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms),
+            database,
+            cache,
+        )
+    finally:
+        await cache.aclose()
+        await close_pool(database, settings.database_deadline_ms)

@@ -1,0 +1,54 @@
+"""`python -m exchange.local run|stack`: what `make run` and `make stack` call."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import typer
+
+from exchange.local.options import LocalOptions, OptionError
+from exchange.local.servers import ServerError
+from exchange.ports import LogError
+from exchange.process import configure_logging, run_until_signal
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, help="A whole exchange on this machine.")
+
+
+@cli.command()
+def run() -> None:
+    """One process with an embedded log, PostgreSQL and Valkey beside it."""
+    from exchange.local.embedded import run_embedded
+
+    _until_stopped(run_embedded)
+
+
+@cli.command()
+def stack() -> None:
+    """Every service its own process, on Apache Kafka, PostgreSQL and Valkey, behind nginx."""
+    from exchange.local.stack import run_stack
+
+    _until_stopped(run_stack)
+
+
+def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:
+    try:
+        options = LocalOptions.from_environment()
+    except OptionError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+    configure_logging("WARNING")
+    raise typer.Exit(run_until_signal(_explained(main(options))))
+
+
+async def _explained(main: Coroutine[Any, Any, None]) -> None:
+    """Turn what people can mend into one line instead of a traceback."""
+    try:
+        await main
+    except* (ServerError, LogError, OSError) as group:
+        for error in group.exceptions:
+            print(f"cannot go on: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    cli()

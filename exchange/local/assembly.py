@@ -1,0 +1,92 @@
+"""All services in one process: their components in the order of the data flow, their apps behind one port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exchange.credentials import PostgresCredentials
+from exchange.operations import add_operations_routes
+from exchange.routing import service_of_path
+from exchange.service import Component, Resources
+from matching_engine.genesis import write_genesis
+from matching_engine.runner import EngineRunner
+from matching_engine.snapshots import FolderSnapshots
+from services.market_data.api import create_app as create_market_data_app
+from services.market_data.component import MarketDataService
+from services.order.api import create_app as create_order_app
+from services.order.component import OrderService
+from services.projections.book import BookProjection
+from services.projections.ledger import LedgerProjection
+from services.projections.withdrawals import WithdrawalSettler
+from services.user.api import create_app as create_user_app
+from services.user.component import UserService
+
+__all__ = ["AssembledExchange", "assemble"]
+
+_OPERATIONS_PATHS = ("/readyz", "/healthz", "/metrics")
+
+
+@dataclass(frozen=True)
+class AssembledExchange:
+    """The whole exchange: what to run and what to serve."""
+
+    components: list[Component]
+    app: ASGIApp
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Every part of every component, by component."""
+        return {
+            part if part == component.name else f"{component.name}/{part}": problem
+            for component in self.components
+            for part, problem in component.readiness().items()
+        }
+
+
+async def assemble(resources: Resources) -> AssembledExchange:
+    """Compose everything; an empty log gets its first assets and markets. Raises LogError."""
+    settings = resources.settings
+    await write_genesis(resources.command_log)
+    credentials = PostgresCredentials.from_resources(resources)
+    order = OrderService(resources, credentials)
+    market_data = MarketDataService(resources)
+    user = UserService(resources)
+    components: list[Component] = [
+        EngineRunner(
+            resources.command_log,
+            resources.event_log,
+            FolderSnapshots(settings.data_dir / "snapshots"),
+            shard_number=settings.shard,
+            snapshot_every_commands=settings.snapshot_every_commands,
+        ),
+        LedgerProjection(resources),
+        BookProjection(resources),
+        WithdrawalSettler(resources),
+        credentials,
+        order,
+        market_data,
+        user,
+    ]
+    whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
+    apps: dict[str, ASGIApp] = {
+        "order": create_order_app(order),
+        "market-data": create_market_data_app(market_data),
+        "user": create_user_app(user),
+    }
+    exchange = AssembledExchange(components, _ByPath(apps, whole))
+    add_operations_routes(whole, exchange.readiness)
+    return exchange
+
+
+class _ByPath:
+    """Hands each request to the service that `exchange.routing` names."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp], operations: ASGIApp) -> None:
+        self._apps = apps
+        self._operations = operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        app = self._operations if path in _OPERATIONS_PATHS else self._apps[service_of_path(path)]
+        await app(scope, receive, send)

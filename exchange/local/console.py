@@ -1,0 +1,37 @@
+"""What a person sees of a local exchange: steps while it starts, then where to look and what to try."""
+
+import os
+import sys
+import time
+
+from rich.console import Console
+
+__all__ = ["Steps", "welcome"]
+
+
+class Steps:
+    """Prints one line for each step of the start, with the seconds since it began."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._began = time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/dim]  {message}")
+
+
+def welcome(url: str, mode: str, engine_build: str) -> str:
+    """Return the text that is printed once everything is ready."""
+    shell = "make stack" if mode == "stack" else "make run"
+    return f"""
+ready: {url}
+
+  {engine_build}
+  health    {url}/readyz
+  prices    curl '{url}/api/v3/ticker/price'
+  depth     curl '{url}/api/v3/depth?symbol=BTCUSDT&limit=5'
+  stream    {url.replace("http", "ws", 1)}/ws/btcusdt@trade
+
+A first order: the README's "First order", with EXCHANGE={url}
+Ctrl-C stops; `{shell}` again goes on where it stopped. Running as pid {os.getpid()}.
+"""

@@ -1,0 +1,179 @@
+"""A whole exchange as a child process, to be talked to over its port, stopped, or killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+
+from exchange.local.servers import ServerError, free_port
+
+__all__ = ["ExchangeProcess"]
+
+START_DEADLINE_S = {"run": 120.0, "stack": 180.0}
+STOP_DEADLINE_S = 45.0
+KILL_DEADLINE_S = 15.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ExchangeProcess:
+    """`python -m exchange.local <mode>` on a free port, with its own data folder, for tests of all sorts.
+
+    No market maker, no rate limits. The folder lies in the system's temporary folder, not in pytest's, which
+    is closed to other users: PostgreSQL runs as `nobody` when root starts it, and has to reach its files.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data_dir = Path(tempfile.mkdtemp(prefix=f"exchange-{mode}-"))
+        self.data_dir.chmod(0o755)
+        self._log = self.data_dir / "console.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The process that owns all others."""
+        return self._started().pid
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise ServerError("the exchange has not been started")
+        return self._process
+
+    def start(self) -> None:
+        """Start on the data folder as it is, and wait until the exchange says that it is ready."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
+        environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        environment |= {"MARKET_MAKER": "0", "RATE_LIMITS": "0"}
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "exchange.local", self.mode],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self.wait_ready(START_DEADLINE_S[self.mode])
+        except BaseException:
+            self.kill()
+            raise
+
+    def wait_ready(self, deadline_s: float) -> None:
+        """Wait for /readyz to be 200. Raises ServerError with the log's end."""
+        process = self._started()
+        give_up = time.monotonic() + deadline_s
+        problem = ""
+        while time.monotonic() < give_up:
+            code = process.poll()
+            if code is not None:
+                raise ServerError(f"the exchange ended with code {code}:\n{self.log_tail()}")
+            try:
+                answer = httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False)
+                if answer.status_code == 200:
+                    return
+                problem = answer.text[:500]
+            except httpx.HTTPError as error:
+                problem = repr(error)
+            time.sleep(0.1)
+        raise ServerError(f"not ready after {deadline_s:g} s: {problem}\n{self.log_tail()}")
+
+    def stop(self) -> None:
+        """Ctrl-C, then wait. Raises ServerError after the deadline, when all has been killed."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                tail = self.log_tail()
+                self.kill()
+                raise ServerError(f"did not stop within {STOP_DEADLINE_S:g} s:\n{tail}") from None
+        self._process = None
+
+    def kill(self) -> None:
+        """`kill -9` of the process and of every process below it; returns when all are gone."""
+        process = self._process
+        if process is None:
+            return
+        family = self._family()
+        for member in family:
+            try:
+                member.kill()
+            except psutil.NoSuchProcess:
+                continue
+        process.wait(KILL_DEADLINE_S)
+        give_up = time.monotonic() + KILL_DEADLINE_S
+        while any(_exists(member) for member in family):
+            if time.monotonic() >= give_up:
+                raise ServerError(f"still there: {[member.pid for member in family if _exists(member)]}")
+            time.sleep(0.02)
+        self._process = None
+
+    def _family(self) -> list[psutil.Process]:
+        """The owner first, so that it cannot start again what is killed after it."""
+        try:
+            owner = psutil.Process(self.pid)
+            return [owner, *owner.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def service_names(self) -> list[str]:
+        """Every process of a stack, by the name of its pid file."""
+        return sorted(path.stem for path in (self.data_dir / "run").glob("*.pid"))
+
+    def service_pid(self, name: str) -> int | None:
+        """The pid of one process of a stack; None while there is none."""
+        try:
+            return int((self.data_dir / "run" / f"{name}.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
+
+    def kill_service(self, name: str) -> None:
+        """`kill -9` of one process of this stack, after making sure that the number still means it."""
+        pid = self.service_pid(name)
+        members = [member for member in self._family() if member.pid == pid]
+        if not members:
+            raise ServerError(f"{name} has no process in this stack (its pid file says {pid})")
+        members[0].kill()
+
+    def log_tail(self, lines: int = 40) -> str:
+        """The last lines of the console, and of each server's own log."""
+        parts = []
+        for path in [self._log, *sorted(self.data_dir.glob("*/logs/*.log"))]:
+            try:
+                text = path.read_text(errors="replace")
+            except OSError:
+                continue
+            kept = text.splitlines()[-(lines if path == self._log else 8) :]
+            parts.append("\n".join([f"--- {path.name}", *kept]))
+        return "\n".join(parts)
+
+
+def _exists(process: psutil.Process) -> bool:
+    # Zombies count: PostgreSQL takes one for a living owner of its folder, and some machines' first process
+    # is seconds late in removing those that have lost their parent.
+    return process.is_running()

@@ -1,0 +1,168 @@
+"""The frame of every process: logging, signals, HTTP, and the loop over its components."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from exchange.config import Settings, SettingsError
+from exchange.service import Component, run_components
+
+__all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
+
+logger = logging.getLogger(__name__)
+_SHUTDOWN_DEADLINE_S = 5
+_BACKLOG = 1_024
+_KEEP_ALIVE_S = 75
+_CONNECTIONS_MAX = 12_000
+_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = 65_536
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error, a line a record."""
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is started. Raises OSError with the reason in words."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise OSError(
+            error.errno, f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: `run_process` does that for the whole process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class HttpServer:
+    """The component that answers HTTP and WebSocket on a bound socket."""
+
+    name = "http"
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="websockets-sansio",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                ws_per_message_deflate=False,
+                ws_max_size=_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX,
+                ws_ping_interval=20.0,
+                ws_ping_timeout=60.0,
+                limit_concurrency=_CONNECTIONS_MAX,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_SHUTDOWN_DEADLINE_S,
+                server_header=False,
+                # The client's address matters for IP allow-lists: trust only our own gateway for it.
+                proxy_headers=True,
+                forwarded_allow_ips="127.0.0.1",
+            )
+        )
+
+    async def start(self) -> None:
+        """Nothing to recover."""
+
+    async def run(self) -> None:
+        """Serve until cancelled, then let open requests end within a deadline."""
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="uvicorn")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self._server.should_exit = True
+            await asyncio.wait({serving}, timeout=_SHUTDOWN_DEADLINE_S + 2)
+            raise
+        raise RuntimeError("the HTTP server ended by itself")
+
+    async def stop(self) -> None:
+        """Close the listening socket."""
+        self._listener.close()
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Always ready: whoever reads this came through it."""
+        return {}
+
+
+async def serve(app: Any, components: Sequence[Component], settings: Settings) -> None:
+    """Run the components and serve `app` on settings.host:settings.port.
+
+    The port opens first, so that probes get an answer while the components recover.
+    """
+    server = HttpServer(app, bind(settings.host, settings.port))
+    await run_components([server, *components])
+
+
+def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
+    """Read the settings, run `main` until it ends or a signal comes. Returns the exit code."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        print(f"settings: {error}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level)
+    logger.info("settings %s", settings.model_dump(mode="json"))
+    return run_until_signal(main(settings))
+
+
+def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
+    """Run a coroutine on uvloop until it ends or SIGINT or SIGTERM comes. Returns the exit code.
+
+    Whatever it raises is logged, and makes the exit code 1.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_until_signal(main))
+
+
+async def _until_signal(main: Coroutine[Any, Any, None]) -> int:
+    task = asyncio.create_task(main)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return 0 if stopped else 1
+    except BaseExceptionGroup as group:
+        for error in group.exceptions:
+            logger.critical("stopping: %r", error, exc_info=error)
+        return 1
+    except Exception as error:
+        logger.critical("stopping: %r", error, exc_info=error)
+        return 1
+    return 0

@@ -1,0 +1,115 @@
+"""Administration: assets, markets, trading modes, leaders."""
+
+from exchange.contracts import codes
+from exchange.contracts.commands import (
+    Command,
+    LeaderElected,
+    Malformed,
+    RegisterAsset,
+    RegisterMarket,
+    SetTradingMode,
+)
+from exchange.contracts.events import (
+    AssetRegistered,
+    CommandRejected,
+    Event,
+    LeaderChanged,
+    MarketRegistered,
+    TradingModeChanged,
+)
+from matching_engine.core.engine_state import EngineState
+from matching_engine.core.market import Market
+from matching_engine.core.rules import market_rejection
+
+DECIMALS_MAX = 12
+
+
+def administer(state: EngineState, command: Command, events: list[Event]) -> None:
+    """Everything that is neither an order nor money."""
+    if isinstance(command, RegisterAsset):
+        _register_asset(state, command, events)
+    elif isinstance(command, RegisterMarket):
+        _register_market(state, command, events)
+    elif isinstance(command, SetTradingMode):
+        _set_trading_mode(state, command, events)
+    elif isinstance(command, LeaderElected):
+        state.epoch = command.epoch
+        events.append(LeaderChanged(command.leader_id, command.epoch))
+    elif isinstance(command, Malformed):
+        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
+    else:
+        events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
+
+
+def _register_asset(state: EngineState, command: RegisterAsset, events: list[Event]) -> None:
+    asset_id = command.asset_id
+    if asset_id in state.asset_decimals:
+        events.append(CommandRejected(0, 0, codes.REJECT_ALREADY_EXISTS, "", command.code))
+    elif asset_id <= 0 or command.decimals > DECIMALS_MAX:
+        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.code))
+    else:
+        state.asset_decimals[asset_id] = command.decimals
+        state.asset_codes[asset_id] = command.code
+        events.append(AssetRegistered(asset_id, command.code, command.decimals))
+
+
+def _register_market(state: EngineState, command: RegisterMarket, events: list[Event]) -> None:
+    market_id = command.market_id
+    decimals = state.asset_decimals.get(command.base_asset_id)
+    if market_id in state.markets:
+        events.append(CommandRejected(0, market_id, codes.REJECT_ALREADY_EXISTS, "", command.symbol))
+        return
+    if decimals is None or command.quote_asset_id not in state.asset_decimals:
+        events.append(CommandRejected(0, market_id, codes.REJECT_UNKNOWN_ASSET, "", command.symbol))
+        return
+    base_unit = 1
+    for _ in range(decimals):
+        base_unit *= 10
+    problem = market_rejection(command, base_unit)
+    if problem or market_id <= 0:
+        events.append(CommandRejected(0, market_id, codes.REJECT_MALFORMED, "", problem))
+        return
+    unit_atoms = command.tick_atoms * command.lot_atoms // base_unit
+    state.markets[market_id] = Market(command, unit_atoms, state.book_factory(), codes.MODE_TRADING)
+    events.append(_market_registered(command, unit_atoms))
+
+
+def _set_trading_mode(state: EngineState, command: SetTradingMode, events: list[Event]) -> None:
+    known = not command.market_id or command.market_id in state.markets
+    if not known or not codes.MODE_HALTED <= command.mode <= codes.MODE_TRADING:
+        reason = codes.REJECT_MALFORMED if known else codes.REJECT_UNKNOWN_MARKET
+        events.append(CommandRejected(0, command.market_id, reason, "", ""))
+        return
+    # By id, not by arrival: a snapshot restores the markets sorted.
+    for market_id in sorted(state.markets):
+        if command.market_id in (0, market_id):
+            state.markets[market_id].mode = command.mode
+            events.append(TradingModeChanged(market_id, command.mode))
+    if not events:
+        events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_MARKET, "", ""))
+
+
+def _market_registered(command: RegisterMarket, unit_atoms: int) -> MarketRegistered:
+    return MarketRegistered(
+        command.market_id,
+        command.symbol,
+        command.base_asset_id,
+        command.quote_asset_id,
+        command.tick_atoms,
+        command.lot_atoms,
+        unit_atoms,
+        command.price_ticks_min,
+        command.price_ticks_max,
+        command.quantity_lots_min,
+        command.quantity_lots_max,
+        command.market_quantity_lots_max,
+        command.notional_atoms_min,
+        command.notional_atoms_max,
+        command.bid_multiplier_up_ppm,
+        command.bid_multiplier_down_ppm,
+        command.ask_multiplier_up_ppm,
+        command.ask_multiplier_down_ppm,
+        command.open_orders_max,
+        command.maker_fee_ppm,
+        command.taker_fee_ppm,
+    )

@@ -1,0 +1,329 @@
+"""Orders: placing, matching, cancelling. Every movement of money and lots is written out in an event."""
+
+from exchange.contracts import codes
+from exchange.contracts.codes import BUY, SELL
+from exchange.contracts.commands import CancelAllOrders, CancelOrder, PlaceOrder
+from exchange.contracts.events import CommandRejected, Event, OrderAccepted, OrderClosed, TradeExecuted
+from matching_engine.core.engine_state import EngineState
+from matching_engine.core.market import Market, within_limit
+from matching_engine.core.order import Order
+from matching_engine.core.rules import (
+    fee_atoms,
+    is_well_formed,
+    limit_order_rejection,
+    market_order_rejection,
+)
+
+
+def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
+    """Check an order, hold its money, trade what crosses, rest or expire the remainder."""
+    user_id = command.user_id
+    market = state.markets.get(command.market_id)
+    reason = codes.REJECT_UNKNOWN_MARKET if market is None else _placement_rejection(state, market, command)
+    if reason or market is None:
+        events.append(CommandRejected(user_id, command.market_id, reason, command.client_order_id, ""))
+        return
+    rules, side = market.rules, command.side
+    quantity, hold = _quantity_and_hold(market, command)
+    pays_asset, gets_asset = rules.base_asset_id, rules.quote_asset_id
+    if side == BUY:
+        pays_asset, gets_asset = gets_asset, pays_asset
+    if quantity < rules.quantity_lots_min:
+        reason = codes.REJECT_QUOTE_BUYS_LESS_THAN_A_LOT
+    pays = state.accounts.find(user_id, pays_asset)
+    if not reason and hold > (0 if pays is None else pays.available):
+        reason = codes.REJECT_INSUFFICIENT_BALANCE
+    if reason:
+        events.append(CommandRejected(user_id, command.market_id, reason, command.client_order_id, ""))
+        return
+    unfillable = (
+        command.time_in_force == codes.FOK
+        and command.order_type != codes.MARKET
+        and market.fillable(side, command.price_ticks, quantity, user_id, command.stp_mode)[0] < quantity
+    )
+    if pays is None:
+        pays = state.accounts.balance(user_id, pays_asset)
+    pays.hold(hold)
+    order = Order(
+        state.next_order_id,
+        user_id,
+        command.market_id,
+        command.client_order_id,
+        side,
+        command.price_ticks,
+        quantity,
+        quantity,
+        command.stp_mode,
+        hold,
+        pays,
+        state.accounts.balance(user_id, gets_asset),
+    )
+    state.next_order_id += 1
+    accepted = _accepted(order, command)
+    events.append(accepted)
+    if unfillable:
+        _close(state, market, order, codes.EXPIRED, codes.CLOSED_FOK_UNFILLABLE, "", 0, events)
+        return
+    if not _match(state, market, order, events):
+        return
+    if order.open_lots == 0:
+        assert order.held_atoms == 0, "a filled order holds nothing"
+    elif command.order_type == codes.MARKET:
+        _close(state, market, order, codes.EXPIRED, codes.CLOSED_NO_LIQUIDITY, "", 0, events)
+    elif command.time_in_force == codes.GTC:
+        accepted.resting_lots = order.open_lots
+        state.rest(market, order)
+    else:
+        _close(state, market, order, codes.EXPIRED, codes.CLOSED_IOC_REMAINDER, "", 0, events)
+
+
+def _quantity_and_hold(market: Market, command: PlaceOrder) -> tuple[int, int]:
+    """Return (lots, atoms to hold). A MARKET order holds exactly what the book will cost it."""
+    side, quantity = command.side, command.quantity_lots
+    if command.quote_quantity_atoms:
+        budget = command.quote_quantity_atoms // market.unit_atoms
+        quantity, _ = market.fillable_for_quote(side, budget, command.user_id, command.stp_mode)
+    if side == SELL:
+        return quantity, quantity * market.rules.lot_atoms
+    if command.order_type == codes.MARKET:
+        _, cost = market.fillable(side, 0, quantity, command.user_id, command.stp_mode)
+        return quantity, cost * market.unit_atoms
+    return quantity, command.price_ticks * quantity * market.unit_atoms
+
+
+def _placement_rejection(state: EngineState, market: Market, command: PlaceOrder) -> int:
+    """Everything that can be refused before the book and the money are looked at."""
+    if not is_well_formed(command):
+        return codes.REJECT_MALFORMED
+    if command.valid_until_ms and state.now_ms > command.valid_until_ms:
+        return codes.REJECT_STALE
+    is_maker_only = command.order_type == codes.LIMIT_MAKER
+    if market.mode != codes.MODE_TRADING and not (market.mode == codes.MODE_POST_ONLY and is_maker_only):
+        return codes.REJECT_MARKET_CLOSED
+    named = state.orders_by_name.get(command.user_id)
+    if named is not None and command.client_order_id in named:
+        return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
+    reference = market.reference.fraction(state.now_ms)
+    if command.order_type == codes.MARKET:
+        reason = market_order_rejection(market.rules, market.unit_atoms, command, reference)
+    else:
+        reason = limit_order_rejection(market.rules, market.unit_atoms, command, reference)
+    if reason:
+        return reason
+    if market.open_orders_of.get(command.user_id, 0) >= market.rules.open_orders_max:
+        return codes.REJECT_MAX_NUM_ORDERS
+    if is_maker_only and market.crosses(command.side, command.price_ticks):
+        return codes.REJECT_WOULD_TAKE
+    return 0
+
+
+def _match(state: EngineState, market: Market, taker: Order, events: list[Event]) -> bool:
+    """Trade while prices cross. False when self-trade prevention closed the taker."""
+    book = market.book
+    limit_ticks = taker.price_ticks  # 0, and so no limit, for a MARKET order
+    other_side = SELL if taker.side == BUY else BUY
+    while taker.open_lots:
+        maker = book.best(other_side)
+        if maker is None or not within_limit(taker.side, limit_ticks, maker.price_ticks):
+            return True
+        if maker.user_id == taker.user_id and taker.stp_mode != codes.STP_NONE:
+            if not _prevent(state, market, taker, maker, events):
+                return False
+        else:
+            _trade(state, market, taker, maker, events)
+    return True
+
+
+def _prevent(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> bool:
+    """Keep a user from trading with itself (binance-spot-api 2.8). False when the taker ended."""
+    mode = taker.stp_mode
+    status, reason = codes.EXPIRED_IN_MATCH, codes.CLOSED_SELF_TRADE
+    if mode in (codes.STP_EXPIRE_MAKER, codes.STP_EXPIRE_BOTH):
+        _close(state, market, maker, status, reason, "", taker.order_id, events)
+    if mode in (codes.STP_EXPIRE_TAKER, codes.STP_EXPIRE_BOTH):
+        _close(state, market, taker, status, reason, "", maker.order_id, events)
+        return False
+    return True
+
+
+def _trade(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> None:
+    """One trade at the maker's price: move lots on the book and money in the accounts."""
+    rules, accounts = market.rules, state.accounts
+    price = maker.price_ticks
+    lots = min(taker.open_lots, maker.open_lots)
+    base, quote = lots * rules.lot_atoms, lots * price * market.unit_atoms
+    taker_buys = taker.side == BUY
+    buyer, seller = (taker, maker) if taker_buys else (maker, taker)
+    buyer_ppm, seller_ppm = rules.taker_fee_ppm, rules.maker_fee_ppm
+    if not taker_buys:
+        buyer_ppm, seller_ppm = seller_ppm, buyer_ppm
+    buyer_fee, seller_fee = fee_atoms(base, buyer_ppm), fee_atoms(quote, seller_ppm)
+    market.book.reduce(maker, lots)
+    taker.open_lots -= lots
+    # A limit buyer held its own price; what the better price saves goes back at once. A market
+    # buyer (price 0) held exactly the cost.
+    released = (buyer.price_ticks * lots * market.unit_atoms - quote) if buyer.price_ticks else 0
+    buyer.held_atoms -= quote + released
+    seller.held_atoms -= base
+    buyer.pays.pay(quote)
+    accounts.receive(seller.gets, rules.quote_asset_id, quote, seller_fee)
+    seller.pays.pay(base)
+    accounts.receive(buyer.gets, rules.base_asset_id, base, buyer_fee)
+    if released:
+        buyer.pays.release(released)
+    market.reference.record(state.now_ms, price, lots)
+    events.append(
+        TradeExecuted(
+            rules.market_id,
+            market.next_trade_id,
+            taker.side,
+            price,
+            lots,
+            base,
+            quote,
+            buyer.order_id,
+            buyer.user_id,
+            buyer_fee,
+            released,
+            seller.order_id,
+            seller.user_id,
+            seller_fee,
+        )
+    )
+    market.next_trade_id += 1
+    if maker.open_lots == 0:
+        state.forget(market, maker)
+
+
+def _close(
+    state: EngineState,
+    market: Market,
+    order: Order,
+    status: int,
+    reason: int,
+    cancel_client_order_id: str,
+    counter_order_id: int,
+    events: list[Event],
+) -> None:
+    """End an order that is not filled, resting or not, and give its hold back."""
+    rules = market.rules
+    released, open_lots = order.held_atoms, order.open_lots
+    order.held_atoms = 0
+    order.pays.release(released)
+    rested = order.level is not None
+    if rested:
+        market.book.remove(order)
+        state.forget(market, order)
+    events.append(
+        OrderClosed(
+            order.order_id,
+            order.user_id,
+            rules.market_id,
+            order.side,
+            order.price_ticks,
+            status,
+            reason,
+            released,
+            open_lots if rested else 0,
+            cancel_client_order_id,
+            counter_order_id,
+        )
+    )
+
+
+def cancel(state: EngineState, command: CancelOrder, events: list[Event]) -> None:
+    """Close one open order of the user."""
+    market = state.markets.get(command.market_id)
+    order: Order | None
+    if command.order_id:
+        order = state.orders.get(command.order_id)
+    else:
+        named = state.orders_by_name.get(command.user_id)
+        order = named.get(command.client_order_id) if named is not None else None
+    reason = 0
+    if market is None:
+        reason = codes.REJECT_UNKNOWN_MARKET
+    elif command.valid_until_ms and state.now_ms > command.valid_until_ms:
+        reason = codes.REJECT_STALE
+    elif market.mode == codes.MODE_HALTED:
+        reason = codes.REJECT_MARKET_CLOSED
+    elif order is None or order.user_id != command.user_id or order.market_id != command.market_id:
+        reason = codes.REJECT_UNKNOWN_ORDER
+    elif command.client_order_id and order.client_order_id != command.client_order_id:
+        reason = codes.REJECT_CLIENT_ORDER_ID_MISMATCH
+    elif _is_restricted(order, command.restriction):
+        reason = codes.REJECT_CANCEL_RESTRICTED
+    if reason or market is None or order is None:
+        events.append(
+            CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, "")
+        )
+        return
+    _close(
+        state,
+        market,
+        order,
+        codes.CANCELED,
+        codes.CLOSED_BY_USER,
+        command.cancel_client_order_id,
+        0,
+        events,
+    )
+
+
+def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]) -> None:
+    """Close every open order of the user in one market, oldest first."""
+    market = state.markets.get(command.market_id)
+    reason = 0
+    if market is None:
+        reason = codes.REJECT_UNKNOWN_MARKET
+    elif command.valid_until_ms and state.now_ms > command.valid_until_ms:
+        reason = codes.REJECT_STALE
+    elif market.mode == codes.MODE_HALTED:
+        reason = codes.REJECT_MARKET_CLOSED
+    elif not market.open_orders_of.get(command.user_id, 0):
+        reason = codes.REJECT_UNKNOWN_ORDER
+    if reason or market is None:
+        events.append(CommandRejected(command.user_id, command.market_id, reason, "", ""))
+        return
+    named = state.orders_named(command.user_id)
+    found = [order for order in named.values() if order.market_id == command.market_id]
+    for order in sorted(found, key=_order_id):
+        _close(
+            state,
+            market,
+            order,
+            codes.CANCELED,
+            codes.CLOSED_BY_USER,
+            command.cancel_client_order_id,
+            0,
+            events,
+        )
+
+
+def _order_id(order: Order) -> int:
+    return order.order_id
+
+
+def _is_restricted(order: Order, restriction: int) -> bool:
+    untouched = order.open_lots == order.quantity_lots
+    if restriction == codes.CANCEL_ONLY_NEW:
+        return not untouched
+    return restriction == codes.CANCEL_ONLY_PARTIALLY_FILLED and untouched
+
+
+def _accepted(order: Order, command: PlaceOrder) -> OrderAccepted:
+    return OrderAccepted(
+        order.order_id,
+        order.user_id,
+        order.market_id,
+        order.client_order_id,
+        order.side,
+        command.order_type,
+        command.time_in_force,
+        order.price_ticks,
+        order.quantity_lots,
+        command.quote_quantity_atoms,
+        order.stp_mode,
+        order.held_atoms,
+        0,
+    )

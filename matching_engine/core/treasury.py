@@ -1,0 +1,80 @@
+"""Money in and out: deposits and withdrawals."""
+
+from exchange.contracts import codes
+from exchange.contracts.commands import (
+    CreditDeposit,
+    ReleaseWithdrawal,
+    ReserveWithdrawal,
+    SettleWithdrawal,
+)
+from exchange.contracts.events import (
+    CommandRejected,
+    DepositCredited,
+    Event,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+from matching_engine.core.engine_state import EngineState, Withdrawal
+
+
+def credit(state: EngineState, command: CreditDeposit, events: list[Event]) -> None:
+    """Money comes in, once for each deposit id."""
+    reason = 0
+    if command.asset_id not in state.asset_decimals:
+        reason = codes.REJECT_UNKNOWN_ASSET
+    elif command.amount_atoms <= 0 or command.user_id <= 0 or command.deposit_id <= 0:
+        reason = codes.REJECT_MALFORMED
+    elif state.deposit_ids.contains(command.deposit_id):
+        reason = codes.REJECT_DUPLICATE_REFERENCE
+    elif not state.accounts.may_deposit(command.asset_id, command.amount_atoms):
+        reason = codes.REJECT_OVERFLOW
+    if reason:
+        events.append(CommandRejected(command.user_id, 0, reason, "", ""))
+        return
+    state.deposit_ids.add(command.deposit_id)
+    state.accounts.deposit(command.user_id, command.asset_id, command.amount_atoms)
+    events.append(
+        DepositCredited(command.user_id, command.asset_id, command.amount_atoms, command.deposit_id)
+    )
+
+
+def reserve_withdrawal(state: EngineState, command: ReserveWithdrawal, events: list[Event]) -> None:
+    """Hold money until the withdrawal is settled or released."""
+    user_id, asset_id, amount = command.user_id, command.asset_id, command.amount_atoms
+    reason = 0
+    if asset_id not in state.asset_decimals:
+        reason = codes.REJECT_UNKNOWN_ASSET
+    elif amount <= 0 or command.withdrawal_id <= 0:
+        reason = codes.REJECT_MALFORMED
+    elif state.withdrawal_ids.contains(command.withdrawal_id):
+        reason = codes.REJECT_DUPLICATE_REFERENCE
+    elif amount > state.accounts.available(user_id, asset_id):
+        reason = codes.REJECT_INSUFFICIENT_BALANCE
+    if reason:
+        events.append(CommandRejected(user_id, 0, reason, "", ""))
+        return
+    state.withdrawal_ids.add(command.withdrawal_id)
+    state.accounts.balance(user_id, asset_id).hold(amount)
+    state.withdrawals[command.withdrawal_id] = Withdrawal(command.withdrawal_id, user_id, asset_id, amount)
+    events.append(WithdrawalReserved(user_id, asset_id, amount, command.withdrawal_id, command.address))
+
+
+def settle_withdrawal(state: EngineState, command: SettleWithdrawal, events: list[Event]) -> None:
+    """The held money has left."""
+    w = state.withdrawals.pop(command.withdrawal_id, None)
+    if w is None:
+        events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_WITHDRAWAL, "", ""))
+        return
+    state.accounts.withdraw(w.user_id, w.asset_id, w.amount)
+    events.append(WithdrawalSettled(w.user_id, w.asset_id, w.amount, w.withdrawal_id))
+
+
+def release_withdrawal(state: EngineState, command: ReleaseWithdrawal, events: list[Event]) -> None:
+    """The withdrawal failed: the money is available again."""
+    w = state.withdrawals.pop(command.withdrawal_id, None)
+    if w is None:
+        events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_WITHDRAWAL, "", ""))
+        return
+    state.accounts.balance(w.user_id, w.asset_id).release(w.amount)
+    events.append(WithdrawalReleased(w.user_id, w.asset_id, w.amount, w.withdrawal_id))

@@ -1,0 +1,47 @@
+"""The engine's process: command log in, event log out, probes on HTTP."""
+
+import logging
+import sys
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from exchange.adapters.kafka_log import KafkaLog
+from exchange.config import Settings
+from exchange.contracts.topics import commands_topic, events_topic
+from exchange.operations import add_operations_routes
+from exchange.process import run_process, serve
+from matching_engine import build
+
+logger = logging.getLogger(__name__)
+
+
+async def main(settings: Settings) -> None:
+    """Compose and run the engine."""
+    # Before anything imports the contracts: they are part of the compiled build.
+    logger.info("%s", build.activate(settings.engine_build))
+    from matching_engine.genesis import write_genesis
+    from matching_engine.runner import EngineRunner
+    from matching_engine.snapshots import FolderSnapshots
+
+    command_log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
+    event_log = KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms)
+    await write_genesis(command_log)
+    runner = EngineRunner(
+        command_log,
+        event_log,
+        FolderSnapshots(settings.data_dir / "snapshots"),
+        shard_number=settings.shard,
+        snapshot_every_commands=settings.snapshot_every_commands,
+    )
+    app = FastAPI(title="matching engine", docs_url=None, redoc_url=None, openapi_url=None)
+
+    def readiness() -> Mapping[str, str | None]:
+        return runner.readiness()
+
+    add_operations_routes(app, readiness)
+    await serve(app, [runner], settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(main))

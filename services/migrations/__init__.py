@@ -1,0 +1,5 @@
+"""The database's schema as numbered files that only ever move forward."""
+
+from services.migrations.runner import MigrationError, migrate
+
+__all__ = ["MigrationError", "migrate"]

@@ -1,0 +1,191 @@
+"""The order service as a component: the view that follows the event log, and the way to the engine."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import asyncpg
+import redis.exceptions
+
+from exchange.credentials import Credentials
+from exchange.event_tail import EventTail
+from exchange.gateway import CommandGateway
+from exchange.ports import LogReader, LogWriter
+from exchange.service import Resources
+from services.order.authentication import Authenticator
+from services.order.bootstrap import load_view
+from services.order.history import History
+from services.order.listen_keys import ListenKeys
+from services.order.market_data import MarketDataClient
+from services.order.queries import Queries
+from services.order.rest import RestApi
+from services.order.routes import build_routes
+from services.order.trading import Trading
+from services.order.usage import Usage
+from services.order.user_data import UserDataHub
+from services.order.view import AccountView
+from services.order.ws_api import WsApi
+
+__all__ = ["OrderService"]
+
+logger = logging.getLogger(__name__)
+READ_TIMEOUT_MS: Final = 500
+LOG_SILENCE_S_MAX: Final = 10.0
+START_ATTEMPTS_MAX: Final = 60
+START_PAUSE_S: Final = 1.0
+PROBE_EVERY_S: Final = 2.0
+STOP_DEADLINE_S: Final = 3.0
+_DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+class OrderService:
+    """Answers orders and questions. `rest` and `websocket` are what an application mounts."""
+
+    name = "order"
+
+    def __init__(self, resources: Resources, credentials: Credentials) -> None:
+        settings = resources.settings
+        self._resources = resources
+        self._settings = settings
+        self.view = AccountView()
+        self.gateway: CommandGateway | None = None
+        self.hub: UserDataHub | None = None
+        self._tail: EventTail | None = None
+        self._reader: LogReader | None = None
+        self._writer: LogWriter | None = None
+        self._last_read_s = 0.0
+        self._problems: dict[str, str | None] = {"log": "not started", "database": None, "cache": None}
+        usage = Usage(clock_ms)
+        history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
+        authenticator = Authenticator(credentials, clock_us)
+        self._listen_keys = ListenKeys(resources.cache)
+        routes = build_routes(Trading(self), Queries(self, history, usage), self._listen_keys)
+        self.rest = RestApi(
+            routes.rest,
+            authenticator,
+            usage,
+            body_size_bytes_max=settings.body_size_bytes_max,
+            receive_deadline_s=settings.request_deadline_ms / 1000,
+        )
+        self.websocket = WsApi(
+            routes.methods,
+            authenticator,
+            usage,
+            lambda: self.hub,
+            MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
+            clock_ms,
+            settings.body_size_bytes_max,
+        )
+
+    async def start(self) -> None:
+        """Load the view and open the logs; waits for the database for a bounded time, then raises."""
+        for attempt in range(1, START_ATTEMPTS_MAX + 1):
+            try:
+                await self._load()
+                break
+            except _DATABASE_ERRORS as error:  # the schema may not be there yet either
+                if attempt == START_ATTEMPTS_MAX:
+                    raise
+                logger.warning("the view cannot be loaded yet: %s", error)
+                await asyncio.sleep(START_PAUSE_S)
+        self._writer = await self._resources.command_log.writer()
+        self.gateway = CommandGateway(
+            self._writer,
+            tick_ms=self._settings.command_tick_ms,
+            deadline_ms=self._settings.command_deadline_ms,
+            waiting_max=self._settings.commands_waiting_max,
+        )
+        await self._catch_up()
+        self._problems["log"] = None
+
+    async def _catch_up(self) -> None:
+        """Follow the events up to where the log ends now, so that the first answers are not old ones."""
+        assert self._tail is not None, "the view is loaded"
+        end_offset = await self._resources.event_log.end_offset()
+        while self._tail.position.next_offset < end_offset:
+            for outcome in await self._tail.read(READ_TIMEOUT_MS):
+                self.view.apply(outcome)
+            await asyncio.sleep(0)
+        self._last_read_s = time.monotonic()
+
+    async def _load(self) -> None:
+        deadline_s = self._settings.database_deadline_ms / 1000
+        async with self._resources.database.acquire(timeout=deadline_s) as connection:
+            view, position = await load_view(connection, self._settings.shard, deadline_s)
+        self._reader = await self._resources.event_log.reader(position.next_offset)
+        self._tail = EventTail(self._reader, position)
+        self.hub = UserDataHub(view, self._listen_keys, self._resources.cache)
+        self.view = view
+
+    async def run(self) -> None:
+        """Follow the events, send the commands, publish user data; the first failure ends them all."""
+        gateway, hub = self.gateway, self.hub
+        assert gateway is not None, "start comes first"
+        assert hub is not None, "start comes first"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(gateway, hub), name="order: events")
+            group.create_task(gateway.run(), name="order: commands")
+            group.create_task(hub.run(self._settings.cache_deadline_ms / 1000), name="order: user data")
+            group.create_task(self._probe(), name="order: probe")
+
+    async def _follow(self, gateway: CommandGateway, hub: UserDataHub) -> None:
+        """Each event goes to the view, then to the user data streams; then the callers are woken."""
+        tail, view = self._tail, self.view
+        assert tail is not None, "start comes first"
+        while True:
+            outcomes = await tail.read(READ_TIMEOUT_MS)
+            self._last_read_s = time.monotonic()
+            for outcome in outcomes:
+                for recorded in outcome.events:
+                    view.apply_event(recorded, outcome.time_ms)
+                    hub.observe(outcome, recorded)
+                hub.finish(outcome)
+            gateway.resolve(outcomes)
+
+    async def _probe(self) -> None:
+        """Look at the database and the cache now and then, for `readiness`."""
+        database, cache = self._resources.database, self._resources.cache
+        while True:
+            try:
+                deadline_s = self._settings.database_deadline_ms / 1000
+                async with database.acquire(timeout=deadline_s) as connection:
+                    await connection.execute("SELECT 1", timeout=deadline_s)
+                self._problems["database"] = None
+            except _DATABASE_ERRORS as error:
+                self._problems["database"] = f"{type(error).__name__}: {error}"
+            try:
+                async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
+                    await cache.ping()
+                self._problems["cache"] = None
+            except (redis.exceptions.RedisError, OSError) as error:
+                self._problems["cache"] = f"{type(error).__name__}: {error}"
+            await asyncio.sleep(PROBE_EVERY_S)
+
+    async def stop(self) -> None:
+        """Close the logs."""
+        for closable in (self._reader, self._writer):
+            if closable is not None:
+                async with asyncio.timeout(STOP_DEADLINE_S):
+                    await closable.close()
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Parts: log, database, cache."""
+        problems = dict(self._problems)
+        if self.gateway is not None:
+            if self.gateway.failure is not None:
+                problems["log"] = f"commands cannot be sent: {self.gateway.failure}"
+            elif time.monotonic() - self._last_read_s > LOG_SILENCE_S_MAX:
+                problems["log"] = "events have not been read lately"
+        return problems
+
+
+def clock_us() -> int:
+    """The server's time in microseconds since 1970."""
+    return time.time_ns() // 1_000
+
+
+def clock_ms() -> int:
+    """The server's time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

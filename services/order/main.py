@@ -1,0 +1,24 @@
+"""The order service's process: `python -m services.order.main`."""
+
+import sys
+
+from exchange.adapters.deployed import deployed_resources
+from exchange.config import Settings
+from exchange.credentials import PostgresCredentials
+from exchange.process import run_process, serve
+from services.order.api import create_app
+from services.order.component import OrderService
+
+__all__ = ["main"]
+
+
+async def main(settings: Settings) -> None:
+    """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
+    async with deployed_resources(settings) as resources:
+        credentials = PostgresCredentials.from_resources(resources)
+        service = OrderService(resources, credentials)
+        await serve(create_app(service), [credentials, service], settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(main))

@@ -1,0 +1,191 @@
+"""/api/v3 as a raw ASGI application: no routing framework, no models, no dependencies on the hot path.
+
+Every answer is JSON with the headers of binance-spot-api section 1. Bodies are bounded in size and in
+time. Whatever goes wrong, the answer is `{"code", "msg"}`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from prometheus_client import Counter, Histogram
+from starlette.types import Receive, Scope, Send
+
+from exchange.contracts.errors import ApiError, invalid_data, not_supported, unknown_error
+from services.order.authentication import Authenticator, signed_payload
+from services.order.endpoints import Call, Endpoint, Security
+from services.order.parameters import check_known, parse_parameters
+from services.order.usage import Usage
+
+__all__ = ["RestApi", "invalid_time_unit", "json_bytes"]
+
+logger = logging.getLogger(__name__)
+PREFIX: Final = "/api/v3"
+_JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+_CLOSE: Final = (b"connection", b"close")
+_UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
+_METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
+
+_duration = Histogram(
+    "exchange_order_request_seconds",
+    "Time from the request's head to its answer",
+    ["endpoint"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+_errors = Counter("exchange_order_errors_total", "Requests answered with an error", ["endpoint", "code"])
+
+
+class _Gone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+def json_bytes(value: object) -> bytes:
+    """Encode an answer."""
+    return orjson.dumps(value)
+
+
+class RestApi:
+    """The application. `routes`: path below the prefix -> HTTP method -> endpoint."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Mapping[str, Endpoint]],
+        authenticator: Authenticator,
+        usage: Usage,
+        *,
+        body_size_bytes_max: int,
+        receive_deadline_s: float,
+    ) -> None:
+        self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
+        self._authenticator = authenticator
+        self._usage = usage
+        self._body_size_bytes_max = body_size_bytes_max
+        self._receive_deadline_s = receive_deadline_s
+        names = {found.name for methods in routes.values() for found in methods.values()}
+        self._durations = {name: _duration.labels(name) for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        client = scope.get("client")
+        client_ip = client[0] if client else ""
+        headers: list[tuple[bytes, bytes]] = [_JSON]
+        name = "unknown"
+        try:
+            endpoint = self._find(scope["path"], scope["method"])
+            name = endpoint.name
+            status, result = 200, await self._answer(endpoint, scope, receive, client_ip, headers)
+        except ApiError as error:
+            status, result = error.status, error.payload()
+            _errors.labels(name, str(error.code)).inc()
+            if status in (408, 413):
+                headers.append(_CLOSE)
+        except _Gone:
+            return
+        except Exception:
+            logger.exception("%s failed", name)
+            status, result = 500, unknown_error().payload()
+            _errors.labels(name, "-1000").inc()
+        weight = endpoint.weight if name != "unknown" else 1
+        used = b"%d" % self._usage.add_weight(client_ip, weight)
+        headers.append((b"x-mbx-used-weight", used))
+        headers.append((b"x-mbx-used-weight-1m", used))
+        body = json_bytes(result)
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        duration = self._durations.get(name)
+        if duration is not None:
+            duration.observe(time.perf_counter() - started)
+
+    def _find(self, path: str, method: str) -> Endpoint:
+        methods = self._routes.get(path)
+        if methods is None:
+            raise not_supported(404)
+        endpoint = methods.get(method)
+        if endpoint is None:
+            raise not_supported(405)
+        return endpoint
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        receive: Receive,
+        client_ip: str,
+        headers: list[tuple[bytes, bytes]],
+    ) -> object:
+        api_key, unit, length = _read_headers(scope["headers"])
+        query: bytes = scope["query_string"]
+        if len(query) > self._body_size_bytes_max:
+            raise _too_large("query")
+        body = b""
+        if scope["method"] in _METHODS_WITH_BODY:
+            body = await self._receive_body(receive, length)
+        parameters = parse_parameters(query, body)
+        if endpoint.security is Security.USER_STREAM:
+            caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
+        else:
+            caller = await self._authenticator.authenticate(
+                api_key, parameters, signed_payload(query, body), client_ip, endpoint.security.permission
+            )
+        if endpoint.parameters is not None:
+            check_known(parameters, endpoint.parameters)
+        result = await endpoint.handler(Call(parameters, caller, unit))
+        if endpoint.placed_orders:
+            ten_seconds, day = self._usage.add_orders(caller.user_id, endpoint.placed_orders)
+            headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
+            headers.append((b"x-mbx-order-count-1d", b"%d" % day))
+        return result
+
+    async def _receive_body(self, receive: Receive, length: int) -> bytes:
+        """The whole body. Raises ApiError 413 or 408, before reading on, and _Gone."""
+        if length > self._body_size_bytes_max:
+            raise _too_large("body")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._receive_deadline_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._body_size_bytes_max:
+                        raise _too_large("body")
+                    if not message.get("more_body", False):
+                        return chunk if not chunks else b"".join((*chunks, chunk))
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise ApiError(-1000, "The request did not arrive in time.", 408) from None
+
+
+def _too_large(name: str) -> ApiError:
+    error = invalid_data(name)
+    error.status = 413
+    return error
+
+
+def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int, int]:
+    """The API key, the unit of time, and the announced length of the body (0 when there is none)."""
+    api_key, unit, length = None, 1, 0
+    for name, value in headers:
+        if name == b"x-mbx-apikey":
+            api_key = value.decode("latin-1")
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"x-mbx-time-unit":
+            found = _UNITS.get(value.upper())
+            if found is None:
+                raise invalid_time_unit()
+            unit = found
+    return api_key, unit, length
+
+
+def invalid_time_unit() -> ApiError:
+    """-1194: neither of the two units."""
+    return ApiError(-1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")

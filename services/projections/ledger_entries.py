@@ -1,0 +1,147 @@
+"""From an event to double entries: pure, and the only place that says which money an event moves.
+
+The movements themselves stand in the docstrings of `exchange.contracts.events`. The entries of one
+event sum to zero for each asset (invariant I4); an entry of zero is not written.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from exchange.contracts.codes import BUY
+from exchange.contracts.events import (
+    DepositCredited,
+    Event,
+    OrderAccepted,
+    OrderClosed,
+    TradeExecuted,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+
+__all__ = [
+    "AVAILABLE",
+    "EXCHANGE_USER_ID",
+    "FEES",
+    "HELD",
+    "OUTSIDE",
+    "Entry",
+    "MarketAssets",
+    "UnknownMarketError",
+    "entries_of",
+]
+
+# Buckets. The first two belong to traders, the others to the exchange.
+AVAILABLE: Final = 1
+HELD: Final = 2
+FEES: Final = 3
+OUTSIDE: Final = 4
+EXCHANGE_USER_ID: Final = 0
+
+ORDER_HOLD: Final = "ORDER_HOLD"
+ORDER_RELEASE: Final = "ORDER_RELEASE"
+TRADE: Final = "TRADE"
+FEE: Final = "FEE"
+DEPOSIT: Final = "DEPOSIT"
+WITHDRAWAL_RESERVE: Final = "WITHDRAWAL_RESERVE"
+WITHDRAWAL_SETTLE: Final = "WITHDRAWAL_SETTLE"
+WITHDRAWAL_RELEASE: Final = "WITHDRAWAL_RELEASE"
+
+
+class UnknownMarketError(Exception):
+    """An event names a market that no event before it registered: the log or the tables are wrong."""
+
+
+class MarketAssets(NamedTuple):
+    """The two assets of a market."""
+
+    base_asset_id: int
+    quote_asset_id: int
+
+
+class Entry(NamedTuple):
+    """One line of the ledger. `user_id` is 0 in the exchange's own buckets; the amount has a sign.
+
+    `reference`: order:<order_id>, trade:<market_id>:<trade_id>, deposit:<id> or withdrawal:<id>.
+    """
+
+    user_id: int
+    asset_id: int
+    bucket: int
+    amount_atoms: int
+    kind: str
+    reference: str
+
+
+def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]:
+    """The entries of one event, none for events that move no money. Raises UnknownMarketError."""
+    if isinstance(event, TradeExecuted):
+        return _trade(event, _market(event.market_id, markets))
+    if isinstance(event, OrderAccepted):
+        asset_id = _hold_asset(event.side, _market(event.market_id, markets))
+        reference = f"order:{event.order_id}"
+        return _move(event.user_id, asset_id, AVAILABLE, HELD, event.held_atoms, ORDER_HOLD, reference)
+    if isinstance(event, OrderClosed):
+        asset_id = _hold_asset(event.side, _market(event.market_id, markets))
+        reference = f"order:{event.order_id}"
+        return _move(event.user_id, asset_id, HELD, AVAILABLE, event.released_atoms, ORDER_RELEASE, reference)
+    if isinstance(event, DepositCredited):
+        reference = f"deposit:{event.deposit_id}"
+        return _move(
+            event.user_id, event.asset_id, OUTSIDE, AVAILABLE, event.amount_atoms, DEPOSIT, reference
+        )
+    if isinstance(event, WithdrawalReserved):
+        return _withdrawal(event, AVAILABLE, HELD, WITHDRAWAL_RESERVE)
+    if isinstance(event, WithdrawalSettled):
+        return _withdrawal(event, HELD, OUTSIDE, WITHDRAWAL_SETTLE)
+    if isinstance(event, WithdrawalReleased):
+        return _withdrawal(event, HELD, AVAILABLE, WITHDRAWAL_RELEASE)
+    return []
+
+
+def _market(market_id: int, markets: Mapping[int, MarketAssets]) -> MarketAssets:
+    try:
+        return markets[market_id]
+    except KeyError:
+        raise UnknownMarketError(f"market {market_id} was never registered") from None
+
+
+def _hold_asset(side: int, market: MarketAssets) -> int:
+    return market.quote_asset_id if side == BUY else market.base_asset_id
+
+
+def _move(
+    user_id: int, asset_id: int, source: int, target: int, amount_atoms: int, kind: str, reference: str
+) -> list[Entry]:
+    if amount_atoms == 0:
+        return []
+    source_user = EXCHANGE_USER_ID if source in (FEES, OUTSIDE) else user_id
+    target_user = EXCHANGE_USER_ID if target in (FEES, OUTSIDE) else user_id
+    return [
+        Entry(source_user, asset_id, source, -amount_atoms, kind, reference),
+        Entry(target_user, asset_id, target, amount_atoms, kind, reference),
+    ]
+
+
+def _withdrawal(
+    event: WithdrawalReserved | WithdrawalSettled | WithdrawalReleased, source: int, target: int, kind: str
+) -> list[Entry]:
+    reference = f"withdrawal:{event.withdrawal_id}"
+    return _move(event.user_id, event.asset_id, source, target, event.amount_atoms, kind, reference)
+
+
+def _trade(event: TradeExecuted, market: MarketAssets) -> list[Entry]:
+    base, quote = market
+    buyer, seller = event.buyer_user_id, event.seller_user_id
+    reference = f"trade:{event.market_id}:{event.trade_id}"
+    entries = [
+        Entry(buyer, quote, HELD, -event.quote_atoms, TRADE, reference),
+        Entry(seller, quote, AVAILABLE, event.quote_atoms, TRADE, reference),
+        Entry(seller, base, HELD, -event.base_atoms, TRADE, reference),
+        Entry(buyer, base, AVAILABLE, event.base_atoms, TRADE, reference),
+    ]
+    # Fees are lines of their own, so that a statement shows what was traded and what it cost.
+    entries += _move(buyer, base, AVAILABLE, FEES, event.buyer_fee_atoms, FEE, reference)
+    entries += _move(seller, quote, AVAILABLE, FEES, event.seller_fee_atoms, FEE, reference)
+    entries += _move(buyer, quote, HELD, AVAILABLE, event.buyer_released_atoms, ORDER_RELEASE, reference)
+    return entries

@@ -1,0 +1,63 @@
+"""The projections' process: `python -m services.projections {ledger,book,withdrawals,all}`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+
+from exchange.adapters.deployed import deployed_resources
+from exchange.config import Settings
+from exchange.operations import add_operations_routes
+from exchange.process import run_process, serve
+from exchange.service import Component, Resources
+from services.projections.book import BookProjection
+from services.projections.ledger import LedgerProjection
+from services.projections.withdrawals import WithdrawalSettler
+
+__all__ = ["components_for", "create_app", "main"]
+
+_PARTS: Final[Mapping[str, Callable[[Resources], Component]]] = {
+    "ledger": LedgerProjection,
+    "book": BookProjection,
+    "withdrawals": WithdrawalSettler,
+}
+ALL: Final = "all"
+
+
+def components_for(part: str, resources: Resources) -> list[Component]:
+    """The component of one part, or of `all`. Raises KeyError for an unknown one."""
+    names = list(_PARTS) if part == ALL else [part]
+    return [_PARTS[name](resources) for name in names]
+
+
+def create_app(components: Sequence[Component]) -> FastAPI:
+    """/healthz, /readyz and /metrics, nothing else."""
+    app = FastAPI(title="projections", docs_url=None, redoc_url=None, openapi_url=None)
+
+    def readiness() -> Mapping[str, str | None]:
+        return {part: problem for c in components for part, problem in c.readiness().items()}
+
+    add_operations_routes(app, readiness)
+    return app
+
+
+async def main(part: str, settings: Settings) -> None:
+    """Compose and run one part, or all, over Kafka, PostgreSQL and Redis."""
+    async with deployed_resources(settings) as resources:
+        components = components_for(part, resources)
+        await serve(create_app(components), components, settings)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and run. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.projections", description=__doc__)
+    parser.add_argument("part", choices=[*_PARTS, ALL])
+    part: str = parser.parse_args(arguments).part
+    return run_process(partial(main, part))
+
+
+if __name__ == "__main__":
+    sys.exit(run())

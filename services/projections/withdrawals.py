@@ -1,0 +1,168 @@
+"""Settling withdrawals: only what the ledger has reserved may leave.
+
+In this mode the transfer itself succeeds at once. Settling is safe to repeat, because the engine refuses
+a withdrawal that it does not hold any more; the ledger's row tells whether it worked.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from prometheus_client import Counter
+
+from exchange.connections import CONNECTION_ERRORS, acquire
+from exchange.contracts.codes import REJECT_UNKNOWN_WITHDRAWAL
+from exchange.contracts.commands import SettleWithdrawal
+from exchange.contracts.events import CommandRejected
+from exchange.event_tail import EventTail
+from exchange.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.ports import LogReader, LogWriter
+from exchange.service import Resources
+from services.projections.ledger_store import LedgerError, read_position
+
+__all__ = ["WithdrawalSettler"]
+
+logger = logging.getLogger(__name__)
+
+POLL_INTERVAL_S: Final = 0.25
+PAGE_MAX: Final = 100
+READ_TIMEOUT_MS: Final = 500
+FAILURES_MAX: Final = 20
+BACKOFF_S_MAX: Final = 5.0
+
+_settled_total = Counter(
+    "exchange_withdrawals_settled_total", "Withdrawals whose settlement was sent and decided."
+)
+_failures_total = Counter(
+    "exchange_withdrawals_failures_total", "Settling rounds that failed and are repeated."
+)
+
+_RESERVED: Final = """
+SELECT withdrawal_id FROM withdrawals
+WHERE status = 'RESERVED' AND withdrawal_id <> ALL($1::bigint[])
+ORDER BY withdrawal_id LIMIT $2
+"""
+
+# Nothing was sent, or its fate is unknown: both may be tried again, as settling twice does no harm.
+_RETRYABLE: Final[tuple[type[BaseException], ...]] = (
+    *CONNECTION_ERRORS,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+
+
+class WithdrawalSettler:
+    """Component that sends SettleWithdrawal for every withdrawal the ledger holds as RESERVED.
+
+    Without a `gateway` it opens one of its own with its own tail of the event log; a given one is run
+    and resolved by its owner. Raises the last error after FAILURES_MAX failed rounds in a row.
+    """
+
+    name = "withdrawals"
+
+    def __init__(self, resources: Resources, gateway: CommandGateway | None = None) -> None:
+        self._settings = resources.settings
+        self._command_log = resources.command_log
+        self._event_log = resources.event_log
+        self._database = resources.database
+        self._gateway = gateway
+        self._writer: LogWriter | None = None
+        self._reader: LogReader | None = None
+        self._tail: EventTail | None = None
+        # Decided by the engine, but the ledger may not show it yet.
+        self._decided: set[int] = set()
+        self._problem: str | None = "not started"
+
+    async def start(self) -> None:
+        """Open the gateway, unless one was given."""
+        if self._gateway is None:
+            async with acquire(self._database, self._settings.database_deadline_ms) as connection:
+                position = await read_position(connection, self._settings.shard)
+            self._reader = await self._event_log.reader(position.next_offset)
+            self._tail = EventTail(self._reader, position)
+            self._writer = await self._command_log.writer()
+            self._gateway = CommandGateway(
+                self._writer,
+                tick_ms=self._settings.command_tick_ms,
+                deadline_ms=self._settings.command_deadline_ms,
+            )
+        self._problem = None
+
+    async def run(self) -> None:
+        """Settle until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._tail is not None and self._gateway is not None:
+                group.create_task(self._gateway.run(), name="withdrawals-gateway")
+                group.create_task(self._resolve(self._tail, self._gateway), name="withdrawals-outcomes")
+            group.create_task(self._settle_forever(), name="withdrawals-settle")
+
+    async def stop(self) -> None:
+        """Close what start opened."""
+        self._problem = "stopped"
+        deadline_s = self._settings.log_deadline_ms / 1000
+        for part in (self._writer, self._reader):
+            if part is not None:
+                async with asyncio.timeout(deadline_s):
+                    await part.close()
+        self._writer = self._reader = self._tail = None
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Whether the last round worked."""
+        return {self.name: self._problem}
+
+    async def _resolve(self, tail: EventTail, gateway: CommandGateway) -> None:
+        while True:
+            gateway.resolve(await tail.read(READ_TIMEOUT_MS))
+
+    async def _settle_forever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._settle_round()
+            except _RETRYABLE as e:
+                failures += 1
+                _failures_total.inc()
+                self._problem = f"{type(e).__name__}: {e}"
+                logger.warning("withdrawals: round failed, %d in a row: %s", failures, self._problem)
+                if failures >= FAILURES_MAX:
+                    raise
+                await asyncio.sleep(min(POLL_INTERVAL_S * 2**failures, BACKOFF_S_MAX))
+            else:
+                failures, self._problem = 0, None
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _settle_round(self) -> None:
+        """One page of reservations that the ledger has and nobody settled, all at once."""
+        async with acquire(self._database, self._settings.database_deadline_ms) as connection:
+            still_reserved = await connection.fetch(
+                "SELECT withdrawal_id FROM withdrawals WHERE withdrawal_id = ANY($1::bigint[]) "
+                "AND status = 'RESERVED'",
+                list(self._decided),
+            )
+            self._decided = {row["withdrawal_id"] for row in still_reserved}
+            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX)
+        results = await asyncio.gather(
+            *(self._settle(row["withdrawal_id"]) for row in rows), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _settle(self, withdrawal_id: int) -> None:
+        """Make the transfer (here: nothing to do) and tell the engine. Raises the gateway's errors."""
+        gateway = self._gateway
+        assert gateway is not None
+        outcome = await gateway.submit(SettleWithdrawal(gateway.new_command_id(), withdrawal_id))
+        event = outcome.events[0].event
+        if isinstance(event, CommandRejected) and event.reason != REJECT_UNKNOWN_WITHDRAWAL:
+            raise LedgerError(f"withdrawal {withdrawal_id} was refused for reason {event.reason}")
+        # A refusal as unknown is a repeat: it was settled before, and the ledger will show it.
+        self._decided.add(withdrawal_id)
+        _settled_total.inc()

@@ -1,0 +1,172 @@
+"""People and their keys: sign-up, log-in, log-out, API keys."""
+
+import secrets
+import string
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import redis.asyncio
+from asyncpg import Record
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+from exchange.credentials import (
+    API_KEY_LENGTH,
+    ED25519,
+    HMAC,
+    SecretCipher,
+    announce_revocation,
+    hash_api_key,
+)
+from services.user.passwords import Passwords
+from services.user.repository import NewApiKey, Repository, User
+from services.user.sessions import Session, Sessions
+
+__all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
+
+API_KEYS_PER_USER_MAX: Final = 30
+ATTEMPTS_MAX: Final = 10
+ATTEMPTS_WINDOW_S: Final = 60
+_LETTERS: Final = string.ascii_letters + string.digits
+
+
+class WrongCredentialsError(Exception):
+    """No account has this address with this password; which of the two is wrong is not told."""
+
+
+class PublicKeyError(ValueError):
+    """The text is no Ed25519 public key in PEM."""
+
+
+class KeyPair(NamedTuple):
+    """A new API key. `secret_key` is None for Ed25519, whose private half its owner keeps."""
+
+    api_key: str
+    secret_key: str | None
+
+
+class Accounts:
+    """What people do with their account. Raises also what repository, sessions and passwords raise."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        sessions: Sessions,
+        passwords: Passwords,
+        cipher: SecretCipher,
+        cache: "redis.asyncio.Redis",
+        *,
+        cache_deadline_ms: int,
+        rate_limits: bool,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._repository = repository
+        self._sessions = sessions
+        self._passwords = passwords
+        self._cipher = cipher
+        self._cache = cache
+        self._cache_deadline_ms = cache_deadline_ms
+        self._rate_limits = rate_limits
+        self._clock_ms = clock_ms
+
+    @property
+    def session_lifetime_s(self) -> int:
+        """Seconds until a session ends by itself."""
+        return self._sessions.lifetime_s
+
+    async def sign_up(self, email: str, password: str, caller: str) -> int:
+        """Create an account and return its id. Raises EmailTakenError, TooManyAttemptsError."""
+        await self._count_attempt("sign-up", email, caller)
+        password_hash = await self._passwords.hash(password)
+        return await self._repository.add_user(email, password_hash, self._clock_ms())
+
+    async def log_in(self, email: str, password: str, caller: str) -> str:
+        """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
+        await self._count_attempt("log-in", email, caller)
+        user = await self._repository.user_by_email(email)
+        stored = None if user is None else user.password_hash
+        if not await self._passwords.verify(stored, password) or user is None:
+            raise WrongCredentialsError
+        return await self._sessions.open(user.user_id)
+
+    async def _count_attempt(self, action: str, email: str, caller: str) -> None:
+        if self._rate_limits:
+            await self._sessions.count_attempt(
+                action, f"{caller} {email}", attempts_max=ATTEMPTS_MAX, window_s=ATTEMPTS_WINDOW_S
+            )
+
+    async def session(self, token: str) -> Session | None:
+        """The session that `token` opened, None when it has ended."""
+        return await self._sessions.find(token)
+
+    async def log_out(self, session: Session) -> None:
+        """End the session on every replica."""
+        await self._sessions.end(session)
+
+    async def user(self, user_id: int) -> User | None:
+        """The account of a session."""
+        return await self._repository.user_by_id(user_id)
+
+    async def create_api_key(
+        self,
+        user_id: int,
+        label: str,
+        permissions: Sequence[str],
+        ip_allow_list: Sequence[str],
+        public_key: str | None,
+    ) -> KeyPair:
+        """Make a key. Raises PublicKeyError, TooManyKeysError."""
+        public_key_pem = None if public_key is None else _canonical_public_key(public_key)
+        pair = KeyPair(_random_text(), _random_text() if public_key_pem is None else None)
+        key_hash = hash_api_key(pair.api_key)
+        sealed = None
+        if pair.secret_key is not None:
+            sealed = self._cipher.encrypt(pair.secret_key.encode("ascii"), key_hash)
+        key = NewApiKey(
+            key_hash=key_hash,
+            api_key=pair.api_key,
+            user_id=user_id,
+            label=label,
+            permissions=sorted(permissions),
+            ip_allow_list=ip_allow_list,
+            kind=HMAC if public_key_pem is None else ED25519,
+            secret_encrypted=sealed,
+            public_key_pem=public_key_pem,
+            created_ms=self._clock_ms(),
+        )
+        await self._repository.add_api_key(key, API_KEYS_PER_USER_MAX)
+        return pair
+
+    async def api_keys(self, user_id: int) -> list[Record]:
+        """The user's keys, as Repository.api_keys_of gives them."""
+        return await self._repository.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
+
+    async def revoke_api_key(self, user_id: int, api_key: str) -> bool:
+        """Revoke a key and tell every process; False when the user has no such key."""
+        if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
+            return False
+        key_hash = hash_api_key(api_key)
+        revoked = await self._repository.revoke_api_key(user_id, key_hash, self._clock_ms())
+        if revoked:
+            await announce_revocation(self._cache, key_hash, self._cache_deadline_ms)
+        return revoked
+
+
+def _random_text() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(API_KEY_LENGTH))
+
+
+def _canonical_public_key(pem: str) -> str:
+    """The key written our way, so that nothing but the key is kept. Raises PublicKeyError."""
+    try:
+        key = load_pem_public_key(pem.encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm):
+        raise PublicKeyError("not a public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise PublicKeyError("not an Ed25519 key")
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

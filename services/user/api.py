@@ -1,0 +1,152 @@
+"""The user service's HTTP app. Every failure leaves it as `application/problem+json`."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from exchange.contracts import codes
+from exchange.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.operations import add_operations_routes
+from services.user import account_routes, money_routes
+from services.user.accounts import PublicKeyError, WrongCredentialsError
+from services.user.component import NotReadyError, UserService
+from services.user.passwords import PasswordsBusyError
+from services.user.problems import (
+    Problem,
+    ProblemError,
+    problem_of_status,
+    problem_of_validation,
+    problem_response,
+)
+from services.user.repository import DatabaseUnavailableError, EmailTakenError, TooManyKeysError
+from services.user.request_guard import RequestGuard
+from services.user.sessions import CacheUnavailableError, TooManyAttemptsError
+from services.user.transfers import (
+    FaucetOffError,
+    InsufficientFundsError,
+    TransferRefusedError,
+    UnknownAssetError,
+)
+
+__all__ = ["create_app"]
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SOON: Final = {"Retry-After": "1"}
+_REFUSALS: Final = {
+    codes.REJECT_UNKNOWN_ASSET: "The engine does not know this asset.",
+    codes.REJECT_OVERFLOW: "The balance would be larger than the exchange can hold.",
+    codes.REJECT_DUPLICATE_REFERENCE: "The number of this transfer was used before; ask again.",
+}
+
+
+def _unavailable(detail: str) -> Callable[[Exception], ProblemError]:
+    return lambda _: ProblemError("unavailable", detail, headers=_RETRY_SOON)
+
+
+# How the parts' own errors look to the client.
+_PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
+    DatabaseUnavailableError: _unavailable("The database does not answer; nothing was changed for sure."),
+    CacheUnavailableError: _unavailable("Sessions cannot be checked at the moment."),
+    GatewayUnavailableError: _unavailable("The engine cannot be reached; nothing was changed."),
+    NotReadyError: _unavailable("The service is starting."),
+    GatewayOverloadedError: lambda _: ProblemError(
+        "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
+    ),
+    PasswordsBusyError: lambda _: ProblemError(
+        "overloaded", "Too many passwords are waiting to be checked.", headers=_RETRY_SOON
+    ),
+    WrongCredentialsError: lambda _: ProblemError(
+        "wrong-credentials", "Check both.", headers={"WWW-Authenticate": "Bearer"}
+    ),
+    EmailTakenError: lambda _: ProblemError("email-taken", "Log in, or take another address."),
+    TooManyKeysError: lambda _: ProblemError("too-many-keys", "Revoke one first."),
+    FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
+    InsufficientFundsError: lambda _: ProblemError(
+        "insufficient-funds", "Available is less than the amount; money held by open orders does not count."
+    ),
+    UnknownAssetError: lambda _: ProblemError(
+        "invalid-request",
+        "1 fault; see errors",
+        errors=[{"pointer": "#/asset", "detail": "no asset has this code"}],
+    ),
+    PublicKeyError: lambda error: ProblemError(
+        "invalid-request",
+        "1 fault; see errors",
+        errors=[{"pointer": "#/publicKey", "detail": str(error)}],
+    ),
+}
+
+
+def create_app(service: UserService) -> FastAPI:
+    """The app over `service`, which may be started later: until then it answers 503."""
+    app = FastAPI(
+        title="Exchange: accounts",
+        version="1",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={
+            "default": {
+                "description": "A problem (RFC 9457)",
+                "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+            }
+        },
+    )
+    app.state.user_service = service
+    app.include_router(account_routes.router)
+    app.include_router(money_routes.router)
+    add_operations_routes(app, service.readiness)
+    _add_problem_handlers(app)
+    app.add_middleware(
+        RequestGuard,
+        body_size_bytes_max=service.body_size_bytes_max,
+        receive_deadline_ms=service.receive_deadline_ms,
+    )
+    return app
+
+
+def _add_problem_handlers(app: FastAPI) -> None:
+    async def on_known(_: Request, error: Exception) -> Response:
+        return problem_response(_PROBLEMS[type(error)](error))
+
+    async def on_problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)
+        return problem_response(error)
+
+    async def on_attempts(_: Request, error: Exception) -> Response:
+        assert isinstance(error, TooManyAttemptsError)
+        headers = {"Retry-After": str(error.retry_after_s)}
+        detail = f"Try again in {error.retry_after_s} seconds."
+        return problem_response(ProblemError("too-many-attempts", detail, headers=headers))
+
+    async def on_refusal(_: Request, error: Exception) -> Response:
+        assert isinstance(error, TransferRefusedError)
+        detail = _REFUSALS.get(error.reason, f"The engine refused with reason {error.reason}.")
+        return problem_response(ProblemError("refused", detail))
+
+    async def on_validation(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem_of_validation(error)
+
+    async def on_status(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem_of_status(error.status_code, error.headers)
+
+    async def on_anything(request: Request, error: Exception) -> Response:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem_of_status(500)
+
+    for kind in _PROBLEMS:
+        app.add_exception_handler(kind, on_known)
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(TooManyAttemptsError, on_attempts)
+    app.add_exception_handler(TransferRefusedError, on_refusal)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_status)
+    app.add_exception_handler(Exception, on_anything)

@@ -1,0 +1,120 @@
+"""Errors as the client sees them: RFC 9457 `application/problem+json`, for every failure there is."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+__all__ = ["Problem", "ProblemError", "problem_of_status", "problem_of_validation", "problem_response"]
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE_PREFIX: Final = "urn:exchange:problem:"
+_ERRORS_MAX: Final = 20
+_TEXT_LENGTH_MAX: Final = 200
+
+# What a request can run into: kind -> (status, title). A kind, once published, keeps its meaning.
+_KINDS: Final[Mapping[str, tuple[int, str]]] = {
+    "malformed-json": (400, "The body is not acceptable JSON"),
+    "not-signed-in": (401, "A valid session is needed"),
+    "wrong-credentials": (401, "The e-mail address or the password is wrong"),
+    "faucet-off": (403, "Deposits by request are switched off"),
+    "not-found": (404, "There is no such thing"),
+    "receive-timeout": (408, "The body did not arrive in time"),
+    "email-taken": (409, "The e-mail address is in use"),
+    "too-many-keys": (409, "The account has as many API keys as it may have"),
+    "insufficient-funds": (409, "The available balance is too low"),
+    "body-too-large": (413, "The body is too large"),
+    "not-json": (415, "The body must be application/json"),
+    "invalid-request": (422, "The request is not valid"),
+    "refused": (422, "The exchange refused the request"),
+    "too-many-attempts": (429, "Too many attempts"),
+    "unavailable": (503, "A part of the exchange is not available"),
+    "overloaded": (503, "The exchange is busy"),
+    "outcome-unknown": (504, "Whether the request took effect is not known yet"),
+}
+
+
+class FieldError(BaseModel):
+    """One fault of a request: a JSON pointer into the body, or the name of a query parameter."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `errors` stands with validation failures only."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+class ProblemError(Exception):
+    """A request ends with this problem. `members` are added to the body (RFC 9457, extension members)."""
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.status, self.title = _KINDS[kind]
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.errors = list(errors)
+        self.members = dict(members or {})
+
+
+def problem_response(error: ProblemError) -> Response:
+    """The answer for `error`."""
+    body: dict[str, object] = {
+        "type": _TYPE_PREFIX + error.kind,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        **error.members,
+    }
+    if error.errors:
+        body["errors"] = error.errors
+    return Response(orjson.dumps(body), error.status, error.headers, MEDIA_TYPE)
+
+
+def problem_of_status(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for a plain HTTP status, such as 404 of an unknown path: `about:blank` and its phrase."""
+    known = HTTPStatus(status)
+    body = {
+        "type": "about:blank",
+        "title": known.phrase,
+        "status": status,
+        "detail": known.description or known.phrase,
+    }
+    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def problem_of_validation(error: RequestValidationError) -> Response:
+    """The answer for a body or query that does not fit its model. Values are never repeated in it."""
+    faults = error.errors()
+    errors = [_field_error(fault) for fault in faults[:_ERRORS_MAX]]
+    detail = f"{len(faults)} fault{'s' if len(faults) != 1 else ''}; see errors"
+    return problem_response(ProblemError("invalid-request", detail, errors=errors))
+
+
+def _field_error(fault: Mapping[str, Any]) -> dict[str, str]:
+    source, *path = [str(part) for part in fault["loc"]]
+    detail = str(fault["msg"]).removeprefix("Value error, ")[:_TEXT_LENGTH_MAX]
+    if source != "body":
+        return {"parameter": ".".join(path)[:_TEXT_LENGTH_MAX], "detail": detail}
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    return {"pointer": "#" + pointer[:_TEXT_LENGTH_MAX], "detail": detail}

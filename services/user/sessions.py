@@ -1,0 +1,129 @@
+"""Sessions and attempt counters in Redis: the same for every replica, at once.
+
+A session is found by the SHA-256 of its token, so that reading the cache gives nobody a session.
+Losing the cache ends sessions; being without it refuses everybody, as nothing can be checked.
+"""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import redis.asyncio
+
+from exchange.cancellation import raise_if_cancelled
+from exchange.connections import CACHE_ERRORS
+
+__all__ = ["CacheUnavailableError", "Session", "Sessions", "TooManyAttemptsError"]
+
+_TOKEN_SIZE_BYTES: Final = 32
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_SESSIONS_PER_USER_MAX: Final = 50
+
+# KEYS: session, the user's list of sessions. ARGV: user id, lifetime in seconds, list's size, prefix, hash.
+# The oldest sessions of a user end when there are too many.
+_OPEN: Final = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('LREM', KEYS[2], 0, ARGV[5])
+redis.call('LPUSH', KEYS[2], ARGV[5])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+while redis.call('LLEN', KEYS[2]) > tonumber(ARGV[3]) do
+  redis.call('DEL', ARGV[4] .. redis.call('RPOP', KEYS[2]))
+end
+return 1
+"""
+# KEYS: counter. ARGV: window in seconds. Returns the count and the seconds that are left.
+_COUNT: Final = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return {count, redis.call('TTL', KEYS[1])}
+"""
+
+
+class CacheUnavailableError(Exception):
+    """Redis did not answer within the deadline."""
+
+
+class TooManyAttemptsError(Exception):
+    """The limit is used up until `retry_after_s` seconds from now."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class Session(NamedTuple):
+    """Who is signed in, and the name of the session in the cache."""
+
+    user_id: int
+    token_hash: str
+
+
+class Sessions:
+    """Opens, finds and ends sessions; counts attempts. Everything raises CacheUnavailableError."""
+
+    def __init__(self, cache: "redis.asyncio.Redis", *, lifetime_s: int, deadline_ms: int) -> None:
+        self._cache = cache
+        self.lifetime_s = lifetime_s
+        self._deadline_s = deadline_ms / 1000
+        self._open = cache.register_script(_OPEN)
+        self._count = cache.register_script(_COUNT)
+
+    async def open(self, user_id: int) -> str:
+        """Start a session and return its token, which is kept nowhere."""
+        token = secrets.token_urlsafe(_TOKEN_SIZE_BYTES)
+        token_hash = _hash(token)
+        async with self._within_deadline():
+            await self._open(
+                keys=[_session_key(token_hash), f"user_sessions:{user_id}"],
+                args=[user_id, self.lifetime_s, _SESSIONS_PER_USER_MAX, _session_key(""), token_hash],
+            )
+        return token
+
+    async def find(self, token: str) -> Session | None:
+        """The session of `token`, None when it has ended or never was."""
+        if _TOKEN.fullmatch(token) is None:
+            return None
+        token_hash = _hash(token)
+        async with self._within_deadline():
+            user_id = await self._cache.get(_session_key(token_hash))
+        return None if user_id is None else Session(int(user_id), token_hash)
+
+    async def end(self, session: Session) -> None:
+        """Refuse the session's token from now on, everywhere."""
+        async with self._within_deadline():
+            await self._cache.delete(_session_key(session.token_hash))
+
+    async def count_attempt(self, action: str, who: str, *, attempts_max: int, window_s: int) -> None:
+        """Count an attempt of `who`. Raises TooManyAttemptsError when the window's limit is used up."""
+        async with self._within_deadline():
+            count, left_s = await self._count(keys=[f"attempts:{action}:{_hash(who)}"], args=[window_s])
+        if int(count) > attempts_max:
+            raise TooManyAttemptsError(max(int(left_s), 1))
+
+    async def ping(self) -> None:
+        """Return when the cache answers."""
+        async with self._within_deadline():
+            await self._cache.ping()
+
+    @asynccontextmanager
+    async def _within_deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                try:
+                    yield
+                finally:
+                    raise_if_cancelled()
+        except CACHE_ERRORS as error:
+            raise CacheUnavailableError(repr(error)) from error
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _session_key(token_hash: str) -> str:
+    return f"sessions:{token_hash}"

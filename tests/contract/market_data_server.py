@@ -1,0 +1,99 @@
+"""A market-data service on a real port, fed by an event log in memory."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import httpx
+from pydantic import SecretStr
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.process import HttpServer, bind
+from exchange.service import Component, Resources, run_components
+from services.market_data.api import create_app
+from services.market_data.component import MarketDataService, clock_us
+from services.migrations import migrate
+from tests.event_streams import EventStream
+
+WAIT_S = 20.0
+POLL_S = 0.005
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. Raises TimeoutError after WAIT_S."""
+    for _ in range(int(WAIT_S / POLL_S)):
+        if condition():
+            return
+        await asyncio.sleep(POLL_S)
+    raise TimeoutError("the condition never came true")
+
+
+class MarketDataServer:
+    """The service, its addresses, and the log that it follows."""
+
+    def __init__(self, service: MarketDataService, log: MemoryLog, port: int) -> None:
+        self.service = service
+        self.log = log
+        self.http = f"http://127.0.0.1:{port}"
+        self.ws = f"ws://127.0.0.1:{port}"
+
+    async def publish(self, stream: EventStream, outcomes_per_record: int = 20) -> None:
+        """Append what is new in the stream to the event log."""
+        writer = await self.log.writer()
+        for record in stream.take_records(outcomes_per_record):
+            await writer.append(record)
+
+    async def has_applied(self, seq: int) -> None:
+        """Wait until the service stands at `seq`."""
+        await eventually(lambda: self.service.state.seq >= seq)
+
+    async def get(self, path: str) -> httpx.Response:
+        """Ask the REST API."""
+        async with httpx.AsyncClient(trust_env=False, timeout=WAIT_S) as client:
+            return await client.get(self.http + path)
+
+
+def settings_of(database_dsn: str, valkey_url: str) -> Settings:
+    """Settings for real servers."""
+    return Settings(database_dsn=SecretStr(database_dsn), cache_url=SecretStr(valkey_url), rate_limits=False)
+
+
+@contextlib.asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Real database, migrated, and cache; logs in memory."""
+    database, cache = await open_pool(settings), open_cache(settings)
+    try:
+        async with database.acquire() as connection:
+            await migrate(connection)
+
+        def clock_ms() -> int:
+            return clock_us() // 1000
+
+        yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    finally:
+        await cache.aclose()
+        await close_pool(database, 5_000)
+
+
+@contextlib.asynccontextmanager
+async def serving(resources: Resources, others: Sequence[Component] = ()) -> AsyncIterator[MarketDataServer]:
+    """Run the service on a free port."""
+    service = MarketDataService(resources)
+    listener = bind("127.0.0.1", 0)
+    port: int = listener.getsockname()[1]
+    http = HttpServer(create_app(service), listener)
+    running = asyncio.create_task(run_components([http, *others, service]))
+    log = resources.event_log
+    assert isinstance(log, MemoryLog)
+    server = MarketDataServer(service, log, port)
+    try:
+        await eventually(lambda: running.done() or not any(service.readiness().values()))
+        if running.done():
+            running.result()
+        yield server
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

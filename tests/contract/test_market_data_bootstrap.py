@@ -1,0 +1,150 @@
+"""A restarted service shows what one that never stopped shows."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from exchange.service import Resources
+from services.market_data.bootstrap import load_state
+from services.market_data.state import MarketState, MarketView
+from services.projections.ledger import LedgerProjection
+from tests.contract.market_data_server import WAIT_S, open_resources, serving, settings_of
+from tests.event_streams import START_MS, EventStream, RandomTrading
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def resources(database_dsn: str, valkey_url: str) -> AsyncIterator[Resources]:
+    async with open_resources(settings_of(database_dsn, valkey_url)) as opened:
+        yield opened
+
+
+async def publish(resources: Resources, stream: EventStream) -> None:
+    writer = await resources.event_log.writer()
+    for record in stream.take_records(20):
+        await writer.append(record)
+
+
+async def write_ledger(resources: Resources, seq: int) -> None:
+    """Run the ledger projection until it stands at `seq`."""
+    ledger = LedgerProjection(resources)
+    await ledger.start()
+    running = asyncio.create_task(ledger.run())
+    async with asyncio.timeout(WAIT_S):
+        while not running.done():
+            at = await resources.database.fetchval("SELECT last_seq FROM positions")
+            if at == seq:
+                break
+            await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await ledger.stop()
+
+
+def stretched(trading: RandomTrading) -> EventStream:
+    """The same events over three days instead of a few seconds."""
+    stream = EventStream()
+    moments = itertools.count(START_MS, 61_003)
+    for outcome in trading.stream.outcomes:
+        events = [recorded.event for recorded in outcome.events]
+        stream.append(*events, time_ms=next(moments), command_id=outcome.command_id)
+    return stream
+
+
+def shown(view: MarketView) -> dict[str, object]:
+    candles = view.candles
+    return {
+        "bids": view.book.bids.top(10_000),
+        "asks": view.book.asks.top(10_000),
+        "mode": view.market.mode,
+        "rules": vars(view.market.rules),
+        "trades": list(view.trades.items),
+        "aggregates": list(view.aggregates.items),
+        "first": candles.first_trade_ms,
+        "candles": [
+            [candle.values() for candle in series.rows]
+            for series in (candles.minutes, candles.quarters, candles.hours, candles.days)
+        ],
+        "windows": [window.statistics() for window in view.windows.values()],
+    }
+
+
+@pytest.mark.parametrize("seed", [51, 52])
+async def test_the_loaded_state_equals_the_one_made_from_all_events(resources: Resources, seed: int) -> None:
+    print(f"seed {seed}")
+    trading = RandomTrading(seed)
+    trading.run(4_000)
+    stream = stretched(trading)
+    await publish(resources, stream)
+    await write_ledger(resources, stream.seq)
+    live = MarketState()
+    for outcome in stream.outcomes:
+        live.apply(outcome)
+    loaded, position = await load_state(resources.database, 0, live.time_ms, 5_000)
+    assert (position.seq, position.hash) == (stream.seq, stream.hash)
+    assert position.next_offset == await resources.event_log.end_offset()
+    assert loaded.seq == live.seq
+    assert list(loaded.by_symbol) == list(live.by_symbol)
+    for market_id, view in live.views.items():
+        for window in view.windows.values():
+            window.advance(live.time_ms)
+        assert shown(loaded.views[market_id]) == shown(view)
+
+
+async def test_an_empty_database_is_an_empty_exchange(resources: Resources) -> None:
+    state, position = await load_state(resources.database, 0, START_MS, 5_000)
+    assert (state.seq, position.seq, position.next_offset) == (0, 0, 0)
+
+
+async def test_what_memory_has_lost_is_read_from_the_ledger(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trading = RandomTrading(53)
+    trading.run(3_000)
+    stream = stretched(trading)
+    await publish(resources, stream)
+    await write_ledger(resources, stream.seq)
+    whole = MarketState()
+    for outcome in stream.outcomes:
+        whole.apply(outcome)
+    view = whole.by_symbol["BTCUSDT"]
+    trades, joined = view.trades.items, view.aggregates.items
+    # As if the service had run for long: only the newest are in memory.
+    monkeypatch.setattr("services.market_data.bootstrap.RING_SIZE_MAX", 50)
+    monkeypatch.setattr("services.market_data.bootstrap._MINUTES_LOADED_MS", 0)
+    monkeypatch.setattr("services.market_data.history._TRADES_PER_READ", 40)
+    async with serving(resources) as server:
+        assert server.service.state.views[1].trades.floor_id == trades[-50].id
+
+        async def ids(query: str, key: str) -> list[int]:
+            answer = await server.get(f"/api/v3/{query}&symbol=BTCUSDT")
+            assert answer.status_code == 200, answer.text
+            return [row[key] for row in answer.json()]
+
+        all_ids = [one.id for one in trades]
+        all_joined = [one.id for one in joined]
+        assert await ids("historicalTrades?fromId=1&limit=1000", "id") == all_ids[:1000]
+        assert await ids(f"historicalTrades?fromId={all_ids[-60]}", "id") == all_ids[-60:]
+        assert await ids("aggTrades?fromId=0&limit=1000", "a") == all_joined[:1000]
+        assert await ids(f"aggTrades?fromId={all_joined[-55]}&limit=1000", "a") == all_joined[-55:]
+        several = next(one for one in joined if one.last_id > one.id)
+        following = [number for number in all_joined if number > several.id]
+        assert await ids(f"aggTrades?fromId={several.id + 1}&limit=7", "a") == following[:7]
+        start, end = joined[5].time_ms, joined[-5].time_ms
+        inside = [one.id for one in joined if start <= one.time_ms <= end]
+        assert await ids(f"aggTrades?startTime={start}&endTime={end}&limit=1000", "a") == inside[:1000]
+        middle = joined[len(joined) // 2].time_ms
+        until = [one.id for one in joined if one.time_ms <= middle]
+        assert await ids(f"aggTrades?endTime={middle}&limit=9", "a") == until[-9:]
+
+        first = trades[0].time_ms
+        for interval, count in (("1m", 400), ("5m", 300), ("1h", 100), ("1d", 10)):
+            query = f"klines?symbol=BTCUSDT&interval={interval}&startTime={first - 10**8}&limit={count}"
+            rows = (await server.get(f"/api/v3/{query}")).json()
+            inside_trades = [one for one in trades if one.time_ms <= rows[-1][6]]
+            assert sum(row[8] for row in rows) == len(inside_trades)
+            assert rows[0][1] == view.market.price(trades[0].price_ticks)
+            assert rows[-1][4] == view.market.price(inside_trades[-1].price_ticks)

@@ -1,0 +1,60 @@
+"""Whole exchanges for unmodified clients: the embedded one and the stack, each started once."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from exchange.local.exchange_process import ExchangeProcess
+from tests.e2e.trader import Trader
+
+MODES = ("run", "stack")
+PLENTY: Mapping[str, str] = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
+
+SignUp = Callable[..., Trader]
+
+
+@pytest.fixture(scope="session", params=MODES, ids=["embedded", "stack"])
+def exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]:
+    """Either kind of exchange, for all tests before the other kind starts: the machine may have two cores."""
+    with ExchangeProcess(request.param) as process:
+        failed_before = request.session.testsfailed
+        yield process
+        if request.session.testsfailed > failed_before:
+            print(process.log_tail())
+
+
+@pytest.fixture
+def exchange_url(exchange: ExchangeProcess) -> str:
+    """Where the exchange answers."""
+    return exchange.url
+
+
+@pytest.fixture(scope="module")
+def embedded_exchange() -> Iterator[ExchangeProcess]:
+    """An embedded exchange of the module's own, which may be killed."""
+    with ExchangeProcess("run") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def stack_exchange() -> Iterator[ExchangeProcess]:
+    """A stack of the module's own, parts of which may be killed."""
+    with ExchangeProcess("stack") as process:
+        yield process
+
+
+@pytest.fixture
+def sign_up(exchange_url: str) -> Iterator[SignUp]:
+    """Opens accounts; afterwards their open orders are cancelled, so that the next test finds empty books."""
+    traders: list[Trader] = []
+
+    def make(deposits: Mapping[str, str] = PLENTY) -> Trader:
+        traders.append(Trader.sign_up(exchange_url, deposits=deposits))
+        return traders[-1]
+
+    yield make
+    for trader in traders:
+        try:
+            trader.cancel_everything()
+        finally:
+            trader.close()

@@ -1,0 +1,111 @@
+"""Projections over real PostgreSQL and Valkey, with the event log in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.service import Component, Resources
+from services.migrations import migrate
+from tests.event_streams import START_MS, EventStream
+
+WAIT_S = 30.0
+POLL_S = 0.01
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. Raises TimeoutError after WAIT_S."""
+    for _ in range(int(WAIT_S / POLL_S)):
+        if condition():
+            return
+        await asyncio.sleep(POLL_S)
+    raise TimeoutError("the condition never came true")
+
+
+class Running:
+    """Components at work; `failure()` is what one of them ended with."""
+
+    def __init__(self, components: Sequence[Component]) -> None:
+        self.components = components
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        for component in self.components:
+            await component.start()
+            self._tasks.append(asyncio.create_task(component.run(), name=component.name))
+
+    async def stop(self) -> None:
+        """As a shutdown does it: cancel, then let go."""
+        await self.kill()
+        for component in reversed(self.components):
+            await component.stop()
+
+    async def kill(self) -> None:
+        """End the tasks wherever they are, without stopping anything in order."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def failure(self) -> BaseException | None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                return task.exception()
+        return None
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition; what a component ended with is raised at once."""
+        await eventually(lambda: self.failure() is not None or condition())
+        failure = self.failure()
+        if failure is not None:
+            raise failure
+
+    def problems(self) -> Mapping[str, str | None]:
+        return {part: problem for c in self.components for part, problem in c.readiness().items()}
+
+
+@pytest.fixture
+def settings(database_dsn: str, valkey_url: str) -> Settings:
+    return Settings(
+        database_dsn=SecretStr(database_dsn),
+        cache_url=SecretStr(valkey_url),
+        database_deadline_ms=5_000,
+        cache_deadline_ms=1_000,
+        log_deadline_ms=2_000,
+        database_pool_size=4,
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    database = await open_pool(settings)
+    cache = open_cache(settings)
+    async with database.acquire() as connection:
+        await migrate(connection)
+
+    def clock_ms() -> int:
+        return START_MS
+
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    await cache.aclose()
+    await close_pool(database, 5_000)
+
+
+@pytest.fixture
+async def connection(resources: Resources) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection of the test's own."""
+    opened = await asyncpg.connect(resources.settings.database_dsn.get_secret_value())
+    yield opened
+    await opened.close()
+
+
+async def publish(resources: Resources, stream: EventStream, outcomes_per_record: int = 20) -> None:
+    """Append what is new in the stream to the event log."""
+    writer = await resources.event_log.writer()
+    for record in stream.take_records(outcomes_per_record):
+        await writer.append(record)

@@ -1,0 +1,107 @@
+"""Promises of exchange/adapters/kafka_log.py against a real broker."""
+
+import asyncio
+import time
+import uuid
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from exchange.adapters.kafka_log import KafkaLog
+from exchange.local.servers import free_port
+from exchange.ports import LogError, LogRecord
+
+pytestmark = pytest.mark.integration
+DEADLINE_MS = 10_000
+
+
+@pytest.fixture
+async def log(kafka_bootstrap: str) -> KafkaLog:
+    """An empty log of the test's own."""
+    topic = f"exchange.test.{uuid.uuid4().hex[:12]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    try:
+        settings = {"message.timestamp.type": "LogAppendTime"}
+        await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=settings)], timeout_ms=DEADLINE_MS)
+    finally:
+        await admin.close()
+    return KafkaLog(kafka_bootstrap, topic, DEADLINE_MS)
+
+
+async def read(log: KafkaLog, offset: int, count: int) -> list[LogRecord]:
+    reader = await log.reader(offset)
+    found: list[LogRecord] = []
+    try:
+        async with asyncio.timeout(DEADLINE_MS / 1000):
+            while len(found) < count:
+                found += await reader.read(1_000)
+    finally:
+        await reader.close()
+    return found
+
+
+async def append(log: KafkaLog, *values: bytes) -> list[int]:
+    writer = await log.writer()
+    try:
+        return [await writer.append(value) for value in values]
+    finally:
+        await writer.close()
+
+
+async def test_empty_log_has_no_records(log: KafkaLog) -> None:
+    assert (await log.end_offset(), await log.last()) == (0, None)
+    reader = await log.reader(0)
+    started = time.monotonic()
+    assert await reader.read(300) == []
+    assert time.monotonic() - started < 5
+    await reader.close()
+
+
+async def test_records_come_back_in_order_with_gapless_offsets(log: KafkaLog) -> None:
+    values = [str(number).encode() * 10 for number in range(200)]
+    assert await append(log, *values) == list(range(200))
+    records = await read(log, 0, 200)
+    assert [(r.offset, r.value) for r in records] == list(enumerate(values))
+    assert [r.value for r in await read(log, 150, 50)] == values[150:]
+    assert await log.end_offset() == 200
+    assert await log.last() == records[-1]
+
+
+async def test_broker_stamps_the_records(log: KafkaLog) -> None:
+    await append(log, b"a", b"b")
+    stamps = [r.timestamp_ms for r in await read(log, 0, 2)]
+    assert stamps == sorted(stamps)
+    assert abs(stamps[0] - time.time() * 1000) < 60_000
+
+
+async def test_second_writer_goes_on_where_the_first_ended(log: KafkaLog) -> None:
+    assert await append(log, b"a") == [0]
+    assert await append(log, b"b") == [1]
+
+
+async def test_waiting_reader_wakes_up(log: KafkaLog) -> None:
+    reader = await log.reader(0)
+    reading = asyncio.create_task(reader.read(DEADLINE_MS))
+    await asyncio.sleep(0.1)
+    await append(log, b"news")
+    assert [r.value for r in await reading] == [b"news"]
+    await reader.close()
+
+
+async def test_record_of_the_largest_size_fits_and_a_larger_one_is_an_error(log: KafkaLog) -> None:
+    from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX
+
+    assert await append(log, b"x" * RECORD_SIZE_BYTES_MAX) == [0]
+    assert len((await read(log, 0, 1))[0].value) == RECORD_SIZE_BYTES_MAX
+    with pytest.raises(LogError):
+        await append(log, b"x" * 1_200_000)
+
+
+async def test_dead_broker_is_an_error_within_the_deadline() -> None:
+    log = KafkaLog(f"127.0.0.1:{free_port()}", "exchange.test.dead", 1_000)
+    for call in (log.writer, log.end_offset, log.last, lambda: log.reader(0)):
+        started = time.monotonic()
+        with pytest.raises(LogError):
+            await call()
+        assert time.monotonic() - started < 1 + 3 + 2  # deadline, stopping the client, slack

@@ -1,0 +1,175 @@
+"""User-service replicas over real PostgreSQL and Valkey, with the real engine and ledger; logs in memory."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.contracts.codec import encode_commands
+from exchange.contracts.commands import Command
+from exchange.service import Component, Resources
+from matching_engine.genesis import write_genesis
+from matching_engine.runner import EngineRunner
+from matching_engine.snapshots import FolderSnapshots
+from services.migrations import migrate
+from services.projections.ledger import LedgerProjection
+from services.user.api import create_app
+from services.user.component import UserService
+
+PASSWORD = "correct horse battery"
+
+
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def eventually(condition: Callable[[], bool], deadline_s: float = 20.0) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    give_up_s = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > give_up_s:
+            raise TimeoutError("the condition never came true")
+        await asyncio.sleep(0.005)
+
+
+class Running:
+    """Components at work, each in a task that can be paused by ending it."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[Component, asyncio.Task[None]]] = []
+
+    async def start(self, component: Component) -> None:
+        await component.start()
+        self._running.append((component, asyncio.create_task(component.run(), name=component.name)))
+
+    async def stop(self, component: Component) -> None:
+        entry = next(entry for entry in self._running if entry[0] is component)
+        self._running.remove(entry)
+        entry[1].cancel()
+        results = await asyncio.gather(entry[1], return_exceptions=True)
+        await component.stop()
+        assert isinstance(results[0], asyncio.CancelledError), results
+
+    async def stop_all(self) -> None:
+        for component, _ in reversed(self._running.copy()):
+            await self.stop(component)
+
+
+@pytest.fixture
+def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_dsn=SecretStr(database_dsn),
+        cache_url=SecretStr(valkey_url),
+        database_deadline_ms=5_000,
+        cache_deadline_ms=1_000,
+        log_deadline_ms=2_000,
+        command_deadline_ms=5_000,
+        database_pool_size=6,
+        data_dir=tmp_path,
+        secret_key_file=tmp_path / "secret.key",
+        faucet=True,
+        rate_limits=False,
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    database = await open_pool(settings)
+    cache = open_cache(settings)
+    async with database.acquire() as connection:
+        await migrate(connection)
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    await cache.aclose()
+    await close_pool(database, 5_000)
+
+
+@dataclass
+class Exchange:
+    """Engine, ledger and two replicas of the user service."""
+
+    resources: Resources
+    running: Running
+    ledger: LedgerProjection
+    engine: EngineRunner
+    replicas: Sequence[UserService]
+    clients: Sequence[httpx.AsyncClient]
+
+    @property
+    def client(self) -> httpx.AsyncClient:
+        return self.clients[0]
+
+    async def command(self, *commands: Command) -> None:
+        """Send commands as another service would."""
+        await (await self.resources.command_log.writer()).append(encode_commands(commands))
+
+    async def signed_in(self, email: str | None = None) -> "Person":
+        """A new account with a session."""
+        login = {"email": email or f"{secrets.token_hex(6)}@example.com", "password": PASSWORD}
+        created = await self.client.post("/v1/users", json=login)
+        assert created.status_code == 201, created.text
+        session = await self.client.post("/v1/sessions", json=login)
+        assert session.status_code == 201, session.text
+        return Person(created.json()["userId"], login["email"], session.json()["accessToken"])
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone with a session."""
+
+    user_id: int
+    email: str
+    token: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def client_of(service: UserService) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(create_app(service))
+    return httpx.AsyncClient(transport=transport, base_url="http://exchange")
+
+
+@pytest.fixture
+async def exchange(resources: Resources, tmp_path: Path) -> AsyncIterator[Exchange]:
+    await write_genesis(resources.command_log)
+    engine = EngineRunner(
+        resources.command_log,
+        resources.event_log,
+        FolderSnapshots(tmp_path / "snapshots"),
+        shard_number=0,
+        snapshot_every_commands=1_000_000,
+    )
+    ledger = LedgerProjection(resources)
+    replicas = [UserService(resources), UserService(resources)]
+    running = Running()
+    clients = [client_of(service) for service in replicas]
+    try:
+        for component in (engine, ledger, *replicas):
+            await running.start(component)
+        await eventually(lambda: ledger.last_seq == engine.shard.engine.seq)
+        yield Exchange(resources, running, ledger, engine, replicas, clients)
+    finally:
+        for client in clients:
+            await client.aclose()
+        await running.stop_all()
+
+
+def assert_problem(response: httpx.Response, status: int) -> None:
+    """The answer is RFC 9457 and nothing else."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    assert {"type", "title", "status", "detail"} <= set(body)
+    assert isinstance(body["detail"], str)

@@ -1,0 +1,67 @@
+"""The fast book against the naive one (invariant I9)."""
+
+from collections import Counter
+
+import pytest
+
+from exchange.contracts import codes
+from exchange.contracts.codec import chain_hash
+from loadtest.bench.workload import Mischief
+from matching_engine.core.book import Book
+from matching_engine.core.engine import Engine
+from matching_engine.core.naive_book import NaiveBook
+from matching_engine.core.order import Level
+from matching_engine.core.state import check_invariants
+from tests.property.replay import SEED
+
+COMMANDS = 100_000
+CHECKED_EVERY = 250
+
+
+def fields(event: object) -> bytes:
+    return chain_hash(b"", 0, 0, 0, 0, 0, event)  # type: ignore[arg-type]
+
+
+def check_levels(book: Book) -> None:
+    """The ladder's own bookkeeping: keys sorted, every level's queue linked and its lots summed up."""
+    for keys, levels in ((book._bid_keys, book._bids), (book._ask_keys, book._asks)):
+        assert keys == sorted(levels)
+        for level in levels.values():
+            assert level.lots == sum(queue_lots(level)) > 0
+
+
+def queue_lots(level: Level) -> list[int]:
+    lots, order, before = [], level.head, None
+    while order is not None:
+        assert order.previous is before
+        assert order.level is level
+        lots.append(order.open_lots)
+        before, order = order, order.next
+    assert level.tail is before
+    return lots
+
+
+@pytest.mark.slow
+def test_fast_book_and_naive_book_give_the_same_events() -> None:
+    print(f"SEED={SEED}")
+    source = Mischief(SEED)
+    fast, naive = Engine(), Engine(NaiveBook)
+    kinds: Counter[str] = Counter()
+    for position, command in enumerate([*source.setup(), *source.take(COMMANDS)]):
+        now_ms = source.time_ms_of(position)
+        events, expected = fast.apply(command, now_ms), naive.apply(command, now_ms)
+        assert [fields(e) for e in events] == [fields(e) for e in expected], (
+            f"SEED={SEED}: command {position} {type(command).__name__} differs"
+        )
+        kinds.update(type(event).__name__ for event in events)
+        if position % CHECKED_EVERY == 0:
+            check_invariants(fast)
+            check_invariants(naive)
+            for market_id, market in fast.markets.items():
+                check_levels(market.book)
+                for side in (codes.BUY, codes.SELL):
+                    assert market.book.depth(side, 5) == naive.markets[market_id].book.depth(side, 5)
+    # A workload that no longer trades, cancels or refuses would prove nothing.
+    assert (
+        min(kinds[k] for k in ("OrderAccepted", "TradeExecuted", "OrderClosed", "CommandRejected")) > 10_000
+    )

@@ -1,0 +1,98 @@
+"""Promises of matching_engine/build.py. Each activation takes a process of its own."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from matching_engine import build
+
+ROOT = Path(__file__).resolve().parents[3]
+REPORT = """
+from matching_engine import build
+print(build.activate({mode!r}))
+print(build.active_build().kind)
+"""
+needs_compiler = pytest.mark.skipif(build.can_compile() is not None, reason=f"{build.can_compile()}")
+
+
+def activated(mode: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", REPORT.format(mode=mode)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
+def test_these_tests_run_on_the_build_that_was_asked_for() -> None:
+    wanted = os.environ.get("EXCHANGE_ENGINE_BUILD", "auto")
+    assert wanted in ("auto", build.active_build().kind)
+
+
+def test_interpreted_engine_comes_from_the_checkout() -> None:
+    done = activated("interpreted")
+    assert done.stdout.splitlines() == ["engine: interpreted (as asked for)", "interpreted"]
+
+
+def test_without_a_compiler_the_engine_runs_interpreted_and_says_why() -> None:
+    done = activated("auto", CC="no-such-compiler")
+    assert done.stdout.splitlines() == [
+        "engine: interpreted (no C compiler (no-such-compiler))",
+        "interpreted",
+    ]
+
+
+def test_without_a_compiler_the_compiled_engine_is_refused() -> None:
+    done = activated("compiled", CC="no-such-compiler")
+    assert done.returncode == 1
+    assert "BuildError: no C compiler (no-such-compiler)" in done.stderr
+
+
+@needs_compiler
+def test_failing_compiler_leads_to_the_interpreted_engine(tmp_path: Path) -> None:
+    done = activated("auto", CC="false", XDG_CACHE_HOME=str(tmp_path))
+    assert "interpreted (mypyc failed" in done.stdout
+    assert done.stdout.splitlines()[-1] == "interpreted"
+    assert not list(tmp_path.glob("exchange/engine-*/"))
+    assert not list(tmp_path.glob("exchange/building-*"))
+
+
+@needs_compiler
+def test_cache_that_others_may_write_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "exchange"
+    folder.mkdir()
+    folder.chmod(0o777)
+    done = activated("auto", XDG_CACHE_HOME=str(tmp_path))
+    assert "can be written by others" in done.stdout
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_processes_that_start_together_compile_once_and_leave_the_checkout_clean(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: activated("compiled", XDG_CACHE_HOME=str(tmp_path)), range(2)))
+    assert [run.stdout.splitlines() for run in runs] == [["engine: compiled (mypyc)", "compiled"]] * 2
+    assert sum("engine: compiled in" in run.stderr for run in runs) == 1
+    assert len(list(tmp_path.glob("exchange/engine-*/COMPLETE"))) == 1
+    for package in ("exchange", "matching_engine"):
+        assert not list((ROOT / package).rglob("*.so"))
+
+
+def test_a_build_cannot_be_chosen_after_the_engine_was_imported() -> None:
+    running = build.active_build().kind
+    other = "interpreted" if running == "compiled" else "compiled"
+    assert build.activate("auto").kind == running
+    assert build.activate(running).kind == running
+    with pytest.raises(build.BuildError, match="was imported before"):
+        build.activate(other)
+
+
+def test_unknown_build_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of auto, compiled, interpreted"):
+        build.activate("fast")

@@ -1,0 +1,111 @@
+"""Promises of exchange/event_tail.py: first copy of each seq, chain checked, stop on a gap."""
+
+import pytest
+
+from exchange.adapters.memory_log import MemoryLog
+from exchange.contracts.codec import (
+    EMPTY_CHAIN_HASH,
+    CodecError,
+    CommandOutcome,
+    EventBatch,
+    RecordedEvent,
+    encode_events,
+)
+from exchange.contracts.events import LeaderChanged
+from exchange.event_tail import ChainError, EventTail, TailPosition
+from tests.event_streams import EventStream
+
+
+def outcomes(count: int, leader: str = "a") -> list[CommandOutcome]:
+    """Outcomes of two events each."""
+    stream = EventStream()
+    for epoch in range(count):
+        stream.append(LeaderChanged(leader, epoch), LeaderChanged(leader, epoch))
+    return stream.outcomes
+
+
+def record(*decided: CommandOutcome, epoch: int = 1) -> bytes:
+    return encode_events(EventBatch(0, epoch, decided))
+
+
+async def tail_over(*records: bytes, seq: int = 0, digest: bytes = EMPTY_CHAIN_HASH) -> EventTail:
+    log = MemoryLog(lambda: 1)
+    writer = await log.writer()
+    for value in records:
+        await writer.append(value)
+    return EventTail(await log.reader(0), TailPosition(seq, digest, 0))
+
+
+async def test_outcomes_come_in_order_and_move_the_position() -> None:
+    first, second, third = outcomes(3)
+    tail = await tail_over(record(first, second), record(third))
+    assert [o.command_id for o in await tail.read(10)] == [1, 2, 3]
+    assert (tail.position.seq, tail.position.next_offset) == (6, 2)
+    assert tail.position.hash == third.events[-1].hash
+    assert await tail.read(1) == []
+
+
+async def test_repeats_are_dropped_even_from_another_epoch() -> None:
+    first, second, third = outcomes(3)
+    tail = await tail_over(
+        record(first, second), record(first, second, epoch=2), record(second, third, epoch=2)
+    )
+    assert [o.command_id for o in await tail.read(10)] == [1, 2, 3]
+
+
+async def test_tail_goes_on_from_a_saved_position() -> None:
+    first, second, third = outcomes(3)
+    tail = await tail_over(record(first), record(second, third), seq=2, digest=first.events[-1].hash)
+    assert [o.command_id for o in await tail.read(10)] == [2, 3]
+
+
+async def test_gap_stops() -> None:
+    first, _, third = outcomes(3)
+    with pytest.raises(ChainError, match="expected seq 3, the log has 5"):
+        await (await tail_over(record(first), record(third))).read(10)
+
+
+async def test_event_missing_inside_an_outcome_stops() -> None:
+    (first,) = outcomes(1)
+    torn = first._replace(events=(first.events[1],))
+    with pytest.raises(ChainError, match="expected seq 1"):
+        await (await tail_over(record(torn))).read(10)
+
+
+async def test_wrong_hash_stops() -> None:
+    (first,) = outcomes(1)
+    forged = RecordedEvent(2, b"\x00" * 16, first.events[1].event)
+    with pytest.raises(ChainError, match="hash of seq 2"):
+        await (await tail_over(record(first._replace(events=(first.events[0], forged))))).read(10)
+
+
+async def test_changed_event_stops() -> None:
+    (first,) = outcomes(1)
+    changed = first.events[0]._replace(event=LeaderChanged("mallory", 0))
+    with pytest.raises(ChainError, match="hash of seq 1"):
+        await (await tail_over(record(first._replace(events=(changed, first.events[1]))))).read(10)
+
+
+async def test_changed_time_or_command_id_stops() -> None:
+    (first,) = outcomes(1)
+    for changed in (first._replace(time_ms=first.time_ms + 1), first._replace(command_id=99)):
+        with pytest.raises(ChainError):
+            await (await tail_over(record(changed))).read(10)
+
+
+async def test_two_different_events_with_one_seq_stop() -> None:
+    (first,), (other,) = outcomes(1), outcomes(1, leader="b")
+    with pytest.raises(ChainError, match="two different events have seq 2"):
+        await (await tail_over(record(first), record(other))).read(10)
+
+
+async def test_another_history_than_the_saved_one_stops() -> None:
+    _, second = outcomes(2)
+    tail = await tail_over(record(second), seq=2, digest=b"\x01" * 16)
+    with pytest.raises(ChainError):
+        await tail.read(10)
+
+
+async def test_bytes_that_are_no_events_stop() -> None:
+    with pytest.raises(CodecError):
+        await (await tail_over(b"nonsense")).read(10)

@@ -1,0 +1,149 @@
+"""Promises of exchange/gateway.py: what a caller is told, and when."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from exchange.contracts.codec import CommandOutcome, decode_commands
+from exchange.contracts.commands import SettleWithdrawal
+from exchange.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.ports import LogError
+
+
+class Writer:
+    """Keeps records; fails or hangs when told to."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+        self.error: LogError | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append(self, value: bytes) -> int:
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        self.records.append(value)
+        return len(self.records) - 1
+
+    async def close(self) -> None:
+        return None
+
+
+@asynccontextmanager
+async def running(
+    writer: Writer, *, tick_ms: int = 1, deadline_ms: int = 5_000, waiting_max: int = 100
+) -> AsyncIterator[CommandGateway]:
+    gateway = CommandGateway(writer, tick_ms=tick_ms, deadline_ms=deadline_ms, waiting_max=waiting_max)
+    task = asyncio.create_task(gateway.run())
+    try:
+        yield gateway
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, LogError):
+            await task
+
+
+def outcome(command_id: int) -> CommandOutcome:
+    return CommandOutcome(0, 0, command_id, 1, ())
+
+
+async def sent(writer: Writer, count: int) -> list[int]:
+    """Ids of the first `count` commands on the log."""
+    while True:
+        ids = [c.command_id for value in writer.records for c in decode_commands(value)]
+        if len(ids) >= count:
+            return ids
+        await asyncio.sleep(0.001)
+
+
+async def test_each_caller_gets_its_own_outcome_whatever_the_order() -> None:
+    writer = Writer()
+    async with running(writer) as gateway:
+        calls = [asyncio.create_task(gateway.submit(SettleWithdrawal(i, 1))) for i in (1, 2, 3)]
+        assert await sent(writer, 3) == [1, 2, 3]
+        gateway.resolve([outcome(3), outcome(99), outcome(1), outcome(1), outcome(2)])
+        assert [(await call).command_id for call in calls] == [1, 2, 3]
+        assert gateway.waiting == 0
+
+
+async def test_commands_of_one_tick_share_a_record() -> None:
+    writer = Writer()
+    async with running(writer, tick_ms=20) as gateway:
+        calls = [asyncio.create_task(gateway.submit(SettleWithdrawal(i, 1))) for i in range(1, 51)]
+        await sent(writer, 50)
+        gateway.resolve(outcome(i) for i in range(1, 51))
+        await asyncio.gather(*calls)
+    assert len(writer.records) == 1
+
+
+async def test_ids_are_positive_and_never_repeat() -> None:
+    gateway = CommandGateway(Writer(), tick_ms=1, deadline_ms=1)
+    ids = [gateway.new_command_id() for _ in range(10_000)]
+    assert len(set(ids)) == 10_000
+    assert all(0 < i < 2**63 for i in ids)
+
+
+async def test_no_outcome_within_the_deadline_is_unknown() -> None:
+    writer = Writer()
+    async with running(writer, deadline_ms=30) as gateway:
+        with pytest.raises(OutcomeUnknownError, match="deadline"):
+            await gateway.submit(SettleWithdrawal(1, 1))
+        assert gateway.waiting == 0
+        gateway.resolve([outcome(1)])  # a late outcome finds nobody and harms nobody
+        assert gateway.failure is None
+
+
+async def test_deadline_also_bounds_a_log_that_hangs() -> None:
+    writer = Writer()
+    writer.gate.clear()
+    async with running(writer, deadline_ms=30) as gateway:
+        with pytest.raises(OutcomeUnknownError):
+            await gateway.submit(SettleWithdrawal(1, 1))
+
+
+async def test_too_many_waiting_commands_are_refused_before_anything_is_sent() -> None:
+    writer = Writer()
+    async with running(writer, waiting_max=2) as gateway:
+        calls = [asyncio.create_task(gateway.submit(SettleWithdrawal(i, 1))) for i in (1, 2)]
+        await sent(writer, 2)
+        with pytest.raises(GatewayOverloadedError):
+            await gateway.submit(SettleWithdrawal(3, 1))
+        gateway.resolve([outcome(1), outcome(2)])
+        await asyncio.gather(*calls)
+        assert await sent(writer, 2) == [1, 2]
+
+
+async def test_failed_append_leaves_waiting_callers_unknown_and_refuses_all_later_ones() -> None:
+    writer = Writer()
+    writer.error = LogError("disk full")
+    gateway = CommandGateway(writer, tick_ms=1, deadline_ms=5_000)
+    task = asyncio.create_task(gateway.run())
+    with pytest.raises(OutcomeUnknownError, match="disk full"):
+        await gateway.submit(SettleWithdrawal(1, 1))
+    with pytest.raises(LogError):  # ends the process
+        await task
+    writer.error = None
+    with pytest.raises(GatewayUnavailableError, match="disk full"):
+        await gateway.submit(SettleWithdrawal(2, 1))
+    assert writer.records == []
+
+
+async def test_caller_that_goes_away_leaves_nothing_behind() -> None:
+    writer = Writer()
+    async with running(writer) as gateway:
+        call = asyncio.create_task(gateway.submit(SettleWithdrawal(1, 1)))
+        await sent(writer, 1)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        assert gateway.waiting == 0
+        gateway.resolve([outcome(1)])

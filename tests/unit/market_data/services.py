@@ -1,0 +1,52 @@
+"""A market-data service without servers: its state is fed by hand, its clock stands where it is put."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import httpx
+from starlette.types import ASGIApp
+
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.contracts.codec import CommandOutcome
+from exchange.service import Resources
+from services.market_data.api import create_app
+from services.market_data.component import MarketDataService
+from services.market_data.streams import StreamPublisher
+from tests.event_streams import START_MS
+
+
+class OfflineService:
+    """`now_ms` is the clock of everything that is asked."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        log = MemoryLog(lambda: self.now_ms)
+        nothing = cast(Any, None)
+        self.service = MarketDataService(Resources(Settings(), log, log, nothing, nothing))
+        self.state = self.service.state
+        self.hub = self.service.hub
+        self.publisher = StreamPublisher(self.state, self.hub, self.clock_us)
+        self.app: ASGIApp = create_app(self.service)
+        for part in (self.service.rest, *self.service.endpoint_groups):
+            vars(part)["_clock_us"] = self.clock_us
+
+    def clock_us(self) -> int:
+        """Microseconds since 1970, with a fraction of a millisecond."""
+        return self.now_ms * 1000 + 7
+
+    def apply(self, outcomes: Iterable[CommandOutcome]) -> None:
+        """Apply outcomes and send what is sent at once."""
+        for outcome in outcomes:
+            self.publisher.live([self.state.apply(outcome)])
+
+    def tick(self, milliseconds: int = 100) -> None:
+        """Let time pass and the timer come."""
+        self.now_ms += milliseconds
+        self.publisher.tick(self.now_ms)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Ask the application."""
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
+            return await client.get(path, headers=headers)

@@ -1,0 +1,98 @@
+"""Books, trades and aggregate trades made from events."""
+
+import random
+
+import pytest
+
+from exchange.contracts.codes import BUY, SELL
+from services.market_data.book import Book, BookError
+from services.market_data.state import MarketState
+from services.market_data.trades import Ring, Trade, aggregate
+from tests.event_streams import RandomTrading
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_books_equal_the_engines_after_every_command(seed: int) -> None:
+    print(f"seed {seed}")
+    trading = RandomTrading(seed)
+    state = MarketState()
+    done = 0
+    for _ in range(1_500):
+        trading.run(1)
+        for outcome in trading.stream.outcomes[done:]:
+            state.apply(outcome)
+        done = len(trading.stream.outcomes)
+        for market_id, market in trading.stream.engine.markets.items():
+            book = state.views[market_id].book
+            assert book.bids.top(1_000) == market.book.depth(BUY, 1_000)
+            assert book.asks.top(1_000) == market.book.depth(SELL, 1_000)
+            best = book.bids.best(), book.asks.best()
+            assert best == (next(iter(book.bids.top(1)), None), next(iter(book.asks.top(1)), None))
+    assert state.seq == trading.stream.seq
+
+
+def test_a_level_below_zero_stops_the_process_and_changes_nothing() -> None:
+    book = Book()
+    book.change(BUY, 100, 5)
+    with pytest.raises(BookError):
+        book.change(BUY, 100, -6)
+    assert book.bids.top(10) == [(100, 5)]
+
+
+def trade(number: int, time_ms: int = 0, price: int = 10, lots: int = 1, taker: int = 7) -> Trade:
+    return Trade(number, time_ms, price, lots, price * lots, False, taker)
+
+
+def test_trades_of_one_taker_price_and_time_are_one_aggregate_trade() -> None:
+    trades = [
+        trade(1, lots=2),
+        trade(2, lots=3),
+        trade(3, price=11),
+        trade(4, taker=8, price=11),
+        trade(5, taker=8, price=11, time_ms=1),
+    ]
+    joined = aggregate(trades)
+    assert [(one.id, one.last_id, one.quantity_lots) for one in joined] == [
+        (1, 2, 5),
+        (3, 3, 1),
+        (4, 4, 1),
+        (5, 5, 1),
+    ]
+
+
+def test_aggregate_trades_of_a_stream_cover_every_trade_once() -> None:
+    trading = RandomTrading(4)
+    trading.run(3_000)
+    state = MarketState()
+    for outcome in trading.stream.outcomes:
+        state.apply(outcome)
+    for view in state.views.values():
+        items = view.aggregates.items
+        ids = [number for one in items for number in range(one.id, one.last_id + 1)]
+        assert ids == [one.id for one in view.trades.items]
+        assert ids == list(range(1, len(ids) + 1))
+        assert list(items) == aggregate(view.trades.items)
+
+
+def test_a_ring_stays_bounded_and_knows_what_it_lost() -> None:
+    pick = random.Random(3)
+    ring: Ring[Trade] = Ring(100)
+    everything: list[Trade] = []
+    time_ms = 0
+    for number in range(1, 1_000):
+        time_ms += pick.randint(0, 3)
+        everything.append(trade(number, time_ms))
+        ring.add(everything[-1])
+        assert len(ring.items) <= 125
+        assert ring.floor_id == ring.items[0].id
+    kept = [one for one in everything if one.id >= ring.floor_id]
+    assert ring.items == kept
+    assert list(ring.newest(10)) == kept[-10:]
+    assert list(ring.from_id(kept[5].id, 7)) == kept[5:12]
+    start, end = kept[20].time_ms, kept[40].time_ms
+    inside = [one for one in kept if start <= one.time_ms <= end]
+    assert list(ring.between(start, end, 1_000)) == inside
+    assert list(ring.between(start, end, 3)) == inside[:3]
+    assert list(ring.until(end, 4)) == [one for one in kept if one.time_ms <= end][-4:]
+    assert ring.holds_time(kept[-1].time_ms)
+    assert not ring.holds_time(0)

@@ -1,0 +1,270 @@
+"""A whole exchange in memory for tests of the order service: real engine, memory logs, no servers."""
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import httpx
+from pydantic import SecretStr
+
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.contracts.codec import decode_commands
+from exchange.contracts.commands import Command, CreditDeposit
+from exchange.credentials import HMAC, ApiKey
+from exchange.service import Resources
+from services.order.api import create_app
+from services.order.component import OrderService
+from tests.event_streams import ONE, EngineStream
+
+ALICE, BOB, READER = 1001, 1002, 1003
+SECRETS = {ALICE: b"alice-secret", BOB: b"bob-secret", READER: b"reader-secret"}
+KEYS = {ALICE: "A" * 64, BOB: "B" * 64, READER: "R" * 64}
+
+
+def hmac_key(user_id: int, *permissions: str, ip_allow_list: tuple[str, ...] = ()) -> ApiKey:
+    """A key that signs with HMAC."""
+    return ApiKey(KEYS[user_id], user_id, HMAC, SECRETS[user_id], None, frozenset(permissions), ip_allow_list)
+
+
+class FakeCredentials:
+    """Keys in a dictionary."""
+
+    def __init__(self) -> None:
+        self.keys = {
+            KEYS[ALICE]: hmac_key(ALICE, "READ", "TRADE"),
+            KEYS[BOB]: hmac_key(BOB, "READ", "TRADE"),
+            KEYS[READER]: hmac_key(READER, "READ"),
+        }
+
+    async def find(self, api_key: str) -> ApiKey | None:
+        return self.keys.get(api_key)
+
+
+class EmptyDatabase:
+    """A PostgreSQL with the schema and no rows."""
+
+    @contextlib.asynccontextmanager
+    async def acquire(self, timeout: float) -> "AsyncIterator[EmptyDatabase]":
+        yield self
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, **_: object) -> AsyncIterator[None]:
+        yield
+
+    async def fetchrow(self, *_: object, **__: object) -> None:
+        return None
+
+    async def fetch(self, *_: object, **__: object) -> list[object]:
+        return []
+
+    async def execute(self, *_: object, **__: object) -> None:
+        return None
+
+    async def cursor(self, *_: object, **__: object) -> AsyncIterator[object]:
+        for row in ():
+            yield row
+
+
+class FakePipeline:
+    """Commands that run at once, when they are queued."""
+
+    def __init__(self, cache: "FakeCache") -> None:
+        self._cache = cache
+        self._work: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *a, **k: self._work.append(getattr(self._cache, name)(*a, **k))
+
+    async def execute(self) -> list[object]:
+        work, self._work = self._work, []
+        return [await command for command in work]
+
+
+class FakeCache:
+    """The few Redis commands that listen keys need. `published`: (channel, message)."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+        self.published: list[tuple[str, bytes]] = []
+
+    def pipeline(self, transaction: bool) -> FakePipeline:
+        return FakePipeline(self)
+
+    async def set(self, name: str, value: object, ex: int, nx: bool = False) -> None:
+        if not nx or name not in self.values:
+            self.values[name] = value
+
+    async def get(self, name: str) -> object:
+        return self.values.get(name)
+
+    async def mget(self, names: list[str]) -> list[object]:
+        return [self.values.get(name) for name in names]
+
+    async def exists(self, name: str) -> bool:
+        return name in self.values
+
+    async def expire(self, name: str, lifetime_s: int) -> None:
+        return None
+
+    async def delete(self, *names: str) -> None:
+        for name in names:
+            self.values.pop(name, None)
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        self.published.append((channel, message))
+
+    async def ping(self) -> None:
+        return None
+
+
+class OrderExchange:
+    """The service with an engine behind it, which does nothing while `is_engine_away` is set."""
+
+    def __init__(self, database: Any = None, cache: Any = None, **settings: object) -> None:
+        now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
+        self.command_log, self.event_log = MemoryLog(now_ms), MemoryLog(now_ms)
+        self.cache: Any = cache or FakeCache()
+        self.credentials = FakeCredentials()
+        self.settings = Settings(database_dsn=SecretStr("unused"), command_tick_ms=0, **cast("Any", settings))
+        self.stream = EngineStream()
+        self.resources = Resources(
+            self.settings,
+            self.command_log,
+            self.event_log,
+            database or cast("Any", EmptyDatabase()),
+            self.cache,
+        )
+        self.service = OrderService(self.resources, self.credentials)
+        self.app = create_app(self.service)
+        self.is_engine_away = False
+        self._deposits = 0
+        self.commands: list[Command] = []
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app, client=("203.0.113.7", 4711)),
+            base_url="http://exchange.test",
+        )
+
+    async def run_engine(self) -> None:
+        reader = await self.command_log.reader(0)
+        writer = await self.event_log.writer()
+        while True:
+            for record in await reader.read(10_000):
+                if self.is_engine_away:
+                    continue
+                for command in decode_commands(record.value):
+                    self.commands.append(command)
+                    events = self.stream.engine.apply(command, record.timestamp_ms)
+                    self.stream.append(*events, time_ms=record.timestamp_ms, command_id=command.command_id)
+                await writer.append(self.stream.take_record())
+
+    async def publish(self) -> None:
+        """Write to the event log what was applied to the engine directly, and let it be read."""
+        await (await self.event_log.writer()).append(self.stream.take_record())
+        for _ in range(1_000):
+            if self.service.view.seq >= self.stream.seq:
+                return
+            await asyncio.sleep(0.001)
+        raise TimeoutError("the view does not follow")
+
+    async def deposit(self, user_id: int, **amounts: int) -> None:
+        """Credit whole units, e.g. USDT=1000."""
+        assets = {asset.code: asset.asset_id for asset in self.service.view.assets.values()}
+        for code, amount in amounts.items():
+            self._deposits += 1
+            self.stream.apply(CreditDeposit(0, user_id, assets[code], amount * ONE, self._deposits))
+        await self.publish()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        user_id: int = ALICE,
+        /,
+        in_body: bool = False,
+        headers: Mapping[str, str] | None = None,
+        **parameters: object,
+    ) -> httpx.Response:
+        """A signed request with the parameters in the query, or in the body."""
+        parameters.setdefault("timestamp", time.time_ns() // 1_000_000)
+        payload = urlencode(parameters)
+        signed = f"{payload}&signature={sign(payload.encode(), user_id)}"
+        return await self.raw(
+            method,
+            path,
+            query="" if in_body else signed,
+            body=signed.encode() if in_body else b"",
+            headers={"X-MBX-APIKEY": KEYS[user_id], **(headers or {})},
+        )
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        query: str | bytes = "",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """A request whose bytes are the caller's, handed to the application as a server would."""
+        sent: list[Any] = []
+        chunks = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Any:
+            return chunks.pop() if chunks else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": "/api/v3" + path,
+            "root_path": "",
+            "query_string": query.encode() if isinstance(query, str) else query,
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],
+            "client": ("203.0.113.7", 4711),
+        }
+        await self.app(scope, receive, send)
+        content = b"".join(message["body"] for message in sent[1:])
+        return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
+
+
+def sign(payload: bytes, user_id: int) -> str:
+    """HMAC-SHA256 in hex."""
+    return hmac.new(SECRETS[user_id], payload, "sha256").hexdigest()
+
+
+LIMIT = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC"}
+
+
+def limit_order(side: str, price: object, quantity: object, /, **more: object) -> dict[str, object]:
+    """Parameters of a limit order on BTCUSDT."""
+    return {**LIMIT, "side": side, "price": price, "quantity": quantity, **more}
+
+
+@contextlib.asynccontextmanager
+async def running_exchange(
+    database: Any = None, cache: Any = None, **settings: object
+) -> AsyncIterator[OrderExchange]:
+    """An exchange where Alice and Bob have money. Without `database` and `cache` there are fakes."""
+    exchange = OrderExchange(database, cache, **settings)
+    await (await exchange.event_log.writer()).append(exchange.stream.take_record())
+    await exchange.service.start()
+    tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]
+    try:
+        for user_id in (ALICE, BOB):
+            await exchange.deposit(user_id, BTC=10, USDT=1_000_000)
+        yield exchange
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await exchange.client.aclose()
+        await exchange.service.stop()

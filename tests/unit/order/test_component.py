@@ -1,0 +1,61 @@
+"""The service as a component: readiness, and what a failing log does."""
+
+import asyncio
+
+import pytest
+
+from exchange.ports import LogError
+from services.order.component import OrderService
+from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
+
+
+async def test_running_service_is_ready(exchange: OrderExchange) -> None:
+    assert set(exchange.service.readiness()) == {"log", "database", "cache"}
+    answer = await exchange.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    metrics = (await exchange.client.get("/metrics")).text
+    assert "exchange_order_request_seconds" in metrics
+
+
+async def test_service_that_has_not_started_refuses_orders_and_is_not_ready(exchange: OrderExchange) -> None:
+    fresh = OrderService(exchange.resources, exchange.credentials)
+    assert fresh.readiness()["log"] == "not started"
+    exchange.service.gateway = None
+    answer = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
+    assert (answer.status_code, answer.json()["code"]) == (503, -1001)
+
+
+async def test_failed_append_leaves_the_outcome_unknown_and_ends_the_service() -> None:
+    class BrokenWriter:
+        async def append(self, value: bytes) -> int:
+            raise LogError("the broker is away")
+
+        async def close(self) -> None:
+            return None
+
+    exchange = OrderExchange()
+    await (await exchange.event_log.writer()).append(exchange.stream.take_record())
+    await exchange.service.start()
+    assert exchange.service.gateway is not None
+    exchange.service.gateway._writer = BrokenWriter()
+    running = asyncio.create_task(exchange.service.run())
+    first = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
+    assert (first.status_code, first.json()["code"]) == (504, -1007)
+    with pytest.raises(ExceptionGroup):
+        await running
+    second = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
+    assert (second.status_code, second.json()["code"]) == (503, -1001)
+    assert "cannot be sent" in str(exchange.service.readiness()["log"])
+    await exchange.client.aclose()
+
+
+async def test_unexpected_fault_is_answered_and_logged_without_details(
+    exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(exchange.service.view, "open_orders", fail)
+    answer = await exchange.request("GET", "/openOrders", ALICE)
+    assert answer.status_code == 500
+    assert answer.json() == {"code": -1000, "msg": "An unknown error occurred while processing the request."}

@@ -1,0 +1,59 @@
+"""The read model follows the events exactly."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from exchange.contracts.codec import CommandOutcome
+from services.order.view import AccountView, ViewError
+from tests.event_streams import EngineStream, RandomTrading
+
+
+def view_of(stream: EngineStream, **options: int) -> AccountView:
+    view = AccountView(**options)
+    for outcome in stream.outcomes:
+        view.apply(outcome)
+    return view
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_view_equals_the_engine_after_random_trading(seed: int) -> None:
+    trading = RandomTrading(seed)
+    trading.run(3_000)
+    engine = trading.stream.engine
+    view = view_of(trading.stream)
+    assert view.seq == trading.stream.seq
+    assert view.balances
+    for user_id in view.balances:
+        for asset, balance in view.balances_of(user_id):
+            kept = engine.accounts.balance(user_id, asset.asset_id)
+            assert (balance.available_atoms, balance.held_atoms) == (kept.available, kept.held)
+        own = {o.order_id: o for o in engine.orders.values() if o.user_id == user_id}
+        assert {o.order_id for o in view.open_orders(user_id)} == set(own)
+        for order in view.open_orders(user_id):
+            assert order.quantity_lots - order.executed_lots == own[order.order_id].open_lots
+            assert view.order_by_client_id(user_id, order.market_id, order.client_order_id) is order
+
+
+def test_closed_orders_are_remembered_up_to_a_bound() -> None:
+    trading = RandomTrading(7)
+    trading.run(2_000)
+    view = view_of(trading.stream, closed_orders_max=50)
+    assert len(view._closed) == 50
+    assert len(view._closed_by_client_id) <= 50
+    for order in view._closed.values():
+        assert not order.is_open
+        assert view.order(order.order_id) is order
+
+
+def test_events_that_cannot_follow_stop_the_service() -> None:
+    trading = RandomTrading(3)
+    trading.run(300)
+    view = AccountView()
+    with pytest.raises(ViewError):
+        _apply_all(view, trading.stream.outcomes[10:])
+
+
+def _apply_all(view: AccountView, outcomes: Sequence[CommandOutcome]) -> None:
+    for outcome in outcomes:
+        view.apply(outcome)

@@ -1,0 +1,308 @@
+"""The WebSocket API (binance-spot-api section 5) and user data subscriptions (6)."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from exchange.credentials import ED25519, ApiKey
+from services.order import ws_connection
+from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
+from tests.unit.order.ws_client import WsClient, connected, signed, signed_ed25519
+
+EXECUTION_REPORT_KEYS = {
+    *("e", "E", "s", "c", "S", "o", "f", "q", "p", "P", "F", "g", "C", "x", "X", "r", "i", "l", "z", "L"),
+    *("n", "N", "T", "t", "I", "w", "m", "M", "O", "Z", "Y", "Q", "V"),
+}
+
+
+@pytest.fixture
+async def socket(exchange: OrderExchange) -> AsyncIterator[WsClient]:
+    async with connected(exchange) as client:
+        yield client
+
+
+def edwards_key(exchange: OrderExchange, user_id: int) -> tuple[str, Ed25519PrivateKey]:
+    """Give a user an Ed25519 key."""
+    private = Ed25519PrivateKey.generate()
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    api_key = str(user_id)[-1] * 64
+    permissions = frozenset({"READ", "TRADE"})
+    exchange.credentials.keys[api_key] = ApiKey(api_key, user_id, ED25519, None, pem, permissions, ())
+    return api_key, private
+
+
+async def test_order_is_placed_queried_and_canceled_with_rest_shapes(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    placed = await socket.ask_signed(
+        "order.place", ALICE, **limit_order("BUY", "50000", "1", newClientOrderId="w")
+    )
+    assert placed["status"] == 200
+    assert (placed["result"]["status"], placed["result"]["fills"]) == ("NEW", [])
+    assert [limit["rateLimitType"] for limit in placed["rateLimits"]] == [
+        "ORDERS",
+        "ORDERS",
+        "REQUEST_WEIGHT",
+    ]
+    rest = await exchange.request("GET", "/order", ALICE, symbol="BTCUSDT", origClientOrderId="w")
+    status = await socket.ask_signed("order.status", ALICE, symbol="BTCUSDT", origClientOrderId="w")
+    assert status["result"] == rest.json()
+    open_orders = await socket.ask_signed("openOrders.status", ALICE)
+    assert open_orders["result"] == [rest.json()]
+    canceled = await socket.ask_signed(
+        "order.cancel", ALICE, symbol="BTCUSDT", orderId=rest.json()["orderId"]
+    )
+    assert canceled["result"]["status"] == "CANCELED"
+    account = await socket.ask_signed("account.status", ALICE, omitZeroBalances=True)
+    assert [row["asset"] for row in account["result"]["balances"]] == ["BTC", "USDT"]
+
+
+async def test_errors_have_the_documented_envelope(socket: WsClient) -> None:
+    reply = await socket.ask_signed("order.cancel", ALICE, symbol="BTCUSDT", orderId=1)
+    assert (reply["status"], reply["error"]) == (400, {"code": -2011, "msg": "Unknown order sent."})
+    quiet = await socket.ask_signed(
+        "order.cancel", ALICE, symbol="BTCUSDT", orderId=1, returnRateLimits=False
+    )
+    assert "rateLimits" not in quiet
+    unknown = await socket.ask("order.dream")
+    assert unknown["error"]["code"] == -1020
+    unsigned = await socket.ask("account.status", timestamp=1)
+    assert unsigned["error"]["code"] == -1102
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "NaN", '"x"', '{"id":1}', '{"method":5}', '{"method":"ping","params":[]}',
+     '{"method":"ping","id":1.5}', '{"method":"ping","id":[]}', '{"method":"ping","id":99999999999999999999}',
+     '{"method":"ping","params":{"a":NaN}}', "[" * 10_000,
+     '{"method":"ping","params":{"a":' + "[" * 9_000, "\ud800"],
+)  # fmt: skip
+async def test_text_that_is_no_request_is_refused_and_the_socket_lives(socket: WsClient, text: str) -> None:
+    socket.say(text)
+    reply = await socket.hear()
+    assert (reply["id"], reply["status"], reply["error"]["code"]) == (None, 400, -1135)
+    assert (await socket.ask("ping"))["result"] == {}
+
+
+@pytest.mark.parametrize("value", [1e-05, "1e-05", -1, True, [], {}, "٣", "1\0"])
+async def test_bad_numbers_are_refused(exchange: OrderExchange, socket: WsClient, value: object) -> None:
+    order = {**limit_order("BUY", "50000", "1"), "quantity": value}
+    token = json.dumps(value)
+    params = signed(ALICE, {**order, "quantity": token if not isinstance(value, str) else value})
+    reply = await socket.ask("order.place", **{**params, "quantity": value})
+    assert reply["error"]["code"] == -1100
+    assert exchange.commands == []
+
+
+async def test_json_numbers_are_taken_as_written(socket: WsClient) -> None:
+    params = signed(ALICE, {**limit_order("BUY", "50000.00", "0.10")})
+    text = json.dumps({"id": "a", "method": "order.place", "params": params})
+    socket.say(text.replace('"50000.00"', "50000.00").replace('"0.10"', "0.10"))
+    assert (await socket.hear())["result"]["price"] == "50000.00000000"
+
+
+async def test_ids_come_back_as_they_were_sent(socket: WsClient) -> None:
+    for request_id in (0, -5, 2**63 - 1, "", "ffe8ff6c-2b8e-4ba9-8d3c-0f0c4f1a6d2e", None):
+        socket.say(json.dumps({"id": request_id, "method": "ping"}))
+        assert (await socket.hear())["id"] == request_id
+
+
+async def test_ed25519_logon_opens_a_session(exchange: OrderExchange, socket: WsClient) -> None:
+    api_key, private = edwards_key(exchange, ALICE)
+    assert (await socket.ask("session.status"))["result"]["apiKey"] is None
+    logon = await socket.ask("session.logon", **signed_ed25519(api_key, private))
+    assert logon["result"]["apiKey"] == api_key
+    assert set(logon["result"]) == {
+        "apiKey", "authorizedSince", "connectedSince", "returnRateLimits", "serverTime", "userDataStream",
+    }  # fmt: skip
+    timestamp = (await socket.ask("time"))["result"]["serverTime"]
+    placed = await socket.ask("order.place", timestamp=timestamp, **limit_order("BUY", "50000", "1"))
+    assert placed["status"] == 200
+    stale = await socket.ask("order.place", timestamp=timestamp - 9_000, **limit_order("BUY", "50000", "1"))
+    assert stale["error"]["code"] == -1021
+    del exchange.credentials.keys[api_key]
+    revoked = await socket.ask("account.status", timestamp=timestamp)
+    assert revoked["error"]["code"] == -2015
+    assert (await socket.ask("session.logout"))["result"]["apiKey"] is None
+    assert (await socket.ask("account.status", timestamp=timestamp))["error"]["code"] == -1102
+
+
+async def test_hmac_keys_cannot_log_on(socket: WsClient) -> None:
+    reply = await socket.ask_signed("session.logon", ALICE)
+    assert reply["error"] == {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}
+
+
+async def test_reply_to_the_subscription_precedes_the_first_event(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    socket.start("userDataStream.subscribe.signature", **signed(ALICE, {}))
+    socket.start("order.place", **signed(ALICE, limit_order("BUY", "50000", "1")))
+    assert (await socket.hear())["result"] == {"subscriptionId": 0}
+    frames = [await socket.hear() for _ in range(3)]
+    events = [frame["event"] for frame in frames if "event" in frame]
+    assert [event["e"] for event in events] == ["executionReport", "outboundAccountPosition"]
+    report = events[0]
+    assert set(report) == EXECUTION_REPORT_KEYS | {"W"}
+    assert (report["x"], report["X"], report["r"], report["N"], report["t"], report["w"]) == (
+        "NEW", "NEW", "NONE", None, -1, True,
+    )  # fmt: skip
+    assert events[1]["B"] == [
+        {"a": "BTC", "f": "10.00000000", "l": "0.00000000"},
+        {"a": "USDT", "f": "950000.00000000", "l": "50000.00000000"},
+    ]
+
+
+async def events_until_quiet(socket: WsClient, wait_s: float = 0.1) -> list[dict[str, object]]:
+    """All event frames that come before a pause."""
+    events = []
+    with contextlib.suppress(TimeoutError):
+        while True:
+            frame = json.loads(await asyncio.wait_for(socket.frames.get(), wait_s))
+            events.append(frame["event"])
+    return events
+
+
+async def test_maker_and_taker_see_the_trade_from_their_sides(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    await socket.ask_signed("userDataStream.subscribe.signature", BOB)
+    await exchange.request("POST", "/order", ALICE, **limit_order("SELL", "50000", "1"))
+    await events_until_quiet(socket)
+    await exchange.request("POST", "/order", BOB, symbol="BTCUSDT", side="BUY", type="MARKET", quantity="2")
+    events = await events_until_quiet(socket)
+    reports = [e for e in events if e["e"] == "executionReport"]
+    assert [(r["S"], r["x"], r["X"], r["m"]) for r in reports] == [
+        ("BUY", "NEW", "NEW", False),
+        ("BUY", "TRADE", "PARTIALLY_FILLED", False),
+        ("SELL", "TRADE", "FILLED", True),
+        ("BUY", "EXPIRED", "EXPIRED", False),
+    ]
+    taker, maker = reports[1], reports[2]
+    assert (taker["l"], taker["L"], taker["Y"], taker["n"], taker["N"]) == (
+        "1.00000000", "50000.00000000", "50000.00000000", "0.00100000", "BTC",
+    )  # fmt: skip
+    assert (maker["n"], maker["N"], maker["t"]) == ("50.00000000", "USDT", 1)
+    assert [e["e"] for e in events[-2:]] == ["outboundAccountPosition"] * 2
+
+
+async def test_cancellation_report_carries_both_names(exchange: OrderExchange, socket: WsClient) -> None:
+    await exchange.request(
+        "POST", "/order", ALICE, **limit_order("BUY", "50000", "1", newClientOrderId="own")
+    )
+    await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    await exchange.request(
+        "DELETE", "/order", ALICE, symbol="BTCUSDT", origClientOrderId="own", newClientOrderId="x"
+    )
+    report = (await events_until_quiet(socket))[0]
+    assert (report["x"], report["X"], report["c"], report["C"], report["w"]) == (
+        "CANCELED", "CANCELED", "x", "own", False,
+    )  # fmt: skip
+
+
+async def test_deposit_is_a_balance_update(exchange: OrderExchange, socket: WsClient) -> None:
+    await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    await exchange.deposit(ALICE, USDT=5)
+    update, position = await events_until_quiet(socket)
+    assert (update["e"], update["a"], update["d"]) == ("balanceUpdate", "USDT", "5.00000000")
+    assert position["B"] == [{"a": "USDT", "f": "1000005.00000000", "l": "0.00000000"}]
+
+
+async def test_other_users_events_stay_away(exchange: OrderExchange, socket: WsClient) -> None:
+    await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    await exchange.request("POST", "/order", BOB, **limit_order("BUY", "50000", "1"))
+    assert await events_until_quiet(socket) == []
+
+
+async def test_subscriptions_are_one_for_an_account_and_end_when_asked(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    twice = await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+    assert twice["error"]["code"] == -2035
+    assert (await socket.ask("session.subscriptions"))["result"] == [{"subscriptionId": 0}]
+    assert (await socket.ask("userDataStream.unsubscribe", subscriptionId=7))["error"]["code"] == -2036
+    assert (await socket.ask("userDataStream.unsubscribe", subscriptionId=0))["result"] == {}
+    assert (await socket.hear())["event"]["e"] == "eventStreamTerminated"
+    await exchange.deposit(ALICE, USDT=5)
+    assert await events_until_quiet(socket) == []
+    assert (await socket.ask("userDataStream.unsubscribe"))["error"]["code"] == -2036
+
+
+async def test_session_subscription_ends_with_the_logout(exchange: OrderExchange, socket: WsClient) -> None:
+    assert (await socket.ask("userDataStream.subscribe"))["error"]["code"] == -1102
+    await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
+    assert (await socket.ask("userDataStream.subscribe"))["result"] == {"subscriptionId": 0}
+    await socket.ask("session.logout")
+    assert (await socket.hear())["event"]["e"] == "eventStreamTerminated"
+
+
+async def test_events_come_in_microseconds_when_the_url_asks(exchange: OrderExchange) -> None:
+    async with connected(exchange, "timeUnit=MICROSECOND&returnRateLimits=false") as socket:
+        reply = await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+        assert "rateLimits" not in reply
+        await exchange.deposit(ALICE, USDT=5)
+        assert all(event["E"] > 10**15 for event in await events_until_quiet(socket))
+
+
+async def test_client_that_does_not_read_is_cut_off(
+    exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws_connection, "FRAMES_QUEUED_MAX", 10)
+    async with connected(exchange) as socket:
+        await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+        socket.reads.clear()
+        for _ in range(20):
+            await exchange.deposit(ALICE, USDT=1)
+        await asyncio.sleep(0)
+        socket.reads.set()
+        assert await asyncio.wait_for(socket.closed, 5) == ws_connection.POLICY
+    assert exchange.service.hub is not None
+    assert not exchange.service.hub._subscriptions
+
+
+async def test_oversize_message_ends_the_socket(exchange: OrderExchange) -> None:
+    async with connected(exchange) as socket:
+        socket.say("a" * 20_000)
+        assert await asyncio.wait_for(socket.closed, 5) == ws_connection.TOO_BIG
+
+
+async def test_market_data_is_fetched_from_its_service_and_embedded_raw() -> None:
+    requests: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        is_bad = b"NOPE" in requests[-1]
+        body = b'{"code":-1121,"msg":"Invalid symbol."}' if is_bad else b'{"lastUpdateId":1,"bids":[]}'
+        status = b"400 Bad Request" if is_bad else b"200 OK"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        running_exchange(market_data_url=f"http://127.0.0.1:{port}") as exchange,
+        connected(exchange) as socket,
+    ):
+        depth = await socket.ask("depth", symbol="BTCUSDT", limit=5)
+        assert (depth["status"], depth["result"]) == (200, {"lastUpdateId": 1, "bids": []})
+        assert requests[0].startswith(b"GET /api/v3/depth?symbol=BTCUSDT&limit=5 HTTP/1.1\r\n")
+        bad = await socket.ask("ticker.price", symbols=["NOPE", "A"])
+        assert (bad["status"], bad["error"]["code"]) == (400, -1121)
+        assert b"symbols=%5B%22NOPE%22%2C%22A%22%5D " in requests[1]
+
+
+async def test_absent_market_data_service_is_an_error_not_a_hang() -> None:
+    async with (
+        running_exchange(market_data_url="http://127.0.0.1:1") as exchange,
+        connected(exchange) as socket,
+    ):
+        reply = await socket.ask("depth", symbol="BTCUSDT")
+        assert (reply["status"], reply["error"]["code"]) == (503, -1001)

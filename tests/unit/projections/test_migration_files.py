@@ -1,0 +1,25 @@
+"""Promises about migration files that need no database."""
+
+from pathlib import Path
+
+import pytest
+
+from services.migrations.runner import FOLDER, MigrationError, migrations_in
+
+
+def test_files_of_the_project_are_numbered_without_gaps() -> None:
+    names = [migration.name for migration in migrations_in(FOLDER)]
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+
+
+def test_number_used_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "0001_a.sql").write_text("SELECT 1")
+    (tmp_path / "0001_b.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="same number"):
+        migrations_in(tmp_path)
+
+
+def test_file_with_another_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "first.sql").write_text("SELECT 1")
+    with pytest.raises(MigrationError, match="NNNN_name"):
+        migrations_in(tmp_path)

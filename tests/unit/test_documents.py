@@ -1,0 +1,64 @@
+"""README, ARCHITECTURE and the ADRs name files, commands and variables that exist."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from exchange.local.options import LocalOptions
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = DOCUMENTS[0].read_text(encoding="utf-8")
+FOLDERS = "docs|exchange|infra|loadtest|matching_engine|services|tests"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_named_files_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", text))
+    named |= {link for link in re.findall(r"\]\(([^)#:]+)\)", text)}
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_named_modules_exist(document: Path) -> None:
+    modules = re.findall(r"`((?:services|matching_engine)(?:\.\w+)+)[` ]", document.read_text("utf-8"))
+    for module in modules:
+        path = ROOT / module.replace(".", "/")
+        assert path.is_dir() or path.with_suffix(".py").is_file(), module
+
+
+def make(*arguments: str) -> str:
+    # `make test` passes its own flags on by the environment; they are none of this make's business.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", "-s", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout
+
+
+def test_readme_and_make_help_name_the_same_commands() -> None:
+    helped = set(re.findall(r"(?m)^  make (\w+)", make("help")))
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
+    assert {"run", "test", "stack", "loadtest", "bench", "help"} <= named <= helped
+
+
+def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = dict(re.findall(r"(?m)^\| `([A-Z_]+)` \| `([^`]+)` \|", README))
+    assert set(table) == {"PORT", "DATA_DIR", "MARKET_MAKER", "RATE_LIMITS"}
+    for name in (*table, "ENGINE_BUILD", "FAST_START"):
+        monkeypatch.delenv(name, raising=False)
+    options = LocalOptions.from_environment()
+    assert options.port == int(table["PORT"])
+    assert options.data_dir == Path(table["DATA_DIR"])
+    assert options.market_maker == (table["MARKET_MAKER"] == "1")
+    assert options.rate_limits == (table["RATE_LIMITS"] == "1")

@@ -1,0 +1,45 @@
+"""A load test passes only when rate, latency and answers are as promised; its orders keep their promises."""
+
+import random
+
+import pytest
+
+from loadtest.orders import MARKETS, deep_order, near_order, shifted
+from loadtest.report import judge
+
+GOOD = {"requests": 1000, "failures": 0, "rps": 99.0, "p99_ms": 99}
+
+
+def test_verdict_passes_within_every_limit() -> None:
+    assert judge({"total": GOOD}, 100).passed
+
+
+@pytest.mark.parametrize(
+    "change", [{"failures": 1}, {"rps": 97.9}, {"p99_ms": 100}, {"requests": 0, "rps": 0.0}]
+)
+def test_verdict_fails_on(change: dict[str, float]) -> None:
+    verdict = judge({"total": GOOD | change}, 100)
+    assert not verdict.passed
+    assert verdict.problems
+
+
+def test_deep_orders_are_out_of_reach_of_near_ones() -> None:
+    chance = random.Random(1)
+    reached: dict[str, list[float]] = {market.symbol: [] for market in MARKETS}
+    for _ in range(5_000):
+        symbol, text = near_order(chance)
+        reached[symbol].append(price_of(text))
+    for _ in range(5_000):
+        symbol, text = deep_order(chance)
+        if "side=BUY" in text:
+            assert price_of(text) < min(reached[symbol])
+        else:
+            assert price_of(text) > max(reached[symbol])
+
+
+def price_of(text: str) -> float:
+    return float(dict(pair.split("=") for pair in text.split("&"))["price"])
+
+
+def test_decimal_point_is_shifted() -> None:
+    assert [shifted(v, 5) for v in (0, 7, 123_456)] == ["0.00000", "0.00007", "1.23456"]
