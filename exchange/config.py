@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     market_data_url: str = "http://127.0.0.1:8080"
+    # Addresses or networks, separated by commas, whose X-Forwarded-For is believed; "*" for all.
+    trusted_proxies: str = ""
     # name=url,... of all services, for the one port's /readyz.
     peer_urls: str = ""
 

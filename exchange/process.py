@@ -64,7 +64,7 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
+    def __init__(self, app: Any, listener: socket.socket, trusted_proxies: str = "") -> None:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
@@ -84,8 +84,8 @@ class HttpServer:
                 timeout_graceful_shutdown=_SHUTDOWN_DEADLINE_S,
                 server_header=False,
                 # The client's address matters for IP allow-lists: trust only our own gateway for it.
-                proxy_headers=True,
-                forwarded_allow_ips="127.0.0.1",
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=trusted_proxies,
             )
         )
 
@@ -117,7 +117,7 @@ async def serve(app: Any, components: Sequence[Component], settings: Settings) -
 
     The port opens first, so that probes get an answer while the components recover.
     """
-    server = HttpServer(app, bind(settings.host, settings.port))
+    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies)
     await run_components([server, *components])
 
 

@@ -121,19 +121,22 @@ def can_compile() -> str | None:
 
 def _built() -> Path:
     """The folder of the compiled build, made now if need be. Raises BuildError."""
-    missing = can_compile()
-    if missing:
-        raise BuildError(missing)
-    key = _key()
     try:
+        key = _key()
         cache = _cache_folder()
         folder = cache / f"engine-{key}"
+        # A build that is there needs no compiler: an image has none.
         if (folder / _COMPLETE).is_file():
             return folder
+        missing = can_compile()
+        if missing:
+            raise BuildError(missing)
         deadline = time.monotonic() + COMPILE_DEADLINE_S
         with _lock(cache / "engine.lock", deadline):
             if not (folder / _COMPLETE).is_file():
                 _compile(cache, folder, key, deadline)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BuildError(f"{error.name} is not installed") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
         raise BuildError(f"the cache folder cannot be used: {error}") from error
     return folder

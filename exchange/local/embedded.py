@@ -29,7 +29,7 @@ async def run_embedded(options: LocalOptions) -> None:
     """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
     steps = Steps()
     listener = bind("127.0.0.1", options.port)
-    folder = DataFolder(options.data_dir, "run")
+    folder = DataFolder(options.data_dir, "embedded")
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)

@@ -20,6 +20,8 @@ __all__ = ["ExchangeProcess"]
 START_DEADLINE_S = {"run": 120.0, "stack": 180.0}
 STOP_DEADLINE_S = 45.0
 KILL_DEADLINE_S = 15.0
+_SERVER_LOG_LINES = 6
+_LOG_LINE_LENGTH_MAX = 240
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -161,15 +163,15 @@ class ExchangeProcess:
         members[0].kill()
 
     def log_tail(self, lines: int = 40) -> str:
-        """The last lines of the console, and of each server's own log."""
+        """The last lines of the console, and a few of each server's own log."""
         parts = []
         for path in [self._log, *sorted(self.data_dir.glob("*/logs/*.log"))]:
             try:
                 text = path.read_text(errors="replace")
             except OSError:
                 continue
-            kept = text.splitlines()[-(lines if path == self._log else 8) :]
-            parts.append("\n".join([f"--- {path.name}", *kept]))
+            kept = text.splitlines()[-(lines if path == self._log else _SERVER_LOG_LINES) :]
+            parts.append("\n".join([f"--- {path.name}", *(line[:_LOG_LINE_LENGTH_MAX] for line in kept)]))
         return "\n".join(parts)
 
 

@@ -139,6 +139,7 @@ class _Stack:
             "CACHE_URL": cache_url,
             "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
+            "TRUSTED_PROXIES": "127.0.0.1",
             "FAUCET": "true",
             "RATE_LIMITS": "true" if self._options.rate_limits else "false",
             "ENGINE_BUILD": self._options.engine_build,

@@ -22,6 +22,7 @@ from matching_engine.core.market import Market
 from matching_engine.core.rules import market_rejection
 
 DECIMALS_MAX = 12
+ID_MAX = 2**31 - 1  # what the ledger's columns hold
 
 
 def administer(state: EngineState, command: Command, events: list[Event]) -> None:
@@ -43,9 +44,9 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
 
 def _register_asset(state: EngineState, command: RegisterAsset, events: list[Event]) -> None:
     asset_id = command.asset_id
-    if asset_id in state.asset_decimals:
+    if asset_id in state.asset_decimals or command.code in state.asset_codes.values():
         events.append(CommandRejected(0, 0, codes.REJECT_ALREADY_EXISTS, "", command.code))
-    elif asset_id <= 0 or command.decimals > DECIMALS_MAX:
+    elif not 0 < asset_id <= ID_MAX or not command.code or command.decimals > DECIMALS_MAX:
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.code))
     else:
         state.asset_decimals[asset_id] = command.decimals
@@ -56,7 +57,8 @@ def _register_asset(state: EngineState, command: RegisterAsset, events: list[Eve
 def _register_market(state: EngineState, command: RegisterMarket, events: list[Event]) -> None:
     market_id = command.market_id
     decimals = state.asset_decimals.get(command.base_asset_id)
-    if market_id in state.markets:
+    taken = [market.rules.symbol for market in state.markets.values()]
+    if market_id in state.markets or command.symbol in taken:
         events.append(CommandRejected(0, market_id, codes.REJECT_ALREADY_EXISTS, "", command.symbol))
         return
     if decimals is None or command.quote_asset_id not in state.asset_decimals:
@@ -66,7 +68,7 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
     for _ in range(decimals):
         base_unit *= 10
     problem = market_rejection(command, base_unit)
-    if problem or market_id <= 0:
+    if problem or not 0 < market_id <= ID_MAX or not command.symbol:
         events.append(CommandRejected(0, market_id, codes.REJECT_MALFORMED, "", problem))
         return
     unit_atoms = command.tick_atoms * command.lot_atoms // base_unit

@@ -21,16 +21,13 @@ class Book:
         self._ask_keys: list[int] = []
         self._bids: dict[int, Level] = {}
         self._asks: dict[int, Level] = {}
+        self._best_bid: Level | None = None
+        self._best_ask: Level | None = None
 
     def best(self, side: int) -> Order | None:
         """The order of `side` that trades next: best price, then oldest."""
-        if side == BUY:
-            if not self._bid_keys:
-                return None
-            return self._bids[self._bid_keys[-1]].head
-        if not self._ask_keys:
-            return None
-        return self._asks[self._ask_keys[-1]].head
+        level = self._best_bid if side == BUY else self._best_ask
+        return None if level is None else level.head
 
     def add(self, order: Order) -> None:
         """Queue an order behind all others of its price."""
@@ -44,6 +41,7 @@ class Book:
             levels[key] = level
             if not keys or key > keys[-1]:
                 keys.append(key)
+                self._set_best(order.side, level)
             else:
                 keys.insert(bisect_left(keys, key), key)
         tail = level.tail
@@ -122,5 +120,12 @@ class Book:
         del levels[key]
         if keys[-1] == key:
             keys.pop()
+            self._set_best(side, levels[keys[-1]] if keys else None)
         else:
             del keys[bisect_left(keys, key)]
+
+    def _set_best(self, side: int, level: Level | None) -> None:
+        if side == BUY:
+            self._best_bid = level
+        else:
+            self._best_ask = level

@@ -88,7 +88,7 @@ def _quantity_and_hold(market: Market, command: PlaceOrder) -> tuple[int, int]:
     if command.order_type == codes.MARKET:
         _, cost = market.fillable(side, 0, quantity, command.user_id, command.stp_mode)
         return quantity, cost * market.unit_atoms
-    return quantity, command.price_ticks * quantity * market.unit_atoms
+    return quantity, command.price_ticks * (quantity * market.unit_atoms)
 
 
 def _placement_rejection(state: EngineState, market: Market, command: PlaceOrder) -> int:
@@ -151,7 +151,8 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     rules, accounts = market.rules, state.accounts
     price = maker.price_ticks
     lots = min(taker.open_lots, maker.open_lots)
-    base, quote = lots * rules.lot_atoms, lots * price * market.unit_atoms
+    atoms_per_tick = lots * market.unit_atoms
+    base, quote = lots * rules.lot_atoms, price * atoms_per_tick
     taker_buys = taker.side == BUY
     buyer, seller = (taker, maker) if taker_buys else (maker, taker)
     buyer_ppm, seller_ppm = rules.taker_fee_ppm, rules.maker_fee_ppm
@@ -162,7 +163,7 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     taker.open_lots -= lots
     # A limit buyer held its own price; what the better price saves goes back at once. A market
     # buyer (price 0) held exactly the cost.
-    released = (buyer.price_ticks * lots * market.unit_atoms - quote) if buyer.price_ticks else 0
+    released = (buyer.price_ticks - price) * atoms_per_tick if buyer.price_ticks else 0
     buyer.held_atoms -= quote + released
     seller.held_atoms -= base
     buyer.pays.pay(quote)

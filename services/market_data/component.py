@@ -119,14 +119,17 @@ class MarketDataService:
                 await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
-        """The books follow the log, the timers run, the listen keys' subscription holds."""
+        """The books follow the log, the timers run.
+
+        The cache is not asked: without it only the legacy listen keys are missing.
+        """
         books: str | None = "not started"
         if self._tail is not None:
             missing = self._end_offset_at_start - self._tail.position.next_offset
             books = f"{missing} records of the event log are still to be read" if missing > 0 else None
         late_ms = clock_us() // 1000 - self._last_tick_ms
         timers = None if late_ms < _STOPPED_LATE_TICKS * TICK_MS else "the timers stand still"
-        return {"books": books, "timers": timers, "user_feed": self.user_feed.problem}
+        return {"books": books, "timers": timers}
 
     async def _follow(self) -> None:
         tail = self._tail

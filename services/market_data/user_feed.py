@@ -72,7 +72,6 @@ class UserFeed:
         self._deadline_s = deadline_ms / 1000
         self._channels: dict[str, _Channel] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue(_REQUESTS_MAX)
-        self.problem: str | None = None
 
     async def join(self, client: Client, key: str) -> bool:
         """Subscribe the client if the key is alive. False when it is not, or when Redis does not answer."""
@@ -105,8 +104,7 @@ class UserFeed:
             try:
                 await self._hold()
             except CACHE_ERRORS as error:
-                self.problem = f"the cache's subscription broke: {error}"
-                logger.warning(self.problem)
+                logger.warning("the subscription to user data broke: %r", error)
                 self._drop_listeners()
                 await asyncio.sleep(_RETRY_S)
 
@@ -121,7 +119,6 @@ class UserFeed:
                 if not self._channels:
                     continue
                 message = await subscription.get_message(timeout=_POLL_S)
-                self.problem = None
                 if message is not None:
                     self._take(message)
         finally:
@@ -131,8 +128,10 @@ class UserFeed:
     async def _settle(self, subscription: PubSub, key: str) -> None:
         """Make the subscription fit what is wanted of this key now."""
         async with asyncio.timeout(self._deadline_s):
-            if key in self._hub.topics:
-                await subscription.subscribe(_CHANNEL + key)
+            channel = self._channels.get(key)
+            if channel is not None and key in self._hub.topics:
+                if not channel.confirmed.done():
+                    await subscription.subscribe(_CHANNEL + key)
             else:
                 self._channels.pop(key, None)
                 await subscription.unsubscribe(_CHANNEL + key)
@@ -144,7 +143,10 @@ class UserFeed:
         if channel is None:
             return
         if message["type"] == "subscribe":
-            if not channel.confirmed.done():
+            if channel.confirmed.done():
+                # The client library has reconnected by itself; who knows what was said meanwhile.
+                self._cut_listeners(key)
+            else:
                 channel.confirmed.set_result(True)
             return
         data = message["data"]
@@ -163,9 +165,12 @@ class UserFeed:
         for key, channel in self._channels.items():
             if not channel.confirmed.done():
                 channel.confirmed.set_result(False)
-            topic = self._hub.topics.get(key)
-            for client in list(topic.clients) if topic else ():
-                client.cut("the user data stream was interrupted")
+            self._cut_listeners(key)
         self._channels.clear()
         while not self._wanted.empty():
             self._wanted.get_nowait()
+
+    def _cut_listeners(self, key: str) -> None:
+        topic = self._hub.topics.get(key)
+        for client in list(topic.clients) if topic else ():
+            client.cut("the user data stream was interrupted")

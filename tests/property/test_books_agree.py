@@ -24,8 +24,10 @@ def fields(event: object) -> bytes:
 
 def check_levels(book: Book) -> None:
     """The ladder's own bookkeeping: keys sorted, every level's queue linked and its lots summed up."""
-    for keys, levels in ((book._bid_keys, book._bids), (book._ask_keys, book._asks)):
+    bids, asks = (book._bid_keys, book._bids, book._best_bid), (book._ask_keys, book._asks, book._best_ask)
+    for keys, levels, best in (bids, asks):
         assert keys == sorted(levels)
+        assert best is (levels[keys[-1]] if keys else None)
         for level in levels.values():
             assert level.lots == sum(queue_lots(level)) > 0
 

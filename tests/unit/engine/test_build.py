@@ -40,16 +40,16 @@ def test_interpreted_engine_comes_from_the_checkout() -> None:
     assert done.stdout.splitlines() == ["engine: interpreted (as asked for)", "interpreted"]
 
 
-def test_without_a_compiler_the_engine_runs_interpreted_and_says_why() -> None:
-    done = activated("auto", CC="no-such-compiler")
+def test_without_a_compiler_the_engine_runs_interpreted_and_says_why(tmp_path: Path) -> None:
+    done = activated("auto", CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
     assert done.stdout.splitlines() == [
         "engine: interpreted (no C compiler (no-such-compiler))",
         "interpreted",
     ]
 
 
-def test_without_a_compiler_the_compiled_engine_is_refused() -> None:
-    done = activated("compiled", CC="no-such-compiler")
+def test_without_a_compiler_the_compiled_engine_is_refused(tmp_path: Path) -> None:
+    done = activated("compiled", CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 1
     assert "BuildError: no C compiler (no-such-compiler)" in done.stderr
 
@@ -80,6 +80,8 @@ def test_processes_that_start_together_compile_once_and_leave_the_checkout_clean
     assert [run.stdout.splitlines() for run in runs] == [["engine: compiled (mypyc)", "compiled"]] * 2
     assert sum("engine: compiled in" in run.stderr for run in runs) == 1
     assert len(list(tmp_path.glob("exchange/engine-*/COMPLETE"))) == 1
+    later = activated("compiled", CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
+    assert later.stdout.splitlines()[-1] == "compiled", "a build that is there needs no compiler"
     for package in ("exchange", "matching_engine"):
         assert not list((ROOT / package).rglob("*.so"))
 
