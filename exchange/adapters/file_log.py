@@ -60,7 +60,11 @@ class FileLog:
             file.close()
             raise LogError(f"{path.name} is in use by another process") from error
         log = cls(path, file, deadline_ms)
-        await asyncio.to_thread(log._scan)
+        try:
+            await asyncio.to_thread(log._scan)
+        except (LogError, OSError):
+            file.close()
+            raise
         log._flusher = asyncio.create_task(log._flush_forever(), name=f"flush {path.name}")
         return log
 
@@ -167,12 +171,24 @@ class FileLog:
         while self._end_position < size:
             record = self._read_one(self._end_position, self._end_offset)
             if record is None:
+                self._refuse_damage_inside(size)
                 break
             self._remember(record, _HEADER.size + len(record.value))
         self.cut_bytes = size - self._end_position
         if self.cut_bytes:
             os.ftruncate(self._file.fileno(), self._end_position)
             os.fdatasync(self._file.fileno())
+
+    def _refuse_damage_inside(self, size: int) -> None:
+        """A crash tears the last write only: a bad record with a whole one behind it is damage."""
+        header = os.pread(self._file.fileno(), _HEADER.size, self._end_position)
+        if len(header) < _HEADER.size:
+            return
+        following = self._end_position + _HEADER.size + int(_HEADER.unpack(header)[0])
+        if following < size and self._read_one(following, self._end_offset + 1) is not None:
+            raise LogError(
+                f"record {self._end_offset} of {self._path.name} is damaged, with whole records behind it"
+            )
 
     def _read_one(self, position: int, offset: int) -> LogRecord | None:
         header = os.pread(self._file.fileno(), _HEADER.size, position)

@@ -15,6 +15,9 @@ _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?", re.ASCII)
 _KLINE: Final = re.compile(r"kline_([0-9]{1,2}[smhdwM])(?:@([+-][0-9]{2}:[0-9]{2}))?", re.ASCII)
 _ALL_MARKETS: Final = {
     "!miniTicker@arr": "miniTicker",
+    # The update speed that older documentation had; python-binance still asks for it.
+    "!miniTicker@arr@1000ms": "miniTicker",
+    "!miniTicker@arr@3000ms": "miniTicker",
     "!ticker@arr": "ticker",
     "!bookTicker": "bookTicker",
     **{f"!ticker_{window}@arr": f"ticker_{window}" for window in WINDOWS},

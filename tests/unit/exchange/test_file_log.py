@@ -106,6 +106,19 @@ async def test_garbage_behind_the_last_record_is_cut(tmp_path: Path) -> None:
     await log.close()
 
 
+@pytest.mark.parametrize("position", [5, 20, 60])
+async def test_damage_inside_the_log_is_refused_instead_of_cutting_what_follows(
+    tmp_path: Path, position: int
+) -> None:
+    path = tmp_path / "log"
+    await written(path, b"a" * 100, b"b" * 100, b"c" * 100)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+    with pytest.raises(LogError, match="record 0 of log is damaged"):
+        await opened(path)
+    assert len(path.read_bytes()) == len(whole)
+
+
 async def test_appends_that_wait_together_share_one_fsync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

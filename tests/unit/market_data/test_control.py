@@ -60,6 +60,7 @@ def test_what_cannot_be_obeyed_is_answered_with_a_code(text: str, code: int) -> 
         ("btcusdt@kline_1m@+08:00", "kline"),
         ("btcusdt@ticker_4h", "ticker_4h"),
         ("!miniTicker@arr", "!miniTicker"),
+        ("!miniTicker@arr@1000ms", "!miniTicker"),
         ("!ticker_1d@arr", "!ticker_1d"),
     ],
 )

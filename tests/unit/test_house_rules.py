@@ -1,0 +1,132 @@
+"""The rules of this house that no linter knows. A rule with an exception names the reason for it."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("exchange", "matching_engine", "services", "loadtest", "tests")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+CORE = sorted((ROOT / "matching_engine" / "core").glob("*.py"))
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+# Name of a drawer that collects whatever has no home.
+DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "shared", "tools"}
+
+# File, or file::function -> why it may be longer.
+MAY_BE_LONGER: dict[str, str] = {}
+
+# What makes a replay differ from the first run, or money from itself.
+FORBIDDEN_IN_CORE = {
+    "asyncio", "datetime", "decimal", "fractions", "io", "locale", "logging", "math", "multiprocessing", "os",
+    "pathlib", "random", "secrets", "socket", "statistics", "subprocess", "sys", "threading", "time", "uuid",
+}  # fmt: skip
+FORBIDDEN_CALLS_IN_CORE = {
+    "float", "hash", "id", "input", "open", "print", "round", "set", "frozenset", "eval", "exec", "vars",
+    "globals",
+}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """(name, lines) of every function of a file, decorators and docstring not counted."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            start = node.lineno
+            if ast.get_docstring(node) is not None:
+                start += (first.end_lineno or first.lineno) - first.lineno + 1
+            yield node.name, (node.end_lineno or node.lineno) - start + 1
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(FILES) > 50
+    assert len(CORE) > 10
+
+
+def test_files_fit_a_reader() -> None:
+    long = {
+        name_of(path): lines
+        for path in FILES
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > FILE_LINES_MAX
+        and name_of(path) not in MAY_BE_LONGER
+    }
+    assert not long, f"more than {FILE_LINES_MAX} lines"
+
+
+def test_functions_fit_a_screen() -> None:
+    long = {
+        f"{name_of(path)}::{name}": lines
+        for path in FILES
+        for name, lines in functions(path)
+        if lines > FUNCTION_LINES_MAX and f"{name_of(path)}::{name}" not in MAY_BE_LONGER
+    }
+    assert not long, f"more than {FUNCTION_LINES_MAX} lines"
+
+
+def test_exceptions_are_still_needed() -> None:
+    for entry in MAY_BE_LONGER:
+        file, _, function = entry.partition("::")
+        path = ROOT / file
+        if function:
+            assert dict(functions(path)).get(function, 0) > FUNCTION_LINES_MAX, entry
+        else:
+            assert len(path.read_text(encoding="utf-8").splitlines()) > FILE_LINES_MAX, entry
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert not [name_of(p) for p in FILES if DRAWERS & {*p.relative_to(ROOT).parent.parts, p.stem}]
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_core_has_no_clock_chance_float_or_unordered_iteration(path: Path) -> None:
+    wrong: list[str] = []
+    for node in ast.walk(tree_of(path)):
+        what = _impurity(node)
+        if what:
+            wrong.append(f"{name_of(path)}:{getattr(node, 'lineno', 0)}: {what}")
+    assert not wrong
+
+
+def _impurity(node: ast.AST) -> str | None:
+    match node:
+        case ast.Import(names=names):
+            found = {n.name.split(".")[0] for n in names} & FORBIDDEN_IN_CORE
+            return f"imports {sorted(found)}" if found else None
+        case ast.ImportFrom(module=str(module)) if module.split(".")[0] in FORBIDDEN_IN_CORE:
+            return f"imports from {module}"
+        case ast.Constant(value=float() | complex()):
+            return "a float"
+        case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
+            return "true division"
+        case ast.BinOp(op=ast.Pow(), right=ast.UnaryOp(op=ast.USub())):
+            return "a negative power is a float"
+        case ast.Set() | ast.SetComp():
+            return "a set, whose order differs between runs"
+        case ast.Call(func=ast.Name(id=name)) if name in FORBIDDEN_CALLS_IN_CORE:
+            return f"calls {name}()"
+        case ast.AsyncFunctionDef() | ast.Await() | ast.Global():
+            return "async or global state"
+    return None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time", "from time import monotonic", "from os.path import join", "x = 1.0", "x = 1 / 2",
+        "x /= 2", "for x in {1, 2}: pass", "x = {y for y in z}", "set(x)", "float(x)", "10 ** -2",
+        "import random as r",
+        "async def f(): pass", "hash(x)",
+    ],
+)  # fmt: skip
+def test_the_purity_check_sees_what_it_should(source: str) -> None:
+    assert any(_impurity(node) for node in ast.walk(ast.parse(source)))
