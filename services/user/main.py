@@ -4,6 +4,8 @@ import sys
 
 from exchange.adapters.deployed import deployed_resources
 from exchange.config import Settings
+from exchange.operations import add_exchange_readiness_route
+from exchange.peers import PeerReadiness, parse_peers
 from exchange.process import run_process, serve
 from services.user.api import create_app
 from services.user.component import UserService
@@ -12,10 +14,13 @@ __all__ = ["main"]
 
 
 async def main(settings: Settings) -> None:
-    """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
+    """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled; answer for all services' readiness."""
+    peers = PeerReadiness(parse_peers(settings.peer_urls))
     async with deployed_resources(settings) as resources:
         service = UserService(resources)
-        await serve(create_app(service), [service], settings)
+        app = create_app(service)
+        add_exchange_readiness_route(app, peers.readiness)
+        await serve(app, [peers, service], settings)
 
 
 if __name__ == "__main__":

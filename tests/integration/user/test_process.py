@@ -41,6 +41,7 @@ async def test_the_process_serves_over_kafka_and_ends_on_sigterm(
         "KAFKA_BOOTSTRAP": kafka_bootstrap,
         "DATABASE_DSN": database_dsn,
         "CACHE_URL": valkey_url,
+        "PEER_URLS": f"user=http://127.0.0.1:{port},engine=http://127.0.0.1:{free_port()}",
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error::ResourceWarning", "-m", "services.user.main"),
@@ -49,6 +50,7 @@ async def test_the_process_serves_over_kafka_and_ends_on_sigterm(
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             await _until_ready(client)
+            await _until_peers_are_told_apart(client)
             login = {"email": "kafka@example.com", "password": PASSWORD}
             assert (await client.post("/v1/users", json=login)).status_code == 201
             token = (await client.post("/v1/sessions", json=login)).json()["accessToken"]
@@ -62,6 +64,18 @@ async def test_the_process_serves_over_kafka_and_ends_on_sigterm(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _until_peers_are_told_apart(client: httpx.AsyncClient) -> None:
+    """The answer for the whole exchange names each peer: this process is well, the engine is not there."""
+    for _ in range(100):
+        answer = await client.get("/readyz/exchange")
+        assert answer.status_code == 503
+        parts = answer.json()["parts"]
+        if parts["user"] == "ok" and parts["engine"] == "does not answer: ConnectError":
+            return
+        await asyncio.sleep(0.1)
+    raise TimeoutError(f"the peers were not seen as they are: {answer.text}")
 
 
 async def _until_ready(client: httpx.AsyncClient) -> None:
