@@ -10,7 +10,7 @@ PYTHON ?= python3
 PORT ?= 8080
 DATA_DIR ?= .data
 RPS ?= 500
-DURATION ?= 30
+DURATION ?= 120
 # Some shells export HOST with the machine's name, so only the command line counts.
 ifneq ($(origin HOST),command line)
 HOST := http://127.0.0.1:$(PORT)

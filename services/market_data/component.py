@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from exchange.connections import CONNECTION_ERRORS
+from exchange.contracts.errors import unavailable
 from exchange.event_tail import EventTail
 from exchange.ports import LogReader
 from exchange.service import Resources
@@ -73,8 +74,19 @@ class MarketDataService:
         self._last_tick_ms = 0
 
     def current_state(self) -> MarketState:
-        """The state of the moment; `start` puts the loaded one in place of the empty one."""
+        """The state of the moment. Raises ApiError -1001 until it has caught up with the log.
+
+        Before that, what is not loaded yet would be taken for missing: no markets, an old book.
+        """
+        if self._missing_records() != 0:
+            raise unavailable()
         return self.state
+
+    def _missing_records(self) -> int | None:
+        """How many of the records that the log had at our start are still to be read; None before it."""
+        if self._tail is None:
+            return None
+        return max(0, self._end_offset_at_start - self._tail.position.next_offset)
 
     async def start(self) -> None:
         """Load the state and open the log. Raises after _START_TRIES refusals of the database."""
@@ -123,10 +135,10 @@ class MarketDataService:
 
         The cache is not asked: without it only the legacy listen keys are missing.
         """
-        books: str | None = "not started"
-        if self._tail is not None:
-            missing = self._end_offset_at_start - self._tail.position.next_offset
-            books = f"{missing} records of the event log are still to be read" if missing > 0 else None
+        missing = self._missing_records()
+        books = f"{missing} records of the event log are still to be read" if missing else None
+        if missing is None:
+            books = "not started"
         late_ms = clock_us() // 1000 - self._last_tick_ms
         timers = None if late_ms < _STOPPED_LATE_TICKS * TICK_MS else "the timers stand still"
         return {"books": books, "timers": timers}

@@ -56,6 +56,7 @@ class OrderService:
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
         self._last_read_s = 0.0
+        self._started = False
         self._problems: dict[str, str | None] = {"log": "not started", "database": None, "cache": None}
         usage = Usage(clock_ms)
         history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
@@ -66,6 +67,7 @@ class OrderService:
             routes.rest,
             authenticator,
             usage,
+            is_started=self.is_started,
             body_size_bytes_max=settings.body_size_bytes_max,
             receive_deadline_s=settings.request_deadline_ms / 1000,
         )
@@ -73,6 +75,7 @@ class OrderService:
             routes.methods,
             authenticator,
             usage,
+            self.is_started,
             lambda: self.hub,
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
             clock_ms,
@@ -99,6 +102,11 @@ class OrderService:
         )
         await self._catch_up()
         self._problems["log"] = None
+        self._started = True
+
+    def is_started(self) -> bool:
+        """Whether the view is loaded and has caught up: before that, no answer would be true."""
+        return self._started
 
     async def _catch_up(self) -> None:
         """Follow the events up to where the log ends now, so that the first answers are not old ones."""

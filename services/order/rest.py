@@ -7,14 +7,14 @@ time. Whatever goes wrong, the answer is `{"code", "msg"}`.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from exchange.contracts.errors import ApiError, invalid_data, not_supported, unknown_error
+from exchange.contracts.errors import ApiError, invalid_data, not_supported, unavailable, unknown_error
 from services.order.authentication import Authenticator, signed_payload
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.parameters import check_known, parse_parameters
@@ -48,7 +48,10 @@ def json_bytes(value: object) -> bytes:
 
 
 class RestApi:
-    """The application. `routes`: path below the prefix -> HTTP method -> endpoint."""
+    """The application. `routes`: path below the prefix -> HTTP method -> endpoint.
+
+    Until `is_started()`, all is refused with -1001: what is not loaded yet must not be taken for missing.
+    """
 
     def __init__(
         self,
@@ -56,12 +59,14 @@ class RestApi:
         authenticator: Authenticator,
         usage: Usage,
         *,
+        is_started: Callable[[], bool],
         body_size_bytes_max: int,
         receive_deadline_s: float,
     ) -> None:
         self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
         self._usage = usage
+        self._is_started = is_started
         self._body_size_bytes_max = body_size_bytes_max
         self._receive_deadline_s = receive_deadline_s
         names = {found.name for methods in routes.values() for found in methods.values()}
@@ -126,6 +131,8 @@ class RestApi:
         if scope["method"] in _METHODS_WITH_BODY:
             body = await self._receive_body(receive, length)
         parameters = parse_parameters(query, body)
+        if not self._is_started():
+            raise unavailable()
         if endpoint.security is Security.USER_STREAM:
             caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
         else:

@@ -46,6 +46,7 @@ SUBSCRIPTIONS_MAX: Final = 1_000
 SUBSCRIPTION_ID_MAX: Final = 65_535
 _UNITS: Final = {"MICROSECOND": 1_000, "MILLISECOND": 1}
 _ENVELOPE_NAMES: Final = frozenset({"apiKey", "returnRateLimits"})
+_ALWAYS: Final = frozenset({"ping", "time"})
 _MARKET_DATA_WEIGHT: Final = 2
 Limits = list[dict[str, object]] | None
 
@@ -57,6 +58,7 @@ class WsApi:
     methods: dict[str, Endpoint]
     authenticator: Authenticator
     usage: Usage
+    is_started: Callable[[], bool]
     hub: Callable[[], UserDataHub | None]
     market_data: MarketDataClient
     clock_ms: Callable[[], int]
@@ -133,6 +135,8 @@ class _Session:
             self.connection.send(error_reply(request.id, unknown_error(), self._limits(parameters, None)))
 
     async def _dispatch(self, request: Request, parameters: dict[str, str]) -> None:
+        if request.method not in _ALWAYS and not self._api.is_started():
+            raise unavailable()
         own = self._own_methods.get(request.method)
         if own is not None:
             self._api.usage.add_weight(self._client_ip, 1)

@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 async def main(settings: Settings) -> None:
-    """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled; answer for all services' readiness."""
+    """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled; tell the readiness of all."""
     peers = PeerReadiness(parse_peers(settings.peer_urls))
     async with deployed_resources(settings) as resources:
         service = UserService(resources)

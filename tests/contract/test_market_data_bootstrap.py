@@ -4,10 +4,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from exchange.service import Resources
+from services.market_data.api import create_app
 from services.market_data.bootstrap import load_state
+from services.market_data.component import MarketDataService
 from services.market_data.state import MarketState, MarketView
 from services.projections.ledger import LedgerProjection
 from tests.contract.market_data_server import WAIT_S, open_resources, serving, settings_of
@@ -148,3 +151,14 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
             assert sum(row[8] for row in rows) == len(inside_trades)
             assert rows[0][1] == view.market.price(trades[0].price_ticks)
             assert rows[-1][4] == view.market.price(inside_trades[-1].price_ticks)
+
+
+async def test_a_service_that_has_not_started_names_no_markets_missing(resources: Resources) -> None:
+    service = MarketDataService(resources)
+    transport = httpx.ASGITransport(app=create_app(service))
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange.test") as client:
+        assert (await client.get("/api/v3/ping")).status_code == 200
+        assert "serverTime" in (await client.get("/api/v3/time")).json()
+        for path in ("exchangeInfo", "depth?symbol=BTCUSDT", "ticker/price", "trades?symbol=BTCUSDT"):
+            answer = await client.get(f"/api/v3/{path}")
+            assert (answer.status_code, answer.json()["code"]) == (503, -1001), path

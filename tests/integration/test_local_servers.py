@@ -161,6 +161,28 @@ async def test_nginx_answers_a_static_location(tmp_path: Path) -> None:
     assert server.process.returncode == 0
 
 
+async def test_nginx_whose_master_was_killed(tmp_path: Path) -> None:
+    """Its worker lives on and holds the port: the next start ends it, and stays."""
+    port, prefix_dir = free_port(), tmp_path / "nginx"
+    config = tmp_path / "gateway.conf"
+    config.write_text(NGINX_CONFIG.format(port=port))
+    server = await nginx.start(tmp_path, port, prefix_dir=prefix_dir, config_file=config)
+    while not (workers := psutil.Process(server.process.pid).children()):
+        await asyncio.sleep(0.02)
+    os.kill(server.process.pid, signal.SIGKILL)
+    await server.process.wait()
+    assert [worker.is_running() for worker in workers] == [True] * len(workers)
+    server = await nginx.start(tmp_path, port, prefix_dir=prefix_dir, config_file=config)
+    try:
+        for worker in workers:
+            await until_gone(worker.pid)
+        # Longer than nginx tries to take a port.
+        await asyncio.sleep(3)
+        assert server.process.returncode is None
+    finally:
+        await server.stop()
+
+
 async def test_a_refused_nginx_file_says_why(tmp_path: Path) -> None:
     config = tmp_path / "gateway.conf"
     config.write_text("no_such_directive on;")

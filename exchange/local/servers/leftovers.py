@@ -2,7 +2,8 @@
 
 A pid file names the server process and the process that owned it. The server is ended only if its owner is
 gone and the process is still what the file says: same creation time, same program, and the data folder in
-its command line. Pids are reused, so a number alone proves nothing.
+its command line. Pids are reused, so a number alone proves nothing. A server's workers may outlive it (those
+of nginx go on and hold the port): they are known by the server's session, which no other can have meanwhile.
 """
 
 import contextlib
@@ -67,17 +68,38 @@ def _is_server(process: psutil.Process, program: str, marker: str) -> bool:
     return executable == program and any(marker in part for part in command_line)
 
 
-def end_leftover(pid_file: Path, *, program: str, marker: str, deadline_s: float = 10.0) -> bool:
-    """Ends the server named by `pid_file` if an earlier run left it; returns whether one was ended.
+def _orphans(record: PidRecord, program: str, marker: str) -> list[psutil.Process]:
+    """The workers of a server that is gone: same program, in its session, at work in the data folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) != record.pid or process.create_time() < record.created - 0.05:
+                continue
+            if Path(process.exe()).name == program and marker in process.cwd():
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
 
-    `program` is the executable's file name; `marker` must occur in its command line (the data folder).
+
+def end_leftover(pid_file: Path, *, program: str, marker: str, deadline_s: float = 10.0) -> bool:
+    """Ends the server named by `pid_file` if an earlier run left it, or its workers; returns whether it did.
+
+    `program` is the executable's file name; `marker` (the data folder) must occur in its command line, or in
+    its workers' working folder.
     Raises ServerError when the owner of that server still runs: two runs must not share a data folder.
     """
     record = _read_record(pid_file)
     if record is None:
         return False
     server = _living(record.pid, record.created)
-    if server is None or not _is_server(server, program, marker):
+    if server is None:
+        orphans = _orphans(record, program, marker)
+        for orphan in orphans:
+            end_processes([orphan], deadline_s)
+        pid_file.unlink(missing_ok=True)
+        return bool(orphans)
+    if not _is_server(server, program, marker):
         pid_file.unlink(missing_ok=True)
         return False
     if _living(record.owner_pid, record.owner_created) is not None:

@@ -24,6 +24,8 @@ class OfflineService:
         log = MemoryLog(lambda: self.now_ms)
         nothing = cast(Any, None)
         self.service = MarketDataService(Resources(Settings(), log, log, nothing, nothing))
+        # It is fed by hand: there is no log to catch up with.
+        vars(self.service)["_missing_records"] = lambda: 0
         self.state = self.service.state
         self.hub = self.service.hub
         self.publisher = StreamPublisher(self.state, self.hub, self.clock_us)

@@ -7,6 +7,7 @@ import pytest
 from exchange.ports import LogError
 from services.order.component import OrderService
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
+from tests.unit.order.ws_client import connected
 
 
 async def test_running_service_is_ready(exchange: OrderExchange) -> None:
@@ -23,6 +24,30 @@ async def test_service_that_has_not_started_refuses_orders_and_is_not_ready(exch
     exchange.service.gateway = None
     answer = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
     assert (answer.status_code, answer.json()["code"]) == (503, -1001)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "names"),
+    [
+        ("GET", "/account", {}),
+        ("GET", "/openOrders", {"symbol": "BTCUSDT"}),
+        ("GET", "/order", {"symbol": "BTCUSDT", "orderId": 1}),
+        ("POST", "/order/test", limit_order("BUY", "50000", "1")),
+        ("DELETE", "/order", {"symbol": "BTCUSDT", "orderId": 1}),
+    ],
+)
+async def test_what_is_not_loaded_yet_is_not_called_missing(
+    method: str, path: str, names: dict[str, object]
+) -> None:
+    """A client that asks too early must not learn that a market or an order does not exist."""
+    exchange = OrderExchange()
+    answer = await exchange.request(method, path, ALICE, **names)
+    assert (answer.status_code, answer.json()["code"]) == (503, -1001)
+    async with connected(exchange) as socket:
+        assert "serverTime" in (await socket.ask("time"))["result"]
+        refusal = await socket.ask_signed("openOrders.status", ALICE, symbol="BTCUSDT")
+        assert (refusal["status"], refusal["error"]["code"]) == (503, -1001)
+    await exchange.client.aclose()
 
 
 async def test_failed_append_leaves_the_outcome_unknown_and_ends_the_service() -> None:

@@ -1,0 +1,107 @@
+"""Legacy user data streams: what is published for a listen key reaches its listeners, each event once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from websockets.asyncio.client import connect
+
+from exchange.service import Resources
+from tests.contract.market_data_server import MarketDataServer, open_resources, serving, settings_of
+from tests.contract.test_market_data_sockets import ask, receive
+
+pytestmark = pytest.mark.integration
+KEY = "k" * 64
+OTHER = "o" * 60
+
+
+@pytest.fixture
+async def resources(database_dsn: str, valkey_url: str) -> AsyncIterator[Resources]:
+    async with open_resources(settings_of(database_dsn, valkey_url)) as opened:
+        await opened.cache.set(f"listen_key:{KEY}", b"1001", ex=60)
+        await opened.cache.set(f"listen_key:{OTHER}", b"1002", ex=60)
+        yield opened
+
+
+@pytest.fixture
+async def server(resources: Resources) -> AsyncIterator[MarketDataServer]:
+    async with serving(resources) as one:
+        yield one
+
+
+async def publish(resources: Resources, key: str, seq: int, event: object) -> int:
+    message = json.dumps({"seq": seq, "event": event})
+    listeners: int = await resources.cache.publish(f"user_data:{key}", message)
+    return listeners
+
+
+async def has_listeners(resources: Resources, key: str, expected: bool) -> None:
+    """Wait until somebody, or nobody, listens to the key's channel."""
+    for _ in range(500):
+        if bool(await publish(resources, key, 0, {"e": "probe"})) == expected:
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError(f"listeners of {key[:4]}… never became {expected}")
+
+
+async def test_events_come_bare_or_wrapped_as_the_path_says(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    async with (
+        connect(f"{server.ws}/ws/{KEY}", proxy=None) as bare,
+        connect(f"{server.ws}/stream?streams={KEY}", proxy=None) as wrapped,
+        connect(f"{server.ws}/ws", proxy=None) as later,
+    ):
+        assert (await ask(later, "SUBSCRIBE", [OTHER]))["result"] is None
+        assert (await ask(bare, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        assert (await ask(wrapped, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        assert await publish(resources, KEY, 5, {"e": "executionReport", "p": "1.10"}) == 1
+        assert await publish(resources, OTHER, 6, {"e": "balanceUpdate"}) == 1
+        assert await receive(bare) == {"e": "executionReport", "p": "1.10"}
+        assert await receive(wrapped) == {"stream": KEY, "data": {"e": "executionReport", "p": "1.10"}}
+        assert await receive(later) == {"e": "balanceUpdate"}
+
+
+async def test_older_and_repeated_events_are_dropped(server: MarketDataServer, resources: Resources) -> None:
+    async with connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        for seq, name in ((5, "a"), (5, "b"), (5, "a"), (4, "c"), (6, "d"), (5, "e"), (6, "d"), (7, "f")):
+            await publish(resources, KEY, seq, {"e": name})
+        assert [(await receive(socket))["e"] for _ in range(4)] == ["a", "b", "d", "f"]
+
+
+async def test_an_unknown_key_stays_silent_and_the_connection_open(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    async with connect(f"{server.ws}/ws/{'u' * 64}", proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == []
+        assert await publish(resources, "u" * 64, 1, {"e": "x"}) == 0
+
+
+async def test_the_channel_is_given_up_with_its_last_listener_and_taken_up_again(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    for _ in range(3):
+        async with connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+            assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+            assert await publish(resources, KEY, 1, {"e": "x"}) == 1
+            assert await receive(socket) == {"e": "x"}
+        await has_listeners(resources, KEY, False)
+
+
+async def test_listeners_are_disconnected_when_the_cache_breaks_and_can_come_back(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    async with connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        await resources.cache.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        async with asyncio.timeout(10):
+            await socket.wait_closed()
+    async with asyncio.timeout(10):
+        while True:
+            async with connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+                if (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]:
+                    await has_listeners(resources, KEY, True)
+                    return
+            await asyncio.sleep(0.1)

@@ -1,0 +1,151 @@
+"""`kill -9` of everything, and of each part: what was acknowledged stays, money adds up, trading goes on."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Sequence
+
+import httpx
+import pytest
+
+from exchange.local.exchange_process import ExchangeProcess
+from tests.e2e.audit import UNKNOWN_ORDER, audit
+from tests.e2e.journal import Journal, Load, Outcome, PlacedOrder
+from tests.e2e.trader import Trader, TraderError
+from tests.e2e.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SEED = 20_261_121
+KILLS = 10
+STALE = -1021
+TRADERS = 6
+DEPOSITS = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
+HEAVY_PAUSE_S = 0.01
+LIGHT_PAUSE_S = 0.2
+CATCH_UP_S = 60.0
+RECOVERY_S = 90.0
+ORDERS_AFTER_RECOVERY = 20
+# Longer than a server needs to find its port taken, and to be started once more.
+STEADY_S = 5.0
+STACK_PARTS = [
+    "nginx",
+    "kafka",
+    "postgres",
+    "valkey",
+    "engine",
+    "order",
+    "market-data",
+    "user",
+    "projections-ledger",
+    "projections-book",
+    "projections-withdrawals",
+]
+
+
+def open_accounts(url: str) -> list[Trader]:
+    return [Trader.sign_up(url, deposits=DEPOSITS) for _ in range(TRADERS)]
+
+
+def nothing_refused(orders: Sequence[PlacedOrder]) -> None:
+    """The load is made so that the exchange has no reason to refuse: a refusal is a lie.
+
+    But for one: what reached the engine too late is refused by it, as the sender's recvWindow asks.
+    """
+    answers = [order.answer for order in orders if order.outcome is Outcome.REFUSED]
+    answers = [answer for answer in answers if answer["code"] != STALE]
+    assert not answers, f"{len(answers)} orders were refused, e.g. {answers[0]}"
+    answers = [order.cancel_answer for order in orders if order.cancel is Outcome.REFUSED]
+    lies = [answer for answer in answers if answer["code"] not in (UNKNOWN_ORDER, STALE)]
+    assert not lies, f"{len(lies)} cancels were refused, e.g. {lies[0]}"
+
+
+async def test_killed_embedded_exchange_loses_nothing_it_acknowledged(
+    embedded_exchange: ExchangeProcess,
+) -> None:
+    print(f"seed {SEED}")
+    moments = random.Random(SEED)
+    traders = open_accounts(embedded_exchange.url)
+    journal = Journal()
+    try:
+        for round_number in range(KILLS):
+            acknowledged = journal.count(Outcome.ACKNOWLEDGED)
+            async with Load(traders, journal, SEED + round_number, HEAVY_PAUSE_S):
+                await asyncio.sleep(moments.uniform(0.5, 2.0))
+                await asyncio.to_thread(embedded_exchange.kill)
+            assert journal.count(Outcome.ACKNOWLEDGED) > acknowledged, "the load placed no order"
+            await asyncio.to_thread(embedded_exchange.start)
+            eventually(lambda: audit(traders, journal, DEPOSITS), CATCH_UP_S)
+            nothing_refused(list(journal.orders.values()))
+            print(f"kill {round_number + 1}: {journal.summary()}")
+    finally:
+        close(traders)
+
+
+def close(traders: Sequence[Trader]) -> None:
+    for trader in traders:
+        trader.close()
+
+
+@pytest.fixture(scope="module")
+def stack_traders(stack_exchange: ExchangeProcess) -> Iterator[list[Trader]]:
+    """Accounts that live through all the kills of the stack's parts."""
+    traders = open_accounts(stack_exchange.url)
+    yield traders
+    close(traders)
+
+
+@pytest.fixture(scope="module")
+def stack_journal() -> Journal:
+    """One journal for all the kills: what was acknowledged before the first is still there after the last."""
+    return Journal()
+
+
+def test_every_part_of_the_stack_is_among_the_killed(stack_exchange: ExchangeProcess) -> None:
+    assert stack_exchange.service_names() == sorted(STACK_PARTS)
+
+
+@pytest.mark.parametrize("part", STACK_PARTS)
+async def test_stack_survives_the_kill_of(
+    part: str, stack_exchange: ExchangeProcess, stack_traders: list[Trader], stack_journal: Journal
+) -> None:
+    seed = SEED + STACK_PARTS.index(part) + 100
+    print(f"seed {seed}")
+    orders_before = len(stack_journal.orders)
+    async with Load(stack_traders, stack_journal, seed, LIGHT_PAUSE_S):
+        await asyncio.sleep(2.0)
+        killed = time.monotonic()
+        await asyncio.to_thread(kill_part, stack_exchange, part)
+        acknowledged = stack_journal.count(Outcome.ACKNOWLEDGED)
+        while stack_journal.count(Outcome.ACKNOWLEDGED) < acknowledged + ORDERS_AFTER_RECOVERY:
+            waited_s = time.monotonic() - killed
+            assert waited_s < RECOVERY_S, f"no trading {waited_s:.0f} s after:\n{stack_exchange.log_tail()}"
+            await asyncio.sleep(0.1)
+        print(f"{part}: trades again after {time.monotonic() - killed:.1f} s; {stack_journal.summary()}")
+    stack_exchange.wait_ready(RECOVERY_S)
+    successor = stack_exchange.service_pid(part)
+    await asyncio.sleep(STEADY_S)
+    assert stack_exchange.service_pid(part) == successor, f"{part} does not stay up"
+    eventually(lambda: audit(stack_traders, stack_journal, DEPOSITS), CATCH_UP_S)
+    nothing_refused(list(stack_journal.orders.values())[orders_before:])
+    eventually(lambda: sign_up_works(stack_exchange.url), RECOVERY_S)
+
+
+def kill_part(stack: ExchangeProcess, part: str) -> None:
+    """SIGKILL to one process; returns when another one has taken its place."""
+    before = stack.service_pid(part)
+    assert before is not None, f"there is no {part}"
+    stack.kill_service(part)
+
+    def replaced() -> None:
+        now = stack.service_pid(part)
+        assert now not in (None, before), f"{part} was not started again:\n{stack.log_tail()}"
+
+    eventually(replaced, RECOVERY_S)
+
+
+def sign_up_works(url: str) -> None:
+    try:
+        Trader.sign_up(url, deposits={"USDT": "1"}).close()
+    except httpx.HTTPError as error:
+        raise TraderError(repr(error)) from error
