@@ -11,10 +11,6 @@ PORT ?= 8080
 DATA_DIR ?= .data
 RPS ?= 500
 DURATION ?= 120
-# Some shells export HOST with the machine's name, so only the command line counts.
-ifneq ($(origin HOST),command line)
-HOST := http://127.0.0.1:$(PORT)
-endif
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -85,8 +81,9 @@ run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
 	@exec $(BIN)/python -m exchange.local stack
 
-loadtest: setup ## Load a running exchange: RPS=500 DURATION=30 (seconds) HOST=http://127.0.0.1:8080
-	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) --host $(HOST)
+# Some shells export HOST with the machine's name: only a URL counts.
+loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
+	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine

@@ -1,6 +1,6 @@
 """A load test from start to verdict: `python -m loadtest.run --rps 500 --duration 120 [--host URL]`.
 
-Without --host (or a URL in HOST) it starts a stack of its own. Exit code 0 only if every request
+Without --host it starts a stack of its own. Exit code 0 only if every request
 succeeded, the rate was reached and the 99th percentile stayed below the limit.
 """
 
@@ -42,19 +42,16 @@ def main(
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds before the measurement")] = WARM_UP_S,
 ) -> None:
     """Load an exchange and judge it."""
-    # Some shells export HOST with the machine's name: only a URL counts.
-    from_environment = os.environ.get("HOST", "")
-    wanted = host or (from_environment if from_environment.startswith("http") else "")
     name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{rps}rps"
     try:
-        with exchange_under_test(wanted) as url:
+        with exchange_under_test(host) as url:
             measured = run_locust(url, rps, duration, warm_up, REPORTS / f"{name}.html")
     except (ServerError, LoadTestError) as error:
         console.print(f"[red]load test failed:[/] {error}", highlight=False)
         raise typer.Exit(2) from None
     verdict = judge(measured, rps)
     setting = {
-        "target": wanted or "python -m exchange.local stack",
+        "target": host or "python -m exchange.local stack",
         "asked_rps": rps,
         "duration_s": duration,
         "warm_up_s": warm_up,
