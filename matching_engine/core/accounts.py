@@ -8,7 +8,7 @@ AMOUNT_ATOMS_MAX = 2**62
 
 
 class Balance:
-    """One user's money in one asset, in atoms. An open order keeps the two that it works with."""
+    """One user's money in one asset, in atoms."""
 
     def __init__(self, available: int, held: int) -> None:
         self.available = available
@@ -35,14 +35,27 @@ class Balance:
         assert self.held >= 0, "pays only what is held"
 
 
+class AssetTotals:
+    """What the exchange earned, took in and paid out in one asset, in atoms, since its first day."""
+
+    def __init__(self, fees: int, deposited: int, withdrawn: int) -> None:
+        self.fees = fees
+        self.deposited = deposited
+        self.withdrawn = withdrawn
+
+    def receive(self, balance: Balance, amount: int, fee: int) -> None:
+        """What the other side of a trade paid comes in; `fee` of it goes to the exchange."""
+        balance.available += amount - fee
+        self.fees += fee
+        assert 0 <= fee <= amount, "a fee is a part of what comes in"
+
+
 class Accounts:
-    """All balances, and what the exchange earned, took in and paid out, per asset."""
+    """All balances, and the totals of every registered asset."""
 
     def __init__(self) -> None:
         self.balances: dict[int, dict[int, Balance]] = {}
-        self.fees: dict[int, int] = {}
-        self.deposited: dict[int, int] = {}
-        self.withdrawn: dict[int, int] = {}
+        self.totals: dict[int, AssetTotals] = {}
 
     def balance(self, user_id: int, asset_id: int) -> Balance:
         """The balance, opened empty on first use."""
@@ -56,6 +69,10 @@ class Accounts:
             of_user[asset_id] = balance
         return balance
 
+    def open(self, user_id: int, asset_id: int, balance: Balance) -> None:
+        """Make a balance the user's, unless it is."""
+        self.balances.setdefault(user_id, {}).setdefault(asset_id, balance)
+
     def available(self, user_id: int, asset_id: int) -> int:
         """Atoms that the user may spend; asking opens no account."""
         balance = self.find(user_id, asset_id)
@@ -68,20 +85,14 @@ class Accounts:
 
     def may_deposit(self, asset_id: int, amount: int) -> bool:
         """Whether all money of the asset, this amount included, stays within the limit."""
-        return self.deposited.get(asset_id, 0) + amount <= AMOUNT_ATOMS_MAX
+        return self.totals[asset_id].deposited + amount <= AMOUNT_ATOMS_MAX
 
     def deposit(self, user_id: int, asset_id: int, amount: int) -> None:
         """Money comes in."""
         self.balance(user_id, asset_id).available += amount
-        self.deposited[asset_id] = self.deposited.get(asset_id, 0) + amount
+        self.totals[asset_id].deposited += amount
 
     def withdraw(self, user_id: int, asset_id: int, amount: int) -> None:
         """Held money leaves the exchange."""
         self.balance(user_id, asset_id).pay(amount)
-        self.withdrawn[asset_id] = self.withdrawn.get(asset_id, 0) + amount
-
-    def receive(self, balance: Balance, asset_id: int, amount: int, fee: int) -> None:
-        """What the other side of a trade paid comes in; `fee` of it goes to the exchange."""
-        balance.available += amount - fee
-        assert 0 <= fee <= amount, "a fee is a part of what comes in"
-        self.fees[asset_id] = self.fees.get(asset_id, 0) + fee
+        self.totals[asset_id].withdrawn += amount

@@ -17,8 +17,8 @@ from exchange.contracts.events import (
     MarketRegistered,
     TradingModeChanged,
 )
+from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.market import Market
 from matching_engine.core.rules import market_rejection
 
 DECIMALS_MAX = 12
@@ -51,6 +51,7 @@ def _register_asset(state: EngineState, command: RegisterAsset, events: list[Eve
     else:
         state.asset_decimals[asset_id] = command.decimals
         state.asset_codes[asset_id] = command.code
+        state.accounts.totals[asset_id] = AssetTotals(0, 0, 0)
         events.append(AssetRegistered(asset_id, command.code, command.decimals))
 
 
@@ -72,7 +73,7 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
         events.append(CommandRejected(0, market_id, codes.REJECT_MALFORMED, "", problem))
         return
     unit_atoms = command.tick_atoms * command.lot_atoms // base_unit
-    state.markets[market_id] = Market(command, unit_atoms, state.book_factory(), codes.MODE_TRADING)
+    state.markets[market_id] = state.new_market(command, unit_atoms, codes.MODE_TRADING)
     events.append(_market_registered(command, unit_atoms))
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from matching_engine.core.accounts import Accounts
+from exchange.contracts.commands import RegisterMarket
+from matching_engine.core.accounts import Accounts, Balance
 from matching_engine.core.book import Book
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order
+from matching_engine.core.order import Order, Trader
 
 
 class Withdrawal:
@@ -39,28 +40,46 @@ class EngineState:
         self.withdrawal_ids = IdWindow()
         self.next_order_id = 1
 
-    def orders_named(self, user_id: int) -> dict[str, Order]:
-        """The user's open orders in all markets, by client order id."""
-        named = self.orders_by_name.get(user_id)
-        if named is None:
-            named = {}
-            self.orders_by_name[user_id] = named
-        return named
+    def new_market(self, rules: RegisterMarket, unit_atoms: int, mode: int) -> Market:
+        """A market with an empty book; its assets are registered."""
+        totals = self.accounts.totals
+        base, quote = totals[rules.base_asset_id], totals[rules.quote_asset_id]
+        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote)
+
+    def trader(self, market: Market, user_id: int) -> Trader:
+        """The user in this market; for one who has never traded here, a draft that `admit` would keep."""
+        trader = market.traders.get(user_id)
+        if trader is None:
+            base = self.accounts.find(user_id, market.rules.base_asset_id)
+            quote = self.accounts.find(user_id, market.rules.quote_asset_id)
+            named = self.orders_by_name.get(user_id)
+            trader = Trader(
+                user_id,
+                Balance(0, 0) if base is None else base,
+                Balance(0, 0) if quote is None else quote,
+                {} if named is None else named,
+            )
+        return trader
+
+    def admit(self, market: Market, trader: Trader) -> None:
+        """Keep a trader whose order has been accepted, with the accounts that it opens by that."""
+        user_id = trader.user_id
+        if user_id not in market.traders:
+            market.traders[user_id] = trader
+            self.accounts.open(user_id, market.rules.base_asset_id, trader.base)
+            self.accounts.open(user_id, market.rules.quote_asset_id, trader.quote)
+            self.orders_by_name[user_id] = trader.named
 
     def rest(self, market: Market, order: Order) -> None:
         """Put an order on the book and into the indexes."""
         market.book.add(order)
         self.orders[order.order_id] = order
-        self.orders_named(order.user_id)[order.client_order_id] = order
-        market.open_orders_of[order.user_id] = market.open_orders_of.get(order.user_id, 0) + 1
+        order.trader.named[order.client_order_id] = order
+        order.trader.open_orders += 1
 
-    def forget(self, market: Market, order: Order) -> None:
+    def forget(self, order: Order) -> None:
         """A resting order has ended: drop it from the indexes (the book has dropped it already)."""
         assert order.held_atoms == 0, "an ended order holds nothing"
         del self.orders[order.order_id]
-        del self.orders_by_name[order.user_id][order.client_order_id]
-        left = market.open_orders_of[order.user_id] - 1
-        if left:
-            market.open_orders_of[order.user_id] = left
-        else:
-            del market.open_orders_of[order.user_id]
+        del order.trader.named[order.client_order_id]
+        order.trader.open_orders -= 1

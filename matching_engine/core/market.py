@@ -2,22 +2,36 @@
 
 from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
 from exchange.contracts.commands import RegisterMarket
+from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.book import Book
-from matching_engine.core.order import Order
+from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import ReferencePrice
 
 
 class Market:
-    """State of a market. `unit_atoms`: quote atoms of one tick times one lot."""
+    """State of a market. `unit_atoms`: quote atoms of one tick times one lot.
 
-    def __init__(self, rules: RegisterMarket, unit_atoms: int, book: Book, mode: int) -> None:
+    `base` and `quote` are the totals of its two assets. `traders`: user_id -> who has traded here.
+    """
+
+    def __init__(
+        self,
+        rules: RegisterMarket,
+        unit_atoms: int,
+        book: Book,
+        mode: int,
+        base: AssetTotals,
+        quote: AssetTotals,
+    ) -> None:
         self.rules = rules
         self.unit_atoms = unit_atoms
         self.book = book
         self.mode = mode
         self.reference = ReferencePrice()
         self.next_trade_id = 1
-        self.open_orders_of: dict[int, int] = {}
+        self.base = base
+        self.quote = quote
+        self.traders: dict[int, Trader] = {}
 
     def crosses(self, side: int, price_ticks: int) -> bool:
         """Whether an order of `side` at `price_ticks` (0: any price) would trade at once."""

@@ -1,15 +1,34 @@
-"""An open order, linked into the queue of its price level."""
+"""An open order, linked into the queue of its price level, and the trader who sent it."""
 
+from exchange.contracts.codes import BUY
 from matching_engine.core.accounts import Balance
+
+
+class Trader:
+    """One user in one market: what its orders work with, at hand without a search.
+
+    `named`: the user's open orders in all markets by client order id. `open_orders` counts this
+    market's. Nothing here is state of its own: it is made again from balances and orders.
+    """
+
+    def __init__(self, user_id: int, base: Balance, quote: Balance, named: "dict[str, Order]") -> None:
+        self.user_id = user_id
+        self.base = base
+        self.quote = quote
+        self.named = named
+        self.open_orders = 0
+
+    def pays(self, side: int) -> Balance:
+        """The balance that an order of this side holds and spends."""
+        return self.quote if side == BUY else self.base
 
 
 class Order:
     """An order that the book may hold.
 
-    `open_lots` is what may still trade. `held_atoms` is what the account holds for it (BUY: quote,
-    SELL: base), in the balance `pays`; what a trade brings goes to the balance `gets`. `previous`,
-    `next` and `level` are the book's own: the queue is kept in the orders themselves, so that a
-    cancellation costs the same at any depth.
+    `open_lots` is what may still trade. `held_atoms` is what the trader's balance holds for it (BUY:
+    quote, SELL: base). `previous`, `next` and `level` are the book's own: the queue is kept in the
+    orders themselves, so that a cancellation costs the same at any depth.
     """
 
     def __init__(
@@ -24,8 +43,7 @@ class Order:
         open_lots: int,
         stp_mode: int,
         held_atoms: int,
-        pays: Balance,
-        gets: Balance,
+        trader: Trader,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id
@@ -37,8 +55,7 @@ class Order:
         self.open_lots = open_lots
         self.stp_mode = stp_mode
         self.held_atoms = held_atoms
-        self.pays = pays
-        self.gets = gets
+        self.trader = trader
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None

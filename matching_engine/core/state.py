@@ -7,7 +7,7 @@ from typing import Any
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import RegisterMarket
-from matching_engine.core.accounts import Balance
+from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
@@ -15,7 +15,7 @@ from matching_engine.core.market import Market
 from matching_engine.core.order import Order
 from matching_engine.core.shard import Shard
 
-FORMAT = 2
+FORMAT = 3
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -73,9 +73,7 @@ def to_rows(shard: Shard) -> list[Any]:
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
         [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
         balances,
-        sorted(map(list, accounts.fees.items())),
-        sorted(map(list, accounts.deposited.items())),
-        sorted(map(list, accounts.withdrawn.items())),
+        [[a, t.fees, t.deposited, t.withdrawn] for a, t in sorted(accounts.totals.items())],
         [[w.withdrawal_id, w.user_id, w.asset_id, w.amount] for _, w in sorted(engine.withdrawals.items())],
         [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
         [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
@@ -93,9 +91,7 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
         assets,
         markets,
         balances,
-        fees,
-        deposited,
-        withdrawn,
+        totals,
         withdrawals,
         deposit_ids,
         withdrawal_ids,
@@ -109,11 +105,10 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
         engine.asset_decimals[asset_id] = decimals
     for user_id, asset_id, available, held in balances:
         accounts.balances.setdefault(user_id, {})[asset_id] = Balance(available, held)
+    for asset_id, fees, deposited, withdrawn in totals:
+        accounts.totals[asset_id] = AssetTotals(fees, deposited, withdrawn)
     for row in markets:
         _restore_market(engine, row)
-    accounts.fees = dict(fees)
-    accounts.deposited = dict(deposited)
-    accounts.withdrawn = dict(withdrawn)
     for withdrawal_id, user_id, asset_id, amount in withdrawals:
         engine.withdrawals[withdrawal_id] = Withdrawal(withdrawal_id, user_id, asset_id, amount)
     engine.deposit_ids = _restored_window(deposit_ids)
@@ -145,21 +140,15 @@ def _market_row(market: Market) -> list[Any]:
 def _restore_market(engine: Engine, row: list[Any]) -> None:
     rules_row, unit_atoms, mode, next_trade_id, reference_row, orders = row
     rules = RegisterMarket(*rules_row)
-    market = Market(rules, unit_atoms, engine.book_factory(), mode)
+    market = engine.new_market(rules, unit_atoms, mode)
     market.next_trade_id = next_trade_id
     reference = market.reference
     reference.minutes, reference.tick_lots, reference.lots, reference.last_ticks = reference_row
     engine.markets[rules.market_id] = market
     for order_row in orders:
-        engine.rest(market, _restored_order(engine, rules, order_row))
-
-
-def _restored_order(engine: Engine, rules: RegisterMarket, row: list[Any]) -> Order:
-    user_id, side = row[1], row[4]
-    base = engine.accounts.balance(user_id, rules.base_asset_id)
-    quote = engine.accounts.balance(user_id, rules.quote_asset_id)
-    fields = [*row, quote, base] if side == BUY else [*row, base, quote]
-    return Order(*fields)
+        trader = engine.trader(market, order_row[1])
+        engine.admit(market, trader)
+        engine.rest(market, Order(*[*order_row, trader]))
 
 
 def _restored_window(row: list[Any]) -> IdWindow:
@@ -188,10 +177,9 @@ def check_invariants(engine: Engine) -> None:
             totals[asset_id] = totals.get(asset_id, 0) + balance.available + balance.held
     if held:
         raise InvariantError(f"I3: orders without a hold: {sorted(held)}")
-    accounts = engine.accounts
-    for asset_id in engine.asset_decimals:
-        inside = totals.get(asset_id, 0) + accounts.fees.get(asset_id, 0)
-        net = accounts.deposited.get(asset_id, 0) - accounts.withdrawn.get(asset_id, 0)
+    for asset_id, of_exchange in engine.accounts.totals.items():
+        inside = totals.get(asset_id, 0) + of_exchange.fees
+        net = of_exchange.deposited - of_exchange.withdrawn
         if inside != net:
             raise InvariantError(f"I1: asset {asset_id} has {inside} atoms inside, {net} came in")
 

@@ -6,7 +6,7 @@ from exchange.contracts.commands import CancelAllOrders, CancelOrder, PlaceOrder
 from exchange.contracts.events import CommandRejected, Event, OrderAccepted, OrderClosed, TradeExecuted
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market, within_limit
-from matching_engine.core.order import Order
+from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import (
     fee_atoms,
     is_well_formed,
@@ -19,30 +19,29 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     """Check an order, hold its money, trade what crosses, rest or expire the remainder."""
     user_id = command.user_id
     market = state.markets.get(command.market_id)
-    reason = codes.REJECT_UNKNOWN_MARKET if market is None else _placement_rejection(state, market, command)
-    if reason or market is None:
-        events.append(CommandRejected(user_id, command.market_id, reason, command.client_order_id, ""))
+    if market is None:
+        _reject(command, codes.REJECT_UNKNOWN_MARKET, events)
         return
-    rules, side = market.rules, command.side
-    quantity, hold = _quantity_and_hold(market, command)
-    pays_asset, gets_asset = rules.base_asset_id, rules.quote_asset_id
-    if side == BUY:
-        pays_asset, gets_asset = gets_asset, pays_asset
-    if quantity < rules.quantity_lots_min:
-        reason = codes.REJECT_QUOTE_BUYS_LESS_THAN_A_LOT
-    pays = state.accounts.find(user_id, pays_asset)
-    if not reason and hold > (0 if pays is None else pays.available):
-        reason = codes.REJECT_INSUFFICIENT_BALANCE
+    trader = state.trader(market, user_id)
+    reason = _placement_rejection(state, market, trader, command)
     if reason:
-        events.append(CommandRejected(user_id, command.market_id, reason, command.client_order_id, ""))
+        _reject(command, reason, events)
+        return
+    side = command.side
+    pays = trader.pays(side)
+    quantity, hold = _quantity_and_hold(market, command)
+    if quantity < market.rules.quantity_lots_min:
+        _reject(command, codes.REJECT_QUOTE_BUYS_LESS_THAN_A_LOT, events)
+        return
+    if hold > pays.available:
+        _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
         return
     unfillable = (
         command.time_in_force == codes.FOK
         and command.order_type != codes.MARKET
         and market.fillable(side, command.price_ticks, quantity, user_id, command.stp_mode)[0] < quantity
     )
-    if pays is None:
-        pays = state.accounts.balance(user_id, pays_asset)
+    state.admit(market, trader)
     pays.hold(hold)
     order = Order(
         state.next_order_id,
@@ -55,8 +54,7 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
         quantity,
         command.stp_mode,
         hold,
-        pays,
-        state.accounts.balance(user_id, gets_asset),
+        trader,
     )
     state.next_order_id += 1
     accepted = _accepted(order, command)
@@ -77,6 +75,10 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
         _close(state, market, order, codes.EXPIRED, codes.CLOSED_IOC_REMAINDER, "", 0, events)
 
 
+def _reject(command: PlaceOrder, reason: int, events: list[Event]) -> None:
+    events.append(CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, ""))
+
+
 def _quantity_and_hold(market: Market, command: PlaceOrder) -> tuple[int, int]:
     """Return (lots, atoms to hold). A MARKET order holds exactly what the book will cost it."""
     side, quantity = command.side, command.quantity_lots
@@ -91,7 +93,7 @@ def _quantity_and_hold(market: Market, command: PlaceOrder) -> tuple[int, int]:
     return quantity, command.price_ticks * (quantity * market.unit_atoms)
 
 
-def _placement_rejection(state: EngineState, market: Market, command: PlaceOrder) -> int:
+def _placement_rejection(state: EngineState, market: Market, trader: Trader, command: PlaceOrder) -> int:
     """Everything that can be refused before the book and the money are looked at."""
     if not is_well_formed(command):
         return codes.REJECT_MALFORMED
@@ -100,8 +102,7 @@ def _placement_rejection(state: EngineState, market: Market, command: PlaceOrder
     is_maker_only = command.order_type == codes.LIMIT_MAKER
     if market.mode != codes.MODE_TRADING and not (market.mode == codes.MODE_POST_ONLY and is_maker_only):
         return codes.REJECT_MARKET_CLOSED
-    named = state.orders_by_name.get(command.user_id)
-    if named is not None and command.client_order_id in named:
+    if command.client_order_id in trader.named:
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
     reference = market.reference.fraction(state.now_ms)
     if command.order_type == codes.MARKET:
@@ -110,7 +111,7 @@ def _placement_rejection(state: EngineState, market: Market, command: PlaceOrder
         reason = limit_order_rejection(market.rules, market.unit_atoms, command, reference)
     if reason:
         return reason
-    if market.open_orders_of.get(command.user_id, 0) >= market.rules.open_orders_max:
+    if trader.open_orders >= market.rules.open_orders_max:
         return codes.REJECT_MAX_NUM_ORDERS
     if is_maker_only and market.crosses(command.side, command.price_ticks):
         return codes.REJECT_WOULD_TAKE
@@ -148,7 +149,7 @@ def _prevent(state: EngineState, market: Market, taker: Order, maker: Order, eve
 
 def _trade(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> None:
     """One trade at the maker's price: move lots on the book and money in the accounts."""
-    rules, accounts = market.rules, state.accounts
+    rules = market.rules
     price = maker.price_ticks
     lots = min(taker.open_lots, maker.open_lots)
     atoms_per_tick = lots * market.unit_atoms
@@ -166,12 +167,12 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     released = (buyer.price_ticks - price) * atoms_per_tick if buyer.price_ticks else 0
     buyer.held_atoms -= quote + released
     seller.held_atoms -= base
-    buyer.pays.pay(quote)
-    accounts.receive(seller.gets, rules.quote_asset_id, quote, seller_fee)
-    seller.pays.pay(base)
-    accounts.receive(buyer.gets, rules.base_asset_id, base, buyer_fee)
+    buyer.trader.quote.pay(quote)
+    market.quote.receive(seller.trader.quote, quote, seller_fee)
+    seller.trader.base.pay(base)
+    market.base.receive(buyer.trader.base, base, buyer_fee)
     if released:
-        buyer.pays.release(released)
+        buyer.trader.quote.release(released)
     market.reference.record(state.now_ms, price, lots)
     events.append(
         TradeExecuted(
@@ -193,7 +194,7 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     )
     market.next_trade_id += 1
     if maker.open_lots == 0:
-        state.forget(market, maker)
+        state.forget(maker)
 
 
 def _close(
@@ -210,11 +211,11 @@ def _close(
     rules = market.rules
     released, open_lots = order.held_atoms, order.open_lots
     order.held_atoms = 0
-    order.pays.release(released)
+    order.trader.pays(order.side).release(released)
     rested = order.level is not None
     if rested:
         market.book.remove(order)
-        state.forget(market, order)
+        state.forget(order)
     events.append(
         OrderClosed(
             order.order_id,
@@ -281,13 +282,15 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
         reason = codes.REJECT_STALE
     elif market.mode == codes.MODE_HALTED:
         reason = codes.REJECT_MARKET_CLOSED
-    elif not market.open_orders_of.get(command.user_id, 0):
+    named = state.orders_by_name.get(command.user_id)
+    found: list[Order] = []
+    if named is not None:
+        found = [order for order in named.values() if order.market_id == command.market_id]
+    if not reason and not found:
         reason = codes.REJECT_UNKNOWN_ORDER
     if reason or market is None:
         events.append(CommandRejected(command.user_id, command.market_id, reason, "", ""))
         return
-    named = state.orders_named(command.user_id)
-    found = [order for order in named.values() if order.market_id == command.market_id]
     for order in sorted(found, key=_order_id):
         _close(
             state,
