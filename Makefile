@@ -88,12 +88,15 @@ loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
 
-lock: setup ## Resolve pyproject.toml anew into the lock files
+lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
 	echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements-bootstrap.lock
-	@! grep -n '://' $(LOCKS)
+	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in -c requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --quiet --upgrade -o infra/docker/requirements.lock
+	@! grep -n '://' $(LOCKS) infra/docker/requirements.lock
 
 clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build
