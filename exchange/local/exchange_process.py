@@ -1,5 +1,6 @@
 """A whole exchange as a child process, to be talked to over its port, stopped, or killed."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -155,12 +157,30 @@ class ExchangeProcess:
             return None
 
     def kill_service(self, name: str) -> None:
-        """`kill -9` of one process of this stack, after making sure that the number still means it."""
+        """`kill -9` of one process of this stack."""
+        self._service(name).kill()
+
+    @contextlib.contextmanager
+    def paused_service(self, name: str) -> Iterator[None]:
+        """SIGSTOP to one process of this stack and all below it, SIGCONT afterwards: silent, not gone."""
+        service = self._service(name)
+        members = [service, *service.children(recursive=True)]
+        for member in members:
+            member.suspend()
+        try:
+            yield
+        finally:
+            for member in members:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.resume()
+
+    def _service(self, name: str) -> psutil.Process:
+        """The process, after making sure that the number in its file still means it."""
         pid = self.service_pid(name)
-        members = [member for member in self._family() if member.pid == pid]
-        if not members:
-            raise ServerError(f"{name} has no process in this stack (its pid file says {pid})")
-        members[0].kill()
+        for member in self._family():
+            if member.pid == pid:
+                return member
+        raise ServerError(f"{name} has no process in this stack (its pid file says {pid})")
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of the console, and a few of each server's own log."""

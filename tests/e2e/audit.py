@@ -10,9 +10,10 @@ import httpx
 from tests.e2e.journal import MIDS, Journal, Outcome, PlacedOrder
 from tests.e2e.trader import Trader
 
-__all__ = ["UNKNOWN_ORDER", "audit"]
+__all__ = ["audit", "check_refusals"]
 
 UNKNOWN_ORDER = -2011
+STALE = -1021
 OPEN = ("NEW", "PARTIALLY_FILLED")
 ASSETS = {"BTCUSDT": ("BTC", "USDT"), "ETHUSDT": ("ETH", "USDT"), "ETHBTC": ("ETH", "BTC")}
 Rows = dict[str, dict[str, Any]]
@@ -33,6 +34,19 @@ def audit(traders: Sequence[Trader], journal: Journal, deposits: Mapping[str, st
         _check_trades(known, found, trades[index])
     _check_money(traders, orders, trades, deposits)
     _check_book(traders[0].url, orders)
+
+
+def check_refusals(orders: Sequence[PlacedOrder]) -> None:
+    """The load is made so that the exchange has no reason to refuse: a refusal is a lie.
+
+    But for one: what reached the engine too late is refused by it, as the sender's recvWindow asks.
+    """
+    answers = [order.answer for order in orders if order.outcome is Outcome.REFUSED]
+    lies = [answer for answer in answers if answer["code"] != STALE]
+    assert not lies, f"{len(lies)} orders were refused, e.g. {lies[0]}"
+    answers = [order.cancel_answer for order in orders if order.cancel is Outcome.REFUSED]
+    lies = [answer for answer in answers if answer["code"] not in (UNKNOWN_ORDER, STALE)]
+    assert not lies, f"{len(lies)} cancels were refused, e.g. {lies[0]}"
 
 
 def _check_order(client_order_id: str, order: PlacedOrder, found: dict[str, Any] | None) -> None:

@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from exchange.local.exchange_process import ExchangeProcess
+from tests.e2e.journal import Journal
 from tests.e2e.trader import Trader
 
 MODES = ("run", "stack")
+TRADERS = 6
+DEPOSITS = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
 PLENTY: Mapping[str, str] = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
 
 SignUp = Callable[..., Trader]
@@ -41,6 +44,21 @@ def stack_exchange() -> Iterator[ExchangeProcess]:
     """A stack of the module's own, parts of which may be killed."""
     with ExchangeProcess("stack") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def stack_traders(stack_exchange: ExchangeProcess) -> Iterator[list[Trader]]:
+    """Accounts that live through all that happens to the stack."""
+    traders = [Trader.sign_up(stack_exchange.url, deposits=DEPOSITS) for _ in range(TRADERS)]
+    yield traders
+    for trader in traders:
+        trader.close()
+
+
+@pytest.fixture(scope="module")
+def stack_journal() -> Journal:
+    """One for the module: what was acknowledged before the first fault is there after the last."""
+    return Journal()
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import httpx
 import pytest
 
 from exchange.local.exchange_process import ExchangeProcess
-from tests.e2e.audit import UNKNOWN_ORDER, audit
-from tests.e2e.journal import Journal, Load, Outcome, PlacedOrder
+from tests.e2e.audit import audit, check_refusals
+from tests.e2e.conftest import DEPOSITS, TRADERS
+from tests.e2e.journal import Journal, Load, Outcome
 from tests.e2e.trader import Trader, TraderError
 from tests.e2e.waiting import eventually
 
@@ -18,9 +19,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900
 
 SEED = 20_261_121
 KILLS = 10
-STALE = -1021
-TRADERS = 6
-DEPOSITS = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
 HEAVY_PAUSE_S = 0.01
 LIGHT_PAUSE_S = 0.2
 CATCH_UP_S = 60.0
@@ -43,29 +41,12 @@ STACK_PARTS = [
 ]
 
 
-def open_accounts(url: str) -> list[Trader]:
-    return [Trader.sign_up(url, deposits=DEPOSITS) for _ in range(TRADERS)]
-
-
-def nothing_refused(orders: Sequence[PlacedOrder]) -> None:
-    """The load is made so that the exchange has no reason to refuse: a refusal is a lie.
-
-    But for one: what reached the engine too late is refused by it, as the sender's recvWindow asks.
-    """
-    answers = [order.answer for order in orders if order.outcome is Outcome.REFUSED]
-    answers = [answer for answer in answers if answer["code"] != STALE]
-    assert not answers, f"{len(answers)} orders were refused, e.g. {answers[0]}"
-    answers = [order.cancel_answer for order in orders if order.cancel is Outcome.REFUSED]
-    lies = [answer for answer in answers if answer["code"] not in (UNKNOWN_ORDER, STALE)]
-    assert not lies, f"{len(lies)} cancels were refused, e.g. {lies[0]}"
-
-
 async def test_killed_embedded_exchange_loses_nothing_it_acknowledged(
     embedded_exchange: ExchangeProcess,
 ) -> None:
     print(f"seed {SEED}")
     moments = random.Random(SEED)
-    traders = open_accounts(embedded_exchange.url)
+    traders = [Trader.sign_up(embedded_exchange.url, deposits=DEPOSITS) for _ in range(TRADERS)]
     journal = Journal()
     try:
         for round_number in range(KILLS):
@@ -76,7 +57,7 @@ async def test_killed_embedded_exchange_loses_nothing_it_acknowledged(
             assert journal.count(Outcome.ACKNOWLEDGED) > acknowledged, "the load placed no order"
             await asyncio.to_thread(embedded_exchange.start)
             eventually(lambda: audit(traders, journal, DEPOSITS), CATCH_UP_S)
-            nothing_refused(list(journal.orders.values()))
+            check_refusals(list(journal.orders.values()))
             print(f"kill {round_number + 1}: {journal.summary()}")
     finally:
         close(traders)
@@ -85,20 +66,6 @@ async def test_killed_embedded_exchange_loses_nothing_it_acknowledged(
 def close(traders: Sequence[Trader]) -> None:
     for trader in traders:
         trader.close()
-
-
-@pytest.fixture(scope="module")
-def stack_traders(stack_exchange: ExchangeProcess) -> Iterator[list[Trader]]:
-    """Accounts that live through all the kills of the stack's parts."""
-    traders = open_accounts(stack_exchange.url)
-    yield traders
-    close(traders)
-
-
-@pytest.fixture(scope="module")
-def stack_journal() -> Journal:
-    """One journal for all the kills: what was acknowledged before the first is still there after the last."""
-    return Journal()
 
 
 def test_every_part_of_the_stack_is_among_the_killed(stack_exchange: ExchangeProcess) -> None:
@@ -127,7 +94,7 @@ async def test_stack_survives_the_kill_of(
     await asyncio.sleep(STEADY_S)
     assert stack_exchange.service_pid(part) == successor, f"{part} does not stay up"
     eventually(lambda: audit(stack_traders, stack_journal, DEPOSITS), CATCH_UP_S)
-    nothing_refused(list(stack_journal.orders.values())[orders_before:])
+    check_refusals(list(stack_journal.orders.values())[orders_before:])
     eventually(lambda: sign_up_works(stack_exchange.url), RECOVERY_S)
 
 
