@@ -1,0 +1,76 @@
+"""The README's first order, as it stands there: pasted into a shell and into Python, it trades."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exchange.local.exchange_process import ExchangeProcess
+from tests.e2e.trader import Trader
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 60
+ADDRESS = "http://127.0.0.1:8080"
+
+
+def first_order(language: str) -> str:
+    """The first block of this language below the heading."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## First order\n")[1]
+    block = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    return block[1]
+
+
+@pytest.fixture(scope="module")
+def market(embedded_exchange: ExchangeProcess) -> Iterator[ExchangeProcess]:
+    """An exchange with somebody to trade with, in place of the market maker."""
+    maker = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    for side, price in (("BUY", "59000"), ("SELL", "61000")):
+        order: dict[str, str] = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "5"}
+        maker.ask("POST", "/api/v3/order", side=side, price=price, **order)
+    yield embedded_exchange
+    maker.close()
+
+
+def test_first_order_trades(market: ExchangeProcess) -> None:
+    """By curl and openssl, then with the same key by ccxt."""
+    script = first_order("bash") + 'printf "KEYS %s %s\\n" "$API_KEY" "$SECRET"\n'
+    shell = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env={**os.environ, "EXCHANGE": market.url},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stdout + shell.stderr
+    lines = shell.stdout.splitlines()
+    answers = [json.loads(line) for line in lines if line.startswith(("{", "["))]
+    _, deposit, resting, listed, cancelled, traded, trades, account = answers
+    assert (deposit["asset"], deposit["amount"]) == ("USDT", "10000.00000000")
+    assert (resting["status"], [order["orderId"] for order in listed]) == ("NEW", [resting["orderId"]])
+    assert [order["status"] for order in cancelled] == ["CANCELED"]
+    assert (traded["status"], traded["executedQty"]) == ("FILLED", "0.01000000")
+    assert [trade["price"] for trade in trades] == ["61000.00000000"]
+    balances = {row["asset"]: row["free"] for row in account["balances"]}
+    assert balances == {"BTC": "0.00999000", "USDT": "9390.00000000"}
+
+    api_key, secret = lines[-1].split()[1:]
+    program = first_order("python").replace(ADDRESS, market.url)
+    program = program.replace('"apiKey": "..."', f'"apiKey": "{api_key}"')
+    program = program.replace('"secret": "..."', f'"secret": "{secret}"')
+    python = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert python.returncode == 0, python.stderr
+    book, cancelled_status, outcome = python.stdout.splitlines()
+    assert book == "best bids [[59000.0, 5.0]]"
+    assert cancelled_status == "canceled"
+    assert outcome.startswith("closed 59000.0 {")
