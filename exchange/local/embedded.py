@@ -6,7 +6,7 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
@@ -19,6 +19,9 @@ from exchange.local.options import LocalOptions, engine_build, optional_market_m
 from exchange.local.servers import free_port, postgres, valkey
 from exchange.process import HttpServer, bind
 from exchange.service import Component, Resources, run_components
+
+if TYPE_CHECKING:
+    from exchange.local.market_maker import MarketMaker
 
 __all__ = ["run_embedded"]
 
@@ -47,12 +50,12 @@ async def run_embedded(options: LocalOptions) -> None:
 
 
 class _Announcement:
-    """The last component: says that the exchange is ready, then runs the market maker, if any."""
+    """The last component: runs the market maker, if any, and says that the exchange is ready."""
 
     name = "announcement"
 
     def __init__(
-        self, readiness: Any, options: LocalOptions, build: str, market_maker: Component | None
+        self, readiness: Any, options: LocalOptions, build: str, market_maker: "MarketMaker | None"
     ) -> None:
         self._readiness = readiness
         self._options = options
@@ -63,16 +66,18 @@ class _Announcement:
         """Nothing: the other components must run first."""
 
     async def run(self) -> None:
-        """Wait for readiness, print where to look, run the bot."""
+        """Wait for readiness, start the bot, print where to look."""
         async with asyncio.timeout(_READY_DEADLINE_S):
             # Readiness is a question to many parts, not one event to wait for.
             while any(problem is not None for problem in self._readiness().values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        print(welcome(self._options.url, "run", self._build), flush=True)
-        if self._market_maker is not None:
-            await self._market_maker.start()
-            await self._market_maker.run()
-        await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            if self._market_maker is not None:
+                await self._market_maker.start()
+                group.create_task(self._market_maker.run(), name=self._market_maker.name)
+                await self._market_maker.first_quotes()
+            print(welcome(self._options.url, "run", self._build), flush=True)
+            await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Stop the bot."""

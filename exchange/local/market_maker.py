@@ -1,10 +1,12 @@
 """A bot that keeps a fresh exchange alive: quotes on both sides of every market, and a trade now and then.
 
 It is a trader like any other: it knows the public API and nothing else. Two accounts, funded from the
-faucet: the maker quotes, the taker takes. Modest by design: about four requests a second, at most ten.
+faucet: the maker quotes, the taker takes. Modest by design: about four requests a second, at most ten,
+once its first quotes stand.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -43,6 +45,7 @@ _STEPS_BETWEEN_CHECKS: Final = 8
 _STEPS_BETWEEN_FUNDING: Final = 300
 _REQUEST_DEADLINE_S: Final = 15.0
 _STOP_DEADLINE_S: Final = 2.0
+_FIRST_QUOTES_DEADLINE_S: Final = 15.0
 _BACKOFF_S_MAX: Final = 30.0
 _UNKNOWN_ORDER: Final = -2011
 _REFUSED_ORDER: Final = -2010
@@ -83,6 +86,7 @@ class MarketMaker:
         self._steps = 0
         self._sent = 0
         self._trusted = False
+        self._is_quoting = asyncio.Event()
 
     async def start(self) -> None:
         """Nothing that needs the exchange: in one process it is not listening yet."""
@@ -92,6 +96,12 @@ class MarketMaker:
         store = AccountStore(self._store_file)
         self._maker = TradingAccount(self._client, store, "market-maker")
         self._taker = TradingAccount(self._client, store, "market-taker")
+
+    async def first_quotes(self) -> None:
+        """Wait until the ladders are full for the first time, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_QUOTES_DEADLINE_S):
+                await self._is_quoting.wait()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Never a reason to call the exchange unready."""
@@ -154,7 +164,7 @@ class MarketMaker:
                     await account.deposit(asset, format_fixed(missing_atoms, DECIMALS))
 
     async def _act(self, step: Step) -> None:
-        """One step: check, mend the ladder, perhaps take. At most six requests."""
+        """One step: check, mend the ladder, perhaps take. At most six requests, but for the first time."""
         self._steps += 1
         if not self._trusted:
             await self._start_over()
@@ -163,8 +173,11 @@ class MarketMaker:
         elif self._steps % _STEPS_BETWEEN_CHECKS == 0:
             await self._forget_closed(self._steps // _STEPS_BETWEEN_CHECKS % len(self._markets))
         empty = [slot for slot in self._slots() if slot not in self._quotes]
-        for slot in empty[:_NEW_QUOTES_PER_STEP_MAX]:
+        # Who looks for the first time shall find a whole book.
+        quotes_max = _NEW_QUOTES_PER_STEP_MAX if self._is_quoting.is_set() else len(empty)
+        for slot in empty[:quotes_max]:
             await self._place(slot, step)
+        self._is_quoting.set()
         if not empty:
             await self._replace_furthest(step)
         if step.take is not None:

@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from exchange.service import Component
 from matching_engine import build
+
+if TYPE_CHECKING:
+    from exchange.local.market_maker import MarketMaker
 
 __all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker"]
 
@@ -68,7 +71,7 @@ def engine_build(options: LocalOptions, on_progress: Callable[[str], None]) -> s
     return str(info)
 
 
-def optional_market_maker(options: LocalOptions) -> Component | None:
+def optional_market_maker(options: LocalOptions) -> "MarketMaker | None":
     """The bot that gives a first look a living book, unless MARKET_MAKER=0."""
     if not options.market_maker:
         return None

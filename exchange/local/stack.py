@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -20,7 +21,9 @@ from exchange.local.keeper import KeptProcess, StartChild
 from exchange.local.options import LocalOptions, engine_build, optional_market_maker
 from exchange.local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 from exchange.local.servers.process import Command, ManagedProcess
-from exchange.service import Component
+
+if TYPE_CHECKING:
+    from exchange.local.market_maker import MarketMaker
 
 __all__ = ["run_stack"]
 
@@ -197,17 +200,18 @@ async def run_stack(options: LocalOptions) -> None:
     steps = Steps()
     build = engine_build(options, steps)
     stack = _Stack(options, DataFolder(options.data_dir, "stack"), steps)
-    market_maker: Component | None = None
+    market_maker: MarketMaker | None = None
     try:
         await stack.start()
         await stack.wait_ready()
-        print(welcome(options.url, "stack", build), flush=True)
         market_maker = optional_market_maker(options)
         async with asyncio.TaskGroup() as group:
             group.create_task(stack.run())
             if market_maker is not None:
                 await market_maker.start()
-                group.create_task(market_maker.run())
+                group.create_task(market_maker.run(), name=market_maker.name)
+                await market_maker.first_quotes()
+            print(welcome(options.url, "stack", build), flush=True)
     finally:
         if market_maker is not None:
             await market_maker.stop()
