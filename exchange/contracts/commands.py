@@ -6,7 +6,10 @@ Units: `_ticks` counts a market's price steps, `_lots` its quantity steps, `_ato
 unit of an asset (10**-decimals), `_ppm` millionths, `_ms` milliseconds since 1970.
 """
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Command:
     """Base of all commands."""
 
@@ -14,6 +17,7 @@ class Command:
         self.command_id = command_id
 
 
+@mypyc_attr(acyclic=True)
 class RegisterAsset(Command):
     """Make an asset known. `decimals` fixes the atom for good."""
 
@@ -24,6 +28,7 @@ class RegisterAsset(Command):
         self.decimals = decimals
 
 
+@mypyc_attr(acyclic=True)
 class RegisterMarket(Command):
     """Open a market.
 
@@ -80,6 +85,7 @@ class RegisterMarket(Command):
         self.taker_fee_ppm = taker_fee_ppm
 
 
+@mypyc_attr(acyclic=True)
 class SetTradingMode(Command):
     """Halt or reopen a market (`market_id` 0: all of them)."""
 
@@ -89,6 +95,7 @@ class SetTradingMode(Command):
         self.mode = mode
 
 
+@mypyc_attr(acyclic=True)
 class PlaceOrder(Command):
     """Place an order.
 
@@ -126,6 +133,7 @@ class PlaceOrder(Command):
         self.valid_until_ms = valid_until_ms
 
 
+@mypyc_attr(acyclic=True)
 class CancelOrder(Command):
     """Cancel one open order by `order_id` (0: not given) and/or `client_order_id` ("": not given).
 
@@ -153,6 +161,7 @@ class CancelOrder(Command):
         self.valid_until_ms = valid_until_ms
 
 
+@mypyc_attr(acyclic=True)
 class CancelAllOrders(Command):
     """Cancel every open order of a user in one market, oldest first."""
 
@@ -171,6 +180,7 @@ class CancelAllOrders(Command):
         self.valid_until_ms = valid_until_ms
 
 
+@mypyc_attr(acyclic=True)
 class CreditDeposit(Command):
     """Credit money that arrived from outside. `deposit_id` > 0 is unique and makes it idempotent."""
 
@@ -184,6 +194,7 @@ class CreditDeposit(Command):
         self.deposit_id = deposit_id
 
 
+@mypyc_attr(acyclic=True)
 class ReserveWithdrawal(Command):
     """Move money from available to held until the withdrawal is settled or released."""
 
@@ -204,6 +215,7 @@ class ReserveWithdrawal(Command):
         self.address = address
 
 
+@mypyc_attr(acyclic=True)
 class SettleWithdrawal(Command):
     """The money has left: destroy the hold. Sent only once the ledger has the reservation."""
 
@@ -212,6 +224,7 @@ class SettleWithdrawal(Command):
         self.withdrawal_id = withdrawal_id
 
 
+@mypyc_attr(acyclic=True)
 class ReleaseWithdrawal(Command):
     """The withdrawal failed: give the hold back."""
 
@@ -220,6 +233,7 @@ class ReleaseWithdrawal(Command):
         self.withdrawal_id = withdrawal_id
 
 
+@mypyc_attr(acyclic=True)
 class LeaderElected(Command):
     """A claimant's marker on the log (design decision 6). Whoever reads another's stops emitting."""
 
@@ -229,6 +243,7 @@ class LeaderElected(Command):
         self.epoch = epoch
 
 
+@mypyc_attr(acyclic=True)
 class Malformed(Command):
     """Stands for bytes that are no command: decoding is total (design decision 12).
 

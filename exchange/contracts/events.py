@@ -6,11 +6,15 @@ holds quote, a SELL holds base; the buyer's fee is taken from the base received,
 the quote received.
 """
 
+from mypy_extensions import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Event:
     """Base of all events."""
 
 
+@mypyc_attr(acyclic=True)
 class CommandRejected(Event):
     """A command was refused and changed nothing. `reason`: codes.REJECT_*."""
 
@@ -22,6 +26,7 @@ class CommandRejected(Event):
         self.detail = detail
 
 
+@mypyc_attr(acyclic=True)
 class AssetRegistered(Event):
     """An asset exists from now on."""
 
@@ -31,6 +36,7 @@ class AssetRegistered(Event):
         self.decimals = decimals
 
 
+@mypyc_attr(acyclic=True)
 class MarketRegistered(Event):
     """A market exists from now on; fields as in `commands.RegisterMarket`.
 
@@ -84,6 +90,7 @@ class MarketRegistered(Event):
         self.taker_fee_ppm = taker_fee_ppm
 
 
+@mypyc_attr(acyclic=True)
 class TradingModeChanged(Event):
     """A market's mode is now `mode` (codes.MODE_*)."""
 
@@ -92,6 +99,7 @@ class TradingModeChanged(Event):
         self.mode = mode
 
 
+@mypyc_attr(acyclic=True)
 class OrderAccepted(Event):
     """An order passed every check; its trades, if any, follow in the same outcome.
 
@@ -132,6 +140,7 @@ class OrderAccepted(Event):
         self.resting_lots = resting_lots
 
 
+@mypyc_attr(acyclic=True)
 class TradeExecuted(Event):
     """Two orders traded at the maker's price; the maker's level loses `quantity_lots`.
 
@@ -175,6 +184,7 @@ class TradeExecuted(Event):
         self.seller_fee_atoms = seller_fee_atoms
 
 
+@mypyc_attr(acyclic=True)
 class OrderClosed(Event):
     """An order ended unfilled or partly filled. A filled order has no such event.
 
@@ -211,6 +221,7 @@ class OrderClosed(Event):
         self.counter_order_id = counter_order_id
 
 
+@mypyc_attr(acyclic=True)
 class DepositCredited(Event):
     """`amount_atoms` came from outside into available."""
 
@@ -221,6 +232,7 @@ class DepositCredited(Event):
         self.deposit_id = deposit_id
 
 
+@mypyc_attr(acyclic=True)
 class WithdrawalReserved(Event):
     """`amount_atoms` went from available to held."""
 
@@ -234,6 +246,7 @@ class WithdrawalReserved(Event):
         self.address = address
 
 
+@mypyc_attr(acyclic=True)
 class WithdrawalSettled(Event):
     """`amount_atoms` left from held to the outside."""
 
@@ -244,6 +257,7 @@ class WithdrawalSettled(Event):
         self.withdrawal_id = withdrawal_id
 
 
+@mypyc_attr(acyclic=True)
 class WithdrawalReleased(Event):
     """`amount_atoms` went from held back to available."""
 
@@ -254,6 +268,7 @@ class WithdrawalReleased(Event):
         self.withdrawal_id = withdrawal_id
 
 
+@mypyc_attr(acyclic=True)
 class LeaderChanged(Event):
     """A leader's marker was read from the command log."""
 

@@ -4,9 +4,12 @@ Nothing here knows of orders or books; the engine tells it what to move. A broke
 assertion: the process exits rather than go on with wrong money (design decision 12).
 """
 
+from mypy_extensions import mypyc_attr
+
 AMOUNT_ATOMS_MAX = 2**62
 
 
+@mypyc_attr(acyclic=True)
 class Balance:
     """One user's money in one asset, in atoms."""
 
@@ -35,6 +38,7 @@ class Balance:
         assert self.held >= 0, "pays only what is held"
 
 
+@mypyc_attr(acyclic=True)
 class AssetTotals:
     """What the exchange earned, took in and paid out in one asset, in atoms, since its first day."""
 
