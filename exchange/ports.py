@@ -5,7 +5,19 @@ Adapters under `exchange.adapters` implement them; only a process's main module 
 
 from typing import NamedTuple, Protocol
 
-__all__ = ["Log", "LogError", "LogReader", "LogRecord", "LogTimeoutError", "LogWriter"]
+__all__ = [
+    "Lease",
+    "LeaseError",
+    "LeaseRecord",
+    "Log",
+    "LogError",
+    "LogReader",
+    "LogRecord",
+    "LogTimeoutError",
+    "LogWriter",
+    "ObjectStore",
+    "ObjectStoreError",
+]
 
 
 class LogError(Exception):
@@ -65,4 +77,52 @@ class Log(Protocol):
 
     async def last(self) -> LogRecord | None:
         """The newest record, None for an empty log."""
+        ...
+
+
+class LeaseError(Exception):
+    """The lease's keeper did not answer, or what it keeps cannot be read."""
+
+
+class LeaseRecord(NamedTuple):
+    """Who says that it leads. `holder` "" means nobody. Every write gives a new `version`."""
+
+    holder: str
+    duration_ms: int
+    version: str
+
+
+class Lease(Protocol):
+    """One record that is changed by compare-and-set. It tells who is alive; safety comes from the log."""
+
+    async def read(self) -> LeaseRecord | None:
+        """Return the record, None when there never was one. Raises LeaseError."""
+        ...
+
+    async def write(self, holder: str, duration_ms: int, expected: LeaseRecord | None) -> LeaseRecord | None:
+        """Replace `expected`; None when somebody else was quicker. Raises LeaseError."""
+        ...
+
+
+class ObjectStoreError(Exception):
+    """The store did not take or give an object, or gave back something else than was put."""
+
+
+class ObjectStore(Protocol):
+    """Objects under keys, written once: a folder, or a bucket."""
+
+    async def put(self, key: str, body: bytes) -> bool:
+        """Keep `body` under a new key, durably; False when the key is taken. Raises ObjectStoreError."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """Return an object's body, None when there is none. Raises ObjectStoreError."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Return the keys with this prefix in ascending order. Raises ObjectStoreError."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forget an object, if it is there. Raises ObjectStoreError."""
         ...

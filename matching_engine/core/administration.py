@@ -34,8 +34,9 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
     elif isinstance(command, SetTradingMode):
         _set_trading_mode(state, command, events)
     elif isinstance(command, LeaderElected):
-        state.epoch = command.epoch
-        events.append(LeaderChanged(command.leader_id, command.epoch))
+        # Two that claim at once name the same epoch; the log's order decides, and the later one is higher.
+        state.epoch = max(command.epoch, state.epoch + 1)
+        events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, Malformed):
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
     else:
