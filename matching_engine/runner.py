@@ -1,11 +1,17 @@
 """The engine's one loop: recover, then consume, apply, publish (design decisions 6 and 7).
 
 Start-up and crash recovery are the same code: load a snapshot, apply the commands behind it, and
-publish those events that the event log does not hold yet.
+publish those events that the event log does not hold yet. With an `Elector` the engine is a warm
+standby first: it applies every command too, and publishes nothing until its own marker on the command
+log tells it, and everybody else, that it leads.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from enum import Enum
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -14,32 +20,63 @@ from exchange.contracts.codec import (
     CommandOutcome,
     EventBatch,
     decode_events,
+    encode_commands,
     encode_events,
 )
+from exchange.contracts.commands import LeaderElected
+from exchange.contracts.events import LeaderChanged
 from exchange.event_tail import ChainError
-from exchange.ports import Log, LogReader, LogRecord, LogWriter
+from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
+from matching_engine.leadership import Elector
+from matching_engine.outbox import Outbox
 from matching_engine.snapshots import FolderSnapshots
 
-__all__ = ["EngineRunner"]
+__all__ = ["DeposedError", "EngineRunner"]
 
 logger = logging.getLogger(__name__)
 _READ_TIMEOUT_MS = 1_000
+_STANDBY_READ_TIMEOUT_MS = 200
 _REPLAY_TIMEOUT_MS = 10_000
+_CATCH_UP_DEADLINE_S = 30.0
 _PROGRESS_EVERY_COMMANDS = 100_000
+# A process that was paused may land one record late, behind newer ones: look at so many for the newest seq.
+_STALE_RECORDS_MAX = 64
+_PENDING_OUTCOMES_MAX = 500_000
+_AHEAD_OUTCOMES_MAX = 100_000
+_OUTCOMES_PER_PUBLISH = 5_000
+# A leader's snapshot stops trading for a moment; it takes one only when its standby seems to take none.
+_LEADER_SNAPSHOT_FACTOR = 10
 
 _commands_total = Counter("exchange_engine_commands_total", "Commands that the engine has decided")
 _events_total = Counter("exchange_engine_events_total", "Events that the engine has published")
-_seq = Gauge("exchange_engine_seq", "Seq of the newest published event")
+_seq = Gauge("exchange_engine_seq", "Seq of the newest event that this engine has computed")
+_published_seq = Gauge("exchange_engine_published_seq", "Seq of the newest event that the log holds")
+_leading = Gauge("exchange_engine_leading", "1 while this engine publishes, 0 while it stands by")
+_epoch = Gauge("exchange_engine_epoch", "How many leaders there have been")
+_snapshot_time = Gauge("exchange_engine_snapshot_timestamp_seconds", "When the last snapshot was taken")
 _commands_per_record = Histogram(
     "exchange_engine_commands_per_gulp", "Commands in one gulp", buckets=(1, 2, 5, 10, 50, 200, 1_000)
 )
 
 
+class DeposedError(Exception):
+    """Another engine's marker is on the log: this one must publish nothing more, and start anew."""
+
+
+class Role(Enum):
+    """What the engine does with the events that it computes."""
+
+    STARTING = "starting"
+    STANDBY = "standby"
+    LEADER = "leader"
+    STOPPING = "stopping"
+
+
 class EngineRunner:
-    """The component that owns the engine."""
+    """The component that owns the engine. Without an `elector` it is the only one, and always leads."""
 
     name = "engine"
 
@@ -51,118 +88,249 @@ class EngineRunner:
         *,
         shard_number: int,
         snapshot_every_commands: int,
+        elector: Elector | None = None,
     ) -> None:
         self._command_log = command_log
         self._event_log = event_log
         self._snapshots = snapshots
         self._shard_number = shard_number
         self._snapshot_every_commands = snapshot_every_commands
+        self._elector = elector
         self._commands_since_snapshot = 0
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
-        self._published_seq = 0
-        self._problem: str | None = "starting"
+        self._next_event_offset = 0
+        self._turned_at_s = 0.0
+        self.role = Role.STARTING
         self.shard = Shard(Engine())
+        self.outbox = Outbox(0, 0, self.shard.chain)
 
     async def start(self) -> None:
-        """Recover, then publish what a crash kept from the event log. Raises LogError, ChainError."""
+        """Recover; without an elector, publish what a crash kept from the event log.
+
+        Raises LogError, ChainError.
+        """
         newest = await self._snapshots.load_newest(Engine())
         if newest is not None:
             self.shard = newest
         published_seq, published_hash = await self._published_end()
-        self._published_seq = published_seq
-        self._writer = await self._event_log.writer()
-        self._reader = await self._command_log.reader(self.shard.next_command_offset)
-        end = await self._command_log.end_offset()
-        logger.info(
-            "replaying commands %d to %d from seq %d",
-            self.shard.next_command_offset,
-            end,
-            self.shard.engine.seq,
-        )
         if self.shard.engine.seq > published_seq:
             raise ChainError("the snapshot is ahead of the event log: events were lost")
-        self._check_hash(published_seq, published_hash, self.shard.engine.seq, self.shard.chain)
-        replayed = 0
-        while self.shard.next_command_offset < end:
-            records = await self._reader.read(_REPLAY_TIMEOUT_MS)
-            outcomes = self._apply(records)
-            for outcome in outcomes:
-                for recorded in outcome.events:
-                    self._check_hash(published_seq, published_hash, recorded.seq, recorded.hash)
-            await self._publish(outcomes)
-            if (replayed + len(outcomes)) // _PROGRESS_EVERY_COMMANDS > replayed // _PROGRESS_EVERY_COMMANDS:
-                logger.info("replayed up to command record %d of %d", self.shard.next_command_offset, end)
-            replayed += len(outcomes)
+        self.outbox = Outbox(self.shard.engine.seq, published_seq, published_hash)
+        if self.shard.engine.seq == published_seq and self.shard.chain != published_hash:
+            raise ChainError(f"the snapshot has another hash at seq {published_seq} than the event log")
+        self._writer = await self._event_log.writer()
+        self._reader = await self._command_log.reader(self.shard.next_command_offset)
+        await self._replay(await self._command_log.end_offset())
         if self.shard.engine.seq < published_seq:
             raise ChainError("the event log is ahead of the command log: commands were lost")
         check_invariants(self.shard.engine)
+        self.role = Role.LEADER if self._elector is None else Role.STANDBY
+
+    async def _replay(self, end: int) -> None:
+        """Apply the commands before offset `end`."""
+        assert self._reader is not None, "the reader is open"
+        first = self.shard.next_command_offset
+        logger.info("replaying command records %d to %d from seq %d", first, end, self.shard.engine.seq)
+        replayed = 0
+        while self.shard.next_command_offset < end:
+            outcomes = self._apply(await self._reader.read(_REPLAY_TIMEOUT_MS))
+            if self._elector is None:
+                await self._publish_pending()
+            if (replayed + len(outcomes)) // _PROGRESS_EVERY_COMMANDS > replayed // _PROGRESS_EVERY_COMMANDS:
+                logger.info("replayed up to command record %d of %d", self.shard.next_command_offset, end)
+            replayed += len(outcomes)
+            await asyncio.sleep(0)
         logger.info("recovered %d commands, seq %d", replayed, self.shard.engine.seq)
-        self._problem = None
 
     async def run(self) -> None:
         """Decide commands until cancelled. A failed publish is raised and ends the process."""
-        assert self._reader is not None, "start comes before run"
+        if self._elector is None:
+            await self._lead()
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._campaign(self._elector), name="engine: lease")
+            group.create_task(self._serve(self._elector), name="engine: commands")
+
+    async def _serve(self, elector: Elector) -> None:
+        await self._stand_by(elector)
+        await self._take_over()
+        await self._lead()
+
+    async def _campaign(self, elector: Elector) -> None:
+        """Hold the lease while the loop turns: who hangs must not keep others from leading."""
         while True:
+            if time.monotonic() - self._turned_at_s < 2 * _READ_TIMEOUT_MS / 1000 + elector.pause_s:
+                await elector.campaign()
+            await asyncio.sleep(elector.pause_s)
+
+    async def _stand_by(self, elector: Elector) -> None:
+        """Apply what comes and keep it, until the own marker is read from the command log."""
+        assert self._reader is not None, "start comes before run"
+        watching = asyncio.create_task(self._watch_events(), name="engine: events")
+        has_claimed = False
+        try:
+            while True:
+                self._turned_at_s = time.monotonic()
+                if elector.is_holding and not has_claimed:
+                    await self._claim(elector.holder)
+                    has_claimed = True
+                if watching.done():
+                    watching.result()
+                if len(self.outbox.pending) > _PENDING_OUTCOMES_MAX and not elector.is_holding:
+                    await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
+                    continue
+                records = await self._reader.read(_STANDBY_READ_TIMEOUT_MS)
+                leader = _leader_in(self._apply(records))
+                if leader == elector.holder:
+                    return
+                if leader is not None:
+                    has_claimed = False  # Somebody came later; try again while the lease is ours.
+                await self._snapshot_when_due(self._snapshot_every_commands)
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    async def _claim(self, holder: str) -> None:
+        """Append the marker of this engine to the command log."""
+        marker = LeaderElected(secrets.randbits(62) | 1, holder, self.shard.engine.epoch + 1)
+        writer = await self._command_log.writer()
+        try:
+            await writer.append(encode_commands([marker]))
+        finally:
+            await writer.close()
+        logger.info("%s claims to lead in epoch %d", holder, marker.epoch)
+
+    async def _watch_events(self) -> None:
+        """Compare what the leader publishes with what is computed here, and forget what it has published."""
+        reader = await self._event_log.reader(self._next_event_offset)
+        try:
+            while True:
+                if self.outbox.ahead > _AHEAD_OUTCOMES_MAX:
+                    await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
+                    continue
+                self._see(await reader.read(_READ_TIMEOUT_MS))
+        finally:
+            await reader.close()
+
+    async def _take_over(self) -> None:
+        """Publish from the event log's last seq + 1: whatever the one before did not."""
+        async with asyncio.timeout(_CATCH_UP_DEADLINE_S):
+            end = await self._event_log.end_offset()
+            reader = await self._event_log.reader(self._next_event_offset)
+            try:
+                while self._next_event_offset < end:
+                    self._see(await reader.read(_READ_TIMEOUT_MS))
+            finally:
+                await reader.close()
+        kept = len(self.outbox.pending)
+        await self._publish_pending()
+        logger.info("leads in epoch %d; published %d outcomes of before", self.shard.engine.epoch, kept)
+        self.role = Role.LEADER
+
+    async def _lead(self) -> None:
+        """Read, apply, publish."""
+        assert self._reader is not None, "start comes before run"
+        _leading.set(1)
+        factor = 1 if self._elector is None else _LEADER_SNAPSHOT_FACTOR
+        while True:
+            self._turned_at_s = time.monotonic()
             records = await self._reader.read(_READ_TIMEOUT_MS)
             if not records:
                 continue
             outcomes = self._apply(records)
-            await self._publish(outcomes)
+            leader = _leader_in(outcomes)
+            if self._elector is not None and leader not in (None, self._elector.holder):
+                raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
+            await self._publish_pending()
             _commands_per_record.observe(len(outcomes))
-            await self._snapshot_when_due(len(outcomes))
+            await self._snapshot_when_due(factor * self._snapshot_every_commands)
 
     async def stop(self) -> None:
-        """Close both logs."""
-        self._problem = "stopping"
+        """Give the lease back and close both logs."""
+        self.role = Role.STOPPING
+        _leading.set(0)
+        if self._elector is not None:
+            await self._elector.resign()
         if self._reader is not None:
             await self._reader.close()
         if self._writer is not None:
             await self._writer.close()
 
     def readiness(self) -> Mapping[str, str | None]:
-        """Whether the engine has recovered."""
-        return {"engine": self._problem}
+        """Whether the engine has recovered. A standby that has is as ready as a leader."""
+        return {"engine": None if self.role in (Role.STANDBY, Role.LEADER) else self.role.value}
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
         outcomes: list[CommandOutcome] = []
         for record in records:
             outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+        self.outbox.add(outcomes)
+        self._commands_since_snapshot += len(outcomes)
         _commands_total.inc(len(outcomes))
+        _seq.set(self.shard.engine.seq)
+        _epoch.set(self.shard.engine.epoch)
         return outcomes
 
-    async def _publish(self, outcomes: list[CommandOutcome]) -> None:
-        """Append the outcomes that the event log does not hold yet."""
-        fresh = [o for o in outcomes if o.events[-1].seq > self._published_seq]
-        if not fresh:
-            return
+    def _see(self, records: list[LogRecord]) -> None:
+        self._turned_at_s = time.monotonic()
+        for record in records:
+            self.outbox.saw(decode_events(record.value).outcomes)
+            self._next_event_offset = record.offset + 1
+        _published_seq.set(self.outbox.published_seq)
+
+    async def _publish_pending(self) -> None:
+        """Append the outcomes that the event log does not hold yet. Raises LogError."""
         assert self._writer is not None, "start comes before publishing"
-        for record in _records_of(self._shard_number, self.shard.engine.epoch, fresh):
-            await self._writer.append(record)
-        newest = fresh[-1].events[-1].seq
-        _events_total.inc(newest - self._published_seq)
-        self._published_seq = newest
-        _seq.set(newest)
+        pending = self.outbox.pending
+        while pending:
+            chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
+            for part in _records_of(self._shard_number, self.shard.engine.epoch, chunk):
+                await self._writer.append(part)
+            _events_total.inc(chunk[-1].events[-1].seq - self.outbox.published_seq)
+            self.outbox.published(chunk)
+            self._turned_at_s = time.monotonic()
+            _published_seq.set(self.outbox.published_seq)
 
     async def _published_end(self) -> tuple[int, bytes]:
         """Seq and hash of the newest published event; zeros for an empty log."""
-        last = await self._event_log.last()
-        if last is None:
-            return 0, Shard(Engine()).chain
-        newest = decode_events(last.value).outcomes[-1].events[-1]
-        return newest.seq, newest.hash
+        end = await self._event_log.end_offset()
+        newest, digest = 0, Shard(Engine()).chain
+        offset = max(0, end - _STALE_RECORDS_MAX)
+        reader = await self._event_log.reader(offset)
+        try:
+            while offset < end:
+                records = await reader.read(_REPLAY_TIMEOUT_MS)
+                if not records:
+                    raise LogTimeoutError(f"event record {offset} did not come")
+                for record in records:
+                    last = decode_events(record.value).outcomes[-1].events[-1]
+                    if last.seq > newest:
+                        newest, digest = last.seq, last.hash
+                offset = records[-1].offset + 1
+        finally:
+            await reader.close()
+        self._next_event_offset = offset
+        return newest, digest
 
-    async def _snapshot_when_due(self, commands: int) -> None:
-        self._commands_since_snapshot += commands
-        if self._commands_since_snapshot >= self._snapshot_every_commands:
-            self._commands_since_snapshot = 0
-            path = await self._snapshots.save(self.shard)
-            logger.info("wrote %s", path.name)
+    async def _snapshot_when_due(self, every_commands: int) -> None:
+        # A state that is ahead of the event log must not become a starting point: what is pending in
+        # memory would be missing from the log for ever.
+        if self._commands_since_snapshot < every_commands or self.outbox.pending:
+            return
+        self._commands_since_snapshot = 0
+        path = await self._snapshots.save(self.shard)
+        _snapshot_time.set_to_current_time()
+        logger.info("wrote %s", path.name)
 
-    @staticmethod
-    def _check_hash(published_seq: int, published_hash: bytes, seq: int, digest: bytes) -> None:
-        if seq == published_seq and digest != published_hash:
-            raise ChainError(f"replay gives another hash at seq {seq} than the event log holds")
+
+def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:
+    """The leader that the last marker among these names."""
+    for outcome in reversed(outcomes):
+        for recorded in reversed(outcome.events):
+            if isinstance(recorded.event, LeaderChanged):
+                return recorded.event.leader_id
+    return None
 
 
 def _records_of(shard: int, epoch: int, outcomes: list[CommandOutcome]) -> list[bytes]:

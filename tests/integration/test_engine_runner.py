@@ -78,7 +78,7 @@ async def running(runner: EngineRunner) -> AsyncIterator[EngineRunner]:
 async def caught_up(place: Place, runner: EngineRunner) -> None:
     end = await place.command_log.end_offset()
     async with asyncio.timeout(30):
-        while runner.shard.next_command_offset < end or runner._published_seq < runner.shard.engine.seq:
+        while runner.shard.next_command_offset < end or runner.outbox.published_seq < runner.shard.engine.seq:
             await asyncio.sleep(0.005)
 
 
