@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000
+    # "" for an engine that is the only one, "file:<path>" for several on one machine.
+    lease: str = ""
+    lease_duration_ms: int = 3_000
 
     @classmethod
     def load(cls) -> Self:

@@ -32,7 +32,7 @@ from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import FolderSnapshots, Snapshot, capture
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -101,6 +101,7 @@ class EngineRunner:
         self._writer: LogWriter | None = None
         self._next_event_offset = 0
         self._turned_at_s = 0.0
+        self._storing: asyncio.Task[None] | None = None
         self.role = Role.STARTING
         self.shard = Shard(Engine())
         self.outbox = Outbox(0, 0, self.shard.chain)
@@ -125,6 +126,7 @@ class EngineRunner:
         if self.shard.engine.seq < published_seq:
             raise ChainError("the event log is ahead of the command log: commands were lost")
         check_invariants(self.shard.engine)
+        self._turned_at_s = time.monotonic()
         self.role = Role.LEADER if self._elector is None else Role.STANDBY
 
     async def _replay(self, end: int) -> None:
@@ -186,7 +188,7 @@ class EngineRunner:
                     return
                 if leader is not None:
                     has_claimed = False  # Somebody came later; try again while the lease is ours.
-                await self._snapshot_when_due(self._snapshot_every_commands)
+                self._snapshot_when_due(self._snapshot_every_commands)
         finally:
             watching.cancel()
             await asyncio.wait([watching])
@@ -244,12 +246,15 @@ class EngineRunner:
                 raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
             await self._publish_pending()
             _commands_per_record.observe(len(outcomes))
-            await self._snapshot_when_due(factor * self._snapshot_every_commands)
+            self._snapshot_when_due(factor * self._snapshot_every_commands)
 
     async def stop(self) -> None:
         """Give the lease back and close both logs."""
         self.role = Role.STOPPING
         _leading.set(0)
+        if self._storing is not None:
+            self._storing.cancel()
+            await asyncio.wait([self._storing])
         if self._elector is not None:
             await self._elector.resign()
         if self._reader is not None:
@@ -313,15 +318,25 @@ class EngineRunner:
         self._next_event_offset = offset
         return newest, digest
 
-    async def _snapshot_when_due(self, every_commands: int) -> None:
+    def _snapshot_when_due(self, every_commands: int) -> None:
+        """Copy the state if enough has happened, and store it beside the work. Raises what storing did."""
+        if self._storing is not None:
+            if not self._storing.done():
+                return
+            self._storing.result()
+            self._storing = None
+        if self._commands_since_snapshot >= every_commands:
+            self._commands_since_snapshot = 0
+            self._storing = asyncio.create_task(self._store(capture(self.shard)), name="engine: snapshot")
+
+    async def _store(self, snapshot: Snapshot) -> None:
         # A state that is ahead of the event log must not become a starting point: what is pending in
         # memory would be missing from the log for ever.
-        if self._commands_since_snapshot < every_commands or self.outbox.pending:
-            return
-        self._commands_since_snapshot = 0
-        path = await self._snapshots.save(self.shard)
+        while self.outbox.published_seq < snapshot.seq:  # noqa: ASYNC110  the outbox is pure
+            await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
+        await self._snapshots.store(snapshot)
         _snapshot_time.set_to_current_time()
-        logger.info("wrote %s", path.name)
+        logger.info("wrote %s", snapshot.name)
 
 
 def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:

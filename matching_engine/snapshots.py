@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +13,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import from_rows, to_rows
 
-__all__ = ["FolderSnapshots", "state_bytes", "state_hash"]
+__all__ = ["FolderSnapshots", "Snapshot", "capture", "state_bytes", "state_hash"]
 
 logger = logging.getLogger(__name__)
 _KEPT = 3
@@ -30,24 +31,36 @@ def state_hash(shard: Shard) -> str:
     return hashlib.sha256(state_bytes(shard)).hexdigest()
 
 
+class Snapshot(NamedTuple):
+    """A state at one moment, as canonical bytes, not written yet."""
+
+    name: str
+    seq: int
+    body: bytes
+
+
+def capture(shard: Shard) -> Snapshot:
+    """Copy the present state."""
+    name = f"snapshot-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+    return Snapshot(name, shard.engine.seq, state_bytes(shard))
+
+
 class FolderSnapshots:
     """A snapshot store in a folder of the file system."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def save(self, shard: Shard) -> Path:
-        """Write the present state. The state is copied before the first await. Raises OSError."""
-        name = f"snapshot-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
-        body = state_bytes(shard)
-        return await asyncio.to_thread(self._write, name, body)
+    async def store(self, snapshot: Snapshot) -> None:
+        """Write a captured state. Raises OSError."""
+        await asyncio.to_thread(self._write, snapshot.name, snapshot.body)
 
     async def load_newest(self, engine: Engine) -> Shard | None:
         """Load the newest whole snapshot into an empty engine; None when there is none."""
         bodies = await asyncio.to_thread(self._whole_bodies)
         return from_rows(msgspec.msgpack.decode(bodies[0]), engine) if bodies else None
 
-    def _write(self, name: str, body: bytes) -> Path:
+    def _write(self, name: str, body: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / name
         data = _MAGIC + hashlib.sha256(body).digest() + body
@@ -65,8 +78,7 @@ class FolderSnapshots:
         finally:
             os.close(directory)
         for old in self._paths()[_KEPT:]:
-            old.unlink()
-        return path
+            old.unlink(missing_ok=True)
 
     def _paths(self) -> list[Path]:
         """Snapshots, newest first."""
