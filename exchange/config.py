@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     snapshot_every_commands: int = 100_000
     # "" for an engine that is the only one, "file:<path>" for several on one machine.
     lease: str = ""
+    # Ed25519, PEM: whose order takes the engine past a command at which it halts.
+    operator_public_key: str = ""
     lease_duration_ms: int = 3_000
 
     @classmethod

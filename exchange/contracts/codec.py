@@ -30,6 +30,7 @@ from exchange.contracts.commands import (
     ReserveWithdrawal,
     SettleWithdrawal,
     SetTradingMode,
+    SkipCommand,
 )
 from exchange.contracts.events import (
     AssetRegistered,
@@ -40,6 +41,7 @@ from exchange.contracts.events import (
     MarketRegistered,
     OrderAccepted,
     OrderClosed,
+    SkipRecorded,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -72,7 +74,16 @@ COMMANDS_PER_RECORD_MAX: Final = 10_000
 RECORD_SIZE_BYTES_MAX: Final = 900_000  # below the broker's message.max.bytes of 1 MiB
 
 _TEXT_FIELDS: Final = frozenset(
-    {"code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id", "detail"}
+    {
+        "code",
+        "symbol",
+        "client_order_id",
+        "cancel_client_order_id",
+        "address",
+        "leader_id",
+        "detail",
+        "signature",
+    }
 )
 
 
@@ -137,6 +148,10 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         LeaderElected,
         "command_id leader_id epoch",
     ),
+    20: _row(
+        SkipCommand,
+        "command_id offset index signature",
+    ),
 }
 EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     1: _row(
@@ -194,6 +209,10 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     12: _row(
         LeaderChanged,
         "leader_id epoch",
+    ),
+    20: _row(
+        SkipRecorded,
+        "offset index",
     ),
 }
 

@@ -275,3 +275,12 @@ class LeaderChanged(Event):
     def __init__(self, leader_id: str, epoch: int) -> None:
         self.leader_id = leader_id
         self.epoch = epoch
+
+
+@mypyc_attr(acyclic=True)
+class SkipRecorded(Event):
+    """An operator's order to go past a command was read; who stood there has obeyed it already."""
+
+    def __init__(self, offset: int, index: int) -> None:
+        self.offset = offset
+        self.index = index

@@ -11,6 +11,7 @@ from exchange.operations import add_operations_routes
 from exchange.routing import service_of_path
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
+from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import FolderSnapshots
 from services.market_data.api import create_app as create_market_data_app
@@ -59,6 +60,10 @@ async def assemble(resources: Resources) -> AssembledExchange:
             FolderSnapshots(settings.data_dir / "snapshots"),
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
+            poison=PoisonWatch(
+                PoisonNotes(settings.data_dir / "poison.json"),
+                load_operator_key(settings.operator_public_key),
+            ),
         ),
         LedgerProjection(resources),
         BookProjection(resources),

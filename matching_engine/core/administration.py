@@ -8,6 +8,7 @@ from exchange.contracts.commands import (
     RegisterAsset,
     RegisterMarket,
     SetTradingMode,
+    SkipCommand,
 )
 from exchange.contracts.events import (
     AssetRegistered,
@@ -15,6 +16,7 @@ from exchange.contracts.events import (
     Event,
     LeaderChanged,
     MarketRegistered,
+    SkipRecorded,
     TradingModeChanged,
 )
 from matching_engine.core.accounts import AssetTotals
@@ -37,6 +39,8 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         # Two that claim at once name the same epoch; the log's order decides, and the later one is higher.
         state.epoch = max(command.epoch, state.epoch + 1)
         events.append(LeaderChanged(command.leader_id, state.epoch))
+    elif isinstance(command, SkipCommand):
+        events.append(SkipRecorded(command.offset, command.index))
     elif isinstance(command, Malformed):
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
     else:
