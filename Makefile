@@ -11,6 +11,8 @@ PORT ?= 8080
 DATA_DIR ?= .data
 RPS ?= 500
 DURATION ?= 120
+COMMANDS ?= 10000000
+REPORTS ?= docs/reports
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -32,7 +34,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack loadtest bench lock clean help
+.PHONY: setup lint format type test run stack loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -88,6 +90,9 @@ loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
 
+determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
+	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism.md
+
 lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
@@ -103,4 +108,4 @@ clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
