@@ -275,3 +275,11 @@ class LeaderChanged(Event):
     def __init__(self, leader_id: str, epoch: int) -> None:
         self.leader_id = leader_id
         self.epoch = epoch
+
+
+@mypyc_attr(acyclic=True)
+class RulesActivated(Event):
+    """What follows was decided by the rules of `version`."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version

@@ -1,7 +1,8 @@
-"""Administration: assets, markets, trading modes, leaders."""
+"""Administration: assets, markets, trading modes, leaders, rules."""
 
 from exchange.contracts import codes
 from exchange.contracts.commands import (
+    ActivateRules,
     Command,
     LeaderElected,
     Malformed,
@@ -15,11 +16,12 @@ from exchange.contracts.events import (
     Event,
     LeaderChanged,
     MarketRegistered,
+    RulesActivated,
     TradingModeChanged,
 )
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.rules import market_rejection
+from matching_engine.core.rules import check_rules_version, market_rejection
 
 DECIMALS_MAX = 12
 ID_MAX = 2**31 - 1  # what the ledger's columns hold
@@ -37,10 +39,21 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         # Two that claim at once name the same epoch; the log's order decides, and the later one is higher.
         state.epoch = max(command.epoch, state.epoch + 1)
         events.append(LeaderChanged(command.leader_id, state.epoch))
+    elif isinstance(command, ActivateRules):
+        _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
     else:
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
+
+
+def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
+    if command.version == 0:
+        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules begin with version 1"))
+        return
+    check_rules_version(command.version)
+    state.rules_version = command.version
+    events.append(RulesActivated(command.version))
 
 
 def _register_asset(state: EngineState, command: RegisterAsset, events: list[Event]) -> None:
