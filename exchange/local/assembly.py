@@ -15,6 +15,7 @@ from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
+from services.archive.component import archivers
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
 from services.order.api import create_app as create_order_app
@@ -66,6 +67,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         LedgerProjection(resources),
         BookProjection(resources),
         WithdrawalSettler(resources),
+        *archivers(settings, resources.command_log, resources.event_log, store),
         credentials,
         order,
         market_data,

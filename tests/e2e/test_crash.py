@@ -38,6 +38,7 @@ STACK_PARTS = [
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
+    "archive",
 ]
 
 
