@@ -69,10 +69,13 @@ class Snapshots:
                 return from_rows(rows, engine)
         return None
 
-    async def drop_after(self, next_command_offset: int) -> list[str]:
-        """Forget snapshots that are ahead of a command log which ends there; returns their keys."""
-        end = f"{self._prefix}{next_command_offset:020d}-{'9' * 20}"
-        ahead = [key for key in await self._keys() if key > end]
+    async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
+        """Forget snapshots that are ahead of logs which end there; returns their keys."""
+        ahead = []
+        for key in await self._keys():
+            offset_text, _, seq_text = key.removeprefix(self._prefix).partition("-")
+            if int(offset_text) > commands_end or int(seq_text) > seq:
+                ahead.append(key)
         for key in ahead:
             await self._store.delete(key)
         return ahead
