@@ -82,13 +82,13 @@ class RebuildSteps:
         settings = self._settings
         self._steps("the logs, from the archive ...")
         async with open_object_store(settings) as store, contextlib.AsyncExitStack() as stack:
-            restorers: list[LogRestorer] = []
-            for name in ("commands", "events"):
-                restorers.append(await self._restorer(name))
-                stack.push_async_callback(restorers[-1].close)
+            commands = await self._restorer("commands")
+            stack.push_async_callback(commands.close)
+            events = await self._restorer("events")
+            stack.push_async_callback(events.close)
             bars = {name: self._bar(f"{name}, by record") for name in ("commands", "events")}
             restored = await restore(
-                store, settings.shard, *restorers, lambda name, count: bars[name](count, count)
+                store, settings.shard, commands, events, lambda name, count: bars[name](count, count)
             )
         self._steps(f"restored: {restored.commands_end} command records, {restored.events_end} event records")
         if restored.events_left_out:
