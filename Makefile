@@ -13,6 +13,9 @@ RPS ?= 500
 DURATION ?= 120
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
+# What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
+MODE ?=
+FROM ?= log
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -34,7 +37,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack loadtest bench determinism lock clean help
+.PHONY: setup lint format type test run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -69,7 +72,7 @@ test: lint ## All checks, then every test, against real servers
 	$(BIN)/python -m pytest $(ARGS)
 
 run stack: export PORT := $(PORT)
-run stack: export DATA_DIR := $(DATA_DIR)
+run stack rebuild: export DATA_DIR := $(DATA_DIR)
 ifdef MARKET_MAKER
 run stack: export MARKET_MAKER := $(MARKET_MAKER)
 endif
@@ -82,6 +85,9 @@ run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR
 
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
 	@exec $(BIN)/python -m exchange.local stack
+
+rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
+	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)"
 
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)

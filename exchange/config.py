@@ -60,6 +60,17 @@ class Settings(BaseSettings):
     operator_public_key: str = ""
     lease_duration_ms: int = 3_000
 
+    # Where snapshots and the archive are kept: "folder:<path>", "s3://bucket/prefix", "" for data_dir.
+    object_store: str = ""
+    object_store_deadline_ms: int = 60_000
+    # "" for Amazon's own.
+    s3_endpoint_url: str = ""
+    # "" for the bucket's own key.
+    s3_kms_key_id: str = ""
+    # A segment of the archive is closed when it has this size, or its first record this age.
+    archive_segment_size_bytes: int = 8 * 1024 * 1024
+    archive_segment_age_ms: int = 60_000
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment. Raises SettingsError on a name or value that is not understood."""

@@ -3,6 +3,7 @@
 Adapters under `exchange.adapters` implement them; only a process's main module picks one.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "LogError",
     "LogReader",
     "LogRecord",
+    "LogRestorer",
     "LogTimeoutError",
     "LogWriter",
     "ObjectStore",
@@ -77,6 +79,22 @@ class Log(Protocol):
 
     async def last(self) -> LogRecord | None:
         """The newest record, None for an empty log."""
+        ...
+
+
+class LogRestorer(Protocol):
+    """Fills a fresh log with records as they once were; nobody else reads or writes it meanwhile."""
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Append with the records' own offsets and time stamps; they go on without a gap. Raises LogError."""
+        ...
+
+    async def finish(self) -> None:
+        """Make the log usable: from now on it stamps records itself. Raises LogError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go. A log that was not finished cannot be used, but restored anew."""
         ...
 
 

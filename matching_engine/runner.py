@@ -26,14 +26,14 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
 from exchange.event_tail import ChainError
-from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
-from matching_engine.snapshots import FolderSnapshots, Snapshot, capture
+from matching_engine.snapshots import Snapshot, Snapshots, capture
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -59,6 +59,7 @@ _published_seq = Gauge("exchange_engine_published_seq", "Seq of the newest event
 _leading = Gauge("exchange_engine_leading", "1 while this engine publishes, 0 while it stands by")
 _epoch = Gauge("exchange_engine_epoch", "How many leaders there have been")
 _snapshot_time = Gauge("exchange_engine_snapshot_timestamp_seconds", "When the last snapshot was taken")
+_snapshot_failures = Counter("exchange_engine_snapshot_failures_total", "Snapshots that were not stored")
 _commands_per_record = Histogram(
     "exchange_engine_commands_per_gulp", "Commands in one gulp", buckets=(1, 2, 5, 10, 50, 200, 1_000)
 )
@@ -86,7 +87,7 @@ class EngineRunner:
         self,
         command_log: Log,
         event_log: Log,
-        snapshots: FolderSnapshots,
+        snapshots: Snapshots,
         *,
         shard_number: int,
         snapshot_every_commands: int,
@@ -368,9 +369,15 @@ class EngineRunner:
         # memory would be missing from the log for ever.
         while self.outbox.published_seq < snapshot.seq:  # noqa: ASYNC110  the outbox is pure
             await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
-        await self._snapshots.store(snapshot)
+        try:
+            await self._snapshots.store(snapshot)
+        except ObjectStoreError as error:
+            # Trading goes on: the logs hold everything, a start only takes longer.
+            _snapshot_failures.inc()
+            logger.error("the snapshot at seq %d was not stored: %s", snapshot.seq, error)
+            return
         _snapshot_time.set_to_current_time()
-        logger.info("wrote %s", snapshot.name)
+        logger.info("wrote the snapshot at seq %d", snapshot.seq)
 
 
 def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:

@@ -1,24 +1,24 @@
-"""Snapshots in a folder: written once under a new name, read back before they count, three kept."""
+"""Snapshots in an object store: written once under a new key, read back before they count, three kept."""
 
 import asyncio
 import hashlib
 import logging
-import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from exchange.ports import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import from_rows, to_rows
+from matching_engine.core.state import FORMAT, from_rows, to_rows
 
-__all__ = ["FolderSnapshots", "Snapshot", "capture", "state_bytes", "state_hash"]
+__all__ = ["Snapshot", "Snapshots", "capture", "state_bytes", "state_hash"]
 
 logger = logging.getLogger(__name__)
-_KEPT = 3
-_MAGIC = b"EXSNAP01"
-_HASH_SIZE_BYTES = 32
+_KEPT: Final = 3
+_NAME: Final = "snapshot-"
+_MAGIC: Final = b"EXSNAP01"
+_HASH_SIZE_BYTES: Final = 32
 
 
 def state_bytes(shard: Shard) -> bytes:
@@ -32,73 +32,95 @@ def state_hash(shard: Shard) -> str:
 
 
 class Snapshot(NamedTuple):
-    """A state at one moment, as canonical bytes, not written yet."""
+    """A state at one moment, copied into rows, not written yet."""
 
-    name: str
+    next_command_offset: int
     seq: int
-    body: bytes
+    rows: list[Any]
 
 
 def capture(shard: Shard) -> Snapshot:
     """Copy the present state."""
-    name = f"snapshot-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
-    return Snapshot(name, shard.engine.seq, state_bytes(shard))
+    return Snapshot(shard.next_command_offset, shard.engine.seq, to_rows(shard))
 
 
-class FolderSnapshots:
-    """A snapshot store in a folder of the file system."""
+class Snapshots:
+    """One shard's snapshots, below `prefix`: "" or text that ends with a slash.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    A leader and a standby may share them: equal places in the log give equal keys and equal bytes.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str = "") -> None:
+        self._store = store
+        self._prefix = prefix + _NAME
 
     async def store(self, snapshot: Snapshot) -> None:
-        """Write a captured state. Raises OSError."""
-        await asyncio.to_thread(self._write, snapshot.name, snapshot.body)
+        """Keep a captured state. Raises ObjectStoreError."""
+        key = f"{self._prefix}{snapshot.next_command_offset:020d}-{snapshot.seq:020d}"
+        data = await asyncio.to_thread(_packed, snapshot.rows)
+        # A taken key is no failure by itself: the same state may have been written by another engine.
+        await self._store.put(key, data)
+        if await self._store.get(key) != data:
+            raise ObjectStoreError(f"snapshot {key} reads back differently")
+        await self._drop_all_but_newest()
 
     async def load_newest(self, engine: Engine) -> Shard | None:
-        """Load the newest whole snapshot into an empty engine; None when there is none."""
-        bodies = await asyncio.to_thread(self._whole_bodies)
-        return from_rows(msgspec.msgpack.decode(bodies[0]), engine) if bodies else None
+        """Load the newest whole snapshot into an empty engine; None when there is none.
 
-    def _write(self, name: str, body: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / name
-        data = _MAGIC + hashlib.sha256(body).digest() + body
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if _body_of(partial) != body:
-            raise OSError(f"snapshot {name} reads back differently")
-        partial.rename(path)
-        directory = os.open(self._folder, os.O_RDONLY)
+        A torn one, or one of another version's format, is passed over with a warning: the logs hold
+        everything, so an older one only takes longer. Raises ObjectStoreError, UnknownRulesError.
+        """
+        for key in await self._keys():
+            rows = await self._rows_of(key)
+            if rows is not None:
+                return from_rows(rows, engine)
+        return None
+
+    async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
+        """Forget snapshots that are ahead of logs which end there; returns their keys."""
+        ahead = []
+        for key in await self._keys():
+            offset_text, _, seq_text = key.removeprefix(self._prefix).partition("-")
+            if int(offset_text) > commands_end or int(seq_text) > seq:
+                ahead.append(key)
+        for key in ahead:
+            await self._store.delete(key)
+        return ahead
+
+    async def _rows_of(self, key: str) -> list[Any] | None:
+        """The state in one snapshot, None when it cannot be used."""
+        data = await self._store.get(key)
+        rows = None if data is None else await asyncio.to_thread(_unpacked, data)
+        if rows is None:
+            logger.warning("snapshot %s is torn; taking the one before", key)
+        elif rows[0] != FORMAT:
+            logger.warning("snapshot %s has format %s, not %d; taking the one before", key, rows[0], FORMAT)
+            return None
+        return rows
+
+    async def _keys(self) -> list[str]:
+        """Newest first."""
+        return sorted(await self._store.keys(self._prefix), reverse=True)
+
+    async def _drop_all_but_newest(self) -> None:
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        for old in self._paths()[_KEPT:]:
-            old.unlink(missing_ok=True)
-
-    def _paths(self) -> list[Path]:
-        """Snapshots, newest first."""
-        found = [p for p in self._folder.glob("snapshot-*") if p.suffix != ".partial"]
-        return sorted(found, reverse=True)
-
-    def _whole_bodies(self) -> list[bytes]:
-        for path in self._paths():
-            body = _body_of(path)
-            if body is not None:
-                return [body]
-            logger.warning("snapshot %s is torn; taking the one before", path.name)
-        return []
+            for key in (await self._keys())[_KEPT:]:
+                await self._store.delete(key)
+        except ObjectStoreError as error:
+            # The new one counts all the same; the next one tries again.
+            logger.warning("old snapshots cannot be removed: %s", error)
 
 
-def _body_of(path: Path) -> bytes | None:
-    """The body of a whole snapshot, None of a torn one."""
-    data = path.read_bytes()
+def _packed(rows: list[Any]) -> bytes:
+    body = msgspec.msgpack.encode(rows)
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def _unpacked(data: bytes) -> list[Any] | None:
+    """The rows of a whole snapshot, None of a torn one."""
     start = len(_MAGIC) + _HASH_SIZE_BYTES
     body = data[start:]
     if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(body).digest():
         return None
-    return body
+    rows: list[Any] = msgspec.msgpack.decode(body)
+    return rows

@@ -38,6 +38,7 @@ _SERVICES = (
     ("projections-ledger", ("services.projections.main", "ledger")),
     ("projections-book", ("services.projections.main", "book")),
     ("projections-withdrawals", ("services.projections.main", "withdrawals")),
+    ("archive", ("services.archive.main",)),
     ("order", ("services.order.main",)),
     ("market-data", ("services.market_data.main",)),
     ("user", ("services.user.main",)),

@@ -40,6 +40,7 @@ _BUILD_EXPIRY_S: Final = 300
 _RETIRED_EXPIRY_S: Final = 60
 _LEVELS_PER_COMMAND_MAX: Final = 1_000
 _READ_ATTEMPTS: Final = 3
+_KEYS_PER_SCAN: Final = 500
 _PARTS: Final = ("meta", "bids", "bid_prices", "asks", "ask_prices")
 
 # KEYS: current, then _PARTS of one generation.
@@ -180,6 +181,12 @@ class BookCache:
             _SWAP, len(all_keys), *all_keys, generation, old_name, str(_RETIRED_EXPIRY_S)
         )
         return generation if swapped else None
+
+    async def clear(self) -> None:
+        """Forget every book of every market; nothing else in the cache."""
+        found = [key async for key in self._client.scan_iter(match="book:*", count=_KEYS_PER_SCAN)]
+        for first in range(0, len(found), _KEYS_PER_SCAN):
+            await self._client.unlink(*found[first : first + _KEYS_PER_SCAN])
 
     async def current(self, symbol: str) -> BookPointer | None:
         """Which generation readers see, and where it stands; None when there is no book."""

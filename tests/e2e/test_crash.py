@@ -39,6 +39,7 @@ STACK_PARTS = [
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
+    "archive",
 ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.file_log import FileLog
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.memory_log import MemoryLog
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import LeaderElected, Malformed
@@ -16,7 +17,7 @@ from exchange.event_tail import ChainError
 from exchange.ports import Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots, state_hash
+from matching_engine.snapshots import Snapshots, state_hash
 
 SEED = 11
 COMMANDS = 400
@@ -42,7 +43,7 @@ class Place:
         return EngineRunner(
             self.command_log,
             self.event_log,
-            FolderSnapshots(self.folder / "snapshots"),
+            Snapshots(FolderStore(self.folder / "snapshots")),
             shard_number=0,
             snapshot_every_commands=snapshot_every_commands,
         )

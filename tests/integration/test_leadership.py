@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.file_lease import FileLease
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.adapters.memory_log import MemoryLog
@@ -20,7 +21,7 @@ from loadtest.bench.workload import Mischief
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
 from matching_engine.runner import DeposedError, EngineRunner, Role
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 
 pytestmark = pytest.mark.integration
 
@@ -109,7 +110,7 @@ class Place:
         return EngineRunner(
             self.command_log,
             self.event_log,
-            FolderSnapshots(self.folder / "snapshots"),
+            Snapshots(FolderStore(self.folder / "snapshots")),
             shard_number=0,
             snapshot_every_commands=snapshot_every_commands,
             elector=elector(self.lease, name, self.clock),
@@ -244,7 +245,7 @@ async def test_two_leaders_at_once_write_one_history(tmp_path: Path) -> None:
         EngineRunner(
             place.command_log,
             place.event_log,
-            FolderSnapshots(tmp_path / name),
+            Snapshots(FolderStore(tmp_path / name)),
             shard_number=0,
             snapshot_every_commands=10**9,
         )
@@ -290,7 +291,7 @@ async def outcomes_of(place: Place) -> list[CommandOutcome]:
     engine = EngineRunner(
         place.command_log,
         place.event_log,
-        FolderSnapshots(place.folder / "unused"),
+        Snapshots(FolderStore(place.folder / "unused")),
         shard_number=0,
         snapshot_every_commands=10**9,
     )

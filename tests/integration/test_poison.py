@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.memory_log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events, encode_commands
@@ -16,7 +17,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError
 from matching_engine.poison import PoisonNotes, PoisonWatch, sign_skip
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 
 POISONED_DEPOSIT = 987_654
 OPERATOR, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -48,7 +49,7 @@ class Place:
         return EngineRunner(
             self.command_log,
             self.event_log,
-            FolderSnapshots(self.folder / "snapshots"),
+            Snapshots(FolderStore(self.folder / "snapshots")),
             shard_number=0,
             snapshot_every_commands=10**9,
             poison=PoisonWatch(PoisonNotes(self.folder / "poison.json"), OPERATOR.public_key()),

@@ -25,6 +25,7 @@ OURS = {
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
+    "archive",
     "order",
     "market-data",
     "user",
@@ -50,7 +51,7 @@ def command(service: str) -> list[str]:
 
 
 def settings_of(text: str) -> set[str]:
-    return set(re.findall(r"\b(EXCHANGE_[A-Z_]+)", text))
+    return set(re.findall(r"\b(EXCHANGE_[A-Z0-9_]+)", text))
 
 
 def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:

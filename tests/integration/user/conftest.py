@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
@@ -20,7 +21,7 @@ from exchange.contracts.commands import Command
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 from services.migrations import migrate
 from services.projections.ledger import LedgerProjection
 from services.user.api import create_app
@@ -146,7 +147,7 @@ async def exchange(resources: Resources, tmp_path: Path) -> AsyncIterator[Exchan
     engine = EngineRunner(
         resources.command_log,
         resources.event_log,
-        FolderSnapshots(tmp_path / "snapshots"),
+        Snapshots(FolderStore(tmp_path / "snapshots")),
         shard_number=0,
         snapshot_every_commands=1_000_000,
     )
