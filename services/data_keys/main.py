@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from exchange.adapters.deployed import deployed_resources
 from exchange.config import Settings, SettingsError
@@ -15,6 +16,8 @@ from exchange.connections import CONNECTION_ERRORS
 from exchange.key_ring import KeyRing, KeyRingError
 
 __all__ = ["rotate", "run"]
+
+_FAILURES: Final[tuple[type[BaseException], ...]] = (KeyRingError, SettingsError, *CONNECTION_ERRORS)
 
 
 async def rotate(settings: Settings) -> int:
@@ -30,7 +33,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     parser.parse_args(arguments)
     try:
         version = asyncio.run(rotate(Settings.load()))
-    except (KeyRingError, SettingsError, *CONNECTION_ERRORS) as error:
+    except _FAILURES as error:
         print(f"data keys: {error or type(error).__name__}", file=sys.stderr)
         return 1
     print(f"new secrets are sealed with data key {version}")
