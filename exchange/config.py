@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     withdrawal_address_delay_s: int = 86_400
     # Per user and asset within 24 hours. Amounts in whole units; "*" is every asset that has no entry,
     # and without it such an asset cannot be withdrawn.
-    withdrawal_count_24h_max: int = 20
-    withdrawal_amounts_24h_max: str = "BTC=10,ETH=200,BNB=2000,*=500000"
+    withdrawal_daily_count_max: int = 20
+    withdrawal_daily_amounts_max: str = "BTC=10,ETH=200,BNB=2000,*=500000"
     # No withdrawals unless the auditor has said lately that all is well; never while it says otherwise.
     auditor_required: bool = True
     # auto, compiled or interpreted (matching_engine/build.py).

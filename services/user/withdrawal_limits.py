@@ -21,7 +21,7 @@ class WithdrawalLimits(NamedTuple):
     @classmethod
     def of(cls, settings: Settings) -> "WithdrawalLimits":
         """The limits of the settings. Raises SettingsError."""
-        return cls(settings.withdrawal_count_24h_max, parse_amounts(settings.withdrawal_amounts_24h_max))
+        return cls(settings.withdrawal_daily_count_max, parse_amounts(settings.withdrawal_daily_amounts_max))
 
     def amount_atoms_max(self, code: str, decimals: int) -> int:
         """The most of an asset; 0 when it has no limit of its own and there is none for all others."""
@@ -35,6 +35,6 @@ def parse_amounts(text: str) -> dict[str, int]:
         code, equals, units = entry.partition("=")
         is_number = units.isascii() and units.isdigit() and len(units) <= _UNITS_LENGTH_MAX
         if not equals or not code or not is_number or code in found:
-            raise SettingsError(f"withdrawal_amounts_24h_max: {entry!r} is no ASSET=UNITS, or stands twice")
+            raise SettingsError(f"withdrawal_daily_amounts_max: {entry!r} is no ASSET=UNITS, or stands twice")
         found[code] = int(units)
     return found

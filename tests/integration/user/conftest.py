@@ -81,8 +81,8 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
         faucet=True,
         rate_limits=False,
         withdrawal_allow_list=False,
-        withdrawal_count_24h_max=1_000_000,
-        withdrawal_amounts_24h_max="*=1000000000",
+        withdrawal_daily_count_max=1_000_000,
+        withdrawal_daily_amounts_max="*=1000000000",
         auditor_required=False,
     )
 

@@ -26,8 +26,8 @@ DAY_MS = 86_400_000
 async def strict(exchange: Exchange, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a replica with the production settings, but for `changes`."""
     fields = (
-        "withdrawal_allow_list", "withdrawal_address_delay_s", "withdrawal_count_24h_max",
-        "withdrawal_amounts_24h_max", "auditor_required",
+        "withdrawal_allow_list", "withdrawal_address_delay_s", "withdrawal_daily_count_max",
+        "withdrawal_daily_amounts_max", "auditor_required",
     )  # fmt: skip
     production = {name: Settings.model_fields[name].default for name in fields}
     settings = exchange.resources.settings.model_copy(
@@ -142,7 +142,7 @@ async def test_an_address_id_that_is_none_is_refused(exchange: Exchange, path: s
 
 async def test_no_more_than_the_days_count_leaves_even_when_asked_for_at_once(exchange: Exchange) -> None:
     person, other = await funded(exchange), await funded(exchange)
-    async with strict(exchange, withdrawal_allow_list=False, withdrawal_count_24h_max=3) as client:
+    async with strict(exchange, withdrawal_allow_list=False, withdrawal_daily_count_max=3) as client:
         answers = await asyncio.gather(*(withdraw(client, person) for _ in range(8)))
         assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 5
         for answer in answers:
@@ -159,7 +159,7 @@ async def test_no_more_than_the_days_count_leaves_even_when_asked_for_at_once(ex
 
 async def test_no_more_than_the_days_amount_leaves(exchange: Exchange) -> None:
     person = await funded(exchange)
-    changes = {"withdrawal_allow_list": False, "withdrawal_amounts_24h_max": "USDT=100"}
+    changes = {"withdrawal_allow_list": False, "withdrawal_daily_amounts_max": "USDT=100"}
     async with strict(exchange, **changes) as client:
         assert (await withdraw(client, person, "60.5")).status_code == 202
         refused = await withdraw(client, person, "39.50000001")
@@ -173,7 +173,7 @@ async def test_no_more_than_the_days_amount_leaves(exchange: Exchange) -> None:
 
 async def test_what_the_engine_refused_does_not_count(exchange: Exchange) -> None:
     person = await funded(exchange)
-    changes = {"withdrawal_allow_list": False, "withdrawal_count_24h_max": 1}
+    changes = {"withdrawal_allow_list": False, "withdrawal_daily_count_max": 1}
     async with strict(exchange, **changes) as client:
         for _ in range(3):
             assert_problem(await withdraw(client, person, "2000"), 409)
