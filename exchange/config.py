@@ -46,11 +46,25 @@ class Settings(BaseSettings):
     body_size_bytes_max: int = 16_384
     request_deadline_ms: int = 15_000
 
-    # 32 bytes as hex, or a path to a file that holds them; made on first use in local modes.
+    # The file with the key that wraps the data keys; made on first use. Not used when kms_key_id is set.
     secret_key_file: Path = Path(".data/secret.key")
+    # Id, alias or ARN of a symmetric key in AWS KMS; region and credentials come from AWS's own variables.
+    kms_key_id: str = ""
+    kms_deadline_ms: int = 5_000
     session_lifetime_s: int = 86_400
     faucet: bool = False
     rate_limits: bool = True
+    # Strict-Transport-Security on every answer: only where clients come by TLS and by nothing else.
+    hsts: bool = False
+    # Withdrawals go only to addresses that their owner listed at least so long ago.
+    withdrawal_allow_list: bool = True
+    withdrawal_address_delay_s: int = 86_400
+    # Per user and asset within 24 hours. Amounts in whole units; "*" is every asset that has no entry,
+    # and without it such an asset cannot be withdrawn.
+    withdrawal_daily_count_max: int = 20
+    withdrawal_daily_amounts_max: str = "BTC=10,ETH=200,BNB=2000,*=500000"
+    # No withdrawals unless the auditor has said lately that all is well; never while it says otherwise.
+    auditor_required: bool = True
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000

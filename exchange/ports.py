@@ -3,10 +3,12 @@
 Adapters under `exchange.adapters` implement them; only a process's main module picks one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = [
+    "KeyWrapError",
+    "KeyWrapper",
     "Lease",
     "LeaseError",
     "LeaseRecord",
@@ -143,4 +145,23 @@ class ObjectStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Forget an object, if it is there. Raises ObjectStoreError."""
+        ...
+
+
+class KeyWrapError(Exception):
+    """The key-encryption key is missing, refused or another one, or its keeper did not answer in time."""
+
+
+class KeyWrapper(Protocol):
+    """Encrypts data keys under a key that stays with its keeper: a file, or a key management service.
+
+    `context` is not secret; what was wrapped with one context does not unwrap with another.
+    """
+
+    async def wrap(self, data_key: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the wrapped form of 32 bytes. Raises KeyWrapError."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Undo `wrap`. Raises KeyWrapError."""
         ...

@@ -14,11 +14,17 @@ import uvicorn
 import uvloop
 
 from exchange.config import Settings, SettingsError
+from exchange.http_defence import BoundedHttpProtocol, WithPagePolicy, answer_headers
 from exchange.service import Component, run_components
 
 __all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
 
 logger = logging.getLogger(__name__)
+# At DEBUG, or even INFO, they write down what passes through them: parameters, frames, the bodies that go
+# to a key management service, which hold data keys.
+_QUIET_LIBRARIES = (
+    "aiokafka", "asyncio", "boto3", "botocore", "httpcore", "httpx", "urllib3", "uvicorn", "websockets",
+)  # fmt: skip
 _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75
@@ -31,8 +37,8 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -64,13 +70,16 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: Any, listener: socket.socket, trusted_proxies: str = "") -> None:
+    def __init__(
+        self, app: Any, listener: socket.socket, trusted_proxies: str = "", *, hsts: bool = False
+    ) -> None:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                app,
+                WithPagePolicy(app),
                 loop="none",
-                http="httptools",
+                http=BoundedHttpProtocol,
+                headers=answer_headers(hsts=hsts),
                 ws="websockets-sansio",
                 lifespan="off",
                 access_log=False,
@@ -117,7 +126,7 @@ async def serve(app: Any, components: Sequence[Component], settings: Settings) -
 
     The port opens first, so that probes get an answer while the components recover.
     """
-    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies)
+    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies, hsts=settings.hsts)
     await run_components([server, *components])
 
 

@@ -25,6 +25,8 @@ __all__ = ["RestApi", "invalid_time_unit", "json_bytes"]
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+# Answers hold balances and orders.
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _CLOSE: Final = (b"connection", b"close")
 _UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
@@ -77,7 +79,7 @@ class RestApi:
         started = time.perf_counter()
         client = scope.get("client")
         client_ip = client[0] if client else ""
-        headers: list[tuple[bytes, bytes]] = [_JSON]
+        headers: list[tuple[bytes, bytes]] = [_JSON, _NO_STORE]
         name = "unknown"
         try:
             endpoint = self._find(scope["path"], scope["method"])

@@ -10,7 +10,12 @@ import pytest
 from exchange.local.options import LocalOptions
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
 FOLDERS = "docs|exchange|infra|loadtest|matching_engine|services|tests"
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.folder_store import FolderStore
+from exchange.adapters.key_file import FileKeyWrapper
 from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
@@ -80,6 +81,10 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
         secret_key_file=tmp_path / "secret.key",
         faucet=True,
         rate_limits=False,
+        withdrawal_allow_list=False,
+        withdrawal_daily_count_max=1_000_000,
+        withdrawal_daily_amounts_max="*=1000000000",
+        auditor_required=False,
     )
 
 
@@ -89,7 +94,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     cache = open_cache(settings)
     async with database.acquire() as connection:
         await migrate(connection)
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    wrapper = FileKeyWrapper(settings.secret_key_file)
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
     await cache.aclose()
     await close_pool(database, 5_000)
 
