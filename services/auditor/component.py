@@ -38,8 +38,9 @@ HEARTBEAT_EVERY_S: Final = 5.0
 # A loop that has not come round for so long gets no heartbeat: it does not audit.
 STUCK_S: Final = 30.0
 COMPARE_EVERY_S: Final = 10.0
-# While stores are compared nothing is audited, so at most this part of the time goes there.
-COMPARE_SHARE: Final = 20
+# While stores are compared nothing is audited: one that takes long is followed by so many times its length.
+COMPARE_LONG_S: Final = 0.5
+COMPARE_PAUSES: Final = 20
 # So long may a store be behind, or away, before /readyz says so.
 COMPARED_AGE_S_MAX: Final = 60.0
 LAG_EVERY_S: Final = 10.0
@@ -193,7 +194,8 @@ class Auditor:
         if self._problem is None and now >= self._compare_at:
             breaches = [b for comparison in self._comparisons for b in await self._compare(comparison)]
             took_s = asyncio.get_running_loop().time() - now
-            self._compare_at = now + max(self._compare_every_s, COMPARE_SHARE * took_s)
+            pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
+            self._compare_at = now + max(self._compare_every_s, pause_s)
             return breaches
         return ()
 
