@@ -17,6 +17,7 @@ from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.archive.component import archivers
+from services.auditor.component import Auditor
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
 from services.order.api import create_app as create_order_app
@@ -77,6 +78,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         order,
         market_data,
         user,
+        Auditor(resources),
     ]
     whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
     apps: dict[str, ASGIApp] = {

@@ -42,6 +42,7 @@ _SERVICES = (
     ("order", ("services.order.main",)),
     ("market-data", ("services.market_data.main",)),
     ("user", ("services.user.main",)),
+    ("auditor", ("services.auditor.main",)),
 )
 
 

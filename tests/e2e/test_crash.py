@@ -40,6 +40,7 @@ STACK_PARTS = [
     "projections-book",
     "projections-withdrawals",
     "archive",
+    "auditor",
 ]
 
 

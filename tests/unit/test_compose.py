@@ -29,6 +29,7 @@ OURS = {
     "order",
     "market-data",
     "user",
+    "auditor",
 }
 
 
