@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 _CLOSE: Final = (b"connection", b"close")
+_RETRY_SOON: Final = (b"retry-after", b"1")
 _UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 
@@ -88,6 +89,8 @@ class RestApi:
             _errors.labels(name, str(error.code)).inc()
             if status in (408, 413):
                 headers.append(_CLOSE)
+            elif status == 503:
+                headers.append(_RETRY_SOON)
         except _Gone:
             return
         except Exception:
