@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvloop
 
 from exchange.config import Settings, SettingsError
+from exchange.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.service import Component, run_components
 
 __all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
@@ -23,6 +25,10 @@ _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75
 _CONNECTIONS_MAX = 12_000
+# Descriptors for all that is no client: logs, files, databases.
+_DESCRIPTORS_RESERVED = 512
+# A bound on what the kernel keeps for a client that does not read; it would take megabytes.
+_SEND_BUFFER_SIZE_BYTES = 262_144
 _WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = 65_536
 
 
@@ -33,12 +39,16 @@ def configure_logging(level: str) -> None:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # Its lines of information show paths, and with them listen keys; its warnings are any client's to write.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port before anything else is started. Raises OSError with the reason in words."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_SIZE_BYTES)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
@@ -49,6 +59,21 @@ def bind(host: str, port: int) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as we may have: many systems start with 1,024, which is few for sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _connections_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _CONNECTIONS_MAX
+    return max(64, min(_CONNECTIONS_MAX, soft - _DESCRIPTORS_RESERVED))
 
 
 class _Server(uvicorn.Server):
@@ -64,14 +89,21 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: Any, listener: socket.socket, trusted_proxies: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        listener: socket.socket,
+        trusted_proxies: str = "",
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         self._listener = listener
+        http, websocket = guarded_protocols(limits or ConnectionLimits())
         self._server = _Server(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
-                ws="websockets-sansio",
+                http=cast(Any, http),
+                ws=cast(Any, websocket),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -79,7 +111,7 @@ class HttpServer:
                 ws_max_size=_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX,
                 ws_ping_interval=20.0,
                 ws_ping_timeout=60.0,
-                limit_concurrency=_CONNECTIONS_MAX,
+                limit_concurrency=_connections_max(),
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_SHUTDOWN_DEADLINE_S,
                 server_header=False,
@@ -138,6 +170,7 @@ def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
 
     Whatever it raises is logged, and makes the exit code 1.
     """
+    _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signal(main))
 

@@ -74,7 +74,10 @@ class RestApi:
         self._durations = {name: _duration.labels(name) for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; there are no WebSockets here."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         started = time.perf_counter()
         client = scope.get("client")
         client_ip = client[0] if client else ""
