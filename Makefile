@@ -13,6 +13,8 @@ RPS ?= 500
 DURATION ?= 120
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
+SECONDS ?= 60
+MINUTES ?= 30
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -34,7 +36,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack loadtest bench determinism lock clean help
+.PHONY: setup lint format type test fuzz soak run stack loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -82,6 +84,12 @@ run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR
 
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
 	@exec $(BIN)/python -m exchange.local stack
+
+fuzz: setup ## Fuzz every decoder for SECONDS (60) each
+	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
