@@ -5,14 +5,17 @@ import contextlib
 import logging
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
 import uvloop
+from prometheus_client import Gauge
 
 from exchange.config import Settings, SettingsError
 from exchange.connection_guard import ConnectionLimits, guarded_protocols
@@ -21,6 +24,7 @@ from exchange.service import Component, run_components
 __all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
 
 logger = logging.getLogger(__name__)
+_disk_free = Gauge("exchange_disk_free_ratio", "Free part of the disk with the data folder, 0 to 1")
 _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75
@@ -162,7 +166,16 @@ def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
         return 2
     configure_logging(settings.log_level)
     logger.info("settings %s", settings.model_dump(mode="json"))
+    _disk_free.set_function(lambda: _free_part(settings.data_dir))
     return run_until_signal(main(settings))
+
+
+def _free_part(folder: Path) -> float:
+    """How much of a folder's disk is free; the folder may not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return usage.free / usage.total
 
 
 def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
