@@ -16,6 +16,8 @@ REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
 FROM ?= log
+SECONDS ?= 60
+MINUTES ?= 30
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -37,7 +39,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test fuzz soak run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -88,6 +90,12 @@ stack: setup ## Every service its own process, with Kafka and nginx, on PORT (80
 
 rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
 	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)"
+
+fuzz: setup ## Fuzz every decoder for SECONDS (60) each
+	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)

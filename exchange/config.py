@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     command_tick_ms: int = 2
     command_deadline_ms: int = 10_000
     commands_waiting_max: int = 10_000
+    # An order that would wait longer for its decision is refused with -1008; a cancel after four times this.
+    command_wait_max_ms: int = 1_000
     log_deadline_ms: int = 8_000
     database_deadline_ms: int = 5_000
     cache_deadline_ms: int = 2_000

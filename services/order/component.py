@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import asyncpg
@@ -45,10 +45,16 @@ class OrderService:
 
     name = "order"
 
-    def __init__(self, resources: Resources, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        credentials: Credentials,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         settings = resources.settings
         self._resources = resources
         self._settings = settings
+        self._monotonic_s = monotonic_s
         self.view = AccountView()
         self.gateway: CommandGateway | None = None
         self.hub: UserDataHub | None = None
@@ -99,6 +105,9 @@ class OrderService:
             tick_ms=self._settings.command_tick_ms,
             deadline_ms=self._settings.command_deadline_ms,
             waiting_max=self._settings.commands_waiting_max,
+            wait_max_ms=self._settings.command_wait_max_ms,
+            sender=self.name,
+            clock_s=self._monotonic_s,
         )
         await self._catch_up()
         self._problems["log"] = None

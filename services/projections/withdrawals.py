@@ -99,6 +99,7 @@ class WithdrawalSettler:
                 self._writer,
                 tick_ms=self._settings.command_tick_ms,
                 deadline_ms=self._settings.command_deadline_ms,
+                sender=self.name,
             )
         self._problem = None
 

@@ -123,6 +123,8 @@ class UserService:
             tick_ms=settings.command_tick_ms,
             deadline_ms=settings.command_deadline_ms,
             waiting_max=settings.commands_waiting_max,
+            wait_max_ms=settings.command_wait_max_ms,
+            sender=self.name,
         )
         self._transfers = Transfers(
             self._gateway,

@@ -1,11 +1,10 @@
-"""What every answer carries, and what a request's head must keep to, on a real socket."""
+"""What every answer carries, on a real socket (the bounds of requests: test_connection_guard.py)."""
 
 import asyncio
 
 import httpx
 import pytest
 
-from exchange import http_defence
 from exchange.local.servers import free_port
 from exchange.process import HttpServer, bind
 from services.projections.main import create_app
@@ -74,36 +73,6 @@ async def talk(exchange: Exchange, *parts: bytes, wait_s: float = 5.0) -> bytes:
         return b""
     finally:
         writer.close()
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 40_000 + b"\r\n\r\n"],
-        [b"GET /?" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"],
-        [b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: a\r\n" * 101 + b"\r\n"],
-        [b"GET / HTTP/1.1\r\nHost: x\r\nA: ", *[b"a" * 1_000] * 40],
-        [b"GET / HTTP/1.1\r\nHost: x\r\n", *[b"A: a\r\n" * 100] * 80],
-    ],
-    ids=["one header", "target", "many headers", "an endless header", "endless headers"],
-)
-async def test_a_head_that_is_too_large_is_refused_before_it_is_complete(
-    exchange: Exchange, parts: list[bytes]
-) -> None:
-    answer = await talk(exchange, *parts)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
-    if answer:
-        assert b"nosniff" in answer
-    assert (await exchange.client.get("/api/v3/ping")).status_code == 200
-
-
-@pytest.mark.parametrize("parts", [[], [b"GET / HTTP/1.1\r\n"], [b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /"]])
-async def test_a_head_that_does_not_come_is_not_waited_for(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, parts: list[bytes]
-) -> None:
-    monkeypatch.setattr(http_defence, "HEAD_DEADLINE_S", 0.3)
-    await talk(exchange, *parts)
-    assert (await exchange.client.get("/api/v3/ping")).status_code == 200
 
 
 async def test_a_head_in_pieces_is_taken(exchange: Exchange) -> None:
