@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-__all__ = ["PROCESS", "Process", "SimulatedLoop"]
+__all__ = ["PROCESS", "Process", "SimulatedLoop", "patched"]
 
 _STEP_S_MAX = 20e-6
 """What one callback may cost, so that no busy loop stands still in time."""

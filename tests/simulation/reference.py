@@ -42,6 +42,7 @@ class Reference:
         self.model = Model()
         self.records: list[LogRecord] = []
         self.published_seq = 0
+        self._time_ms = 0
         self.by_command: dict[int, list[CommandOutcome]] = {}
         self._hashes: list[bytes] = [EMPTY_CHAIN_HASH]
         self._seqs: list[int] = [0]
@@ -57,6 +58,8 @@ class Reference:
         self.records.append(record)
         for outcome in self.shard.apply_record(record.offset, record.timestamp_ms, record.value):
             self.model.apply(outcome)
+            require(outcome.time_ms >= self._time_ms, "the engine's clock goes back")
+            self._time_ms = outcome.time_ms
             self.by_command.setdefault(outcome.command_id, []).append(outcome)
             self._hashes += [recorded.hash for recorded in outcome.events]
             self._seqs.append(outcome.events[-1].seq)

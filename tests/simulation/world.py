@@ -1,14 +1,18 @@
 """One seed: servers, processes that die and come back, a nemesis, and the promises that must hold."""
 
+import contextlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
+from exchange import gateway
 from exchange.ports import LeaseError, LogError, ObjectStoreError
-from matching_engine.runner import DeposedError
+from matching_engine import runner
+from matching_engine.runner import DeposedError, Role
+from services.projections import ledger
 from services.projections.ledger_store import FencedError
 from tests.event_streams import START_MS
 from tests.simulation import processes
@@ -19,7 +23,7 @@ from tests.simulation.adapters.log import SimulatedLog
 from tests.simulation.adapters.objects import SimulatedObjects
 from tests.simulation.determinism import deterministic
 from tests.simulation.faults import Faults
-from tests.simulation.loop import Process, SimulatedLoop
+from tests.simulation.loop import Process, SimulatedLoop, patched
 from tests.simulation.processes import Servers
 from tests.simulation.reference import Reference
 from tests.simulation.snapshots import whole_body
@@ -36,6 +40,7 @@ STEPS_MAX = 400_000
 RESTART_S_MAX = 1.5
 PAUSE_S_MAX = 12.0
 OVERLAP_S_MAX = 10.0
+REPLICA_LAG_S_MAX = 2.0
 # What ends a process that cannot know better; anything else is a broken promise.
 EXPECTED = (
     LogError, LeaseError, ObjectStoreError, DeposedError, FencedError, RedisError, OSError, TimeoutError,
@@ -82,7 +87,6 @@ class World(Servers):
         self._all: list[Process] = []
         self._steps_between_faults = self.chance.choice((60, 250, 900))
         self._next_fault_step = self.chance.randrange(self._steps_between_faults)
-        self._go_back: Callable[[], None] | None = None
         guard = self._guarded
         self.command_log = SimulatedLog(
             self, "command", self._clock_ms, guard(self.reference.command_record), repeats=False
@@ -182,7 +186,7 @@ class World(Servers):
             (4.0, self._strike_pause),
             (2.0, self._strike_overlap),
             (1.0, self._strike_clock),
-            (1.0, self._strike_cache),
+            (2.0, self._strike_cache),
             (0.7, self._strike_lease),
         )
         (strike,) = self.chance.choices([s for _, s in strikes], [weight for weight, _ in strikes])
@@ -214,14 +218,11 @@ class World(Servers):
         self.loop.note("world", f"the brokers' clock jumps to {self._skew_ms:+} ms")
 
     def _strike_cache(self, _: Process) -> None:
-        if self._go_back is None or self.chance.random() < 0.5:
-            self._go_back = self.hot_books.remember()
+        if self.chance.random() < 0.5:
             self.hot_books.flush()
             self.loop.note("world", "the cache forgets everything")
         else:
-            self._go_back()
-            self._go_back = None
-            self.loop.note("world", "the cache goes back in time")
+            self.loop.outside(self.chance.random() * REPLICA_LAG_S_MAX, self.hot_books.remember())
 
     def _strike_lease(self, _: Process) -> None:
         self.lease.is_broken = not self.lease.is_broken
@@ -280,6 +281,9 @@ class World(Servers):
         seq, behind = self.reference.seq, []
         if self.reference.published_seq < seq:
             behind.append(f"the event log is at {self.reference.published_seq} of {seq}")
+        leaders = [p.name for p, engine in self.runners if p.alive and engine.role is Role.LEADER]
+        if len(leaders) != 1:
+            behind.append(f"led by {leaders or 'nobody'}")
         if self.ledger.seq < seq:
             behind.append(f"the ledger is at {self.ledger.seq} of {seq}")
         for symbol, levels in self.reference.levels().items():
@@ -296,14 +300,31 @@ class World(Servers):
         reference = self.reference
         for command_id, outcome in self.workload.told:
             self.check(partial(reference.acknowledged, command_id, outcome))
-        for process, runner in self.runners:
+        for process, engine in self.runners:
             if process.alive:
-                self.check(partial(reference.engine, runner.shard))
+                self.check(partial(reference.engine, engine.shard))
         for key in self.objects.keys(""):
             body = whole_body(self.objects.get(key))
             if body is not None:
                 self.check(partial(reference.snapshot, body))
         self.check(partial(reference.final_ledger, self.ledger))
+
+    @contextlib.contextmanager
+    def small_limits(self) -> Generator[None, None, None]:
+        """Limits that a few hundred commands would never reach, made small in some seeds."""
+        pick = self.chance.choice
+        with (
+            patched(gateway, _COMMANDS_PER_RECORD_MAX=pick((2, 1_000))),
+            patched(ledger, OUTCOMES_PER_BATCH_MAX=pick((3, 2_000))),
+            patched(
+                runner,
+                _OUTCOMES_PER_PUBLISH=pick((3, 5_000)),
+                _PENDING_OUTCOMES_MAX=pick((20, 500_000)),
+                _AHEAD_OUTCOMES_MAX=pick((10, 100_000)),
+                RECORD_SIZE_BYTES_MAX=pick((600, 900_000)),
+            ),
+        ):
+            yield
 
     def result(self, seed: int) -> Result:
         """The figures."""
@@ -332,7 +353,7 @@ def _leaves(error: BaseException | None) -> list[BaseException]:
 def run_seed(seed: int) -> Result:
     """Run one seed from the beginning to its end. Never raises for a broken promise."""
     world = World(seed)
-    with deterministic(f"seed {seed}", world.loop):
+    with deterministic(f"seed {seed}", world.loop), world.small_limits():
         try:
             world.run()
             return world.result(seed)

@@ -115,6 +115,7 @@ class SimulatedHotBooks:
         current, books = dict(self.current), copy.deepcopy(self.books)
 
         def go_back() -> None:
+            self._wires.loop.note("world", "the cache goes back in time")
             self.current, self.books = current, books
 
         return go_back
