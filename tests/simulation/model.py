@@ -83,6 +83,11 @@ class Model:
             inside = sum(a + h for (_, asset), (a, h) in self.balances.items() if asset == asset_id)
             require(inside + self.fees.get(asset_id, 0) == came_in, f"I1: asset {asset_id} leaks")
 
+    @property
+    def trades(self) -> int:
+        """How many there have been."""
+        return sum(self._trades.values())
+
     def levels(self, market_id: int) -> tuple[Levels, Levels]:
         """Bids and asks as (price_ticks, lots), best first."""
         sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from exchange.config import Settings
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.events import MarketRegistered
 from exchange.event_tail import EventTail, TailPosition
 from exchange.gateway import (
     CommandGateway,
@@ -116,20 +117,26 @@ async def orders(servers: Servers, process: Process) -> None:
     gateway = CommandGateway(
         writer, tick_ms=SETTINGS.command_tick_ms, deadline_ms=SETTINGS.command_deadline_ms
     )
+    is_open = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(gateway.run(), name="gateway")
-        group.create_task(_resolve(tail, gateway), name="outcomes")
+        group.create_task(_resolve(tail, gateway, is_open), name="outcomes")
         for number in range(TRADERS):
-            group.create_task(_trade(servers, gateway), name=f"trader {number}")
+            group.create_task(_trade(servers, gateway, is_open), name=f"trader {number}")
 
 
-async def _resolve(tail: EventTail, gateway: CommandGateway) -> None:
+async def _resolve(tail: EventTail, gateway: CommandGateway, is_open: asyncio.Event) -> None:
     while True:
-        gateway.resolve(await tail.read(READ_TIMEOUT_MS))
+        outcomes = await tail.read(READ_TIMEOUT_MS)
+        gateway.resolve(outcomes)
+        # As the services do: who knows no market sends nothing. A log that is not empty gets no genesis.
+        if any(isinstance(recorded.event, MarketRegistered) for o in outcomes for recorded in o.events):
+            is_open.set()
 
 
-async def _trade(servers: Servers, gateway: CommandGateway) -> None:
+async def _trade(servers: Servers, gateway: CommandGateway, is_open: asyncio.Event) -> None:
     workload = servers.workload
+    await is_open.wait()
     while True:
         await asyncio.sleep(workload.random.random() * THINKING_S_MAX)
         command = workload.next()

@@ -28,6 +28,7 @@ def figures(results: Sequence[Result], elapsed_s: float) -> dict[str, Any]:
         "virtual_hours": round(sum(result.virtual_s for result in results) / 3600, 1),
         "commands": sum(result.commands for result in results),
         "events": sum(result.events for result in results),
+        "trades": sum(result.trades for result in results),
         "acknowledged": sum(result.acknowledged for result in results),
         "kills": sum(result.crashes for result in results),
         "pauses": sum(result.pauses for result in results),

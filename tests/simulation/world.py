@@ -59,6 +59,7 @@ class Result(NamedTuple):
     virtual_s: float
     commands: int
     events: int
+    trades: int
     acknowledged: int
     crashes: int
     pauses: int
@@ -337,6 +338,7 @@ class World(Servers):
             self.loop.time(),
             sum(map(len, self.reference.by_command.values())),
             self.reference.seq,
+            self.reference.model.trades,
             len(self.workload.told),
             self.crashes,
             self.pauses,
