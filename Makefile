@@ -18,6 +18,7 @@ MODE ?=
 FROM ?= log
 SECONDS ?= 60
 MINUTES ?= 30
+SEEDS ?= 1000
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -39,7 +40,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test fuzz soak run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test fuzz soak sim run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -106,6 +107,9 @@ bench: setup ## Measure the matching engine alone
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
 	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism.md
+
+sim: setup ## The whole exchange in virtual time under seeded faults: SEEDS=1000
+	@exec $(BIN)/python -m tests.simulation --seeds $(SEEDS) --mutations --reports $(REPORTS)
 
 lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

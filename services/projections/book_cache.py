@@ -16,7 +16,7 @@ Seqs and prices stay below 2**53, where Lua and sorted sets are exact.
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from hashlib import sha1
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -29,6 +29,7 @@ __all__ = [
     "BookChange",
     "BookImage",
     "BookPointer",
+    "HotBooks",
     "WriteResult",
 ]
 
@@ -143,6 +144,26 @@ class WriteResult(NamedTuple):
     verdict: str
     seq: int
     hash: bytes
+
+
+class HotBooks(Protocol):
+    """What the book projection needs of a cache. Every call raises exchange.connections.CACHE_ERRORS."""
+
+    async def apply(self, changes: Sequence[BookChange]) -> list[WriteResult]:
+        """Apply each change that fits the generation it was made for; one result for each."""
+        ...
+
+    async def replace(self, symbol: str, image: BookImage) -> str | None:
+        """Show a whole new book to readers. Returns the generation's name, None if outrun."""
+        ...
+
+    async def current(self, symbol: str) -> BookPointer | None:
+        """Which generation readers see, and where it stands; None when there is no book."""
+        ...
+
+    async def positions(self, books: Iterable[tuple[str, str]]) -> list[int | None]:
+        """For each (symbol, generation): its seq, None when it is gone or no longer the current one."""
+        ...
 
 
 class BookCache:
