@@ -13,6 +13,9 @@ RPS ?= 500
 DURATION ?= 120
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
+KILLS ?= 50
+RATE ?= 300
+SEED ?= 20261121
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -34,7 +37,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack loadtest bench determinism lock clean help
+.PHONY: setup lint format type test run stack loadtest chaos bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -86,6 +89,9 @@ stack: setup ## Every service its own process, with Kafka and nginx, on PORT (80
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+
+chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=...; report in docs/reports
+	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS)
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from exchange import crash_points
 from exchange.config import Settings, SettingsError
 from exchange.service import Component, run_components
 
@@ -129,6 +130,7 @@ def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
         print(f"settings: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    crash_points.watch(settings.crash_points)
     logger.info("settings %s", settings.model_dump(mode="json"))
     return run_until_signal(main(settings))
 

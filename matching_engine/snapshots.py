@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from exchange.crash_points import crash_point
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import from_rows, to_rows
@@ -66,11 +67,15 @@ class FolderSnapshots:
         data = _MAGIC + hashlib.sha256(body).digest() + body
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            file.write(data)
+            file.write(data[: len(data) // 2])
+            file.flush()
+            crash_point("snapshot.half-written")
+            file.write(data[len(data) // 2 :])
             file.flush()
             os.fsync(file.fileno())
         if _body_of(partial) != body:
             raise OSError(f"snapshot {name} reads back differently")
+        crash_point("snapshot.before-rename")
         partial.rename(path)
         directory = os.open(self._folder, os.O_RDONLY)
         try:

@@ -17,6 +17,7 @@ from exchange.contracts.errors import (
     unavailable,
 )
 from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClosed
+from exchange.crash_points import crash_point
 from exchange.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -173,6 +174,7 @@ class Trading:
             lambda command_id: placement.command(command_id, caller.user_id, caller.valid_until_ms),
             order_rejection,
         )
+        crash_point("order.before-answer")
         accepted = outcome.events[0].event
         if not isinstance(accepted, OrderAccepted):
             raise order_rejection(0)

@@ -15,6 +15,7 @@ from tenacity import RetryCallState
 
 from exchange.connections import acquire
 from exchange.contracts.codec import CommandOutcome, decode_events
+from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
 from exchange.ports import LogError, LogReader
 from exchange.service import Resources
@@ -164,6 +165,7 @@ class LedgerProjection:
             acquire(self._database, deadline_ms) as connection,
         ):
             await write_batch(connection, self._settings.shard, expected_seq, position, time_ms, batch)
+        crash_point("ledger.after-commit")
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))
