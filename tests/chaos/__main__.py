@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: what `make chaos` calls. Exit code 0 only if no promise was broken."""
 
 import asyncio
+import shutil
 import signal
 import sys
 import time
@@ -33,6 +34,8 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the faults and of the orders")] = 20_261_121,
     reports: Annotated[Path, typer.Option(help="Where the report goes")] = ROOT / "docs" / "reports",
     api_audit: Annotated[bool, typer.Option(help="At the end, also ask for everything as a client")] = True,
+    only: Annotated[str, typer.Option(help='Faults that begin so, e.g. "restart kafka"')] = "",
+    logs: Annotated[Path | None, typer.Option(help="Keep the stack's logs in this folder")] = None,
     cold_start_commands: Annotated[
         int, typer.Option(min=0, help="Instead: start over a tail of so many commands")
     ] = 0,
@@ -59,7 +62,7 @@ def main(
             path = write_cold_start(reports, f"cold-start-{stamp}", figures)
             console.print(f"{figures}\n{path}", highlight=False)
             raise typer.Exit(0)
-        options = Options(kills, rate, seed, isolated, api_audit)
+        options = Options(kills, rate, seed, isolated, api_audit, only)
         with console.status("starting a stack ..."):
             running = running_stack(isolated=isolated, snapshot_every_commands=SNAPSHOT_EVERY_COMMANDS)
             stack = running.__enter__()
@@ -67,6 +70,8 @@ def main(
             campaign = Campaign(stack, options)
             uvloop.run(run_campaign(campaign, stack))
         finally:
+            if logs is not None:
+                keep_logs(stack, logs)
             running.__exit__(None, None, None)
     except ServerError as error:
         console.print(f"[red]chaos could not run:[/] {error}", highlight=False)
@@ -76,6 +81,13 @@ def main(
     colour, said = ("green", "passed") if result.passed else ("red", "FAILED")
     console.print(f"{path}\n[{colour}]{said}[/] {result.counts} {result.stuck or ''}", highlight=False)
     raise typer.Exit(0 if result.passed else 1)
+
+
+def keep_logs(stack: StackUnderTest, folder: Path) -> None:
+    """Copy the console and the log of every process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in [stack.process.data_dir / "console.log", *stack.state("logs").glob("*.log*")]:
+        shutil.copy(path, folder / path.name)
 
 
 async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
@@ -98,8 +110,16 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
                 tell(campaign, progress, fault)
             progress.update(bar, description="the last check")
             await campaign.finish()
-    except (ServerError, LogError, OSError, httpx.HTTPError, asyncpg.PostgresError, TimeoutError) as error:
-        campaign.stop_with(f"{type(error).__name__}: {error}")
+    except (
+        ServerError,
+        LogError,
+        OSError,
+        httpx.HTTPError,
+        asyncpg.PostgresError,
+        TimeoutError,
+        ValueError,
+    ) as error:
+        campaign.stop_with(error)
         console.print(stack.process.log_tail(), highlight=False, markup=False)
     finally:
         await campaign.close()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Options:
     seed: int
     isolated: bool
     api_audit: bool = True
+    only: str = ""
 
 
 @dataclass
@@ -79,6 +81,7 @@ class Result:
     figures: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     stuck: str | None = None
 
     @property
@@ -136,7 +139,14 @@ class Campaign:
             self._journal,
         )
         names = self._stack.process.service_names()
-        return plan(names, options.kills, options.seed, isolated=options.isolated, points=CRASH_POINTS)
+        return plan(
+            names,
+            options.kills,
+            options.seed,
+            isolated=options.isolated,
+            points=CRASH_POINTS,
+            only=options.only,
+        )
 
     async def warm_up(self) -> None:
         """Start the load; what is fast only after some seconds shall be fast."""
@@ -207,9 +217,9 @@ class Campaign:
         self.result.counts = dict(findings.counts)
         self.result.examples = findings.examples()
 
-    def stop_with(self, problem: str) -> None:
+    def stop_with(self, problem: BaseException) -> None:
         """The campaign ended early: keep what has been found until then."""
-        self.result.stuck = problem
+        self.result.stuck = "".join(traceback.format_exception(problem))
         if self.witness is not None:
             self.result.counts = dict(self.witness.findings.counts)
             self.result.examples = self.witness.findings.examples()
@@ -273,10 +283,12 @@ class Campaign:
             try:
                 await self.witness.check_news(settled)
                 return
-            except (LogError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                if attempt == CHECK_ATTEMPTS - 1:
-                    raise
+            except (LogError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.result.notes.append(f"check, attempt {attempt + 1}: {error!r}")
                 await asyncio.sleep(CHECK_PAUSE_S)
+        # The machine may be too busy with the load for anything else.
+        await self._rest_and_check()
+        await self.load.start()
 
     async def _rest_and_check(self) -> None:
         """Stop the load, let the ledger catch up, and check everything."""
@@ -296,6 +308,8 @@ class Campaign:
         assert self.witness is not None
         began = time.monotonic()
         try:
+            for trader in self._traders:
+                await asyncio.to_thread(trader.sign_in)
             await asyncio.to_thread(audit, self._traders, self._journal, DEPOSITS)
         except TraderError as error:
             raise ServerError(str(error)) from error

@@ -166,9 +166,12 @@ def _left_in_any_case(state: AbstractContextManager[None]) -> Iterator[Callable[
 
 
 def plan(
-    names: Sequence[str], count: int, seed: int, *, isolated: bool, points: Sequence[str]
+    names: Sequence[str], count: int, seed: int, *, isolated: bool, points: Sequence[str], only: str = ""
 ) -> list[Fault]:
-    """`count` faults, the kinds in turn, within each kind every target once before any comes again."""
+    """`count` faults, the kinds in turn, within each kind every target once before any comes again.
+
+    `only`: how "kind target" has to begin. Raises ValueError when nothing is left.
+    """
     chance = random.Random(seed)
     targets: dict[str, list[str]] = {
         "kill": list(names),
@@ -180,6 +183,13 @@ def plan(
     if isolated:
         targets["cut"] = [f"{way} {server}" for way in ("to", "from", "both") for server in SERVERS]
         targets["disk full"] = list(DISKS_MIB)
+    targets = {
+        kind: chosen
+        for kind, found in targets.items()
+        if (chosen := [target for target in found if f"{kind} {target}".startswith(only)])
+    }
+    if not targets:
+        raise ValueError(f"no fault begins with {only!r}")
     lasting = {"pause": PAUSE_S, "cut": CUT_S, "disk full": DISK_FULL_S}
     left: dict[str, list[str]] = {kind: [] for kind in targets}
     kinds = [kind for kind in ROUND if kind in targets]

@@ -31,6 +31,7 @@ __all__ = ["Witness"]
 LOG_DEADLINE_MS: Final = 15_000
 READ_TIMEOUT_MS: Final = 2_000
 DATABASE_DEADLINE_S: Final = 120.0
+CONNECT_DEADLINE_S: Final = 20.0
 
 
 class Witness:
@@ -141,14 +142,17 @@ class Witness:
         return fresh
 
     async def _read_ledger(self) -> "_Ledger":
-        connection = await asyncpg.connect(self._database_dsn, timeout=10.0)
+        connection = await asyncpg.connect(self._database_dsn, timeout=CONNECT_DEADLINE_S)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 seq = await connection.fetchval(
-                    "SELECT last_seq FROM positions WHERE shard = $1", SHARD_DEFAULT, timeout=10.0
+                    "SELECT last_seq FROM positions WHERE shard = $1",
+                    SHARD_DEFAULT,
+                    timeout=CONNECT_DEADLINE_S,
                 )
                 balances = await connection.fetch(
-                    "SELECT user_id, asset_id, available_atoms, held_atoms FROM balances", timeout=10.0
+                    "SELECT user_id, asset_id, available_atoms, held_atoms FROM balances",
+                    timeout=CONNECT_DEADLINE_S,
                 )
                 counts = await connection.fetchrow(
                     "SELECT (SELECT count(*) FROM orders WHERE status IN (1, 2)) AS open_orders,"
@@ -157,7 +161,7 @@ class Witness:
                     timeout=DATABASE_DEADLINE_S,
                 )
         finally:
-            await connection.close(timeout=10.0)
+            await connection.close(timeout=CONNECT_DEADLINE_S)
         assert counts is not None
         return _Ledger(
             seq or 0,
@@ -180,12 +184,12 @@ class Witness:
             )
 
     async def _reconcile(self) -> None:
-        connection = await asyncpg.connect(self._database_dsn, timeout=10.0)
+        connection = await asyncpg.connect(self._database_dsn, timeout=CONNECT_DEADLINE_S)
         try:
             for breach in await reconcile(connection):
                 self.findings.add("broken", f"{breach.check}: {breach.subject}: {breach.detail}")
         finally:
-            await connection.close(timeout=10.0)
+            await connection.close(timeout=CONNECT_DEADLINE_S)
 
     def _check_answer(self, name: str, order: PlacedOrder, is_cancel: bool) -> None:
         """The log holds what the client was told."""
