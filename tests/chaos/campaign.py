@@ -65,11 +65,15 @@ class Struck:
 
     number: int
     fault: Fault
+    role: str = ""
     skipped: str | None = None
     trading_s: float | None = None
     recovered_s: float | None = None
     silence_s: float | None = None
     ready_s: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.fault} ({self.role})" if self.role else str(self.fault)
 
 
 @dataclass
@@ -161,6 +165,7 @@ class Campaign:
         self.result.struck.append(struck)
         await asyncio.sleep(self._calm.uniform(*CALM_S))
         before = self._pids()
+        struck.role = await asyncio.to_thread(self._stack.role, fault.target)
         since = len(self.load.sent_s)
         moments: list[float] = []
         # Asked beforehand: a fault may strike a moment before it is known to have struck.

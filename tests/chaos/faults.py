@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
 import psutil
 from redis import Redis
 
@@ -73,6 +74,18 @@ class StackUnderTest:
         if pid is None:
             raise ServerError("there is no order service")
         return psutil.Process(pid).environ()[f"EXCHANGE_{name}"]
+
+    def role(self, target: str) -> str:
+        """Whether an engine leads, as its own metrics tell; "" for all that is no engine, or silent."""
+        pid = self.process.service_pid(target)
+        if pid is None or not target.startswith("engine"):
+            return ""
+        port = psutil.Process(pid).environ()["EXCHANGE_PORT"]
+        try:
+            metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=2.0, trust_env=False).text
+        except httpx.HTTPError:
+            return ""
+        return "leader" if "\nexchange_engine_leading 1.0" in metrics else "standby"
 
     def state(self, folder: str) -> Path:
         """A folder of the stack's state."""

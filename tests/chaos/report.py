@@ -102,10 +102,10 @@ def _summary(kind: str, found: Sequence[Struck]) -> list[object]:
 
 def _row(one: Struck) -> list[object]:
     if one.skipped is not None:
-        return [one.number, str(one.fault), f"did not hit: {one.skipped}", "", "", ""]
+        return [one.number, str(one), f"did not hit: {one.skipped}", "", "", ""]
     return [
         one.number,
-        str(one.fault),
+        str(one),
         *map(_seconds, (one.trading_s, one.recovered_s, one.silence_s, one.ready_s)),
     ]
 
