@@ -20,7 +20,7 @@ from exchange.ports import LogError
 from tests.chaos import isolation
 from tests.chaos.campaign import SNAPSHOT_EVERY_COMMANDS, Campaign, Options, running_stack
 from tests.chaos.cold_start import measure_cold_start
-from tests.chaos.faults import Fault, StackUnderTest
+from tests.chaos.faults import StackUnderTest
 from tests.chaos.report import write_cold_start, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
                 progress.update(bar, description=str(fault))
                 await campaign.strike(number, fault)
                 progress.advance(bar)
-                tell(campaign, progress, fault)
+                tell(campaign, progress)
             progress.update(bar, description="the last check")
             await campaign.finish()
     except (
@@ -125,7 +125,7 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
         await campaign.close()
 
 
-def tell(campaign: Campaign, progress: Progress, fault: Fault) -> None:
+def tell(campaign: Campaign, progress: Progress) -> None:
     """One line a fault."""
     one = campaign.result.struck[-1]
     assert campaign.witness is not None
@@ -135,7 +135,7 @@ def tell(campaign: Campaign, progress: Progress, fault: Fault) -> None:
         said = f"did not hit: {one.skipped}"
     else:
         said = f"trades after {one.trading_s:.2f} s, silence {one.silence_s:.2f} s, ready {one.ready_s:.1f} s"
-    progress.console.print(f"{one.number:>3} {fault}: {said}{found}", highlight=False, markup=False)
+    progress.console.print(f"{one.number:>3} {one}: {said}{found}", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

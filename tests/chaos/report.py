@@ -84,6 +84,8 @@ def _markdown(
     lines += _table(("figure", "value"), [(key.replace("_", " "), figures[key]) for key in figures])
     lines += ["", "## Every fault", ""]
     lines += _table(("#", "fault", "trading", "after its end", "silence", "ready"), map(_row, result.struck))
+    if result.notes:
+        lines += ["", "## Notes", "", *(f"- {note}" for note in result.notes)]
     if skipped:
         lines += ["", "## Not run here", "", *(f"- {kind}: {reason}" for kind, reason in skipped.items())]
     return "\n".join(lines) + "\n"
@@ -131,7 +133,11 @@ def _plot(path: Path, kinds: Mapping[str, Sequence[Struck]], result: Result) -> 
         axes.plot([quantile(values, 0.5)] * 2, [row - 0.3, row + 0.3], color="tab:red", linewidth=2)
         slowest = max(found, key=lambda one: one.trading_s or 0.0)
         axes.annotate(
-            slowest.fault.target, (max(values), row), (4, 6), textcoords="offset points", fontsize=8
+            f"{slowest.fault.target} {slowest.role}",
+            (max(values), row),
+            (4, 6),
+            textcoords="offset points",
+            fontsize=8,
         )
     axes.set_yticks(range(len(kinds)), [f"{kind} ({len(found)})" for kind, found in kinds.items()])
     axes.set_ylim(len(kinds) - 0.5, -0.5)
