@@ -19,6 +19,9 @@ FROM ?= log
 SECONDS ?= 60
 MINUTES ?= 30
 SEEDS ?= 1000
+KILLS ?= 50
+RATE ?= 300
+SEED ?= 20261121
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -40,7 +43,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test fuzz soak sim run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -101,6 +104,9 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+
+chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=...; report in docs/reports
+	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS)
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine

@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     # Ed25519, PEM: whose order takes the engine past a command at which it halts.
     operator_public_key: str = ""
     lease_duration_ms: int = 3_000
+    # Folder of exchange.crash_points; for tests that kill.
+    crash_points: Path | None = None
 
     # Where snapshots and the archive are kept: "folder:<path>", "s3://bucket/prefix", "" for data_dir.
     object_store: str = ""

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 from exchange.admission import AdmissionControl
 from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import Command
+from exchange.crash_points import crash_point
 from exchange.ports import LogError, LogWriter
 
 __all__ = ["CommandGateway", "GatewayOverloadedError", "GatewayUnavailableError", "OutcomeUnknownError"]
@@ -147,6 +148,7 @@ class CommandGateway:
                     batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
                     del self._queue[:_COMMANDS_PER_RECORD_MAX]
                     await self._writer.append(encode_commands(batch))
+                    crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
             self.failure = error

@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 from prometheus_client import Gauge
 
+from exchange import crash_points
 from exchange.config import Settings, SettingsError
 from exchange.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.http_defence import WithPagePolicy, answer_headers
@@ -174,6 +175,7 @@ def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
         print(f"settings: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    crash_points.watch(settings.crash_points)
     logger.info("settings %s", settings.model_dump(mode="json"))
     _disk_free.set_function(lambda: _free_part(settings.data_dir))
     return run_until_signal(main(settings))

@@ -25,6 +25,7 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
+from exchange.crash_points import crash_point
 from exchange.event_tail import ChainError
 from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter, ObjectStoreError
 from matching_engine.core.engine import Engine
@@ -326,7 +327,9 @@ class EngineRunner:
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
             for part in _records_of(self._shard_number, self.shard.engine.epoch, chunk):
+                crash_point("engine.before-publish")
                 await self._writer.append(part)
+                crash_point("engine.after-publish")
             _events_total.inc(chunk[-1].events[-1].seq - self.outbox.published_seq)
             self.outbox.published(chunk)
             self._turned_at_s = time.monotonic()
@@ -372,7 +375,6 @@ class EngineRunner:
         try:
             await self._snapshots.store(snapshot)
         except ObjectStoreError as error:
-            # Trading goes on: the logs hold everything, a start only takes longer.
             _snapshot_failures.inc()
             logger.error("the snapshot at seq %d was not stored: %s", snapshot.seq, error)
             return

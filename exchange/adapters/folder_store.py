@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from exchange.crash_points import crash_point
 from exchange.object_keys import check_key
 from exchange.ports import ObjectStoreError
 
@@ -77,9 +78,13 @@ class FolderStore:
         partial = path.parent / f"{path.name}.{secrets.token_hex(8)}{_PARTIAL}"
         try:
             with partial.open("xb") as file:
-                file.write(body)
+                file.write(body[: len(body) // 2])
+                file.flush()
+                crash_point("object.half-written")
+                file.write(body[len(body) // 2 :])
                 file.flush()
                 os.fsync(file.fileno())
+            crash_point("object.before-link")
             try:
                 os.link(partial, path)
             except FileExistsError:

@@ -32,6 +32,8 @@ _NGINX_TEMPLATE = Path("infra/nginx/exchange.conf.template")
 _SERVICE_START_DEADLINE_S = 60.0
 _READY_DEADLINE_S = 120.0
 _TOPICS_DEADLINE_MS = 30_000
+# Settings that tests give to the services; all others are the stack's own.
+_PASSED_ON = ("EXCHANGE_CRASH_POINTS", "EXCHANGE_SNAPSHOT_EVERY_COMMANDS")
 _SERVICES = (
     ("engine-0", ("matching_engine.main",)),
     ("engine-1", ("matching_engine.main",)),
@@ -137,7 +139,7 @@ class _Stack:
         await part.start()
 
     def _service_environment(self, bootstrap: str, database_dsn: str, cache_url: str) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_") or k in _PASSED_ON}
         own = {
             "DATA_DIR": str(self._folder.state),
             "KAFKA_BOOTSTRAP": bootstrap,

@@ -17,6 +17,7 @@ from exchange.contracts.errors import (
     unavailable,
 )
 from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClosed
+from exchange.crash_points import crash_point
 from exchange.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -176,6 +177,7 @@ class Trading:
             order_rejection,
             urgent=urgent,
         )
+        crash_point("order.before-answer")
         accepted = outcome.events[0].event
         if not isinstance(accepted, OrderAccepted):
             raise order_rejection(0)

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from tenacity import RetryCallState
 
 from exchange.contracts.codec import CommandOutcome, decode_events
+from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
 from exchange.ports import LogError, LogReader
 from exchange.service import Resources
@@ -156,6 +157,7 @@ class LedgerProjection:
         self._allowed_seqs = frozenset((expected_seq, position.seq))
         started = time.perf_counter()
         await self._store.write(self._settings.shard, expected_seq, position, time_ms, batch)
+        crash_point("ledger.after-commit")
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))

@@ -10,6 +10,7 @@ from exchange.connections import acquire
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, EVENTS
 from exchange.contracts.codes import FILLED, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
+from exchange.crash_points import crash_point
 from exchange.event_tail import TailPosition
 from services.projections.ledger_batch import LedgerBatch, OrderChange
 from services.projections.ledger_entries import MarketAssets
@@ -229,6 +230,7 @@ async def write_batch(
         await _copy(connection, "trades", TRADE_COLUMNS, batch.trades)
         await _copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
         await _write_withdrawals(connection, batch)
+        crash_point("ledger.before-commit")
 
 
 async def _copy(
