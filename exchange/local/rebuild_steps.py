@@ -1,6 +1,7 @@
 """The steps of `make rebuild`, over servers that run (ADR 0010)."""
 
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -30,6 +31,7 @@ from matching_engine.replay import replay
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.restore import restore
 from services.archive.segments import ArchiveError
+from services.auditor.checkpoints import CHECKPOINTS_FOLDER
 from services.migrations.runner import MigrationError, migrate
 from services.projections.book_state import BookError
 from services.projections.ledger_store import LedgerError
@@ -90,6 +92,8 @@ class RebuildSteps:
             restored = await restore(
                 store, settings.shard, commands, events, lambda name, count: bars[name](count, count)
             )
+        # The auditor may have seen more than was archived.
+        shutil.rmtree(settings.data_dir / CHECKPOINTS_FOLDER, ignore_errors=True)
         self._steps(f"restored: {restored.commands_end} command records, {restored.events_end} event records")
         if restored.events_left_out:
             self._steps(

@@ -18,6 +18,8 @@ from exchange.contracts.events import (
     MarketRegistered,
     OrderAccepted,
     OrderClosed,
+    RulesActivated,
+    SkipRecorded,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -55,7 +57,14 @@ class Audit:
             MarketRegistered: treasury.market_registered,
             TradingModeChanged: treasury.trading_mode_changed,
             LeaderChanged: _nothing,
+            SkipRecorded: _nothing,
+            RulesActivated: treasury.rules_activated,
         }
+
+    @property
+    def known_kinds(self) -> frozenset[type[Event]]:
+        """The kinds of events that the audit understands; any other is a breach."""
+        return frozenset(self._apply)
 
     def apply(self, outcome: CommandOutcome) -> Sequence[Breach]:
         """Apply one outcome, whose place in the chain the tail has checked. Returns what it breaks."""

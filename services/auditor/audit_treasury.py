@@ -1,10 +1,13 @@
 """What events of money from and to the outside, and of administration, say. Pure."""
 
+from typing import Final
+
 from exchange.contracts import codes
 from exchange.contracts.events import (
     AssetRegistered,
     DepositCredited,
     MarketRegistered,
+    RulesActivated,
     TradingModeChanged,
     WithdrawalReleased,
     WithdrawalReserved,
@@ -14,6 +17,8 @@ from services.auditor.audit_scope import AuditScope
 from services.auditor.state import Asset, Balance, Market, Withdrawal
 
 __all__ = ["TreasuryAudit"]
+
+RULES_VERSION: Final = 1
 
 
 class TreasuryAudit:
@@ -117,3 +122,8 @@ class TreasuryAudit:
             self._breach("I8", f"market {event.market_id} has mode {event.mode}")
             return
         market.mode = event.mode
+
+    def rules_activated(self, event: RulesActivated) -> None:
+        """Later rules may move money otherwise than it is audited here: say so, rather than be wrong."""
+        if event.version != RULES_VERSION:
+            self._breach("I8", f"rules of version {event.version}, the auditor knows version {RULES_VERSION}")

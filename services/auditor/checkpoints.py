@@ -10,10 +10,11 @@ from typing import Final
 from services.auditor.image import ImageError, state_of, to_bytes
 from services.auditor.state import AuditState
 
-__all__ = ["Checkpoints"]
+__all__ = ["CHECKPOINTS_FOLDER", "Checkpoints"]
 
 logger = logging.getLogger(__name__)
 
+CHECKPOINTS_FOLDER: Final = "auditor"
 _KEPT: Final = 2
 _MAGIC: Final = b"EXAUDIT1"
 _HASH_SIZE_BYTES: Final = 32

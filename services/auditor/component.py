@@ -19,7 +19,7 @@ from exchange.ports import LogError
 from exchange.service import Resources
 from services.auditor.alarm import Alarm
 from services.auditor.book_comparison import BookComparison
-from services.auditor.checkpoints import Checkpoints
+from services.auditor.checkpoints import CHECKPOINTS_FOLDER, Checkpoints
 from services.auditor.follower import Follower, NotReachedError
 from services.auditor.ledger_comparison import LedgerComparison
 from services.auditor.recount import recount
@@ -92,7 +92,7 @@ class Auditor:
         self._resources = resources
         self._settings = resources.settings
         self._compare_every_s = compare_every_s
-        self._checkpoints = Checkpoints(resources.settings.data_dir / "auditor")
+        self._checkpoints = Checkpoints(resources.settings.data_dir / CHECKPOINTS_FOLDER)
         self.alarm = Alarm(resources)
         self._follower = self._follower_at(AuditState(), 0)
         self._comparisons: list[Comparison] = []

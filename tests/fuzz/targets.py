@@ -29,7 +29,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows, to_rows
 from matching_engine.genesis import genesis_commands
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 from services.market_data import control, stream_names
 from services.market_data import parameters as query
 from services.order import parameters, ws_requests
@@ -176,7 +176,7 @@ def snapshot(data: bytes) -> None:
 
     with _folder() as folder:
         (folder / "snapshot-00000000000000000002-00000000000000000099").write_bytes(data)
-        loaded = asyncio.run(FolderSnapshots(folder).load_newest(Engine()))
+        loaded = asyncio.run(Snapshots(FolderStore(folder)).load_newest(Engine()))
         assert loaded is None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exchange.contracts import codes
-from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codec import EVENTS, CommandOutcome
 from exchange.contracts.events import (
     CommandRejected,
     DepositCredited,
@@ -14,6 +14,7 @@ from exchange.contracts.events import (
     MarketRegistered,
     OrderAccepted,
     OrderClosed,
+    RulesActivated,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -247,6 +248,17 @@ def test_money_out_of_nothing_in_the_auditors_own_memory_is_found() -> None:
     assert {breach.invariant for breach in recount(state)} == {"I1", "I3"}
     stream.append(DepositCredited(ALICE, BTC, ONE, 77))
     assert {breach.invariant for breach in Audit(state).apply(stream.outcomes[-1])} == {"I1"}
+
+
+def test_every_kind_of_event_is_audited() -> None:
+    assert Audit(AuditState()).known_kinds == {kind for kind, _ in EVENTS.values()}
+
+
+def test_rules_that_the_auditor_does_not_know_are_found() -> None:
+    outcome = a_days_trading().outcomes[0]
+    for version, found in ((1, set()), (2, {"I8"})):
+        activated = outcome.events[0]._replace(event=RulesActivated(version))
+        assert invariants([outcome._replace(events=(activated,))]) == found
 
 
 def test_event_of_an_unknown_kind_is_found() -> None:
