@@ -70,6 +70,7 @@ class UserService:
             ),
             WithdrawalLimits.of(settings),
             needs_listed_address=settings.withdrawal_allow_list,
+            wait_deadline_ms=settings.request_deadline_ms,
             clock_ms=clock_ms,
         )
         self._sessions = Sessions(

@@ -1,16 +1,19 @@
 """What a withdrawal must pass before the engine hears of it: the stop, the address, the day's limits.
 
 The verdict and its line in the audit log are one transaction; the user's row is locked for it, so that
-requests at the same moment count one after the other, on whichever replica.
+requests at the same moment count one after the other, on whichever replica. Within a process they queue
+before they take a connection: one user's flood must not take all of them.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exchange.withdrawal_stop import WithdrawalStop
 from services.user import audit_log
 from services.user.audit_log import Act
-from services.user.database import Database
+from services.user.database import Database, DatabaseUnavailableError
 from services.user.repository import Asset
 from services.user.withdrawal_limits import WINDOW_MS, WithdrawalLimits
 
@@ -26,6 +29,9 @@ __all__ = [
     "WithdrawalRequest",
     "WithdrawalsStoppedError",
 ]
+
+
+_QUEUES: Final = 64
 
 
 class WithdrawalsStoppedError(Exception):
@@ -69,13 +75,31 @@ class WithdrawalGuard:
         limits: WithdrawalLimits,
         *,
         needs_listed_address: bool,
+        wait_deadline_ms: int,
         clock_ms: Callable[[], int],
     ) -> None:
         self._database = database
         self._stop = stop
         self._limits = limits
         self._needs_listed_address = needs_listed_address
+        self._wait_deadline_s = wait_deadline_ms / 1000
         self._clock_ms = clock_ms
+        self._queues = [asyncio.Lock() for _ in range(_QUEUES)]
+
+    @asynccontextmanager
+    async def _turn(self, user_id: int) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+        """A transaction of this user's own. Raises DatabaseUnavailableError when his turn does not come."""
+        queue = self._queues[user_id % _QUEUES]
+        try:
+            async with asyncio.timeout(self._wait_deadline_s):
+                await queue.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailableError("too many withdrawals are waiting") from None
+        try:
+            async with self._database.transaction() as connection:
+                yield connection
+        finally:
+            queue.release()
 
     async def admit(self, request: WithdrawalRequest) -> None:
         """Return when the request may go to the engine, and count it from now on.
@@ -85,7 +109,7 @@ class WithdrawalGuard:
         """
         now_ms = self._clock_ms()
         stopped = await self._stop.reason()
-        async with self._database.transaction() as connection:
+        async with self._turn(request.user_id) as connection:
             await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE", request.user_id)
             refusal: Exception | None = None if stopped is None else WithdrawalsStoppedError(stopped)
             refusal = refusal or await self._refusal_of_address(connection, request, now_ms)
@@ -104,7 +128,7 @@ class WithdrawalGuard:
     async def take_back(self, request: WithdrawalRequest, why: Exception) -> None:
         """The engine refused an admitted request, or never got it: it does not count any more."""
         now_ms = self._clock_ms()
-        async with self._database.transaction() as connection:
+        async with self._turn(request.user_id) as connection:
             await connection.execute(
                 "UPDATE withdrawal_requests SET refused = true WHERE withdrawal_id = $1",
                 request.withdrawal_id,
