@@ -14,6 +14,8 @@ DURATION ?= 120
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
 FROM ?= log
+COMMANDS ?= 10000000
+REPORTS ?= docs/reports
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -35,7 +37,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test run stack rebuild loadtest bench lock clean help
+.PHONY: setup lint format type test run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -94,6 +96,9 @@ loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
 
+determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
+	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism.md
+
 lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
@@ -109,4 +114,4 @@ clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

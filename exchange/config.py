@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000
+    # "" for an engine that is the only one, "file:<path>" for several on one machine.
+    lease: str = ""
+    # Ed25519, PEM: whose order takes the engine past a command at which it halts.
+    operator_public_key: str = ""
+    lease_duration_ms: int = 3_000
 
     # Where snapshots and the archive are kept: "folder:<path>", "s3://bucket/prefix", "" for data_dir.
     object_store: str = ""

@@ -2,21 +2,43 @@
 
 import gc
 import logging
+import os
+import secrets
+import socket
 import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import FastAPI
 
+from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.object_store import open_object_store
-from exchange.config import Settings
+from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
 from exchange.process import run_process, serve
 from matching_engine import build
+from matching_engine.leadership import Elector
 
 logger = logging.getLogger(__name__)
+
+
+def _elector(settings: Settings) -> Elector | None:
+    """What keeps this engine's place in the succession. Raises SettingsError."""
+    if not settings.lease:
+        return None
+    kind, _, place = settings.lease.partition(":")
+    if kind != "file" or not place:
+        raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r} is not file:<path>")
+    holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def clock_ms() -> int:
+        return time.monotonic_ns() // 1_000_000
+
+    return Elector(FileLease(Path(place)), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
 
 
 async def main(settings: Settings) -> None:
@@ -24,6 +46,7 @@ async def main(settings: Settings) -> None:
     # Before anything imports the contracts: they are part of the compiled build.
     logger.info("%s", build.activate(settings.engine_build))
     from matching_engine.genesis import write_genesis
+    from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
     from matching_engine.runner import EngineRunner
     from matching_engine.snapshots import Snapshots
 
@@ -37,6 +60,11 @@ async def main(settings: Settings) -> None:
             Snapshots(store, snapshots_prefix(settings.shard)),
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
+            elector=_elector(settings),
+            poison=PoisonWatch(
+                PoisonNotes(settings.data_dir / "poison.json"),
+                load_operator_key(settings.operator_public_key),
+            ),
         )
         # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
         gc.freeze()

@@ -28,11 +28,12 @@ from exchange.contracts.events import LeaderChanged
 from exchange.event_tail import ChainError
 from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
 from matching_engine.core.engine import Engine
-from matching_engine.core.shard import Shard
+from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
+from matching_engine.snapshots import FolderSnapshots, Snapshot, capture
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -41,6 +42,7 @@ _READ_TIMEOUT_MS = 1_000
 _STANDBY_READ_TIMEOUT_MS = 200
 _REPLAY_TIMEOUT_MS = 10_000
 _CATCH_UP_DEADLINE_S = 30.0
+_SKIP_POLL_S = 2.0
 _PROGRESS_EVERY_COMMANDS = 100_000
 # A process that was paused may land one record late, behind newer ones: look at so many for the newest seq.
 _STALE_RECORDS_MAX = 64
@@ -89,6 +91,7 @@ class EngineRunner:
         shard_number: int,
         snapshot_every_commands: int,
         elector: Elector | None = None,
+        poison: PoisonWatch | None = None,
     ) -> None:
         self._command_log = command_log
         self._event_log = event_log
@@ -96,11 +99,14 @@ class EngineRunner:
         self._shard_number = shard_number
         self._snapshot_every_commands = snapshot_every_commands
         self._elector = elector
+        self._poison = poison
+        self._halted_at: PoisonNote | None = None
         self._commands_since_snapshot = 0
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
         self._next_event_offset = 0
         self._turned_at_s = 0.0
+        self._storing: asyncio.Task[None] | None = None
         self.role = Role.STARTING
         self.shard = Shard(Engine())
         self.outbox = Outbox(0, 0, self.shard.chain)
@@ -121,11 +127,33 @@ class EngineRunner:
             raise ChainError(f"the snapshot has another hash at seq {published_seq} than the event log")
         self._writer = await self._event_log.writer()
         self._reader = await self._command_log.reader(self.shard.next_command_offset)
+        await self._heed_poison()
         await self._replay(await self._command_log.end_offset())
         if self.shard.engine.seq < published_seq:
             raise ChainError("the event log is ahead of the command log: commands were lost")
         check_invariants(self.shard.engine)
+        self._turned_at_s = time.monotonic()
         self.role = Role.LEADER if self._elector is None else Role.STANDBY
+
+    async def _heed_poison(self) -> None:
+        """Halt before a command that has ended the process twice, until the operator's order is there."""
+        note = None if self._poison is None else self._poison.notes.read()
+        if self._poison is None or note is None or note.times < HALT_AT:
+            return
+        if note.offset < self.shard.next_command_offset:
+            self._poison.notes.clear()
+            return
+        self._halted_at = note
+        logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
+        found, offset = False, note.offset + 1
+        while not found:
+            found, offset = await find_skip(
+                self._command_log, self._shard_number, note, self._poison.operator_key, offset
+            )
+            await asyncio.sleep(0 if found else _SKIP_POLL_S)
+        self.shard.skipped[note.offset, note.index] = True
+        logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
+        self._halted_at = None
 
     async def _replay(self, end: int) -> None:
         """Apply the commands before offset `end`."""
@@ -186,7 +214,7 @@ class EngineRunner:
                     return
                 if leader is not None:
                     has_claimed = False  # Somebody came later; try again while the lease is ours.
-                await self._snapshot_when_due(self._snapshot_every_commands)
+                self._snapshot_when_due(self._snapshot_every_commands)
         finally:
             watching.cancel()
             await asyncio.wait([watching])
@@ -244,12 +272,15 @@ class EngineRunner:
                 raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
             await self._publish_pending()
             _commands_per_record.observe(len(outcomes))
-            await self._snapshot_when_due(factor * self._snapshot_every_commands)
+            self._snapshot_when_due(factor * self._snapshot_every_commands)
 
     async def stop(self) -> None:
         """Give the lease back and close both logs."""
         self.role = Role.STOPPING
         _leading.set(0)
+        if self._storing is not None:
+            self._storing.cancel()
+            await asyncio.wait([self._storing])
         if self._elector is not None:
             await self._elector.resign()
         if self._reader is not None:
@@ -259,12 +290,20 @@ class EngineRunner:
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the engine has recovered. A standby that has is as ready as a leader."""
+        if self._halted_at is not None:
+            where = f"command {self._halted_at.index} of record {self._halted_at.offset}"
+            return {"engine": f"halted at {where}: {self._halted_at.reason}"}
         return {"engine": None if self.role in (Role.STANDBY, Role.LEADER) else self.role.value}
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
         outcomes: list[CommandOutcome] = []
         for record in records:
-            outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+            try:
+                outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+            except PoisonError as error:
+                if self._poison is not None:
+                    self._poison.notes.add(error.offset, error.index, error.reason)
+                raise
         self.outbox.add(outcomes)
         self._commands_since_snapshot += len(outcomes)
         _commands_total.inc(len(outcomes))
@@ -313,15 +352,25 @@ class EngineRunner:
         self._next_event_offset = offset
         return newest, digest
 
-    async def _snapshot_when_due(self, every_commands: int) -> None:
+    def _snapshot_when_due(self, every_commands: int) -> None:
+        """Copy the state if enough has happened, and store it beside the work. Raises what storing did."""
+        if self._storing is not None:
+            if not self._storing.done():
+                return
+            self._storing.result()
+            self._storing = None
+        if self._commands_since_snapshot >= every_commands:
+            self._commands_since_snapshot = 0
+            self._storing = asyncio.create_task(self._store(capture(self.shard)), name="engine: snapshot")
+
+    async def _store(self, snapshot: Snapshot) -> None:
         # A state that is ahead of the event log must not become a starting point: what is pending in
         # memory would be missing from the log for ever.
-        if self._commands_since_snapshot < every_commands or self.outbox.pending:
-            return
-        self._commands_since_snapshot = 0
-        path = await self._snapshots.save(self.shard)
+        while self.outbox.published_seq < snapshot.seq:  # noqa: ASYNC110  the outbox is pure
+            await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
+        await self._snapshots.store(snapshot)
         _snapshot_time.set_to_current_time()
-        logger.info("wrote %s", path.name)
+        logger.info("wrote %s", snapshot.name)
 
 
 def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:

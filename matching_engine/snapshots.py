@@ -3,23 +3,37 @@
 import asyncio
 import hashlib
 import logging
-from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from exchange.ports import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import FORMAT, from_rows, to_rows
 
-__all__ = ["FolderSnapshots", "Snapshots", "state_bytes", "state_hash"]
+__all__ = [
+    "FolderSnapshots",
+    "Snapshot",
+    "SnapshotError",
+    "Snapshots",
+    "capture",
+    "state_bytes",
+    "state_hash",
+]
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = 3
 _NAME: Final = "snapshot-"
 _MAGIC: Final = b"EXSNAP01"
 _HASH_SIZE_BYTES: Final = 32
+_RETRY_WAIT_S: Final = 0.2
+_RETRY_WAIT_S_MAX: Final = 30.0
+
+
+class SnapshotError(Exception):
+    """What the store gives back under a snapshot's key is not that snapshot."""
 
 
 def state_bytes(shard: Shard) -> bytes:
@@ -32,6 +46,20 @@ def state_hash(shard: Shard) -> str:
     return hashlib.sha256(state_bytes(shard)).hexdigest()
 
 
+class Snapshot(NamedTuple):
+    """A state at one moment, as canonical bytes, not written yet."""
+
+    name: str
+    seq: int
+    body: bytes
+
+
+def capture(shard: Shard) -> Snapshot:
+    """Copy the present state."""
+    name = f"{_NAME}{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+    return Snapshot(name, shard.engine.seq, state_bytes(shard))
+
+
 class Snapshots:
     """One shard's snapshots, below `prefix`: "" or text that ends with a slash.
 
@@ -40,22 +68,29 @@ class Snapshots:
 
     def __init__(self, store: ObjectStore, prefix: str = "") -> None:
         self._store = store
-        self._prefix = prefix + _NAME
+        self._prefix = prefix
 
-    async def save(self, shard: Shard) -> PurePosixPath:
-        """Keep the present state and return its key. Raises ObjectStoreError.
+    async def store(self, snapshot: Snapshot) -> None:
+        """Write a captured state. Raises SnapshotError.
 
-        The state is copied before the first await; the event loop may change it afterwards.
+        While the store is away it tries again, for ever and with a warning: the logs hold everything, and
+        trading does not depend on snapshots.
         """
-        key = f"{self._prefix}{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
-        rows = to_rows(shard)
-        data = await asyncio.to_thread(_packed, rows)
-        # A taken key is no failure by itself: the same state may have been written by another engine.
+        data = await asyncio.to_thread(_packed, snapshot.body)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ObjectStoreError),
+            wait=wait_random_exponential(multiplier=_RETRY_WAIT_S, max=_RETRY_WAIT_S_MAX),
+            before_sleep=_warn,
+        ):
+            with attempt:
+                await self._put(self._prefix + snapshot.name, data)
+        await self._drop_all_but_newest()
+
+    async def _put(self, key: str, data: bytes) -> None:
+        # A taken key is no failure by itself: another engine may have written the same state.
         await self._store.put(key, data)
         if await self._store.get(key) != data:
-            raise ObjectStoreError(f"snapshot {key} reads back differently")
-        await self._drop_all_but_newest()
-        return PurePosixPath(key)
+            raise SnapshotError(f"snapshot {key} reads back differently")
 
     async def load_newest(self, engine: Engine) -> Shard | None:
         """Load the newest whole snapshot into an empty engine; None when there is none.
@@ -73,7 +108,7 @@ class Snapshots:
         """Forget snapshots that are ahead of logs which end there; returns their keys."""
         ahead = []
         for key in await self._keys():
-            offset_text, _, seq_text = key.removeprefix(self._prefix).partition("-")
+            offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
             if int(offset_text) > commands_end or int(seq_text) > seq:
                 ahead.append(key)
         for key in ahead:
@@ -93,7 +128,7 @@ class Snapshots:
 
     async def _keys(self) -> list[str]:
         """Newest first."""
-        return sorted(await self._store.keys(self._prefix), reverse=True)
+        return sorted(await self._store.keys(self._prefix + _NAME), reverse=True)
 
     async def _drop_all_but_newest(self) -> None:
         try:
@@ -108,8 +143,12 @@ class Snapshots:
 FolderSnapshots = Snapshots
 
 
-def _packed(rows: list[Any]) -> bytes:
-    body = msgspec.msgpack.encode(rows)
+def _warn(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("snapshot: attempt %d failed: %s", state.attempt_number, error)
+
+
+def _packed(body: bytes) -> bytes:
     return _MAGIC + hashlib.sha256(body).digest() + body
 
 

@@ -31,6 +31,7 @@ from exchange.contracts.commands import (
     ReserveWithdrawal,
     SettleWithdrawal,
     SetTradingMode,
+    SkipCommand,
 )
 from exchange.contracts.events import (
     AssetRegistered,
@@ -42,6 +43,7 @@ from exchange.contracts.events import (
     OrderAccepted,
     OrderClosed,
     RulesActivated,
+    SkipRecorded,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -74,7 +76,16 @@ COMMANDS_PER_RECORD_MAX: Final = 10_000
 RECORD_SIZE_BYTES_MAX: Final = 900_000  # below the broker's message.max.bytes of 1 MiB
 
 _TEXT_FIELDS: Final = frozenset(
-    {"code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id", "detail"}
+    {
+        "code",
+        "symbol",
+        "client_order_id",
+        "cancel_client_order_id",
+        "address",
+        "leader_id",
+        "detail",
+        "signature",
+    }
 )
 
 
@@ -143,6 +154,10 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         ActivateRules,
         "command_id version",
     ),
+    20: _row(
+        SkipCommand,
+        "command_id offset index signature",
+    ),
 }
 EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     1: _row(
@@ -204,6 +219,10 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     13: _row(
         RulesActivated,
         "version",
+    ),
+    20: _row(
+        SkipRecorded,
+        "offset index",
     ),
 }
 

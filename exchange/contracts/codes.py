@@ -109,3 +109,5 @@ REJECT_MAX_NUM_ORDERS: Final = 45
 REJECT_INSUFFICIENT_BALANCE: Final = 60
 REJECT_UNKNOWN_WITHDRAWAL: Final = 61
 REJECT_DUPLICATE_REFERENCE: Final = 62
+# The operator ordered the engine to go past this command.
+REJECT_SKIPPED: Final = 90

@@ -253,6 +253,21 @@ class ActivateRules(Command):
 
 
 @mypyc_attr(acyclic=True)
+class SkipCommand(Command):
+    """An operator's order to go past a command at which the engine stops (design decision 12).
+
+    `offset` and `index`: its place on the command log. `signature`: Ed25519, hexadecimal, over
+    `matching_engine.poison.signed_text`. Engines that stand at that place look ahead for it.
+    """
+
+    def __init__(self, command_id: int, offset: int, index: int, signature: str) -> None:
+        self.command_id = command_id
+        self.offset = offset
+        self.index = index
+        self.signature = signature
+
+
+@mypyc_attr(acyclic=True)
 class Malformed(Command):
     """Stands for bytes that are no command: decoding is total (design decision 12).
 

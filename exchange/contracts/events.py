@@ -283,3 +283,12 @@ class RulesActivated(Event):
 
     def __init__(self, version: int) -> None:
         self.version = version
+
+
+@mypyc_attr(acyclic=True)
+class SkipRecorded(Event):
+    """An operator's order to go past a command was read; who stood there has obeyed it already."""
+
+    def __init__(self, offset: int, index: int) -> None:
+        self.offset = offset
+        self.index = index

@@ -33,7 +33,8 @@ _SERVICE_START_DEADLINE_S = 60.0
 _READY_DEADLINE_S = 120.0
 _TOPICS_DEADLINE_MS = 30_000
 _SERVICES = (
-    ("engine", ("matching_engine.main",)),
+    ("engine-0", ("matching_engine.main",)),
+    ("engine-1", ("matching_engine.main",)),
     ("projections-ledger", ("services.projections.main", "ledger")),
     ("projections-book", ("services.projections.main", "book")),
     ("projections-withdrawals", ("services.projections.main", "withdrawals")),
@@ -147,6 +148,7 @@ class _Stack:
             "FAUCET": "true",
             "RATE_LIMITS": "true" if self._options.rate_limits else "false",
             "ENGINE_BUILD": self._options.engine_build,
+            "LEASE": f"file:{self._folder.state / 'engine.lease'}",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),
         }
         return inherited | {f"EXCHANGE_{name}": value for name, value in own.items()}

@@ -9,6 +9,7 @@ from exchange.contracts.commands import (
     RegisterAsset,
     RegisterMarket,
     SetTradingMode,
+    SkipCommand,
 )
 from exchange.contracts.events import (
     AssetRegistered,
@@ -17,6 +18,7 @@ from exchange.contracts.events import (
     LeaderChanged,
     MarketRegistered,
     RulesActivated,
+    SkipRecorded,
     TradingModeChanged,
 )
 from matching_engine.core.accounts import AssetTotals
@@ -41,6 +43,8 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, ActivateRules):
         _activate_rules(state, command, events)
+    elif isinstance(command, SkipCommand):
+        events.append(SkipRecorded(command.offset, command.index))
     elif isinstance(command, Malformed):
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
     else:

@@ -5,6 +5,7 @@ yields at least one event (invariant I10). What a user can cause is answered by 
 can cause is an assertion, and ends the process.
 """
 
+from exchange.contracts import codes
 from exchange.contracts.commands import (
     CancelAllOrders,
     CancelOrder,
@@ -15,7 +16,7 @@ from exchange.contracts.commands import (
     ReserveWithdrawal,
     SettleWithdrawal,
 )
-from exchange.contracts.events import Event
+from exchange.contracts.events import CommandRejected, Event
 from matching_engine.core.administration import administer
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.trading import cancel, cancel_all, place
@@ -49,3 +50,9 @@ class Engine(EngineState):
         assert events, "every command has an outcome"
         self.seq += len(events)
         return events
+
+    def refuse(self, time_ms: int) -> list[Event]:
+        """The outcome of a command that the operator has ordered to go past."""
+        self.now_ms = max(self.now_ms, time_ms)
+        self.seq += 1
+        return [CommandRejected(0, 0, codes.REJECT_SKIPPED, "", "")]

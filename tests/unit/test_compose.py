@@ -20,7 +20,8 @@ SERVICE = re.compile(r"(?m)^  (?=[a-z])")
 OURS = {
     "migrations",
     "topics",
-    "engine",
+    "engine-0",
+    "engine-1",
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
@@ -170,7 +171,7 @@ def test_everything_copied_into_the_image_is_let_through() -> None:
 
 def test_prometheus_asks_every_process() -> None:
     text = (ROOT / "infra" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
-    assert set(re.findall(r"- ([a-z-]+):8080", text)) == OURS - {"migrations", "topics"}
+    assert set(re.findall(r"- ([a-z0-9-]+):8080", text)) == OURS - {"migrations", "topics"}
 
 
 def test_dashboard_asks_for_metrics_that_the_code_emits() -> None:

@@ -34,7 +34,8 @@ from exchange.contracts.events import Event, LeaderChanged
 
 CONTRACTS = Path(codec.__file__).parent
 TEXT_FIELDS = {
-    "code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id", "detail"
+    "code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id", "detail",
+    "signature",
 }  # fmt: skip
 
 

@@ -1,0 +1,138 @@
+"""A command at which the engine stops (design decision 12): once by exit, then by halting.
+
+A broken promise inside `apply` ends the process, because its state is worth nothing afterwards. The
+start-up after it would meet the same command again; so its place is noted, and the second time the
+engine halts there and says so. Only an order on the command log itself, signed by the operator's key,
+goes past it: `python -m matching_engine.skip.main --help` makes one. The command is then refused with
+REJECT_SKIPPED, by every engine alike.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from exchange.contracts.codec import decode_commands
+from exchange.contracts.commands import SkipCommand
+from exchange.ports import Log
+
+__all__ = [
+    "HALT_AT",
+    "PoisonNote",
+    "PoisonNotes",
+    "PoisonWatch",
+    "find_skip",
+    "load_operator_key",
+    "sign_skip",
+    "signed_text",
+]
+
+HALT_AT = 2
+
+
+class PoisonNote(msgspec.Struct, frozen=True):
+    """Where the engine stopped, how often, and why."""
+
+    offset: int
+    index: int
+    times: int
+    reason: str
+
+
+class PoisonNotes:
+    """The last such place, kept in a file: it has to outlive the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> PoisonNote | None:
+        """Return the note; None when there is none, or none that can be read."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=PoisonNote)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def add(self, offset: int, index: int, reason: str) -> PoisonNote:
+        """Count one more stop at this place. Raises OSError."""
+        before = self.read()
+        is_again = before is not None and (before.offset, before.index) == (offset, index)
+        note = PoisonNote(offset, index, before.times + 1 if before and is_again else 1, reason[:1000])
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        partial.write_bytes(msgspec.json.encode(note))
+        partial.replace(self._path)
+        return note
+
+    def clear(self) -> None:
+        """Forget the note: the engine is past the place. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class PoisonWatch:
+    """What a runner needs: the note, and whose order it obeys (nobody's without a key)."""
+
+    notes: PoisonNotes
+    operator_key: Ed25519PublicKey | None
+
+
+def signed_text(shard: int, offset: int, index: int) -> bytes:
+    """What the operator signs."""
+    return b"exchange skip command: shard %d offset %d index %d" % (shard, offset, index)
+
+
+def sign_skip(key: Ed25519PrivateKey, shard: int, offset: int, index: int) -> SkipCommand:
+    """Make the order to go past one command."""
+    signature = key.sign(signed_text(shard, offset, index)).hex()
+    return SkipCommand(secrets.randbits(62) | 1, offset, index, signature)
+
+
+def load_operator_key(pem: str) -> Ed25519PublicKey | None:
+    """Read the public key from the settings; None for "". Raises ValueError."""
+    if not pem:
+        return None
+    key = load_pem_public_key(pem.encode())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the operator's key is not an Ed25519 public key in PEM")
+    return key
+
+
+async def find_skip(
+    log: Log, shard: int, note: PoisonNote, operator_key: Ed25519PublicKey | None, first: int
+) -> tuple[bool, int]:
+    """Look for the operator's order from offset `first` to the log's end.
+
+    Returns whether it is there, and the offset to go on from. Raises LogError.
+    """
+    end = await log.end_offset()
+    if operator_key is None or first >= end:
+        return False, first
+    reader = await log.reader(first)
+    try:
+        offset = first
+        while offset < end:
+            records = await reader.read(1_000)
+            for record in records:
+                offset = record.offset + 1
+                for command in decode_commands(record.value):
+                    if isinstance(command, SkipCommand) and _is_for(command, shard, note, operator_key):
+                        return True, offset
+        return False, offset
+    finally:
+        await reader.close()
+
+
+def _is_for(command: SkipCommand, shard: int, note: PoisonNote, operator_key: Ed25519PublicKey) -> bool:
+    if (command.offset, command.index) != (note.offset, note.index):
+        return False
+    try:
+        operator_key.verify(
+            bytes.fromhex(command.signature), signed_text(shard, command.offset, command.index)
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True

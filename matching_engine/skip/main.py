@@ -1,0 +1,45 @@
+"""Sign and send the order to go past one command: `python -m matching_engine.skip.main --help`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from exchange.adapters.kafka_log import KafkaLog
+from exchange.config import Settings
+from exchange.contracts.codec import encode_commands
+from exchange.contracts.commands import SkipCommand
+from exchange.contracts.topics import commands_topic
+from exchange.process import run_until_signal
+from matching_engine.poison import sign_skip
+
+__all__ = ["main"]
+
+
+def main(
+    offset: Annotated[int, typer.Option(min=0, help="The command record, as the engine's /readyz says")],
+    index: Annotated[int, typer.Option(min=0, help="The command within the record")],
+    key: Annotated[Path, typer.Option(exists=True, help="The operator's Ed25519 private key, PEM")],
+) -> None:
+    """Append the signed order to go past one command to the command log of EXCHANGE_KAFKA_BOOTSTRAP."""
+    private_key = load_pem_private_key(key.read_bytes(), None)
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise typer.BadParameter("not an Ed25519 private key", param_hint="--key")
+    settings = Settings.load()
+    sys.exit(run_until_signal(_append(settings, sign_skip(private_key, settings.shard, offset, index))))
+
+
+async def _append(settings: Settings, order: SkipCommand) -> None:
+    log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
+    writer = await log.writer()
+    try:
+        await writer.append(encode_commands([order]))
+    finally:
+        await writer.close()
+
+
+if __name__ == "__main__":
+    typer.run(main)
