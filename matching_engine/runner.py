@@ -27,14 +27,14 @@ from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
 from exchange.crash_points import crash_point
 from exchange.event_tail import ChainError
-from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter, ObjectStoreError
+from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
-from matching_engine.snapshots import Snapshot, Snapshots, capture
+from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -374,7 +374,7 @@ class EngineRunner:
             await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
         try:
             await self._snapshots.store(snapshot)
-        except ObjectStoreError as error:
+        except SnapshotError as error:
             _snapshot_failures.inc()
             logger.error("the snapshot at seq %d was not stored: %s", snapshot.seq, error)
             return

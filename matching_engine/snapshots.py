@@ -6,19 +6,33 @@ import logging
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from exchange.ports import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import FORMAT, from_rows, to_rows
 
-__all__ = ["Snapshot", "Snapshots", "capture", "state_bytes", "state_hash"]
+__all__ = [
+    "Snapshot",
+    "SnapshotError",
+    "Snapshots",
+    "capture",
+    "state_bytes",
+    "state_hash",
+]
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = 3
 _NAME: Final = "snapshot-"
 _MAGIC: Final = b"EXSNAP01"
 _HASH_SIZE_BYTES: Final = 32
+_RETRY_WAIT_S: Final = 0.2
+_RETRY_WAIT_S_MAX: Final = 30.0
+
+
+class SnapshotError(Exception):
+    """What the store gives back under a snapshot's key is not that snapshot."""
 
 
 def state_bytes(shard: Shard) -> bytes:
@@ -32,16 +46,17 @@ def state_hash(shard: Shard) -> str:
 
 
 class Snapshot(NamedTuple):
-    """A state at one moment, copied into rows, not written yet."""
+    """A state at one moment, as canonical bytes, not written yet."""
 
-    next_command_offset: int
+    name: str
     seq: int
-    rows: list[Any]
+    body: bytes
 
 
 def capture(shard: Shard) -> Snapshot:
     """Copy the present state."""
-    return Snapshot(shard.next_command_offset, shard.engine.seq, to_rows(shard))
+    name = f"{_NAME}{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+    return Snapshot(name, shard.engine.seq, state_bytes(shard))
 
 
 class Snapshots:
@@ -52,17 +67,29 @@ class Snapshots:
 
     def __init__(self, store: ObjectStore, prefix: str = "") -> None:
         self._store = store
-        self._prefix = prefix + _NAME
+        self._prefix = prefix
 
     async def store(self, snapshot: Snapshot) -> None:
-        """Keep a captured state. Raises ObjectStoreError."""
-        key = f"{self._prefix}{snapshot.next_command_offset:020d}-{snapshot.seq:020d}"
-        data = await asyncio.to_thread(_packed, snapshot.rows)
-        # A taken key is no failure by itself: the same state may have been written by another engine.
+        """Write a captured state. Raises SnapshotError.
+
+        While the store is away it tries again, for ever and with a warning: the logs hold everything, and
+        trading does not depend on snapshots.
+        """
+        data = await asyncio.to_thread(_packed, snapshot.body)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ObjectStoreError),
+            wait=wait_random_exponential(multiplier=_RETRY_WAIT_S, max=_RETRY_WAIT_S_MAX),
+            before_sleep=_warn,
+        ):
+            with attempt:
+                await self._put(self._prefix + snapshot.name, data)
+        await self._drop_all_but_newest()
+
+    async def _put(self, key: str, data: bytes) -> None:
+        # A taken key is no failure by itself: another engine may have written the same state.
         await self._store.put(key, data)
         if await self._store.get(key) != data:
-            raise ObjectStoreError(f"snapshot {key} reads back differently")
-        await self._drop_all_but_newest()
+            raise SnapshotError(f"snapshot {key} reads back differently")
 
     async def load_newest(self, engine: Engine) -> Shard | None:
         """Load the newest whole snapshot into an empty engine; None when there is none.
@@ -80,7 +107,7 @@ class Snapshots:
         """Forget snapshots that are ahead of logs which end there; returns their keys."""
         ahead = []
         for key in await self._keys():
-            offset_text, _, seq_text = key.removeprefix(self._prefix).partition("-")
+            offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
             if int(offset_text) > commands_end or int(seq_text) > seq:
                 ahead.append(key)
         for key in ahead:
@@ -100,7 +127,7 @@ class Snapshots:
 
     async def _keys(self) -> list[str]:
         """Newest first."""
-        return sorted(await self._store.keys(self._prefix), reverse=True)
+        return sorted(await self._store.keys(self._prefix + _NAME), reverse=True)
 
     async def _drop_all_but_newest(self) -> None:
         try:
@@ -111,8 +138,12 @@ class Snapshots:
             logger.warning("old snapshots cannot be removed: %s", error)
 
 
-def _packed(rows: list[Any]) -> bytes:
-    body = msgspec.msgpack.encode(rows)
+def _warn(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("snapshot: attempt %d failed: %s", state.attempt_number, error)
+
+
+def _packed(body: bytes) -> bytes:
     return _MAGIC + hashlib.sha256(body).digest() + body
 
 

@@ -26,8 +26,9 @@ from exchange.ports import Log, LogRestorer, ObjectStoreError
 from exchange.service import Resources
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import UnknownRulesError
+from matching_engine.core.shard import PoisonError
 from matching_engine.core.state import InvariantError
-from matching_engine.replay import replay
+from matching_engine.replay import replay, skipped_commands
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.restore import restore
 from services.archive.segments import ArchiveError
@@ -48,6 +49,7 @@ FAILURES: Final = (
     LedgerError,
     MigrationError,
     ObjectStoreError,
+    PoisonError,
     RebuildError,
     RedisError,
     SettingsError,
@@ -109,7 +111,8 @@ class RebuildSteps:
             for key in await snapshots.drop_ahead_of(await command_log.end_offset(), published.seq):
                 self._steps(f"dropped {key}: it is ahead of the archive")
             witness = await snapshots.load_newest(Engine())
-        shard = await replay(command_log, published, witness, self._bar("engine, by record"))
+        skipped = await skipped_commands(event_log)
+        shard = await replay(command_log, published, skipped, witness, self._bar("engine, by record"))
         checked = "no snapshot to compare with" if witness is None else "as in the newest snapshot"
         self._steps(f"event hash {published.hash.hex()} at seq {published.seq}, as archived")
         self._steps(f"state hash {state_hash(shard)} at seq {shard.engine.seq}, {checked}")

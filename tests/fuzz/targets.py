@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from exchange.adapters.folder_store import FolderStore
 from exchange.contracts import codec
 from exchange.contracts.codec import (
     CodecError,

@@ -16,7 +16,7 @@ from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import FORMAT
-from matching_engine.snapshots import Snapshots, state_bytes
+from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture, state_bytes
 
 pytestmark = pytest.mark.integration
 SEED = 23
@@ -54,11 +54,18 @@ async def replace(store: ObjectStore, key: str, body: bytes) -> None:
     assert await store.put(key, body)
 
 
+async def save(snapshots: Snapshots, shard: Shard) -> str:
+    """Capture and store the state as the runner does; the snapshot's name."""
+    snapshot: Snapshot = capture(shard)
+    await snapshots.store(snapshot)
+    return snapshot.name
+
+
 async def test_newest_of_three_kept_snapshots_is_loaded(store: ObjectStore) -> None:
     snapshots, traded = Snapshots(store, "snapshots/0/"), Traded()
     assert await snapshots.load_newest(Engine()) is None
-    paths = [str(await snapshots.save(traded.more())) for _ in range(5)]
-    assert await store.keys("snapshots/") == paths[2:]
+    names = [await save(snapshots, traded.more()) for _ in range(5)]
+    assert await store.keys("snapshots/") == [f"snapshots/0/{name}" for name in names[2:]]
     loaded = await snapshots.load_newest(Engine())
     assert loaded is not None
     assert state_bytes(loaded) == state_bytes(traded.shard)
@@ -67,7 +74,7 @@ async def test_newest_of_three_kept_snapshots_is_loaded(store: ObjectStore) -> N
 
 async def test_two_engines_that_save_the_same_state_agree(store: ObjectStore) -> None:
     leader, standby = Snapshots(store), Snapshots(store)
-    assert await leader.save(Traded().more()) == await standby.save(Traded().more())
+    assert await save(leader, Traded().more()) == await save(standby, Traded().more())
     assert len(await store.keys("")) == 1
 
 
@@ -76,9 +83,9 @@ async def test_torn_snapshot_is_skipped_with_a_warning(
     store: ObjectStore, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     snapshots, traded = Snapshots(store), Traded()
-    await snapshots.save(traded.more())
+    await save(snapshots, traded.more())
     before = state_bytes(traded.shard)
-    newest = str(await snapshots.save(traded.more()))
+    newest = await save(snapshots, traded.more())
     body = await store.get(newest)
     assert body is not None
     await replace(store, newest, damage(body))
@@ -96,7 +103,7 @@ async def test_snapshot_of_another_format_is_skipped_with_a_warning(
     with monkeypatch.context() as other_version:
         rows = msgspec.msgpack.decode(state_bytes(traded.more()))
         other_version.setattr("matching_engine.snapshots.to_rows", lambda _: [FORMAT - 1, *rows[1:]])
-        await snapshots.save(traded.shard)
+        await save(snapshots, traded.shard)
     with caplog.at_level(logging.WARNING):
         assert await snapshots.load_newest(Engine()) is None
     assert f"has format {FORMAT - 1}" in caplog.text
@@ -104,17 +111,55 @@ async def test_snapshot_of_another_format_is_skipped_with_a_warning(
 
 async def test_snapshot_that_reads_back_differently_does_not_count(store: ObjectStore) -> None:
     snapshots, traded = Snapshots(store), Traded()
-    key = str(await snapshots.save(traded.more()))
+    key = await save(snapshots, traded.more())
     await replace(store, key, b"something else")
-    with pytest.raises(ObjectStoreError, match="reads back differently"):
-        await snapshots.save(traded.shard)
+    with pytest.raises(SnapshotError, match="reads back differently"):
+        await save(snapshots, traded.shard)
 
 
 async def test_snapshots_ahead_of_a_restored_log_are_dropped(store: ObjectStore) -> None:
     snapshots, traded = Snapshots(store, "p/"), Traded()
-    keys = [str(await snapshots.save(traded.more())) for _ in range(3)]
+    keys = ["p/" + await save(snapshots, traded.more()) for _ in range(3)]
     end, seq = traded.shard.next_command_offset, traded.shard.engine.seq
     assert await snapshots.drop_ahead_of(end, seq) == []
     assert await snapshots.drop_ahead_of(end - 1, seq) == keys[2:]
     assert await snapshots.drop_ahead_of(end, 1) == [keys[1], keys[0]]
     assert await store.keys("") == []
+
+
+class AwayAtFirst:
+    """A store that fails some calls and then works."""
+
+    def __init__(self, store: ObjectStore, failures: int) -> None:
+        self._store, self._failures = store, failures
+
+    def _fail(self) -> None:
+        self._failures -= 1
+        if self._failures >= 0:
+            raise ObjectStoreError("away")
+
+    async def put(self, key: str, body: bytes) -> bool:
+        put = await self._store.put(key, body)
+        self._fail()
+        return put
+
+    async def get(self, key: str) -> bytes | None:
+        self._fail()
+        return await self._store.get(key)
+
+    async def keys(self, prefix: str) -> list[str]:
+        return await self._store.keys(prefix)
+
+    async def delete(self, key: str) -> None:
+        await self._store.delete(key)
+
+
+async def test_store_that_is_away_delays_a_snapshot_and_does_not_stop_the_engine(
+    store: ObjectStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matching_engine.snapshots._RETRY_WAIT_S", 0.001)
+    traded = Traded()
+    with caplog.at_level(logging.WARNING):
+        name = await save(Snapshots(AwayAtFirst(store, 3)), traded.more())
+    assert await store.keys("") == [name]
+    assert "attempt 3 failed: away" in caplog.text

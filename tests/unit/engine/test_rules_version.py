@@ -1,6 +1,7 @@
 """Rules change by a command only, and code that lacks them stops (design decision 6)."""
 
 import logging
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -15,6 +16,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.rules import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import from_rows, to_rows
+from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 
@@ -62,15 +64,18 @@ class NoStore:
 
 
 def test_unknown_rules_on_the_log_end_the_process_with_a_clear_message(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    notes = PoisonNotes(tmp_path / "poison.json")
+
     async def engine() -> None:
         commands, events = MemoryLog(lambda: 1), MemoryLog(lambda: 1)
         writer = await commands.writer()
         await writer.append(encode_commands([ActivateRules(7, RULES_VERSION_MAX + 1)]))
         runner = EngineRunner(
-            commands, events, Snapshots(NoStore()), shard_number=0, snapshot_every_commands=10
-        )
+            commands, events, Snapshots(NoStore()), shard_number=0, snapshot_every_commands=10,
+            poison=PoisonWatch(notes, None),
+        )  # fmt: skip
         try:
             await runner.start()
         finally:
@@ -78,4 +83,6 @@ def test_unknown_rules_on_the_log_end_the_process_with_a_clear_message(
 
     with caplog.at_level(logging.CRITICAL):
         assert run_until_signal(engine()) == 1
+    # No poison: the next version of the engine must not halt here, and no order may go past it.
+    assert notes.read() is None
     assert f"activates rules version {RULES_VERSION_MAX + 1}, this code knows 1 to" in caplog.text
