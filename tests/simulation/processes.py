@@ -19,6 +19,7 @@ from exchange.service import Resources, run_components
 from matching_engine.genesis import write_genesis
 from matching_engine.leadership import Elector
 from matching_engine.runner import EngineRunner
+from matching_engine.snapshots import Snapshots
 from services.projections.book import BookProjection
 from services.projections.ledger import LedgerProjection
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
@@ -28,7 +29,6 @@ from tests.simulation.adapters.log import SimulatedLog
 from tests.simulation.adapters.objects import SimulatedObjects
 from tests.simulation.loop import Process
 from tests.simulation.reference import Reference
-from tests.simulation.snapshots import SimulatedSnapshots
 from tests.simulation.workload import Workload
 
 __all__ = ["SETTINGS", "Servers", "book", "engine", "ledger", "orders"]
@@ -87,7 +87,7 @@ async def engine(servers: Servers, process: Process) -> None:
     runner = EngineRunner(
         command_log,
         servers.event_log.of(process),
-        cast(Any, SimulatedSnapshots(servers.objects.of(process))),
+        Snapshots(servers.objects.of(process)),
         shard_number=0,
         snapshot_every_commands=servers.snapshot_every_commands,
         elector=elector,

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from exchange import gateway
 from exchange.ports import LeaseError, LogError, ObjectStoreError
-from matching_engine import runner
+from matching_engine import runner, snapshots
 from matching_engine.runner import DeposedError, Role
 from services.projections import ledger
 from services.projections.ledger_store import FencedError
@@ -26,7 +26,6 @@ from tests.simulation.faults import Faults
 from tests.simulation.loop import Process, SimulatedLoop, patched
 from tests.simulation.processes import Servers
 from tests.simulation.reference import Reference
-from tests.simulation.snapshots import whole_body
 from tests.simulation.workload import Workload
 
 __all__ = ["Result", "run_seed"]
@@ -304,10 +303,10 @@ class World(Servers):
         for process, engine in self.runners:
             if process.alive:
                 self.check(partial(reference.engine, engine.shard))
-        for key in self.objects.keys(""):
-            body = whole_body(self.objects.get(key))
-            if body is not None:
-                self.check(partial(reference.snapshot, body))
+        for body in self.objects.bodies.values():
+            rows = snapshots._unpacked(body)
+            if rows is not None:
+                self.check(partial(reference.snapshot, rows))
         self.check(partial(reference.final_ledger, self.ledger))
 
     @contextlib.contextmanager
