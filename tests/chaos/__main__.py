@@ -73,6 +73,9 @@ def main(
             if logs is not None:
                 keep_logs(stack, logs)
             running.__exit__(None, None, None)
+    except KeyboardInterrupt:
+        console.print("interrupted; the stack is gone")
+        raise typer.Exit(130) from None
     except ServerError as error:
         console.print(f"[red]chaos could not run:[/] {error}", highlight=False)
         raise typer.Exit(2) from None

@@ -60,7 +60,7 @@ class Struck:
 
     `trading_s`: until the first acknowledgement of a request sent after that moment; `recovered_s`: the
     same, counted from the end of a fault that lasts; `silence_s`: the longest time without any
-    acknowledgement until then; `ready_s`: until /readyz was 200 with every process there.
+    acknowledgement until all was well; `ready_s`: until /readyz was 200 with every process there.
     """
 
     number: int
@@ -181,9 +181,9 @@ class Campaign:
         struck.recovered_s = await self._trading_again(over_s, since) - over_s
         if not fault.duration_s:
             struck.recovered_s = struck.trading_s
-        struck.silence_s = self._longest_silence(began_s, since)
         await self._wait_ready(fault, before)
         struck.ready_s = time.monotonic() - began_s
+        struck.silence_s = self._longest_silence(began_s, since)
         await self._check_news()
         if number % FULL_CHECK_EVERY == 0:
             await self._rest_and_check()

@@ -26,6 +26,7 @@ CUT_S: Final = (2.0, 12.0)
 DISK_FULL_S: Final = (5.0, 10.0)
 # An armed place is visited within moments under load; a snapshot takes until so many commands have come.
 CRASH_POINT_DEADLINE_S: Final = 60.0
+STOP_DEADLINE_S: Final = 60.0
 SERVERS: Final = ("kafka", "postgres", "valkey")
 # Folder in the stack's state -> size of the small file system that the harness puts there, in MiB.
 DISKS_MIB: Final[Mapping[str, int]] = {"kafka": 768, "postgres": 1024, "snapshots": 64}
@@ -116,12 +117,24 @@ class StackUnderTest:
         struck()
 
     async def _restart(self, fault: Fault, struck: Callable[[], None]) -> None:
-        """What an operator does: ask the server to end in order; its keeper starts it again."""
+        """What an operator does: ask the server to end in order; its keeper starts it again.
+
+        It strikes when the old process is gone: until then the server may answer.
+        """
         polite = signal.SIGINT if fault.target == "postgres" else signal.SIGTERM
         pid = self.process.service_pid(fault.target)
         if pid is None:
             raise FaultSkippedError(f"there is no {fault.target}")
-        psutil.Process(pid).send_signal(polite)
+        old = psutil.Process(pid)
+        old.send_signal(polite)
+        try:
+            async with asyncio.timeout(STOP_DEADLINE_S):
+                while old.is_running() and old.status() != psutil.STATUS_ZOMBIE:
+                    await asyncio.sleep(0.005)
+        except psutil.NoSuchProcess:
+            pass
+        except TimeoutError:
+            raise FaultSkippedError(f"{fault.target} did not end when asked to") from None
         struck()
 
     async def _flush(self, fault: Fault, struck: Callable[[], None]) -> None:

@@ -99,6 +99,7 @@ class Model:
         self._open: dict[int, ModelOrder] = {}
         self._inflow: defaultdict[int, int] = defaultdict(int)
         self._fees: defaultdict[int, int] = defaultdict(int)
+        self._reserved: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._trade_ids: defaultdict[int, int] = defaultdict(int)
         self._deposits: set[int] = set()
         self._command_ids: set[int] = set()
@@ -138,11 +139,14 @@ class Model:
                 self._inflow[event.asset_id] += event.amount_atoms
                 self._move(event.user_id, event.asset_id, event.amount_atoms, 0)
             case WithdrawalReserved():
+                self._reserved[event.user_id, event.asset_id] += event.amount_atoms
                 self._move(event.user_id, event.asset_id, -event.amount_atoms, event.amount_atoms)
             case WithdrawalSettled():
+                self._reserved[event.user_id, event.asset_id] -= event.amount_atoms
                 self._inflow[event.asset_id] -= event.amount_atoms
                 self._move(event.user_id, event.asset_id, 0, -event.amount_atoms)
             case WithdrawalReleased():
+                self._reserved[event.user_id, event.asset_id] -= event.amount_atoms
                 self._move(event.user_id, event.asset_id, event.amount_atoms, -event.amount_atoms)
             case AssetRegistered():
                 self.assets[event.code] = event
@@ -225,12 +229,12 @@ class Model:
             kept = totals[asset_id] + self._fees[asset_id]
             if kept != self._inflow[asset_id]:
                 self.findings.add("broken", f"I1 asset {asset_id}: in {self._inflow[asset_id]}, kept {kept}")
-        held: defaultdict[tuple[int, int], int] = defaultdict(int)
+        held = self._reserved.copy()
         for order in self.open_orders():
             held[order.user_id, self._hold_asset(order)] += order.held_atoms
         for key, account in self.accounts.items():
             if account.held_atoms != held[key]:
-                self.findings.add("broken", f"I3 {key}: {account.held_atoms} held, orders hold {held[key]}")
+                self.findings.add("broken", f"I3 {key}: {account.held_atoms} held, {held[key]} accounted for")
         for market_id, (bids, asks) in self.books().items():
             if bids and asks and max(bids) >= min(asks):
                 self.findings.add("broken", f"I6 market {market_id} is crossed: {max(bids)}, {min(asks)}")
