@@ -1,7 +1,7 @@
 """Whether money may leave: the auditor's word, as it stands in Redis.
 
-`auditor:red` exists while the books do not add up. `auditor:heartbeat` is `{"time_ms": …, "seq": …}`; its
-age tells whether anybody is looking at the books at all.
+The red key exists while the books do not add up; the heartbeat's age tells whether anybody is looking at
+the books at all (exchange/contracts/audit_keys.py).
 """
 
 import asyncio
@@ -13,12 +13,9 @@ import redis.asyncio
 
 from exchange.cancellation import raise_if_cancelled
 from exchange.connections import CACHE_ERRORS
+from exchange.contracts.audit_keys import HEARTBEAT_AGE_S_MAX, HEARTBEAT_KEY, RED_KEY
 
-__all__ = ["AUDITOR_HEARTBEAT_KEY", "AUDITOR_RED_KEY", "WithdrawalStop"]
-
-AUDITOR_RED_KEY: Final = "auditor:red"
-AUDITOR_HEARTBEAT_KEY: Final = "auditor:heartbeat"
-HEARTBEAT_AGE_MS_MAX: Final = 60_000
+__all__ = ["WithdrawalStop"]
 
 
 class _Heartbeat(msgspec.Struct):
@@ -42,7 +39,7 @@ class WithdrawalStop:
         try:
             async with asyncio.timeout(self._deadline_s):
                 try:
-                    red, heartbeat = await self._cache.mget(AUDITOR_RED_KEY, AUDITOR_HEARTBEAT_KEY)
+                    red, heartbeat = await self._cache.mget(RED_KEY, HEARTBEAT_KEY)
                 finally:
                     raise_if_cancelled()
         except CACHE_ERRORS:
@@ -59,4 +56,6 @@ class WithdrawalStop:
         except msgspec.DecodeError:
             return "the auditor's heartbeat cannot be read"
         # A time ahead of ours by as much is no better: it would never grow old.
-        return None if abs(age_ms) <= HEARTBEAT_AGE_MS_MAX else "the auditor has been silent for too long"
+        return (
+            None if abs(age_ms) <= HEARTBEAT_AGE_S_MAX * 1000 else "the auditor has been silent for too long"
+        )

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import Command, CreditDeposit, ReserveWithdrawal, SettleWithdrawal
 from exchange.contracts.events import WithdrawalReserved, WithdrawalSettled
 from exchange.service import Resources
-from exchange.withdrawal_stop import AUDITOR_RED_KEY
 from services.projections.ledger import LedgerProjection
 from services.projections.reconcile import reconcile
 from services.projections.withdrawals import WithdrawalSettler
@@ -104,11 +104,11 @@ async def test_nothing_leaves_while_the_auditor_is_red(resources: Resources) -> 
     engine.stream.apply(
         CreditDeposit(1, ALICE, BTC, ONE, 1), ReserveWithdrawal(2, ALICE, BTC, 5, 1, "address")
     )
-    await resources.cache.set(AUDITOR_RED_KEY, "{}")
+    await resources.cache.set(RED_KEY, "{}")
     await running.start()
     await running.until(lambda: ledger.last_seq == engine.stream.seq)
     await asyncio.sleep(0.6)
     assert engine.settled() == []
-    await resources.cache.delete(AUDITOR_RED_KEY)
+    await resources.cache.delete(RED_KEY)
     await running.until(lambda: engine.settled() == [1])
     await running.stop()

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from exchange.adapters.cache import open_cache
 from exchange.config import Settings, SettingsError
-from exchange.withdrawal_stop import AUDITOR_HEARTBEAT_KEY, AUDITOR_RED_KEY, WithdrawalStop
+from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
+from exchange.withdrawal_stop import WithdrawalStop
 from services.user.component import UserService
 from services.user.withdrawal_limits import WithdrawalLimits, parse_amounts
 from tests.integration.user.conftest import Exchange, Person, assert_problem, client_of
@@ -187,7 +188,7 @@ async def test_nothing_leaves_while_the_auditor_is_red_or_silent(exchange: Excha
     now_ms = time.time_ns() // 1_000_000
 
     async def beat(time_ms: object) -> None:
-        await cache.set(AUDITOR_HEARTBEAT_KEY, json.dumps({"time_ms": time_ms, "seq": 7}))
+        await cache.set(HEARTBEAT_KEY, json.dumps({"time_ms": time_ms, "seq": 7}))
 
     async with strict(exchange, withdrawal_allow_list=False, auditor_required=True) as client:
 
@@ -201,15 +202,15 @@ async def test_nothing_leaves_while_the_auditor_is_red_or_silent(exchange: Excha
             await beat(value)
             await assert_stopped()
         for text in ("", "nonsense", "[]", "{}"):
-            await cache.set(AUDITOR_HEARTBEAT_KEY, text)
+            await cache.set(HEARTBEAT_KEY, text)
             await assert_stopped()
         await beat(now_ms - 5_000)
         assert (await withdraw(client, person)).status_code == 202
-        await cache.set(AUDITOR_RED_KEY, json.dumps({"why": "a test"}))
+        await cache.set(RED_KEY, json.dumps({"why": "a test"}))
         await assert_stopped()
     # Red counts also where no auditor is required.
     assert_problem(await withdraw(exchange.client, person), 503)
-    await cache.delete(AUDITOR_RED_KEY)
+    await cache.delete(RED_KEY)
     assert (await withdraw(exchange.client, person)).status_code == 202
     assert (await available(exchange, person)).count("-1.00000000") == 2
 
