@@ -115,7 +115,10 @@ async def orders(servers: Servers, process: Process) -> None:
     reader = await servers.event_log.of(process).reader(0)
     tail = EventTail(reader, TailPosition(0, EMPTY_CHAIN_HASH, 0))
     gateway = CommandGateway(
-        writer, tick_ms=SETTINGS.command_tick_ms, deadline_ms=SETTINGS.command_deadline_ms
+        writer,
+        tick_ms=SETTINGS.command_tick_ms,
+        deadline_ms=SETTINGS.command_deadline_ms,
+        clock_s=asyncio.get_running_loop().time,
     )
     is_open = asyncio.Event()
     async with asyncio.TaskGroup() as group:
