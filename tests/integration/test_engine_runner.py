@@ -16,6 +16,7 @@ from exchange.contracts.commands import LeaderElected, Malformed
 from exchange.event_tail import ChainError
 from exchange.ports import Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
+from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots, state_hash
 
@@ -261,3 +262,12 @@ async def test_failed_publish_ends_the_engine_and_the_next_start_repairs_it(tmp_
         await caught_up(place, again)
     seqs = [recorded.seq for outcome in await place.events() for recorded in outcome.events]
     assert seqs == list(range(1, again.shard.engine.seq + 1))
+
+
+async def test_genesis_is_written_once_even_behind_a_stray_command(place: Place) -> None:
+    await place.send(encode_commands([LeaderElected(1, "stray", 1)]))
+    assert await write_genesis(place.command_log)
+    assert not await write_genesis(place.command_log)
+    async with running(place.runner()) as runner:
+        await caught_up(place, runner)
+        assert sorted(runner.shard.engine.markets) == [1, 2, 3]
