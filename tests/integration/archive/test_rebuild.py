@@ -236,7 +236,11 @@ async def test_rebuild_from_the_archive_alone_gives_the_same_event_and_state_has
     before = await tables(settings)
     lose_logs(settings)
     await empty_database(settings)
+    checkpoint = settings.data_dir / "auditor" / "audit-00000000000000000009"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
     said = await rebuilt(settings, "run", "archive")
+    assert not checkpoint.exists(), "the auditor begins anew"
     assert f"event hash {original.event_hash.hex()} at seq" in said
     assert f"state hash {original.state_hash} at seq" in said
     assert "as in the newest snapshot" in said
