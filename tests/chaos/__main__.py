@@ -34,6 +34,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the faults and of the orders")] = 20_261_121,
     reports: Annotated[Path, typer.Option(help="Where the report goes")] = ROOT / "docs" / "reports",
     api_audit: Annotated[bool, typer.Option(help="At the end, also ask for everything as a client")] = True,
+    minutes: Annotated[float, typer.Option(min=0, help="Begin no fault after so long; 0: no limit")] = 0,
     only: Annotated[str, typer.Option(help='Faults that begin so, e.g. "restart kafka"')] = "",
     logs: Annotated[Path | None, typer.Option(help="Keep the stack's logs in this folder")] = None,
     cold_start_commands: Annotated[
@@ -68,7 +69,7 @@ def main(
             stack = running.__enter__()
         try:
             campaign = Campaign(stack, options)
-            uvloop.run(run_campaign(campaign, stack))
+            uvloop.run(run_campaign(campaign, stack, minutes * 60))
         finally:
             if logs is not None:
                 keep_logs(stack, logs)
@@ -93,8 +94,9 @@ def keep_logs(stack: StackUnderTest, folder: Path) -> None:
         shutil.copy(path, folder / path.name)
 
 
-async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
-    """All faults, then the checks. What stops it is in the result."""
+async def run_campaign(campaign: Campaign, stack: StackUnderTest, limit_s: float) -> None:
+    """All faults for which there is time, then the checks. What stops it is in the result."""
+    began = time.monotonic()
     columns = (
         TextColumn("{task.description:<44}"),
         BarColumn(),
@@ -107,6 +109,8 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest) -> None:
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("faults", total=len(faults))
             for number, fault in enumerate(faults, 1):
+                if limit_s and time.monotonic() - began > limit_s:
+                    break
                 progress.update(bar, description=str(fault))
                 await campaign.strike(number, fault)
                 progress.advance(bar)
