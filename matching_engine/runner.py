@@ -139,23 +139,23 @@ class EngineRunner:
 
     async def _heed_poison(self) -> None:
         """Halt before a command that has ended the process twice, until the operator's order is there."""
-        note = None if self._poison is None else self._poison.notes.read()
-        if self._poison is None or note is None or note.times < HALT_AT:
+        if self._poison is None:
             return
-        if note.offset < self.shard.next_command_offset:
-            self._poison.notes.clear()
-            return
-        self._halted_at = note
-        logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
-        found, offset = False, note.offset + 1
-        while not found:
-            found, offset = await find_skip(
-                self._command_log, self._shard_number, note, self._poison.operator_key, offset
-            )
-            await asyncio.sleep(0 if found else _SKIP_POLL_S)
-        self.shard.skipped[note.offset, note.index] = True
-        logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
-        self._halted_at = None
+        self._poison.notes.forget_before(self.shard.next_command_offset)
+        for note in self._poison.notes.read():
+            if note.times < HALT_AT:
+                continue
+            self._halted_at = note
+            logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
+            found, offset = False, note.offset + 1
+            while not found:
+                found, offset = await find_skip(
+                    self._command_log, self._shard_number, note, self._poison.operator_key, offset
+                )
+                await asyncio.sleep(0 if found else _SKIP_POLL_S)
+            self.shard.skipped[note.offset, note.index] = True
+            logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
+            self._halted_at = None
 
     async def _replay(self, end: int) -> None:
         """Apply the commands before offset `end`."""
