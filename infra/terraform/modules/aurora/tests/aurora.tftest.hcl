@@ -73,7 +73,7 @@ run "joins_a_global_database_by_switch" {
   }
 
   assert {
-    condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "exchange-global" && aws_rds_cluster.this.master_username == null
+    condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "exchange-global" && aws_rds_cluster.this.manage_master_user_password == null
     error_message = "The second region joins it."
   }
 }
