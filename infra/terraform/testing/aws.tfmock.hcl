@@ -26,3 +26,15 @@ mock_data "aws_availability_zones" {
     names = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d"]
   }
 }
+
+mock_resource "aws_acm_certificate" {
+  defaults = {
+    arn = "arn:aws:acm:eu-central-1:111122223333:certificate/mock"
+    domain_validation_options = [{
+      domain_name           = "api.example.com"
+      resource_record_name  = "_a.api.example.com."
+      resource_record_type  = "CNAME"
+      resource_record_value = "_b.acm-validations.aws."
+    }]
+  }
+}

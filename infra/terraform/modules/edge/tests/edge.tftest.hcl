@@ -1,14 +1,5 @@
 mock_provider "aws" {
   source = "../../testing"
-
-  mock_resource "aws_acm_certificate" {
-    defaults = {
-      arn = "arn:aws:acm:eu-central-1:111122223333:certificate/a"
-      domain_validation_options = [{
-        domain_name = "api.example.com", resource_record_name = "_a.api.example.com.", resource_record_type = "CNAME", resource_record_value = "_b.acm."
-      }]
-    }
-  }
 }
 
 variables {
