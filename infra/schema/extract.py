@@ -8,7 +8,7 @@ resource and data source, all by one pattern:
 - an entry in `synthesizeHclAttributes()` (resource) or `fooToHclTerraform()` (nested), which tells whether
   the name is a block, and whether a list, a set or a map.
 
-What cannot be seen there: allowed values, patterns, conflicts between arguments, which of them replace a resource.
+What cannot be seen there: allowed values, patterns, conflicts of arguments, which of them replace a resource.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Put the schema-only provider where Terraform looks for providers: a mirror folder in the user's cache.
 
-`terraform init` then installs it like the real one, and version constraints count. Built once for each version
-of the sources beside this file (about 20 s and a download of 70 MB), then found in milliseconds.
+`terraform init` then installs it like the real one, and version constraints count. Built once for each
+version of the sources beside this file (about 20 s and a download of 70 MB), then found in milliseconds.
 """
 
 import fcntl

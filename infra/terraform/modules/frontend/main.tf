@@ -199,6 +199,7 @@ module "web_acl" {
   name          = "${var.name}-web"
   description   = "The terminal's distribution"
   scope         = "CLOUDFRONT"
+  log_blocked   = false
   request_limit = var.request_limit
   bot_control   = var.bot_control
 }

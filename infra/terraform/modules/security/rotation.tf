@@ -1,4 +1,4 @@
-# infra/lambda/rotation/handler.py, as a zip in a bucket. Until it is there, secrets stay empty.
+# infra/functions/rotation/handler.py, as a zip in a bucket. Until it is there, secrets stay empty.
 locals {
   rotates = var.rotation_package == null ? 0 : 1
 }

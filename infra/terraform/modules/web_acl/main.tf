@@ -153,7 +153,7 @@ resource "aws_wafv2_web_acl" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  count = var.logs_key_arn == null ? 0 : 1
+  count = var.log_blocked ? 1 : 0
 
   # WAF insists on the prefix.
   name              = "aws-waf-logs-${var.name}"
@@ -162,7 +162,7 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_wafv2_web_acl_logging_configuration" "this" {
-  count = var.logs_key_arn == null ? 0 : 1
+  count = var.log_blocked ? 1 : 0
 
   resource_arn            = aws_wafv2_web_acl.this.arn
   log_destination_configs = [aws_cloudwatch_log_group.this[0].arn]

@@ -47,8 +47,14 @@ variable "blocked_countries" {
   default     = []
 }
 
+variable "log_blocked" {
+  description = "Whether blocked requests are logged. Rules of CloudFront could log only in us-east-1, under a key there."
+  type        = bool
+  default     = true
+}
+
 variable "logs_key_arn" {
-  description = "Key of the log of blocked requests; null for no log (rules of CloudFront log in us-east-1, under a key there)."
+  description = "Key of that log."
   type        = string
   default     = null
 }

@@ -36,6 +36,7 @@ run "bots_and_countries_by_switch" {
 run "in_front_of_cloudfront" {
   variables {
     scope        = "CLOUDFRONT"
+    log_blocked  = false
     logs_key_arn = null
   }
 
