@@ -43,7 +43,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test infra-test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -76,6 +76,9 @@ type: setup ## mypy --strict alone
 
 test: lint ## All checks, then every test, against real servers
 	$(BIN)/python -m pytest $(ARGS)
+
+infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
+	@$(BIN)/python -m infra.checks
 
 run stack: export PORT := $(PORT)
 run stack rebuild: export DATA_DIR := $(DATA_DIR)
@@ -125,7 +128,12 @@ lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in -c requirements.lock --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --quiet --upgrade -o infra/docker/requirements.lock
-	@! grep -n '://' $(LOCKS) infra/docker/requirements.lock
+	$(BIN)/uv pip compile infra/schema/requirements.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade \
+	  -o infra/schema/requirements.lock
+	$(BIN)/uv pip compile infra/schema/provider.in --no-deps --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o infra/schema/provider.lock
+	@! grep -n '://' $(LOCKS) infra/docker/requirements.lock infra/schema/*.lock
 
 clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build

@@ -1,0 +1,1 @@
+"""What carries the exchange: images, gateway, Terraform, and the checks of them."""

@@ -1,0 +1,1 @@
+"""`make infra-test`: what can be known of the Terraform without an account of AWS."""

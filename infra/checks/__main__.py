@@ -1,0 +1,66 @@
+"""`python -m infra.checks`: format, validity, tests, rules and linters of infra/terraform, and what ran."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from infra.checks.linters import LINTERS
+from infra.checks.rules import violations
+from infra.checks.terraform import Missing, Outcome, Terraform, folders
+
+# Two at once: each Terraform keeps about one core busy.
+_WORKERS = 2
+_OUT = Console(soft_wrap=True, highlight=False)
+
+
+def check(
+    schema: Annotated[str, typer.Option(help="auto, real or published")] = "auto",
+    only: Annotated[list[str] | None, typer.Option(help="a folder, e.g. modules/aurora")] = None,
+    linters: Annotated[bool, typer.Option(help="run tflint and trivy too")] = True,
+) -> None:
+    """Check the Terraform; exit 1 if anything is wrong, 2 if it could not be checked."""
+    try:
+        terraform = Terraform.find(schema)
+    except Missing as missing:
+        _OUT.print(f"[bold red]NOT CHECKED[/]: {missing}")
+        sys.exit(2)
+    _OUT.print(f"{terraform.version()}, with {terraform.schema}")
+    failed = _report("fmt -check", [f"not formatted: {name}" for name in terraform.unformatted()])
+    passed = 0
+    with terraform.copy() as tree, ThreadPoolExecutor(_WORKERS) as pool:
+        for outcome in pool.map(lambda folder: terraform.check(tree, folder), only or folders()):
+            failed |= _report_folder(outcome)
+            passed += outcome.passed
+    for linter in LINTERS if linters else ():
+        finding = linter()
+        if finding.skipped:
+            _OUT.print(f"[bold yellow]NOT RUN[/] {finding.name}: {finding.skipped}")
+        else:
+            failed |= _report(finding.name, finding.problems)
+    _OUT.print(f"{passed} run blocks passed{', but something failed' if failed else ''}")
+    sys.exit(1 if failed else 0)
+
+
+def _report_folder(outcome: Outcome) -> bool:
+    broken = {problem for resource in outcome.resources for problem in violations(resource)}
+    label = (
+        f"{outcome.folder}: validate, {outcome.passed} runs, rules over {len(outcome.resources)} resources"
+    )
+    problems = [*outcome.errors, *sorted(broken)]
+    if not outcome.ok and not problems:
+        problems = ["it has no passing test"]
+    return _report(label, problems)
+
+
+def _report(label: str, problems: list[str]) -> bool:
+    _OUT.print(f"{'[bold red]failed[/]' if problems else '[green]ok[/]'} {label}")
+    for problem in problems:
+        _OUT.print(f"    {problem}", markup=False)
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    typer.run(check)

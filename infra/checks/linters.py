@@ -1,0 +1,147 @@
+"""tflint with the rules for AWS, and trivy's look for known mistakes; what cannot run is said."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from infra.checks.terraform import ROOT
+from infra.schema.install import cache_folder, install
+
+__all__ = ["LINTERS", "TRIVY_EXCEPTIONS", "Finding"]
+
+_TFLINT: Final = "github.com/terraform-linters/tflint"
+_TFLINT_VERSION: Final = "v0.64.0"
+_RULESET: Final = "github.com/terraform-linters/tflint-ruleset-aws"
+_RULESET_VERSION: Final = "v0.48.0"
+_BUILD_DEADLINE_S: Final = 1_800
+_RUN_DEADLINE_S: Final = 600
+
+# What trivy complains about and we mean: id -> reason. An id that no longer occurs is an error.
+TRIVY_EXCEPTIONS: Final[dict[str, str]] = {}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one linter came to: problems, or the reason why it did not run."""
+
+    name: str
+    problems: list[str]
+    skipped: str = ""
+
+
+def _run(command: list[str], place: Path, environment: dict[str, str] | None = None) -> tuple[int, str, str]:
+    done = subprocess.run(
+        command,
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_RUN_DEADLINE_S,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def _go_tools() -> Path:
+    return cache_folder() / "go-tools" / "bin"
+
+
+def build_tflint() -> str:
+    """Build tflint and its rules for AWS once; "" or why that did not work."""
+    program, rules = _go_tools() / "tflint", _go_tools() / "tflint-ruleset-aws"
+    if program.exists() and rules.exists():
+        return ""
+    go = shutil.which("go")
+    if go is None:
+        return "there is no go to build it with"
+    environment = {**os.environ, "GOBIN": str(_go_tools()), "GOFLAGS": "-p=1"}
+    for target, package in (
+        (program, f"{_TFLINT}@{_TFLINT_VERSION}"),
+        (rules, f"{_RULESET}@{_RULESET_VERSION}"),
+    ):
+        if target.exists():
+            continue
+        # Minutes of work, once: nobody's test should wait for it.
+        command = ["nice", "-n", "19", go, "install", package]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_BUILD_DEADLINE_S, check=False
+        )
+        if done.returncode:
+            return f"{package} could not be built: {done.stderr.strip().splitlines()[-1:]}"
+    return ""
+
+
+def tflint() -> Finding:
+    """Naming, unused declarations, and values that AWS would refuse (instance classes, engines, …)."""
+    name = f"tflint {_TFLINT_VERSION} with the AWS rules {_RULESET_VERSION}"
+    reason = build_tflint()
+    if reason:
+        return Finding(name, [], reason)
+    plugins = cache_folder() / "tflint-plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    linked = plugins / "tflint-ruleset-aws"
+    if not linked.exists():
+        linked.symlink_to(_go_tools() / "tflint-ruleset-aws")
+    environment = {**os.environ, "TFLINT_PLUGIN_DIR": str(plugins)}
+    command = [
+        str(_go_tools() / "tflint"),
+        "--recursive",
+        "--format=json",
+        f"--config={ROOT / '.tflint.hcl'}",
+    ]
+    _, output, errors = _run(command, ROOT, environment)
+    try:
+        report = json.loads(output)
+    except ValueError:
+        return Finding(name, [f"no report: {errors.strip()}"])
+    problems = [
+        f"{issue['range']['filename']}:{issue['range']['start']['line']}: {issue['message']}"
+        f" [{issue['rule']['name']}]"
+        for issue in report["issues"]
+    ]
+    problems += [f"tflint: {error['message']}" for error in report["errors"]]
+    return Finding(name, problems)
+
+
+def trivy() -> Finding:
+    """Known mistakes in every environment, as trivy's own rules see them."""
+    name = "trivy"
+    program = shutil.which("trivy") or str(install().programs / "trivy")
+    if not Path(program).exists():
+        return Finding(name, [], "there is no trivy for this machine")
+    command = [
+        program,
+        "config",
+        "--skip-check-update",
+        "--quiet",
+        "--format=json",
+        "--skip-dirs=**/tests",
+        ".",
+    ]
+    code, output, errors = _run(command, ROOT)
+    if code:
+        return Finding(name, [f"exit {code}: {errors.strip()}"])
+    failures = {
+        (issue["ID"], result["Target"], issue.get("CauseMetadata", {}).get("StartLine", 0), issue["Title"])
+        for result in json.loads(output).get("Results", [])
+        for issue in result.get("Misconfigurations", [])
+        if issue["Status"] == "FAIL"
+    }
+    problems = [
+        f"{target}:{line}: {title} [{identifier}]"
+        for identifier, target, line, title in sorted(failures)
+        if identifier not in TRIVY_EXCEPTIONS
+    ]
+    seen = {identifier for identifier, *_ in failures}
+    problems += [
+        f"the exception {name} is not needed any more" for name in sorted(set(TRIVY_EXCEPTIONS) - seen)
+    ]
+    return Finding(name, problems)
+
+
+LINTERS: Final[tuple[Callable[[], Finding], ...]] = (tflint, trivy)

@@ -1,0 +1,24 @@
+output "helm_values" {
+  description = "Values for the Helm chart: `terraform output -raw helm_values > values-aws.yaml`."
+  value       = module.exchange.helm_values
+}
+
+output "cluster_name" {
+  description = "For `aws eks update-kubeconfig --name`."
+  value       = module.exchange.cluster_name
+}
+
+output "frontend" {
+  description = "Bucket and distribution of the terminal."
+  value       = module.exchange.frontend
+}
+
+output "replica" {
+  description = "What the other region needs to copy its buckets here."
+  value       = module.exchange.replica
+}
+
+output "kafka" {
+  description = "The Kafka cluster, for environments/global."
+  value       = module.exchange.kafka
+}

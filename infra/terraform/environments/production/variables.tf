@@ -1,0 +1,103 @@
+variable "region" {
+  description = "Region of AWS."
+  type        = string
+  default     = "eu-central-1"
+}
+
+variable "zone" {
+  description = "The hosted zone, made by environments/global, e.g. example.com."
+  type        = string
+}
+
+variable "image_repository" {
+  description = "Address of the image's repository: output `repositories` of environments/global."
+  type        = string
+}
+
+variable "image_digest" {
+  description = "Digest of the image, sha256:…; null until one has been pushed."
+  type        = string
+  default     = null
+}
+
+variable "rotation_package" {
+  description = "The zip of the rotation function in S3: bucket, key, version; null until it has been uploaded."
+  type        = object({ bucket = string, key = string, version = optional(string) })
+  default     = null
+}
+
+variable "load_balancer_name" {
+  description = "Name of the Ingress's load balancer; null before `helm install`."
+  type        = string
+  default     = null
+}
+
+variable "administrators" {
+  description = "IAM roles that administer the cluster, by name."
+  type        = map(string)
+  default     = {}
+}
+
+variable "control_plane_cidrs" {
+  description = "Networks that may reach Kubernetes from outside."
+  type        = list(string)
+  default     = []
+}
+
+variable "alarm_emails" {
+  description = "Who gets alarms."
+  type        = set(string)
+  default     = []
+}
+
+variable "leads" {
+  description = "Whether the engine leads in this region."
+  type        = bool
+  default     = true
+}
+
+variable "cidr" {
+  description = "The VPC's network; another one in each region."
+  type        = string
+  default     = "10.20.0.0/16"
+}
+
+variable "switches" {
+  description = "What is not needed for trading and costs extra."
+  type = object({
+    api_gateway     = optional(bool, true)
+    lake            = optional(bool, true)
+    bot_control     = optional(bool, false)
+    shield_advanced = optional(bool, false)
+    tools = optional(object({
+      prometheus = optional(bool, false)
+      grafana    = optional(bool, false)
+      log_search = optional(bool, false)
+    }), {})
+  })
+  default = {}
+}
+
+variable "blocked_countries" {
+  description = "Two-letter codes of countries from which nothing is served."
+  type        = list(string)
+  default     = []
+}
+
+variable "second_region" {
+  description = "The other region, if there is one."
+  type        = string
+  default     = null
+}
+
+variable "storage_replica" {
+  description = "Output `replica` of the other region."
+  type        = object({ bucket_arns = map(string), kms_key_arn = string })
+  default     = null
+}
+
+variable "size" {
+  description = "How large everything is (see modules/exchange); the default carries 500 requests a second."
+  type        = any
+  default     = {}
+}

@@ -1,0 +1,20 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  zone             = "example.com"
+  image_repository = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/exchange"
+}
+
+run "planned_from_an_empty_account" {
+  assert {
+    condition     = yamldecode(output.helm_values).ingress.host == "api.staging.example.com"
+    error_message = "Staging has names of its own."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).global.environment == "exchange-staging"
+    error_message = "And a prefix of its own."
+  }
+}

@@ -1,0 +1,13 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.0"
+    }
+  }
+
+  # Bucket, key and region come from backend.hcl (see backend.hcl.example): `terraform init -backend-config=backend.hcl`.
+  backend "s3" {}
+}

@@ -1,0 +1,14 @@
+output "accounts_url" {
+  description = "Address of the accounts API."
+  value       = aws_apigatewayv2_api.accounts.api_endpoint
+}
+
+output "market_data_url" {
+  description = "Address of the market-data API."
+  value       = aws_api_gateway_stage.live.invoke_url
+}
+
+output "usage_plan_ids" {
+  description = "Id of each usage plan, to put keys into."
+  value       = { for name, plan in aws_api_gateway_usage_plan.this : name => plan.id }
+}

@@ -1,0 +1,138 @@
+module "security_group" {
+  source = "../security_group"
+
+  name        = "${var.name}-aurora"
+  description = "Aurora PostgreSQL"
+  vpc_id      = var.vpc_id
+  ports       = { postgresql = 5432 }
+  clients     = var.clients
+}
+
+resource "aws_db_subnet_group" "this" {
+  name       = var.name
+  subnet_ids = var.subnet_ids
+}
+
+resource "aws_rds_cluster_parameter_group" "this" {
+  name        = "${var.name}-aurora${local.major}"
+  family      = "aurora-postgresql${local.major}"
+  description = "TLS only, changes and slow statements in the log"
+
+  dynamic "parameter" {
+    for_each = merge({
+      "rds.force_ssl"                       = "1"
+      "log_min_duration_statement"          = "500"
+      "log_statement"                       = "ddl"
+      "log_connections"                     = "1"
+      "shared_preload_libraries"            = "pg_stat_statements"
+      "idle_in_transaction_session_timeout" = "30000"
+    }, var.parameters)
+
+    content {
+      name         = parameter.key
+      value        = parameter.value
+      apply_method = parameter.key == "shared_preload_libraries" ? "pending-reboot" : "immediate"
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+locals {
+  major = split(".", var.engine_version)[0]
+  # Where a cluster stands in a global one: it makes it (primary), joins it (secondary), or neither.
+  secondary = var.global_cluster != null && !var.global_primary
+  # The writer and its readers, one zone after the other.
+  instances = { for index in range(1 + var.readers) : tostring(index) => var.zones[index % length(var.zones)] }
+}
+
+resource "aws_rds_global_cluster" "this" {
+  count = var.global_cluster != null && var.global_primary ? 1 : 0
+
+  global_cluster_identifier = var.global_cluster
+  engine                    = "aurora-postgresql"
+  engine_version            = var.engine_version
+  database_name             = var.database_name
+  storage_encrypted         = true
+  deletion_protection       = var.deletion_protection
+}
+
+resource "aws_rds_cluster" "this" {
+  cluster_identifier        = var.name
+  global_cluster_identifier = local.secondary ? var.global_cluster : one(aws_rds_global_cluster.this[*].id)
+  engine                    = "aurora-postgresql"
+  engine_version            = var.engine_version
+  database_name             = local.secondary ? null : var.database_name
+
+  # Aurora draws, keeps and rotates the password in Secrets Manager; it is in no plan and no state.
+  # A global cluster cannot have that: its password is set by hand once (docs/deploy.md).
+  master_username               = local.secondary ? null : "exchange"
+  manage_master_user_password   = var.global_cluster == null ? true : null
+  master_user_secret_kms_key_id = var.global_cluster == null ? var.secrets_key_arn : null
+
+  storage_encrypted = true
+  kms_key_id        = var.kms_key_arn
+  storage_type      = var.io_optimized ? "aurora-iopt1" : null
+
+  db_subnet_group_name                = aws_db_subnet_group.this.name
+  db_cluster_parameter_group_name     = aws_rds_cluster_parameter_group.this.name
+  vpc_security_group_ids              = [module.security_group.id]
+  iam_database_authentication_enabled = true
+
+  backup_retention_period      = var.backup_days
+  preferred_backup_window      = "02:00-03:00"
+  preferred_maintenance_window = "sun:03:30-sun:04:30"
+  copy_tags_to_snapshot        = true
+  deletion_protection          = var.deletion_protection
+  skip_final_snapshot          = !var.deletion_protection
+  final_snapshot_identifier    = var.deletion_protection ? "${var.name}-final" : null
+
+  enabled_cloudwatch_logs_exports = ["postgresql"]
+  allow_major_version_upgrade     = false
+  apply_immediately               = false
+
+  depends_on = [aws_cloudwatch_log_group.this]
+
+  lifecycle {
+    precondition {
+      condition     = length(var.zones) == 3
+      error_message = "A writer and readers stand in three zones."
+    }
+  }
+}
+
+resource "aws_rds_cluster_instance" "this" {
+  for_each = local.instances
+
+  identifier                      = "${var.name}-${each.key}"
+  cluster_identifier              = aws_rds_cluster.this.id
+  engine                          = aws_rds_cluster.this.engine
+  engine_version                  = aws_rds_cluster.this.engine_version
+  instance_class                  = var.instance_class
+  availability_zone               = each.value
+  promotion_tier                  = tonumber(each.key)
+  publicly_accessible             = false
+  auto_minor_version_upgrade      = true
+  performance_insights_enabled    = true
+  performance_insights_kms_key_id = var.kms_key_arn
+  monitoring_interval             = 30
+  monitoring_role_arn             = module.monitoring_role.arn
+  ca_cert_identifier              = "rds-ca-rsa2048-g1"
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = "/aws/rds/cluster/${var.name}/postgresql"
+  retention_in_days = 90
+  kms_key_id        = var.logs_key_arn
+}
+
+module "monitoring_role" {
+  source = "../service_role"
+
+  name             = "${var.name}-aurora-monitoring"
+  description      = "Enhanced monitoring of Aurora's instances"
+  service          = "monitoring.rds.amazonaws.com"
+  managed_policies = { monitoring = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole" }
+}

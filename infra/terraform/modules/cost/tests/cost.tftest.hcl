@@ -1,0 +1,26 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name    = "exchange"
+  budgets = { all = { limit_usd = 5000 }, network = { limit_usd = 400, services = ["AmazonVPC"] } }
+  emails  = ["ops@example.com"]
+}
+
+run "tells_before_the_money_is_spent" {
+  assert {
+    condition     = length(aws_budgets_budget.this["all"].notification) == 3 && anytrue([for n in aws_budgets_budget.this["all"].notification : n.notification_type == "FORECASTED"])
+    error_message = "A forecast is told."
+  }
+
+  assert {
+    condition     = length(aws_budgets_budget.this["network"].cost_filter) == 1 && length(aws_budgets_budget.this["all"].cost_filter) == 0
+    error_message = "By service where asked."
+  }
+
+  assert {
+    condition     = one(aws_ce_anomaly_subscription.this.subscriber).address == "ops@example.com"
+    error_message = "Anomalies are told."
+  }
+}

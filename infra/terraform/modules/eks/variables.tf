@@ -1,0 +1,122 @@
+variable "name" {
+  description = "Name of the cluster."
+  type        = string
+}
+
+variable "kubernetes_version" {
+  description = "Version of Kubernetes."
+  type        = string
+  default     = "1.34"
+}
+
+variable "vpc_id" {
+  description = "The VPC."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of nodes and pods, one a zone."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.subnet_ids) >= 3
+    error_message = "Three zones."
+  }
+}
+
+variable "public_access_cidrs" {
+  description = "Networks that may reach the control plane from outside; empty for none (then by VPN or from inside the VPC)."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = !contains(var.public_access_cidrs, "0.0.0.0/0")
+    error_message = "Never the whole internet."
+  }
+}
+
+variable "administrators" {
+  description = "IAM roles that administer the cluster, by name."
+  type        = map(string)
+  default     = {}
+}
+
+variable "kms_key_arn" {
+  description = "Key that seals Kubernetes secrets."
+  type        = string
+}
+
+variable "logs_key_arn" {
+  description = "Key of the control plane's log group."
+  type        = string
+}
+
+variable "secrets_key_arn" {
+  description = "Key of the secrets that External Secrets reads."
+  type        = string
+}
+
+variable "secret_arns" {
+  description = "Secrets that External Secrets may copy into the cluster."
+  type        = list(string)
+  default     = []
+}
+
+variable "telemetry_statements" {
+  description = "What the collector of metrics and traces may do."
+  type        = any
+  default     = []
+}
+
+variable "namespace" {
+  description = "Namespace of the exchange."
+  type        = string
+  default     = "exchange"
+}
+
+variable "service_accounts" {
+  description = "IAM statements of each service account of the exchange, by its name."
+  type        = any
+  default     = {}
+}
+
+variable "engine_instance_types" {
+  description = "Classes of the engine's pool: one alone, so that leader and standby are alike."
+  type        = list(string)
+  default     = ["c8g.xlarge"]
+}
+
+variable "engine_nodes" {
+  description = "Smallest and largest size of the engine's pool; one node a zone at least."
+  type        = object({ min = number, max = number })
+  default     = { min = 3, max = 6 }
+
+  validation {
+    condition     = var.engine_nodes.min >= 2 && var.engine_nodes.max >= var.engine_nodes.min
+    error_message = "Leader and standby need two nodes."
+  }
+}
+
+variable "stateless_instance_types" {
+  description = "Classes of the stateless pool: several, so that Spot finds one."
+  type        = list(string)
+  default     = ["c8g.large", "c7g.large", "m8g.large", "m7g.large", "c6g.large"]
+}
+
+variable "stateless_nodes" {
+  description = "Smallest and largest size of the stateless pool."
+  type        = object({ min = number, max = number })
+  default     = { min = 3, max = 12 }
+}
+
+variable "stateless_on_spot" {
+  description = "Whether the stateless pool runs on Spot."
+  type        = bool
+  default     = true
+}
+
+variable "deletion_protection" {
+  description = "Refuse deletion of the cluster."
+  type        = bool
+  default     = true
+}

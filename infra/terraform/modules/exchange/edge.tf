@@ -1,0 +1,70 @@
+# The load balancer is made by the Ingress, so whatever stands before it waits for its name: the second apply.
+data "aws_lb" "ingress" {
+  count = var.load_balancer_name == null ? 0 : 1
+
+  name = var.load_balancer_name
+}
+
+data "aws_lb_listener" "ingress" {
+  count = var.load_balancer_name == null ? 0 : 1
+
+  load_balancer_arn = data.aws_lb.ingress[0].arn
+  port              = 443
+}
+
+locals {
+  image_uri = var.image_digest == null ? null : "${var.image_repository}@${var.image_digest}"
+}
+
+module "edge" {
+  source = "../edge"
+
+  name              = var.name
+  zone              = var.zone
+  host              = var.host
+  failover_role     = var.leads ? "PRIMARY" : "SECONDARY"
+  request_limit     = var.size.request_limit
+  bot_control       = var.bot_control
+  blocked_countries = var.blocked_countries
+  shield_advanced   = var.shield_advanced
+  logs_key_arn      = local.keys["logs"]
+  load_balancer = var.load_balancer_name == null ? null : {
+    arn      = data.aws_lb.ingress[0].arn
+    dns_name = data.aws_lb.ingress[0].dns_name
+    zone_id  = data.aws_lb.ingress[0].zone_id
+  }
+}
+
+module "frontend" {
+  source = "../frontend"
+  # One distribution serves the world: it belongs to the region that leads.
+  count = var.leads ? 1 : 0
+
+  name          = var.name
+  region        = local.region
+  bucket_prefix = local.bucket_prefix
+  host          = var.web_host
+  api_host      = var.host
+  zone_id       = module.edge.zone_id
+  request_limit = var.size.request_limit
+  bot_control   = var.bot_control
+  force_destroy = !var.protected
+}
+
+module "api_gateway" {
+  source = "../api_gateway"
+  count  = var.api_gateway && var.load_balancer_name != null ? 1 : 0
+
+  name              = var.name
+  vpc_id            = module.network.vpc_id
+  vpc_cidr          = module.network.cidr
+  subnet_ids        = module.network.private_subnet_ids
+  load_balancer_arn = data.aws_lb.ingress[0].arn
+  listener_arn      = data.aws_lb_listener.ingress[0].arn
+  api_host          = var.host
+  web_host          = var.web_host
+  jwt_issuer        = module.identity.issuer
+  jwt_audience      = [module.identity.client_id]
+  web_acl_arn       = module.edge.web_acl_arn
+  logs_key_arn      = local.keys["logs"]
+}

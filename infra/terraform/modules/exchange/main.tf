@@ -1,0 +1,180 @@
+# One region of the exchange, read from the outside in. An environment is a call of this module with its own figures.
+data "aws_caller_identity" "this" {}
+data "aws_region" "this" {}
+
+locals {
+  region        = data.aws_region.this.region
+  account       = data.aws_caller_identity.this.account_id
+  bucket_prefix = "${var.name}-${local.account}-${local.region}"
+  keys          = module.security.key_arns
+  clients       = { cluster = module.eks.security_group_id }
+}
+
+module "security" {
+  source = "../security"
+
+  name                 = var.name
+  bucket_prefix        = local.bucket_prefix
+  account_guards       = var.account_guards
+  multi_region_keys    = var.second_region != null
+  redis_user           = var.name
+  rotation_package     = var.rotation_package
+  secret_recovery_days = var.protected ? 30 : 0
+  audit_lock           = var.protected ? { mode = "COMPLIANCE", days = 365 } : null
+  force_destroy        = !var.protected
+}
+
+module "network" {
+  source = "../network"
+
+  name         = var.name
+  cidr         = var.cidr
+  nat_gateways = var.nat_gateways
+  logs_key_arn = local.keys["logs"]
+}
+
+module "eks" {
+  source = "../eks"
+
+  name                     = var.name
+  vpc_id                   = module.network.vpc_id
+  subnet_ids               = module.network.private_subnet_ids
+  public_access_cidrs      = var.control_plane_cidrs
+  administrators           = var.administrators
+  kms_key_arn              = local.keys["secrets"]
+  logs_key_arn             = local.keys["logs"]
+  secrets_key_arn          = local.keys["secrets"]
+  secret_arns              = concat(values(module.security.secret_arns), var.global_database == null ? [module.aurora.secret_arn] : [])
+  telemetry_statements     = module.observability.collector_statements
+  service_accounts         = local.service_accounts
+  engine_instance_types    = var.size.engine_instance_types
+  engine_nodes             = var.size.engine_nodes
+  stateless_instance_types = var.size.stateless_instance_types
+  stateless_nodes          = var.size.stateless_nodes
+  stateless_on_spot        = var.stateless_on_spot
+  deletion_protection      = var.protected
+}
+
+module "msk" {
+  source = "../msk"
+
+  name             = var.name
+  vpc_id           = module.network.vpc_id
+  vpc_cidr         = module.network.cidr
+  subnet_ids       = module.network.intra_subnet_ids
+  clients          = local.clients
+  kms_key_arn      = local.keys["data"]
+  logs_key_arn     = local.keys["logs"]
+  scram_secret_arn = module.security.secret_arns["kafka"]
+  instance_type    = var.size.kafka_instance_type
+  brokers_per_zone = var.size.kafka_brokers_per_zone
+  volume_gib       = var.size.kafka_volume_gib
+}
+
+module "aurora" {
+  source = "../aurora"
+
+  name                = var.name
+  vpc_id              = module.network.vpc_id
+  subnet_ids          = module.network.intra_subnet_ids
+  zones               = module.network.zones
+  clients             = local.clients
+  kms_key_arn         = local.keys["data"]
+  secrets_key_arn     = local.keys["secrets"]
+  logs_key_arn        = local.keys["logs"]
+  instance_class      = var.size.database_instance_class
+  readers             = var.size.database_readers
+  readers_max         = var.size.database_readers_max
+  io_optimized        = var.size.database_io_optimized
+  backup_days         = var.protected ? 14 : 3
+  deletion_protection = var.protected
+  global_cluster      = var.global_database
+  global_primary      = var.leads
+}
+
+module "redis" {
+  source = "../redis"
+
+  name         = var.name
+  vpc_id       = module.network.vpc_id
+  subnet_ids   = module.network.intra_subnet_ids
+  clients      = local.clients
+  kms_key_arn  = local.keys["data"]
+  logs_key_arn = local.keys["logs"]
+  user_id      = var.name
+  node_type    = var.size.redis_node_type
+  shards       = var.size.redis_shards
+  replicas     = var.size.redis_replicas
+}
+
+module "storage" {
+  source = "../storage"
+
+  bucket_prefix = local.bucket_prefix
+  kms_key_arn   = local.keys["data"]
+  audit_lock    = var.protected ? { mode = "COMPLIANCE", days = 2555 } : null
+  replica       = var.storage_replica
+  force_destroy = !var.protected
+}
+
+module "market_history" {
+  source = "../market_history"
+
+  name                = var.name
+  kms_key_arn         = local.keys["data"]
+  capacity            = var.size.history_capacity
+  deletion_protection = var.protected
+}
+
+module "identity" {
+  source = "../identity"
+
+  name                = var.name
+  web_host            = var.web_host
+  domain_prefix       = "${var.name}-${local.account}"
+  second_region       = var.second_region
+  deletion_protection = var.protected
+}
+
+module "messaging" {
+  source = "../messaging"
+
+  name                = var.name
+  logs_key_arn        = local.keys["logs"]
+  data_key_arn        = local.keys["data"]
+  secrets_key_arn     = local.keys["secrets"]
+  image_uri           = local.image_uri
+  jwt_issuer          = module.identity.issuer
+  deletion_protection = var.protected
+}
+
+module "lake" {
+  source = "../lake"
+  count  = var.lake ? 1 : 0
+
+  name              = var.name
+  bucket_prefix     = local.bucket_prefix
+  kms_key_arn       = local.keys["data"]
+  logs_key_arn      = local.keys["logs"]
+  shards            = var.size.lake_shards
+  access_log_bucket = module.storage.access_logs.name
+  force_destroy     = !var.protected
+}
+
+module "observability" {
+  source = "../observability"
+
+  name               = var.name
+  emails             = var.alarm_emails
+  logs_key_arn       = local.keys["logs"]
+  msk_name           = var.name
+  aurora_id          = var.name
+  redis_id           = var.name
+  dead_letter_queues = { for name, queue in module.messaging.dead_letter_queues : name => queue.name }
+  managed_prometheus = var.tools.prometheus
+  managed_grafana    = var.tools.grafana
+  log_search         = var.tools.log_search
+  vpc_id             = module.network.vpc_id
+  subnet_ids         = module.network.intra_subnet_ids
+  clients            = local.clients
+}

@@ -1,0 +1,111 @@
+# What the chart needs to know of AWS, under the chart's own keys: `terraform output -raw helm_values > values-aws.yaml`.
+output "helm_values" {
+  description = "Values for the Helm chart, as YAML. No secret is in it: names of secrets only."
+  value       = yamlencode(local.helm_values)
+}
+
+locals {
+  helm_values = {
+    global = {
+      environment = var.name
+      region      = local.region
+      namespace   = "exchange"
+      image       = { repository = var.image_repository, digest = var.image_digest }
+      kafka = {
+        bootstrap        = module.msk.bootstrap_scram
+        securityProtocol = "SASL_SSL"
+        saslMechanism    = "SCRAM-SHA-512"
+        secretName       = module.security.secret_names["kafka"]
+        replicas         = 3
+      }
+      database = {
+        writerHost = module.aurora.writer_host
+        readerHost = module.aurora.reader_host
+        port       = module.aurora.port
+        name       = "exchange"
+        sslMode    = "verify-full"
+        secretName = module.aurora.secret_arn
+      }
+      redis = {
+        url        = module.redis.url
+        cluster    = true
+        secretName = module.security.secret_names["redis"]
+      }
+      objectStore = {
+        region    = local.region
+        archive   = module.storage.archive.name
+        snapshots = module.storage.snapshots.name
+      }
+      kmsKeyId = module.security.key_arns["application"]
+      marketHistory = {
+        candlesTable = module.market_history.tables["candles"]
+        tradesTable  = module.market_history.tables["trades"]
+      }
+      lake = { streamName = one(module.lake[*].stream.name) }
+      notices = {
+        topicArn            = module.messaging.notices_topic_arn
+        queueUrl            = module.messaging.queues["notices"].url
+        withdrawalsQueueUrl = module.messaging.queues["withdrawals"].url
+        connectionsTable    = module.messaging.connections_table.name
+        connectionsEndpoint = try(module.messaging.websocket.management_url, null)
+      }
+      identity = {
+        issuers  = values(module.identity.issuers)
+        audience = module.identity.client_id
+      }
+      telemetry = { prometheusEndpoint = module.observability.prometheus_endpoint, logGroups = module.observability.log_groups }
+      # For charts that use IRSA; Pod Identity needs no annotation.
+      serviceAccountRoles = module.eks.service_account_role_arns
+    }
+    engine = {
+      nodeSelector = { "exchange/pool" = "engine" }
+      tolerations  = [{ key = "exchange/pool", operator = "Equal", value = "engine", effect = "NoSchedule" }]
+    }
+    jobs = { podLabels = { "exchange/placement" = "fargate" } }
+    ingress = {
+      host             = var.host
+      className        = "alb"
+      certificateArn   = module.edge.certificate_arn
+      wafArn           = module.edge.web_acl_arn
+      loadBalancerName = var.name
+      subnets          = module.network.public_subnet_ids
+    }
+  }
+}
+
+output "values" {
+  description = "The same as an object, for other configurations."
+  value       = local.helm_values
+}
+
+output "cluster_name" {
+  description = "For `aws eks update-kubeconfig`."
+  value       = module.eks.cluster_name
+}
+
+output "frontend" {
+  description = "Bucket and distribution of the terminal; null where the engine does not lead."
+  value       = var.leads ? { bucket = module.frontend[0].bucket, distribution_id = module.frontend[0].distribution_id } : null
+}
+
+output "replica" {
+  description = "What the leading region needs to copy its buckets here: storage_replica of the other side."
+  value = {
+    bucket_arns = { archive = module.storage.archive.arn, snapshots = module.storage.snapshots.arn }
+    kms_key_arn = local.keys["data"]
+  }
+}
+
+output "kafka" {
+  description = "The Kafka cluster, for MSK Replicator in environments/global."
+  value = {
+    arn               = module.msk.arn
+    subnet_ids        = module.network.intra_subnet_ids
+    security_group_id = module.msk.security_group_id
+  }
+}
+
+output "service_account_role_arns" {
+  description = "ARN of each service account's role."
+  value       = module.eks.service_account_role_arns
+}

@@ -1,0 +1,67 @@
+# What each service account may do in AWS: the whole list, in one place. Kafka, PostgreSQL and Redis let pods in by
+# credentials of their own, so most accounts need no more than the envelope key, or nothing at all.
+locals {
+  data_key = { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [local.keys["data"]] }
+  logs_key = { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [local.keys["logs"]] }
+
+  service_accounts = {
+    # Checks signatures: opens the secrets of API keys. The user service also seals new ones.
+    order = [{ Effect = "Allow", Action = ["kms:Decrypt"], Resource = [local.keys["application"]] }]
+    user = [
+      { Effect = "Allow", Action = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], Resource = [local.keys["application"]] },
+      { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [module.messaging.queues["withdrawals"].arn] },
+      local.logs_key,
+    ]
+    market-data = [
+      { Effect = "Allow", Action = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"], Resource = values(module.market_history.arns) },
+      local.data_key,
+    ]
+    # Never deletes: old snapshots go by the bucket's lifecycle.
+    engine = [
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
+      local.data_key,
+    ]
+    projections = concat(
+      [
+        { Effect = "Allow", Action = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"], Resource = values(module.market_history.arns) },
+        {
+          Effect   = "Allow"
+          Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+          Resource = [module.messaging.queues["withdrawals"].arn]
+        },
+        local.data_key,
+        local.logs_key,
+      ],
+      [for lake in module.lake : { Effect = "Allow", Action = ["kinesis:PutRecord", "kinesis:PutRecords"], Resource = [lake.stream.arn] }],
+    )
+    # Writes once and reads back; the bucket's lock keeps even this account from changing what it wrote.
+    archive = [
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn, module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.archive.arn}/*"] },
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
+      local.data_key,
+    ]
+    auditor = [
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn, module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.storage.archive.arn}/*", "${module.storage.snapshots.arn}/*"] },
+      { Effect = "Allow", Action = ["kms:Decrypt"], Resource = [local.keys["data"]] },
+    ]
+    notifier = concat(
+      [
+        { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [module.messaging.queues["notices"].arn] },
+        { Effect = "Allow", Action = ["sns:Publish"], Resource = [module.messaging.notices_topic_arn] },
+        {
+          Effect   = "Allow"
+          Action   = ["dynamodb:DeleteItem", "dynamodb:Query"]
+          Resource = [module.messaging.connections_table.arn, "${module.messaging.connections_table.arn}/index/by_user"]
+        },
+        local.data_key,
+        local.logs_key,
+      ],
+      local.image_uri == null ? [] : [{ Effect = "Allow", Action = ["execute-api:ManageConnections"], Resource = [module.messaging.websocket.arn] }],
+    )
+    # Migrations and topics: nothing of AWS but their pods' identity.
+    jobs = []
+  }
+}

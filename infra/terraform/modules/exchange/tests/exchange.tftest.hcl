@@ -1,0 +1,82 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name             = "exchange-test"
+  protected        = true
+  zone             = "example.com"
+  host             = "api.example.com"
+  web_host         = "trade.example.com"
+  image_repository = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/exchange"
+}
+
+run "first_apply" {
+  assert {
+    condition     = toset(keys(output.service_account_role_arns)) == toset(["order", "market-data", "user", "engine", "projections", "archive", "auditor", "notifier", "jobs"])
+    error_message = "A role for each service account of the chart."
+  }
+
+  assert {
+    condition = alltrue([
+      yamldecode(output.helm_values).global.kafka.bootstrap != "",
+      yamldecode(output.helm_values).global.database.writerHost != "",
+      yamldecode(output.helm_values).global.database.readerHost != "",
+      yamldecode(output.helm_values).global.redis.secretName == "exchange-test/redis",
+      yamldecode(output.helm_values).global.kmsKeyId != "",
+      yamldecode(output.helm_values).ingress.certificateArn != "",
+      yamldecode(output.helm_values).ingress.wafArn != "",
+    ])
+    error_message = "The chart learns where everything is."
+  }
+
+  assert {
+    condition     = length(module.api_gateway) == 0 && length(module.lake) == 0
+    error_message = "Switches are off."
+  }
+}
+
+run "second_apply_with_every_switch" {
+  variables {
+    image_digest       = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    rotation_package   = { bucket = "artefacts", key = "rotation.zip" }
+    load_balancer_name = "exchange-test"
+    api_gateway        = true
+    lake               = true
+    tools              = { prometheus = true, grafana = true, log_search = true }
+    bot_control        = true
+    blocked_countries  = ["KP"]
+    shield_advanced    = true
+    second_region      = "eu-west-1"
+    global_database    = "exchange-global"
+    alarm_emails       = ["ops@example.com"]
+    administrators     = { platform = "arn:aws:iam::111122223333:role/platform" }
+    storage_replica = {
+      bucket_arns = { archive = "arn:aws:s3:::b-archive", snapshots = "arn:aws:s3:::b-snapshots" }
+      kms_key_arn = "arn:aws:kms:eu-west-1:111122223333:key/data"
+    }
+  }
+
+  assert {
+    condition     = length(module.api_gateway) == 1 && length(module.lake) == 1 && length(yamldecode(output.helm_values).global.identity.issuers) == 2
+    error_message = "Every switch is planned."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).global.image.digest == var.image_digest && yamldecode(output.helm_values).global.notices.connectionsEndpoint != null
+    error_message = "The functions run the image."
+  }
+}
+
+run "the_other_region_stands_by" {
+  variables {
+    leads           = false
+    global_database = "exchange-global"
+    cidr            = "10.21.0.0/16"
+  }
+
+  assert {
+    condition     = length(module.frontend) == 0 && output.frontend == null
+    error_message = "One distribution for the world."
+  }
+}

@@ -1,0 +1,194 @@
+variable "name" {
+  description = "Name of the environment in this region, e.g. exchange-production: the prefix of everything."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,23}$", var.name))
+    error_message = "3 to 24 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "protected" {
+  description = "Deletion protection, locked audit buckets, long backups. Off where everything may be torn down."
+  type        = bool
+}
+
+variable "leads" {
+  description = "Whether the engine leads in this region. Exactly one region of an environment does."
+  type        = bool
+  default     = true
+}
+
+variable "cidr" {
+  description = "The VPC's network, a /16."
+  type        = string
+  default     = "10.20.0.0/16"
+}
+
+variable "nat_gateways" {
+  description = "none, single or per_zone."
+  type        = string
+  default     = "per_zone"
+}
+
+variable "zone" {
+  description = "The hosted zone, e.g. example.com."
+  type        = string
+}
+
+variable "host" {
+  description = "Name of the exchange, e.g. api.example.com."
+  type        = string
+}
+
+variable "web_host" {
+  description = "Name of the terminal, e.g. trade.example.com."
+  type        = string
+}
+
+variable "image_repository" {
+  description = "Address of the image's repository (environments/global makes it)."
+  type        = string
+}
+
+variable "image_digest" {
+  description = "Digest of the image that the functions run, sha256:…; null until one has been pushed."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image_digest == null ? true : can(regex("^sha256:[0-9a-f]{64}$", var.image_digest))
+    error_message = "sha256: and 64 hexadecimal digits."
+  }
+}
+
+variable "rotation_package" {
+  description = "The zip of the rotation function in S3; null until it has been uploaded."
+  type = object({
+    bucket  = string
+    key     = string
+    version = optional(string)
+  })
+  default = null
+}
+
+variable "load_balancer_name" {
+  description = "Name of the load balancer that the Ingress has made; null before `helm install`."
+  type        = string
+  default     = null
+}
+
+variable "control_plane_cidrs" {
+  description = "Networks that may reach Kubernetes from outside; empty for none."
+  type        = list(string)
+  default     = []
+}
+
+variable "administrators" {
+  description = "IAM roles that administer the cluster, by name."
+  type        = map(string)
+  default     = {}
+}
+
+variable "alarm_emails" {
+  description = "Who gets alarms."
+  type        = set(string)
+  default     = []
+}
+
+variable "account_guards" {
+  description = "Whether CloudTrail, GuardDuty and Security Hub are set up by this environment (once an account and region)."
+  type        = bool
+  default     = true
+}
+
+variable "api_gateway" {
+  description = "Whether API Gateway stands beside the load balancer."
+  type        = bool
+  default     = false
+}
+
+variable "lake" {
+  description = "Whether market data go to the lake."
+  type        = bool
+  default     = false
+}
+
+variable "tools" {
+  description = "Managed Prometheus, Managed Grafana, OpenSearch."
+  type = object({
+    prometheus = optional(bool, false)
+    grafana    = optional(bool, false)
+    log_search = optional(bool, false)
+  })
+  default = {}
+}
+
+variable "bot_control" {
+  description = "Whether AWS's bot rules are added to WAF."
+  type        = bool
+  default     = false
+}
+
+variable "blocked_countries" {
+  description = "Two-letter codes of countries from which nothing is served."
+  type        = list(string)
+  default     = []
+}
+
+variable "shield_advanced" {
+  description = "Whether Shield Advanced protects the load balancer."
+  type        = bool
+  default     = false
+}
+
+variable "stateless_on_spot" {
+  description = "Whether stateless services run on Spot."
+  type        = bool
+  default     = true
+}
+
+variable "second_region" {
+  description = "The other region, if there is one: a second Cognito pool, keys that can be replicated."
+  type        = string
+  default     = null
+}
+
+variable "global_database" {
+  description = "Name of the Aurora Global Database; null for none."
+  type        = string
+  default     = null
+}
+
+variable "storage_replica" {
+  description = "Buckets and key in the other region."
+  type = object({
+    bucket_arns = map(string)
+    kms_key_arn = string
+  })
+  default = null
+}
+
+variable "size" {
+  description = "How large everything is. The defaults carry 500 requests a second; environments/production/ten-times.tfvars ten times that."
+  type = object({
+    engine_instance_types    = optional(list(string), ["c8g.xlarge"])
+    engine_nodes             = optional(object({ min = number, max = number }), { min = 3, max = 6 })
+    stateless_instance_types = optional(list(string), ["c8g.large", "c7g.large", "m8g.large", "m7g.large", "c6g.large"])
+    stateless_nodes          = optional(object({ min = number, max = number }), { min = 3, max = 12 })
+    kafka_instance_type      = optional(string, "kafka.m7g.large")
+    kafka_brokers_per_zone   = optional(number, 1)
+    kafka_volume_gib         = optional(number, 200)
+    database_instance_class  = optional(string, "db.r8g.large")
+    database_readers         = optional(number, 2)
+    database_readers_max     = optional(number, 4)
+    database_io_optimized    = optional(bool, false)
+    redis_node_type          = optional(string, "cache.m7g.large")
+    redis_shards             = optional(number, 1)
+    redis_replicas           = optional(number, 2)
+    history_capacity         = optional(object({ read_min = number, read_max = number, write_min = number, write_max = number }))
+    lake_shards              = optional(number)
+    request_limit            = optional(number, 12000)
+  })
+  default = {}
+}

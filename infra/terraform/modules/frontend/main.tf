@@ -1,0 +1,205 @@
+locals {
+  # Answered by the exchange: never from a cache, every header passed on. The rest is the terminal's files.
+  passed = ["/api/*", "/sapi/*", "/v1/*", "/ws", "/ws/*", "/ws-api/*", "/stream", "/stream*"]
+  # AWS's managed policies, by the ids that AWS publishes for all accounts.
+  policies = {
+    caching_disabled       = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    caching_optimized      = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+    all_viewer_except_host = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+    every_method           = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+  }
+}
+
+module "bucket" {
+  source = "../private_bucket"
+
+  name          = "${var.bucket_prefix}-web"
+  kms_key_arn   = null # Public files; CloudFront reads them without a right on our key.
+  force_destroy = var.force_destroy
+  statements = [{
+    Sid       = "CloudFrontReads"
+    Effect    = "Allow"
+    Principal = { Service = "cloudfront.amazonaws.com" }
+    Action    = "s3:GetObject"
+    Resource  = ["/*"]
+    Condition = { StringEquals = { "aws:SourceArn" = aws_cloudfront_distribution.this.arn } }
+  }]
+}
+
+resource "aws_cloudfront_origin_access_control" "this" {
+  name                              = var.name
+  description                       = "CloudFront signs its reads of the bucket"
+  origin_access_control_origin_type = "s3"
+  signing_behavior                  = "always"
+  signing_protocol                  = "sigv4"
+}
+
+resource "aws_cloudfront_distribution" "this" {
+  enabled             = true
+  comment             = "${var.name}: the trader's terminal"
+  aliases             = [var.host]
+  default_root_object = "index.html"
+  http_version        = "http2and3"
+  is_ipv6_enabled     = true
+  price_class         = var.price_class
+  web_acl_id          = module.web_acl.arn
+
+  origin {
+    origin_id                = "files"
+    domain_name              = "${var.bucket_prefix}-web.s3.${var.region}.amazonaws.com"
+    origin_access_control_id = aws_cloudfront_origin_access_control.this.id
+  }
+
+  origin {
+    origin_id   = "exchange"
+    domain_name = var.api_host
+
+    custom_origin_config {
+      http_port                = 80
+      https_port               = 443
+      origin_protocol_policy   = "https-only"
+      origin_ssl_protocols     = ["TLSv1.2"]
+      origin_keepalive_timeout = 60
+      origin_read_timeout      = 30
+    }
+  }
+
+  default_cache_behavior {
+    target_origin_id           = "files"
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    compress                   = true
+    cache_policy_id            = local.policies.caching_optimized
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.this.id
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.passed
+
+    content {
+      path_pattern             = ordered_cache_behavior.value
+      target_origin_id         = "exchange"
+      viewer_protocol_policy   = "https-only"
+      allowed_methods          = local.policies.every_method
+      cached_methods           = ["GET", "HEAD"]
+      compress                 = true
+      cache_policy_id          = local.policies.caching_disabled
+      origin_request_policy_id = local.policies.all_viewer_except_host
+    }
+  }
+
+  # The terminal has its routes in the browser: an unknown path is its start page.
+  custom_error_response {
+    error_code         = 403
+    response_code      = 200
+    response_page_path = "/index.html"
+  }
+
+  viewer_certificate {
+    acm_certificate_arn      = aws_acm_certificate_validation.this.certificate_arn
+    minimum_protocol_version = "TLSv1.2_2021"
+    ssl_support_method       = "sni-only"
+  }
+
+  restrictions {
+    geo_restriction {
+      restriction_type = "none"
+    }
+  }
+
+  dynamic "logging_config" {
+    for_each = var.log_bucket_domain == null ? [] : [var.log_bucket_domain]
+
+    content {
+      bucket          = logging_config.value
+      prefix          = "cloudfront/"
+      include_cookies = false
+    }
+  }
+}
+
+resource "aws_cloudfront_response_headers_policy" "this" {
+  name    = var.name
+  comment = "What a browser may do with the terminal"
+
+  security_headers_config {
+    strict_transport_security {
+      access_control_max_age_sec = 63072000
+      include_subdomains         = true
+      preload                    = true
+      override                   = true
+    }
+
+    content_security_policy {
+      content_security_policy = "default-src 'self'; connect-src 'self' ${var.notices_origin}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+      override                = true
+    }
+
+    content_type_options {
+      override = true
+    }
+
+    frame_options {
+      frame_option = "DENY"
+      override     = true
+    }
+
+    referrer_policy {
+      referrer_policy = "strict-origin-when-cross-origin"
+      override        = true
+    }
+  }
+}
+
+# CloudFront takes certificates from this one region only.
+resource "aws_acm_certificate" "this" {
+  region            = "us-east-1"
+  domain_name       = var.host
+  validation_method = "DNS"
+  key_algorithm     = "EC_prime256v1"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_route53_record" "validation" {
+  zone_id         = var.zone_id
+  name            = one([for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_name])
+  type            = "CNAME"
+  records         = [for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_value]
+  ttl             = 300
+  allow_overwrite = true
+}
+
+resource "aws_acm_certificate_validation" "this" {
+  region                  = "us-east-1"
+  certificate_arn         = aws_acm_certificate.this.arn
+  validation_record_fqdns = [aws_route53_record.validation.fqdn]
+}
+
+resource "aws_route53_record" "this" {
+  for_each = toset(["A", "AAAA"])
+
+  zone_id = var.zone_id
+  name    = var.host
+  type    = each.key
+
+  alias {
+    name                   = aws_cloudfront_distribution.this.domain_name
+    zone_id                = aws_cloudfront_distribution.this.hosted_zone_id
+    evaluate_target_health = false
+  }
+}
+
+module "web_acl" {
+  source = "../web_acl"
+
+  name          = "${var.name}-web"
+  description   = "The terminal's distribution"
+  scope         = "CLOUDFRONT"
+  log_blocked   = false
+  request_limit = var.request_limit
+  bot_control   = var.bot_control
+}

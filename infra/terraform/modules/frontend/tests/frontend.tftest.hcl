@@ -1,0 +1,46 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name          = "exchange-test"
+  region        = "eu-central-1"
+  bucket_prefix = "exchange-test-111122223333"
+  host          = "trade.example.com"
+  api_host      = "api.example.com"
+  zone_id       = "Z1"
+}
+
+run "files_are_private_and_signed" {
+  assert {
+    condition     = aws_cloudfront_origin_access_control.this.signing_behavior == "always" && one([for o in aws_cloudfront_distribution.this.origin : o.origin_access_control_id if o.origin_id == "files"]) == aws_cloudfront_origin_access_control.this.id
+    error_message = "CloudFront signs every read of the bucket."
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this.viewer_certificate[0].minimum_protocol_version == "TLSv1.2_2021"
+    error_message = "TLS 1.2 or newer."
+  }
+
+  assert {
+    condition     = aws_cloudfront_response_headers_policy.this.security_headers_config[0].strict_transport_security[0].access_control_max_age_sec >= 31536000
+    error_message = "HSTS for a year at least."
+  }
+}
+
+run "the_exchange_is_never_cached" {
+  assert {
+    condition     = alltrue([for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.target_origin_id == "exchange" && b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"])
+    error_message = "Caching is disabled on what the exchange answers."
+  }
+
+  assert {
+    condition     = length(setsubtract(["/api/*", "/v1/*", "/ws/*", "/ws-api/*", "/stream*"], [for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.path_pattern])) == 0
+    error_message = "All its paths are passed on."
+  }
+
+  assert {
+    condition     = one([for o in aws_cloudfront_distribution.this.origin : o.custom_origin_config[0].origin_protocol_policy if o.origin_id == "exchange"]) == "https-only"
+    error_message = "TLS to the exchange."
+  }
+}

@@ -1,0 +1,70 @@
+variable "name" {
+  description = "Prefix of every name."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the bucket."
+  type        = string
+}
+
+variable "bucket_prefix" {
+  description = "Prefix of buckets' names."
+  type        = string
+}
+
+variable "host" {
+  description = "Name of the terminal, e.g. trade.example.com."
+  type        = string
+}
+
+variable "api_host" {
+  description = "Name of the exchange, e.g. api.example.com: what is not a file is passed on to it."
+  type        = string
+}
+
+variable "zone_id" {
+  description = "Id of the hosted zone."
+  type        = string
+}
+
+variable "notices_origin" {
+  description = "Where else the page may connect to: the WebSocket API of notices."
+  type        = string
+  default     = "wss://*.amazonaws.com"
+}
+
+variable "price_class" {
+  description = "How much of the world the files are kept in: PriceClass_100, _200 or _All."
+  type        = string
+  default     = "PriceClass_200"
+
+  validation {
+    condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
+    error_message = "PriceClass_100, PriceClass_200 or PriceClass_All."
+  }
+}
+
+variable "request_limit" {
+  description = "Requests a minute from one address."
+  type        = number
+  default     = 12000
+}
+
+variable "bot_control" {
+  description = "Whether AWS's bot rules are added."
+  type        = bool
+  default     = false
+}
+
+variable "log_bucket_domain" {
+  description = "Domain of a bucket for CloudFront's access logs, if any (it must allow ACLs)."
+  type        = string
+  default     = null
+}
+
+variable "force_destroy" {
+  description = "Whether `terraform destroy` may delete the bucket with its files."
+  type        = bool
+  default     = false
+}

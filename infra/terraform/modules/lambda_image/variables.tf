@@ -1,0 +1,58 @@
+variable "name" {
+  description = "Name of the function and of its role."
+  type        = string
+}
+
+variable "description" {
+  description = "What it does."
+  type        = string
+}
+
+variable "image_uri" {
+  description = "The exchange's image, by digest."
+  type        = string
+
+  validation {
+    condition     = strcontains(var.image_uri, "@sha256:")
+    error_message = "Name the image by its digest: repository@sha256:…"
+  }
+}
+
+variable "handler" {
+  description = "Module and function, e.g. services.notifier.aws_lambda.send."
+  type        = string
+}
+
+variable "environment" {
+  description = "Environment variables; no secrets."
+  type        = map(string)
+  default     = {}
+}
+
+variable "statements" {
+  description = "What the function may do besides logging and tracing."
+  type        = any
+  default     = []
+}
+
+variable "timeout_s" {
+  description = "Seconds after which a call is ended."
+  type        = number
+  default     = 30
+}
+
+variable "concurrency" {
+  description = "How many calls may run at once."
+  type        = number
+  default     = 20
+}
+
+variable "logs_key_arn" {
+  description = "Key of the log group."
+  type        = string
+}
+
+variable "secrets_key_arn" {
+  description = "Key of the environment variables."
+  type        = string
+}

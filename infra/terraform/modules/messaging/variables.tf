@@ -1,0 +1,59 @@
+variable "name" {
+  description = "Prefix of every name."
+  type        = string
+}
+
+variable "logs_key_arn" {
+  description = "Key of queues, topic and log groups; SNS may use it."
+  type        = string
+}
+
+variable "data_key_arn" {
+  description = "Key of the connections table."
+  type        = string
+}
+
+variable "secrets_key_arn" {
+  description = "Key of the functions' environment."
+  type        = string
+}
+
+variable "image_uri" {
+  description = "The exchange's image by digest; null until one has been pushed (no functions then)."
+  type        = string
+  default     = null
+}
+
+variable "handlers" {
+  description = "Entry points of the functions in the image."
+  type = object({
+    sender      = string
+    connections = string
+  })
+  default = {
+    sender      = "services.notifier.aws_lambda.send"
+    connections = "services.notifier.aws_lambda.connections"
+  }
+}
+
+variable "sender_timeout_s" {
+  description = "Seconds that a batch of notices may take; a message is hidden six times as long."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.sender_timeout_s >= 1 && var.sender_timeout_s <= 120
+    error_message = "1 to 120 seconds."
+  }
+}
+
+variable "jwt_issuer" {
+  description = "Whose tokens open a notices connection."
+  type        = string
+}
+
+variable "deletion_protection" {
+  description = "Refuse deletion of the connections table."
+  type        = bool
+  default     = true
+}

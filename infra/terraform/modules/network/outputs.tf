@@ -1,0 +1,29 @@
+output "vpc_id" {
+  description = "Id of the VPC."
+  value       = aws_vpc.this.id
+}
+
+output "cidr" {
+  description = "The VPC's network."
+  value       = aws_vpc.this.cidr_block
+}
+
+output "zones" {
+  description = "The three availability zones."
+  value       = local.zones
+}
+
+output "private_subnet_ids" {
+  description = "Subnets of nodes and pods, one a zone."
+  value       = [for zone in local.zones : aws_subnet.private[zone].id]
+}
+
+output "public_subnet_ids" {
+  description = "Subnets of internet-facing load balancers, one a zone."
+  value       = [for zone in local.zones : aws_subnet.public[zone].id]
+}
+
+output "intra_subnet_ids" {
+  description = "Subnets of data stores, one a zone, without a way to the internet."
+  value       = [for zone in local.zones : aws_subnet.intra[zone].id]
+}

@@ -1,0 +1,101 @@
+# Each metric here is one that the code emits; tests/infra/test_alarms.py holds them against the registry.
+locals {
+  namespace = "Exchange"
+
+  defaults = {
+    comparison = "GreaterThanThreshold", statistic = "Maximum", percentile = null, dimensions = {}
+    period_s   = 60, periods = 3, missing = "notBreaching"
+  }
+
+  alarms = { for name, alarm in {
+    no-leader = {
+      metric      = "exchange_engine_leading", comparison = "LessThanThreshold", threshold = 1, missing = "breaching"
+      description = "No engine leads: nothing trades"
+    }
+    ledger-behind = {
+      metric      = "exchange_ledger_lag_seq", threshold = 10000
+      description = "History and statements are behind the trades"
+    }
+    ledger-delay = {
+      metric      = "exchange_ledger_delay_seconds", threshold = 10
+      description = "An event waits more than ten seconds for the ledger"
+    }
+    ledger-failures = {
+      metric      = "exchange_ledger_failures_total", statistic = "Sum", threshold = 5
+      description = "The ledger fails and starts again"
+    }
+    book-failures = {
+      metric      = "exchange_book_failures_total", statistic = "Sum", threshold = 20
+      description = "The hot book cannot be written"
+    }
+    book-rebuilds = {
+      metric      = "exchange_book_rebuilds_total", statistic = "Sum", threshold = 20, periods = 1
+      description = "Hot books are written anew again and again: Redis loses them"
+    }
+    withdrawal-failures = {
+      metric      = "exchange_withdrawals_failures_total", statistic = "Sum", threshold = 0, periods = 1
+      description = "A withdrawal was not settled"
+    }
+    order-latency = {
+      metric      = "exchange_order_request_seconds", percentile = "p99", threshold = 0.1, periods = 5
+      description = "One order in a hundred takes more than 100 ms"
+    }
+    streams-cut = {
+      metric      = "exchange_market_data_stream_clients_cut_total", statistic = "Sum", threshold = 100
+      description = "Clients are cut off because they read too slowly, or we send too slowly"
+    }
+  } : name => merge(local.defaults, alarm) }
+
+  bands = {
+    order-rate = {
+      metric      = "exchange_engine_commands_total", stat = "Sum", dimensions = {}
+      comparison  = "LessThanLowerOrGreaterThanUpperThreshold"
+      description = "Unusually many or few commands"
+    }
+    order-latency = {
+      metric      = "exchange_order_request_seconds", stat = "p99", dimensions = {}
+      comparison  = "GreaterThanUpperThreshold"
+      description = "Orders take unusually long"
+    }
+    cancels = {
+      metric      = "exchange_order_request_seconds", stat = "SampleCount", dimensions = { endpoint = var.cancel_endpoint }
+      comparison  = "GreaterThanUpperThreshold"
+      description = "Unusually many cancellations: quote stuffing, or a client in a loop"
+    }
+  }
+
+  server_alarms = merge(
+    {
+      msk-under-min-isr = {
+        namespace   = "AWS/Kafka", metric = "UnderMinIsrPartitionCount", dimensions = { "Cluster Name" = var.msk_name }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 2
+        description = "Partitions below min.insync.replicas: commands are refused"
+      }
+      msk-offline = {
+        namespace   = "AWS/Kafka", metric = "OfflinePartitionsCount", dimensions = { "Cluster Name" = var.msk_name }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1
+        description = "Partitions without a leader"
+      }
+      aurora-cpu = {
+        namespace   = "AWS/RDS", metric = "CPUUtilization", dimensions = { DBClusterIdentifier = var.aurora_id, Role = "WRITER" }
+        statistic   = "Average", comparison = "GreaterThanThreshold", threshold = 80, periods = 10
+        description = "The ledger's writer is busy"
+      }
+      aurora-replica-lag = {
+        namespace   = "AWS/RDS", metric = "AuroraReplicaLagMaximum", dimensions = { DBClusterIdentifier = var.aurora_id }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 1000, periods = 5
+        description = "Readers are more than a second behind"
+      }
+      redis-memory = {
+        namespace   = "AWS/ElastiCache", metric = "DatabaseMemoryUsageCountedForEvictPercentage", dimensions = { ReplicationGroupId = var.redis_id }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 80, periods = 5
+        description = "Redis is nearly full"
+      }
+    },
+    { for name, queue in var.dead_letter_queues : "dead-letters-${name}" => {
+      namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1
+      description = "Somebody has to look at a message that failed too often"
+    } },
+  )
+}

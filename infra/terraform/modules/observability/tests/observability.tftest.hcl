@@ -1,0 +1,61 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name               = "exchange-test"
+  logs_key_arn       = "arn:aws:kms:eu-central-1:111122223333:key/logs"
+  msk_name           = "exchange-test"
+  aurora_id          = "exchange-test"
+  redis_id           = "exchange-test"
+  dead_letter_queues = { notices = "exchange-test-notices-dead" }
+}
+
+run "alarms_reach_somebody" {
+  assert {
+    condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.exchange), values(aws_cloudwatch_metric_alarm.server), values(aws_cloudwatch_metric_alarm.burn), values(aws_cloudwatch_metric_alarm.anomaly)) : contains(a.alarm_actions, aws_sns_topic.alarms.arn)])
+    error_message = "Every alarm goes to the topic."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.exchange["no-leader"].treat_missing_data == "breaching"
+    error_message = "Silence of the engine is an alarm."
+  }
+
+  assert {
+    condition     = alltrue([for a in aws_cloudwatch_metric_alarm.anomaly : a.threshold_metric_id == "band"]) && length(aws_cloudwatch_metric_alarm.anomaly) == 3
+    error_message = "Bands on rate, latency and cancellations."
+  }
+
+  assert {
+    condition     = alltrue([for g in aws_cloudwatch_log_group.process : g.kms_key_id == var.logs_key_arn && g.retention_in_days == 90])
+    error_message = "Logs are under our key and end."
+  }
+
+  assert {
+    condition     = length(aws_prometheus_workspace.this) + length(aws_grafana_workspace.this) + length(aws_opensearch_domain.this) == 0
+    error_message = "Tools are asked for."
+  }
+}
+
+run "tools_by_switch" {
+  variables {
+    managed_prometheus = true
+    managed_grafana    = true
+    log_search         = true
+    vpc_id             = "vpc-1"
+    subnet_ids         = ["subnet-a", "subnet-b", "subnet-c"]
+    clients            = { cluster = "sg-cluster" }
+    emails             = ["ops@example.com"]
+  }
+
+  assert {
+    condition     = aws_opensearch_domain.this[0].encrypt_at_rest[0].kms_key_id == var.logs_key_arn && aws_opensearch_domain.this[0].domain_endpoint_options[0].enforce_https && length(aws_opensearch_domain.this[0].vpc_options) == 1
+    error_message = "Search is private, encrypted, TLS only."
+  }
+
+  assert {
+    condition     = aws_prometheus_workspace.this[0].kms_key_arn == var.logs_key_arn && length(aws_grafana_workspace.this) == 1
+    error_message = "Both are there."
+  }
+}

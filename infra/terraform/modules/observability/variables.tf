@@ -1,0 +1,103 @@
+variable "name" {
+  description = "Prefix of every name."
+  type        = string
+}
+
+variable "emails" {
+  description = "Who gets alarms by e-mail."
+  type        = set(string)
+  default     = []
+}
+
+variable "processes" {
+  description = "Processes of the exchange: a log group each."
+  type        = set(string)
+  default = [
+    "archive", "auditor", "engine", "jobs", "market-data", "notifier", "order", "projections", "user",
+  ]
+}
+
+variable "log_retention_days" {
+  description = "Days for which the processes' logs are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
+    error_message = "One of CloudWatch's own steps, a month at least."
+  }
+}
+
+variable "logs_key_arn" {
+  description = "Key of log groups, alarms' topic, workspaces and search."
+  type        = string
+}
+
+variable "msk_name" {
+  description = "Name of the Kafka cluster."
+  type        = string
+}
+
+variable "aurora_id" {
+  description = "Identifier of the Aurora cluster."
+  type        = string
+}
+
+variable "redis_id" {
+  description = "Id of the Redis replication group."
+  type        = string
+}
+
+variable "dead_letter_queues" {
+  description = "Names of the queues of dead letters."
+  type        = map(string)
+  default     = {}
+}
+
+variable "cancel_endpoint" {
+  description = "The label `endpoint` of a cancellation in exchange_order_request_seconds."
+  type        = string
+  default     = "DELETE /api/v3/order"
+}
+
+variable "band_width" {
+  description = "Standard deviations that a usual band is wide."
+  type        = number
+  default     = 4
+}
+
+variable "managed_prometheus" {
+  description = "Whether there is an Amazon Managed Prometheus workspace."
+  type        = bool
+  default     = false
+}
+
+variable "managed_grafana" {
+  description = "Whether there is an Amazon Managed Grafana workspace (needs IAM Identity Center)."
+  type        = bool
+  default     = false
+}
+
+variable "log_search" {
+  description = "Whether logs can be searched in OpenSearch."
+  type        = bool
+  default     = false
+}
+
+variable "vpc_id" {
+  description = "The VPC, for OpenSearch."
+  type        = string
+  default     = null
+}
+
+variable "subnet_ids" {
+  description = "Subnets of OpenSearch, one a zone."
+  type        = list(string)
+  default     = []
+}
+
+variable "clients" {
+  description = "Security groups that may search, by name."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,50 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name         = "exchange-test"
+  vpc_id       = "vpc-1"
+  subnet_ids   = ["subnet-a", "subnet-b", "subnet-c"]
+  clients      = { cluster = "sg-cluster" }
+  kms_key_arn  = "arn:aws:kms:eu-central-1:111122223333:key/data"
+  logs_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/logs"
+  user_id      = "exchange-test"
+}
+
+run "cluster_over_three_zones_with_tls_and_users" {
+  assert {
+    condition     = aws_elasticache_replication_group.this.transit_encryption_enabled && aws_elasticache_replication_group.this.transit_encryption_mode == "required"
+    error_message = "TLS is required."
+  }
+
+  assert {
+    condition     = aws_elasticache_replication_group.this.at_rest_encryption_enabled == "true" && aws_elasticache_replication_group.this.kms_key_id == var.kms_key_arn
+    error_message = "Our key at rest."
+  }
+
+  assert {
+    condition     = aws_elasticache_replication_group.this.cluster_mode == "enabled" && aws_elasticache_replication_group.this.multi_az_enabled && aws_elasticache_replication_group.this.replicas_per_node_group == 2
+    error_message = "A copy in each of three zones."
+  }
+
+  assert {
+    condition     = aws_elasticache_user.default.access_string == "off -@all" && aws_elasticache_user.exchange.passwords == null
+    error_message = "The default user may do nothing; Terraform knows no password."
+  }
+
+  assert {
+    condition     = one([for p in aws_elasticache_parameter_group.this.parameter : p.value if p.name == "maxmemory-policy"]) == "volatile-lru"
+    error_message = "Keys without an expiry stay."
+  }
+}
+
+run "refuses_to_evict_books" {
+  command = plan
+
+  variables {
+    eviction = "allkeys-lru"
+  }
+
+  expect_failures = [var.eviction]
+}

@@ -1,0 +1,68 @@
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  name          = "exchange-test"
+  bucket_prefix = "exchange-test-111122223333"
+  redis_user    = "exchange-test"
+}
+
+run "a_key_for_each_kind_of_reader" {
+  assert {
+    condition     = toset(keys(output.key_arns)) == toset(["data", "secrets", "application", "logs", "audit"])
+    error_message = "Five keys."
+  }
+
+  assert {
+    condition     = startswith(aws_secretsmanager_secret.this["kafka"].name, "AmazonMSK_")
+    error_message = "MSK takes only secrets with this prefix."
+  }
+
+  assert {
+    condition     = alltrue([for s in aws_secretsmanager_secret.this : s.kms_key_id == output.key_arns["secrets"]])
+    error_message = "Secrets are under our key."
+  }
+
+  assert {
+    condition     = aws_cloudtrail.this[0].enable_log_file_validation && aws_cloudtrail.this[0].is_multi_region_trail && aws_cloudtrail.this[0].kms_key_id == output.key_arns["audit"]
+    error_message = "The trail covers all regions, is validated and encrypted."
+  }
+
+  assert {
+    condition     = aws_guardduty_detector.this[0].enable && length(aws_securityhub_account.this) == 1
+    error_message = "Detection is on."
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret_rotation.this) == 0
+    error_message = "No rotation before its function is there."
+  }
+}
+
+run "rotation_by_switch" {
+  variables {
+    rotation_package = { bucket = "artefacts", key = "rotation.zip" }
+  }
+
+  assert {
+    condition     = toset(keys(aws_secretsmanager_secret_rotation.this)) == toset(["kafka", "redis"])
+    error_message = "Both secrets are rotated."
+  }
+
+  assert {
+    condition     = length(aws_lambda_permission.rotation) == 2 && aws_lambda_function.rotation[0].reserved_concurrent_executions == 2
+    error_message = "Only Secrets Manager calls the function, for these secrets."
+  }
+}
+
+run "guards_off_by_switch" {
+  variables {
+    account_guards = false
+  }
+
+  assert {
+    condition     = length(aws_cloudtrail.this) == 0 && length(aws_guardduty_detector.this) == 0 && length(aws_securityhub_account.this) == 0
+    error_message = "A second environment of an account has none."
+  }
+}

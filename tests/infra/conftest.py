@@ -1,0 +1,22 @@
+"""Terraform for the tests: found once, one copy of its files for all, loudly missed when not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.checks.terraform import Missing, Terraform
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Terraform:
+    try:
+        return Terraform.find()
+    except Missing as missing:
+        pytest.skip(f"THE TERRAFORM IS NOT CHECKED: {missing}")
+
+
+@pytest.fixture(scope="session")
+def tree(terraform: Terraform) -> Iterator[Path]:
+    with terraform.copy() as copy:
+        yield copy

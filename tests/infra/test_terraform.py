@@ -1,0 +1,69 @@
+"""Every module and environment: formatted, valid, its own tests pass, house rules hold for all resources."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.checks.rules import violations
+from infra.checks.terraform import ROOT, Terraform, folders
+
+DESCRIBED = ("variable", "output")
+
+
+def test_everything_is_formatted(terraform: Terraform) -> None:
+    assert terraform.unformatted() == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("folder", folders())
+def test_folder_is_valid_and_keeps_its_promises(terraform: Terraform, tree: Path, folder: str) -> None:
+    outcome = terraform.check(tree, folder)
+    assert outcome.errors == []
+    assert outcome.failed == 0
+    assert outcome.passed > 0
+    assert sorted({problem for resource in outcome.resources for problem in violations(resource)}) == []
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_folder_is_complete(folder: str) -> None:
+    files = {"main.tf", "variables.tf", "outputs.tf", "versions.tf"}
+    if folder.startswith("modules/"):
+        files.add("README.md")
+    assert files - {path.name for path in (ROOT / folder).iterdir()} == set()
+    assert list((ROOT / folder / "tests").glob("*.tftest.hcl"))
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_variables_and_outputs_are_described(folder: str) -> None:
+    for path in (ROOT / folder).glob("*.tf"):
+        blocks = path.read_text(encoding="utf-8").split("\n\n")
+        for block in blocks:
+            if block.lstrip().startswith(tuple(f'{kind} "' for kind in DESCRIBED)):
+                assert "description" in block, f"{path}: {block.splitlines()[0]}"
+
+
+def test_environments_only_compose() -> None:
+    for path in (ROOT / "environments").glob("*/*.tf"):
+        if path.parent.name != "global":
+            assert "\nresource " not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_rules_see_what_they_should() -> None:
+    everything = '{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+    assert violations({"address": "a", "type": "aws_iam_role_policy", "values": {"policy": everything}})
+    assert violations({"address": "a", "type": "aws_s3_bucket_public_access_block", "values": {}})
+    assert violations(
+        {
+            "address": "a",
+            "type": "aws_vpc_security_group_ingress_rule",
+            "values": {"cidr_ipv4": "10.0.0.0/8", "from_port": 5432},
+        }
+    )
+    assert violations(
+        {
+            "address": "a",
+            "type": "aws_eks_node_group",
+            "values": {"labels": {"exchange/pool": "engine"}, "capacity_type": "SPOT"},
+        }
+    )
