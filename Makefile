@@ -58,7 +58,7 @@ $(STAMP): $(LOCKS)
 	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, about 500 MB when unpacked"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
-	       $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
+	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts
@@ -76,6 +76,10 @@ type: setup ## mypy --strict alone
 
 test: lint ## All checks, then every test, against real servers
 	$(BIN)/python -m pytest $(ARGS)
+
+# Needs Go for the first start (about ten minutes, then kept in the cache); three minutes each time.
+cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
+	$(BIN)/python -m tests.cluster --report $(REPORTS)
 
 run stack: export PORT := $(PORT)
 run stack rebuild: export DATA_DIR := $(DATA_DIR)
