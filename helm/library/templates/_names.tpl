@@ -28,6 +28,7 @@ labels:
 {{/* By digest where there is one: a tag can be moved, a digest cannot. */}}
 {{- define "library.image" -}}
 {{- $image := .root.Values.global.image -}}
+{{- $_ := required "global.image.repository is needed" $image.repository -}}
 {{- if $image.digest -}}
 {{ $image.repository }}@{{ $image.digest }}
 {{- else -}}

@@ -122,8 +122,10 @@ spec:
       imagePullPolicy: {{ $root.Values.global.image.pullPolicy }}
       command:
         {{- toYaml .command | nindent 8 }}
+      {{- with include "library.env" . | trim }}
       env:
-        {{- include "library.env" . | trim | nindent 8 }}
+        {{- . | nindent 8 }}
+      {{- end }}
       securityContext:
         {{- include "library.containerSecurityContext" . | nindent 8 }}
       resources:
