@@ -14,8 +14,8 @@ from fastapi import FastAPI
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.object_store import open_object_store
 from exchange.adapters.kubernetes_lease import KubernetesLease
+from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.object_keys import snapshots_prefix

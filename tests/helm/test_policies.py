@@ -38,7 +38,7 @@ def requirements(pod: Object) -> list[Any]:
 def test_every_process_has_its_workload(shape: str) -> None:
     found = set(workloads(shape, "--set", "workloads.notifier.enabled=true"))
     wanted = SCALED | SINGLE | JOBS | {"engine"}
-    assert found == (wanted - {"archive", "auditor"} if shape == "local" else wanted)
+    assert found == (wanted - {"archive"} if shape == "local" else wanted)
     assert "notifier" not in workloads(shape)
 
 

@@ -28,6 +28,8 @@ plain:
   {{- if has "clients" $needs }}
   trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}
   faucet: {{ $global.faucet }}
+  # Behind the load balancer clients come by TLS and by nothing else.
+  hsts: {{ .root.Values.ingress.enabled }}
   {{- end }}
 secret:
   {{- if has "database" $needs }}
