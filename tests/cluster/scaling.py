@@ -71,7 +71,7 @@ async def connections(scene: Scene, plot: Path) -> list[str]:
     peak_s = curve.at_s[curve.ready.index(max(curve.ready))]
     return [
         f"market-data: 2 -> {max(curve.ready)} -> 2 pods for {min(curve.streams)} .. {max(curve.streams)} "
-        f"streams ({_STREAMS_PER_POD} each); peak after {peak_s:.0f} s, two again after {curve.at_s[-1]:.0f} s",
+        f"streams, {_STREAMS_PER_POD} a pod; peak after {peak_s:.0f} s, two after {curve.at_s[-1]:.0f} s",
         f"![pods over load]({plot.name})",
     ]
 
