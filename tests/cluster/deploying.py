@@ -121,6 +121,8 @@ async def upgrade_and_rollback(scene: Scene) -> list[str]:
     scene.metrics.loads.own["order"] = 4 * 240
     await until("four pods of order", lambda: _has(scene.api, "order", 4), _WAIT_S)
     lines = []
+    holder = await _holder(scene.api)
+    assert holder, "the lease was taken before"
     for what, digest in (("upgrade", NEW_DIGEST), ("rollback", OLD_DIGEST)):
         started_s = time.monotonic()
         async with watching_ready(scene.api, (*SCALED, "engine")) as least:
@@ -134,10 +136,16 @@ async def upgrade_and_rollback(scene: Scene) -> list[str]:
         assert fewest["order"] >= 4, "no pod goes before its successor is ready"
         assert fewest["market-data"] >= 2
         assert await scene.api.replicas("order") == 4, "the autoscaler's number survives"
+        assert await _holder(scene.api) == holder, "helm leaves the lease to whom it belongs"
         took_s = time.monotonic() - started_s
         lines.append(f"{what}: {took_s:.1f} s, fewest ready pods meanwhile {fewest}")
     scene.metrics.loads.own["order"] = 0
     return lines
+
+
+async def _holder(api: Api) -> str:
+    lease = await api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/engine-0")
+    return str(lease["spec"].get("holderIdentity", ""))
 
 
 async def _all_run(api: Api, digest: str) -> bool:
