@@ -91,6 +91,8 @@ def test_every_server_has_probes_and_every_job_an_end(shape: str) -> None:
             continue
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz", name
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        # A halted or recovering engine is left alone: only a loop that stands still ends a process.
+        assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
         assert (
             container["startupProbe"]["failureThreshold"] * container["startupProbe"]["periodSeconds"] >= 60
         )

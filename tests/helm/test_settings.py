@@ -70,6 +70,13 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
 
 
+def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:
+    for name, container in containers("production"):
+        paths = {mount["mountPath"] for mount in container["volumeMounts"]}
+        opens = DATABASE in {entry["name"] for entry in container.get("env", [])}
+        assert ("/etc/exchange/database" in paths) is opens, name
+
+
 def test_no_password_is_readable_in_a_pod() -> None:
     for shape in AWS_SHAPES:
         for _, container in containers(shape):

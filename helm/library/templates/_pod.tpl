@@ -10,7 +10,6 @@ The pod of every process. Of the dict, besides root and name:
   drains         true when a load balancer sends clients here
   callsKubernetes  true for the token of the service account
   isJob          true for what ends by itself
-  startupPath    what the start-up probe asks, startupSeconds for how long
 */}}
 
 {{- define "library.containerSecurityContext" -}}
@@ -34,13 +33,14 @@ seccompProfile:
 {{- end }}
 
 {{- define "library.probes" -}}
-{{- $startupSeconds := .startupSeconds | default 60 -}}
+# The port opens before recovery begins (exchange/process.py).
 startupProbe:
-  httpGet: {path: {{ .startupPath | default "/healthz" }}, port: http}
+  httpGet: {path: /healthz, port: http}
   periodSeconds: 2
   timeoutSeconds: 2
-  failureThreshold: {{ div $startupSeconds 2 }}
-# Alive: the loop turns. Whether its servers answer is a matter of readiness, and no reason to start anew.
+  failureThreshold: 30
+# Alive: the loop turns. Being without its servers, recovering, or halted by a command is a matter of
+# readiness, and no reason to start anew.
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
@@ -74,6 +74,8 @@ readinessProbe:
 
 {{- define "library.podTemplate" -}}
 {{- $root := .root -}}
+{{- $usesDatabase := hasKey (.secretSettings | default dict) "database_dsn" -}}
+{{- $authority := ternary $root.Values.global.database.caConfigMap "" $usesDatabase -}}
 {{- $dataVolume := ne (toString .dataVolume) "false" -}}
 metadata:
   labels:
@@ -144,7 +146,7 @@ spec:
       volumeMounts:
         - {name: scratch, mountPath: /tmp}
         - {name: data, mountPath: /var/lib/exchange/data}
-        {{- with $root.Values.global.database.caConfigMap }}
+        {{- with $authority }}
         - {name: database-ca, mountPath: /etc/exchange/database, readOnly: true}
         {{- end }}
         {{- with .volumeMounts }}
@@ -157,7 +159,7 @@ spec:
     - name: data
       emptyDir: {sizeLimit: {{ .values.dataSize | default "1Gi" }}}
     {{- end }}
-    {{- with $root.Values.global.database.caConfigMap }}
+    {{- with $authority }}
     - name: database-ca
       configMap: {name: {{ . }}}
     {{- end }}
