@@ -43,7 +43,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test cluster-test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
