@@ -43,7 +43,8 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test infra-test fuzz soak sim chaos run stack rebuild loadtest bench determinism lock clean help
+.PHONY: setup lint format type test infra-test cluster-test fuzz soak sim chaos run stack rebuild loadtest \
+  bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -58,7 +59,7 @@ $(STAMP): $(LOCKS)
 	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, about 500 MB when unpacked"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
-	       $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
+	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts
@@ -79,6 +80,10 @@ test: lint ## All checks, then every test, against real servers
 
 infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
 	@$(BIN)/python -m infra.checks
+
+# Needs Go for the first start (about ten minutes, then kept in the cache); three minutes each time.
+cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
+	$(BIN)/python -m tests.cluster --report $(REPORTS)
 
 run stack: export PORT := $(PORT)
 run stack rebuild: export DATA_DIR := $(DATA_DIR)
@@ -140,4 +145,4 @@ clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -70,7 +70,8 @@ class Settings(BaseSettings):
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000
-    # "" for an engine that is the only one, "file:<path>" for several on one machine.
+    # "" for an engine that is the only one, "file:<path>" for several on one machine,
+    # "kubernetes:<namespace>/<name>" for pods.
     lease: str = ""
     # Ed25519, PEM: whose order takes the engine past a command at which it halts.
     operator_public_key: str = ""

@@ -14,11 +14,13 @@ from fastapi import FastAPI
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kubernetes_lease import KubernetesLease
 from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
+from exchange.ports import Lease, LeaseError
 from exchange.process import run_process, serve
 from matching_engine import build
 from matching_engine.leadership import Elector
@@ -26,19 +28,31 @@ from matching_engine.leadership import Elector
 logger = logging.getLogger(__name__)
 
 
+def _lease(settings: Settings) -> Lease:
+    kind, _, place = settings.lease.partition(":")
+    if kind == "file" and place:
+        return FileLease(Path(place))
+    if kind == "kubernetes":
+        try:
+            # Both calls of a campaign end before the lease does.
+            return KubernetesLease.in_cluster(place, deadline_ms=settings.lease_duration_ms // 3)
+        except LeaseError as error:
+            raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r}: {error}") from error
+    raise SettingsError(
+        f"EXCHANGE_LEASE={settings.lease!r} is neither file:<path> nor kubernetes:<namespace>/<name>"
+    )
+
+
 def _elector(settings: Settings) -> Elector | None:
     """What keeps this engine's place in the succession. Raises SettingsError."""
     if not settings.lease:
         return None
-    kind, _, place = settings.lease.partition(":")
-    if kind != "file" or not place:
-        raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r} is not file:<path>")
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def clock_ms() -> int:
         return time.monotonic_ns() // 1_000_000
 
-    return Elector(FileLease(Path(place)), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
+    return Elector(_lease(settings), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
 
 
 async def main(settings: Settings) -> None:

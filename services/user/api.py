@@ -16,6 +16,7 @@ from services.user import account_routes, address_routes, money_routes
 from services.user.accounts import PublicKeyError, WrongCredentialsError
 from services.user.component import NotReadyError, UserService
 from services.user.database import DatabaseUnavailableError
+from services.user.metrics import RequestMeter
 from services.user.passwords import PasswordsBusyError
 from services.user.problems import (
     Problem,
@@ -128,6 +129,7 @@ def create_app(service: UserService) -> FastAPI:
         body_size_bytes_max=service.body_size_bytes_max,
         receive_deadline_ms=service.receive_deadline_ms,
     )
+    app.add_middleware(RequestMeter)
     return app
 
 

@@ -52,8 +52,8 @@ def make(*arguments: str) -> str:
 
 
 def test_readme_and_make_help_name_the_same_commands() -> None:
-    helped = set(re.findall(r"(?m)^  make (\w+)", make("help")))
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
+    helped = set(re.findall(r"(?m)^  make ([\w-]+)", make("help")))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.MULTILINE))
     assert {"run", "test", "stack", "loadtest", "bench", "help"} <= named <= helped
 
 
