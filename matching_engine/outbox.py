@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterable
 
-from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX, CommandOutcome, EventBatch, encode_events
 from exchange.event_tail import ChainError
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "records_of"]
 
 
 class Outbox:
@@ -70,3 +70,12 @@ class Outbox:
 def _check(seq: int, mine: bytes, published: bytes) -> None:
     if mine != published:
         raise ChainError(f"this engine gives another hash at seq {seq} than the event log holds")
+
+
+def records_of(shard: int, epoch: int, outcomes: list[CommandOutcome]) -> list[bytes]:
+    """Pack outcomes into as few records as the size limit allows."""
+    record = encode_events(EventBatch(shard, epoch, tuple(outcomes)))
+    if len(record) <= RECORD_SIZE_BYTES_MAX or len(outcomes) == 1:
+        return [record]
+    middle = len(outcomes) // 2
+    return records_of(shard, epoch, outcomes[:middle]) + records_of(shard, epoch, outcomes[middle:])

@@ -16,12 +16,9 @@ from enum import Enum
 from prometheus_client import Counter, Gauge, Histogram
 
 from exchange.contracts.codec import (
-    RECORD_SIZE_BYTES_MAX,
     CommandOutcome,
-    EventBatch,
     decode_events,
     encode_commands,
-    encode_events,
 )
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
@@ -32,7 +29,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
-from matching_engine.outbox import Outbox
+from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 
@@ -61,6 +58,7 @@ _leading = Gauge("exchange_engine_leading", "1 while this engine publishes, 0 wh
 _epoch = Gauge("exchange_engine_epoch", "How many leaders there have been")
 _snapshot_time = Gauge("exchange_engine_snapshot_timestamp_seconds", "When the last snapshot was taken")
 _snapshot_failures = Counter("exchange_engine_snapshot_failures_total", "Snapshots that were not stored")
+_halted = Gauge("exchange_engine_halted", "1 while the engine waits for the operator before a command")
 _commands_per_record = Histogram(
     "exchange_engine_commands_per_gulp", "Commands in one gulp", buckets=(1, 2, 5, 10, 50, 200, 1_000)
 )
@@ -146,6 +144,7 @@ class EngineRunner:
             if note.times < HALT_AT:
                 continue
             self._halted_at = note
+            _halted.set(1)
             logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
             found, offset = False, note.offset + 1
             while not found:
@@ -156,6 +155,7 @@ class EngineRunner:
             self.shard.skipped[note.offset, note.index] = True
             logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
             self._halted_at = None
+            _halted.set(0)
 
     async def _replay(self, end: int) -> None:
         """Apply the commands before offset `end`."""
@@ -326,7 +326,7 @@ class EngineRunner:
         pending = self.outbox.pending
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
-            for part in _records_of(self._shard_number, self.shard.engine.epoch, chunk):
+            for part in records_of(self._shard_number, self.shard.engine.epoch, chunk):
                 crash_point("engine.before-publish")
                 await self._writer.append(part)
                 crash_point("engine.after-publish")
@@ -389,12 +389,3 @@ def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:
             if isinstance(recorded.event, LeaderChanged):
                 return recorded.event.leader_id
     return None
-
-
-def _records_of(shard: int, epoch: int, outcomes: list[CommandOutcome]) -> list[bytes]:
-    """Pack outcomes into as few records as the size limit allows."""
-    record = encode_events(EventBatch(shard, epoch, tuple(outcomes)))
-    if len(record) <= RECORD_SIZE_BYTES_MAX or len(outcomes) == 1:
-        return [record]
-    middle = len(outcomes) // 2
-    return _records_of(shard, epoch, outcomes[:middle]) + _records_of(shard, epoch, outcomes[middle:])
