@@ -20,7 +20,7 @@ def test_named_files_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = set(re.findall(rf"`((?:{FOLDERS})/[\w./-]*)`", text))
     named |= {link for link in re.findall(r"\]\(([^)#:]+)\)", text)}
-    missing = [name for name in named if not (ROOT / name).exists()]
+    missing = [name for name in named if not any((base / name).exists() for base in (ROOT, document.parent))]
     assert not missing
 
 
