@@ -36,6 +36,14 @@ class Elector:
         """How long to wait between two campaigns: a third of the time that a lease lasts."""
         return self._duration_ms / 3000
 
+    @property
+    def sees_leader(self) -> bool:
+        """Whether somebody else holds the lease and keeps it."""
+        seen = self._seen
+        if seen is None or seen.holder in ("", self.holder):
+            return False
+        return self._clock_ms() - self._seen_at_ms < seen.duration_ms
+
     async def campaign(self) -> bool:
         """Renew the lease, or take it if it is free or abandoned. Returns whether this process holds it.
 

@@ -11,6 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI
+from tenacity import (
+    AsyncRetrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import KafkaLog
@@ -20,12 +27,15 @@ from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
-from exchange.ports import Lease, LeaseError
+from exchange.ports import Lease, LeaseError, LogError
 from exchange.process import run_process, serve
 from matching_engine import build
 from matching_engine.leadership import Elector
 
 logger = logging.getLogger(__name__)
+# A broker may be away for longer than a process takes to start: wait, rather than start again and again.
+_LOG_DEADLINE_S = 120.0
+_LOG_PAUSE_S = 0.5
 
 
 def _lease(settings: Settings) -> Lease:
@@ -66,7 +76,15 @@ async def main(settings: Settings) -> None:
 
     command_log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
     event_log = KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms)
-    await write_genesis(command_log)
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(LogError),
+        wait=wait_fixed(_LOG_PAUSE_S),
+        stop=stop_after_delay(_LOG_DEADLINE_S),
+        before_sleep=before_sleep_log(logger, logging.WARNING),
+        reraise=True,
+    ):
+        with attempt:
+            await write_genesis(command_log)
     async with open_object_store(settings) as store:
         runner = EngineRunner(
             command_log,

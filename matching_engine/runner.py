@@ -291,10 +291,12 @@ class EngineRunner:
             await self._writer.close()
 
     def readiness(self) -> Mapping[str, str | None]:
-        """Whether the engine has recovered. A standby that has is as ready as a leader."""
+        """Whether the engine has recovered. A standby that sees somebody lead is as ready as a leader."""
         if self._halted_at is not None:
             where = f"command {self._halted_at.index} of record {self._halted_at.offset}"
             return {"engine": f"halted at {where}: {self._halted_at.reason}"}
+        if self.role is Role.STANDBY and self._elector is not None and not self._elector.sees_leader:
+            return {"engine": "takes over" if self._elector.is_holding else "no engine leads"}
         return {"engine": None if self.role in (Role.STANDBY, Role.LEADER) else self.role.value}
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:

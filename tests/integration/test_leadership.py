@@ -194,10 +194,16 @@ async def test_a_standby_takes_over_and_the_history_has_no_seam(place: Place) ->
             await place.send(60)
             await place.complete(first)
             assert second.role is Role.STANDBY
+            async with asyncio.timeout(WAIT_S):
+                while second.readiness()["engine"] is not None:  # it has to see the lease first
+                    await asyncio.sleep(0.02)
             leading.cancel()  # without a word, as kill -9 does
             await asyncio.gather(leading, return_exceptions=True)
             await place.send(60)
+            place.clock.now_ms += DURATION_MS
+            assert second.readiness()["engine"] in ("no engine leads", "takes over")
             await takes_over(place, second)
+            assert second.readiness() == {"engine": None}
             await place.send(20)
             await place.complete(second)
             outcomes = await place.history()
