@@ -78,7 +78,10 @@ class Terraform:
                 return cls(program, f"the real provider hashicorp/aws {version}", real)
             if schema == "real":
                 raise Missing("the registry of providers cannot be reached from here")
-        published = install()
+        try:
+            published = install()
+        except subprocess.CalledProcessError as error:
+            raise Missing(f"neither a registry of providers nor the published schema: {error}") from error
         environment["TF_CLI_CONFIG_FILE"] = str(published.cli_config)
         environment["AWS_SCHEMA_TYPES"] = ",".join(sorted(_mentioned_types()))
         return cls(

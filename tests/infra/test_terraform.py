@@ -9,13 +9,15 @@ from infra.checks.terraform import ROOT, Terraform, folders
 
 DESCRIBED = ("variable", "output")
 
+# The first one waits for the schema, which is downloaded and read once.
+pytestmark = pytest.mark.timeout(900)
+
 
 def test_everything_is_formatted(terraform: Terraform) -> None:
     assert terraform.unformatted() == []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("folder", folders())
 def test_folder_is_valid_and_keeps_its_promises(terraform: Terraform, tree: Path, folder: str) -> None:
     outcome = terraform.check(tree, folder)
