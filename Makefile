@@ -13,6 +13,15 @@ RPS ?= 500
 DURATION ?= 120
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
+# What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
+MODE ?=
+FROM ?= log
+SECONDS ?= 60
+MINUTES ?= 30
+SEEDS ?= 1000
+KILLS ?= 50
+RATE ?= 300
+SEED ?= 20261121
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -34,7 +43,8 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test infra-test run stack loadtest bench determinism lock clean help
+.PHONY: setup lint format type test infra-test cluster-test fuzz soak sim chaos run stack rebuild loadtest \
+  bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
 	@:
@@ -49,7 +59,7 @@ $(STAMP): $(LOCKS)
 	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, about 500 MB when unpacked"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
-	       $(BIN)/python -m pip install --require-hashes -r requirements.lock; }
+	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts
@@ -71,8 +81,12 @@ test: lint ## All checks, then every test, against real servers
 infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
 	@$(BIN)/python -m infra.checks
 
+# Needs Go for the first start (about ten minutes, then kept in the cache); three minutes each time.
+cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
+	$(BIN)/python -m tests.cluster --report $(REPORTS)
+
 run stack: export PORT := $(PORT)
-run stack: export DATA_DIR := $(DATA_DIR)
+run stack rebuild: export DATA_DIR := $(DATA_DIR)
 ifdef MARKET_MAKER
 run stack: export MARKET_MAKER := $(MARKET_MAKER)
 endif
@@ -86,15 +100,30 @@ run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
 	@exec $(BIN)/python -m exchange.local stack
 
+rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
+	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)"
+
+fuzz: setup ## Fuzz every decoder for SECONDS (60) each
+	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
+
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+
+chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=...; report in docs/reports
+	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS)
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
 	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism.md
+
+sim: setup ## The whole exchange in virtual time under seeded faults: SEEDS=1000
+	@exec $(BIN)/python -m tests.simulation --seeds $(SEEDS) --mutations --reports $(REPORTS)
 
 lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
@@ -116,4 +145,4 @@ clean: ## Remove .venv, caches and build results (data in DATA_DIR stays)
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     command_tick_ms: int = 2
     command_deadline_ms: int = 10_000
     commands_waiting_max: int = 10_000
+    # An order that would wait longer for its decision is refused with -1008; a cancel after four times this.
+    command_wait_max_ms: int = 1_000
     log_deadline_ms: int = 8_000
     database_deadline_ms: int = 5_000
     cache_deadline_ms: int = 2_000
@@ -46,19 +48,47 @@ class Settings(BaseSettings):
     body_size_bytes_max: int = 16_384
     request_deadline_ms: int = 15_000
 
-    # 32 bytes as hex, or a path to a file that holds them; made on first use in local modes.
+    # The file with the key that wraps the data keys; made on first use. Not used when kms_key_id is set.
     secret_key_file: Path = Path(".data/secret.key")
+    # Id, alias or ARN of a symmetric key in AWS KMS; region and credentials come from AWS's own variables.
+    kms_key_id: str = ""
+    kms_deadline_ms: int = 5_000
     session_lifetime_s: int = 86_400
     faucet: bool = False
     rate_limits: bool = True
+    # Strict-Transport-Security on every answer: only where clients come by TLS and by nothing else.
+    hsts: bool = False
+    # Withdrawals go only to addresses that their owner listed at least so long ago.
+    withdrawal_allow_list: bool = True
+    withdrawal_address_delay_s: int = 86_400
+    # Per user and asset within 24 hours. Amounts in whole units; "*" is every asset that has no entry,
+    # and without it such an asset cannot be withdrawn.
+    withdrawal_daily_count_max: int = 20
+    withdrawal_daily_amounts_max: str = "BTC=10,ETH=200,BNB=2000,*=500000"
+    # No withdrawals unless the auditor has said lately that all is well; never while it says otherwise.
+    auditor_required: bool = True
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000
-    # "" for an engine that is the only one, "file:<path>" for several on one machine.
+    # "" for an engine that is the only one, "file:<path>" for several on one machine,
+    # "kubernetes:<namespace>/<name>" for pods.
     lease: str = ""
     # Ed25519, PEM: whose order takes the engine past a command at which it halts.
     operator_public_key: str = ""
     lease_duration_ms: int = 3_000
+    # Folder of exchange.crash_points; for tests that kill.
+    crash_points: Path | None = None
+
+    # Where snapshots and the archive are kept: "folder:<path>", "s3://bucket/prefix", "" for data_dir.
+    object_store: str = ""
+    object_store_deadline_ms: int = 60_000
+    # "" for Amazon's own.
+    s3_endpoint_url: str = ""
+    # "" for the bucket's own key.
+    s3_kms_key_id: str = ""
+    # A segment of the archive is closed when it has this size, or its first record this age.
+    archive_segment_size_bytes: int = 8 * 1024 * 1024
+    archive_segment_age_ms: int = 60_000
 
     @classmethod
     def load(cls) -> Self:

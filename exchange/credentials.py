@@ -1,4 +1,4 @@
-"""API keys as the services see them, and the secret box that their secrets rest in.
+"""API keys as the services see them.
 
 A key is found by its SHA-256, never by its text. Found keys are kept in the process for a few
 seconds; a revocation is told to every process over the cache's channel `api_keys:revoked`, and when
@@ -9,23 +9,19 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import os
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
-from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import asyncpg
 import redis.asyncio
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from exchange.cancellation import raise_if_cancelled
 from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
+from exchange.key_ring import KeyRing, KeyRingError, api_secret_place
 from exchange.service import Resources
 
 __all__ = [
@@ -38,20 +34,16 @@ __all__ = [
     "CredentialsError",
     "CredentialsUnavailableError",
     "PostgresCredentials",
-    "SecretCipher",
-    "SecretKeyError",
+    "SecretUnreadableError",
     "announce_revocation",
     "hash_api_key",
-    "load_or_create_secret_key",
 ]
 
 HMAC: Final = "HMAC"
 ED25519: Final = "ED25519"
 REVOKED_CHANNEL: Final = "api_keys:revoked"
 API_KEY_LENGTH: Final = 64
-SECRET_KEY_SIZE_BYTES: Final = 32
 
-_NONCE_SIZE_BYTES: Final = 12
 # Without its table the database has not been migrated yet: that too is a matter of time.
 _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.UndefinedTableError)
 _LIFETIME_S: Final = 5.0
@@ -64,15 +56,15 @@ logger = logging.getLogger(__name__)
 
 
 class CredentialsError(Exception):
-    """Keys cannot be looked up. Its kinds: CredentialsUnavailableError, SecretKeyError."""
+    """Keys cannot be looked up. Its kinds: CredentialsUnavailableError, SecretUnreadableError."""
 
 
 class CredentialsUnavailableError(CredentialsError):
     """The database did not answer within the deadline: nothing is known about the key."""
 
 
-class SecretKeyError(CredentialsError):
-    """The data key is missing, damaged, or not the one that a secret was encrypted with."""
+class SecretUnreadableError(CredentialsError):
+    """The key is there, and its secret cannot be opened: see KeyRingError."""
 
 
 @dataclass(frozen=True)
@@ -128,81 +120,6 @@ async def announce_revocation(cache: "redis.asyncio.Redis", key_hash: bytes, dea
         logger.warning("a revocation could not be told (%r): keys expire by time", error)
 
 
-class SecretCipher:
-    """AES-256-GCM. Each secret is bound to its key: `aad` is the key's hash, so rows cannot be swapped."""
-
-    def __init__(self, data_key: bytes) -> None:
-        self._aead = AESGCM(data_key)
-
-    @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """The cipher of the data key in `path`, which is made on first use. Raises SecretKeyError."""
-        return cls(load_or_create_secret_key(path))
-
-    def encrypt(self, secret: bytes, aad: bytes) -> bytes:
-        """Return nonce and ciphertext."""
-        nonce = secrets.token_bytes(_NONCE_SIZE_BYTES)
-        return nonce + self._aead.encrypt(nonce, secret, aad)
-
-    def decrypt(self, sealed: bytes, aad: bytes) -> bytes:
-        """Undo `encrypt`. Raises SecretKeyError when data key, bytes or `aad` are others."""
-        try:
-            return self._aead.decrypt(sealed[:_NONCE_SIZE_BYTES], sealed[_NONCE_SIZE_BYTES:], aad)
-        except (InvalidTag, ValueError) as error:
-            raise SecretKeyError("a secret was encrypted with another data key, or is damaged") from error
-
-
-def load_or_create_secret_key(path: Path) -> bytes:
-    """Return the 32 bytes of the data key; a missing file is made, readable by its owner only.
-
-    The file holds them as 64 hex digits, or raw. Any number of processes may call this at once: the
-    key appears under its name complete or not at all, and the first one wins. Raises SecretKeyError.
-    """
-    try:
-        try:
-            return _secret_key_in(path)
-        except FileNotFoundError:
-            _create_secret_key(path)
-            return _secret_key_in(path)
-    except OSError as error:
-        raise SecretKeyError(f"the data key {path} cannot be read or made: {error}") from error
-
-
-def _secret_key_in(path: Path) -> bytes:
-    content = path.read_bytes()
-    if len(content) == SECRET_KEY_SIZE_BYTES:
-        return content
-    try:
-        key = bytes.fromhex(content.decode("ascii").strip())
-    except ValueError:
-        key = b""
-    if len(key) != SECRET_KEY_SIZE_BYTES:
-        raise SecretKeyError(f"{path} holds no data key: 64 hex digits or 32 bytes are expected")
-    return key
-
-
-def _create_secret_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_KEY_SIZE_BYTES).hex().encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, never replaces the key that another process has just made.
-        os.link(draft, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 class _RecentKeys:
     """A bounded map that forgets the least recently used entry, and every entry after `_LIFETIME_S`."""
 
@@ -244,14 +161,14 @@ class PostgresCredentials:
     def __init__(
         self,
         database: "asyncpg.Pool[asyncpg.Record]",
-        cipher: SecretCipher,
+        key_ring: KeyRing,
         cache: "redis.asyncio.Redis",
         *,
         database_deadline_ms: int,
         cache_deadline_ms: int,
     ) -> None:
         self._database = database
-        self._cipher = cipher
+        self._key_ring = key_ring
         self._cache = cache
         self._database_deadline_s = database_deadline_ms / 1000
         self._cache_deadline_s = cache_deadline_ms / 1000
@@ -263,11 +180,11 @@ class PostgresCredentials:
 
     @classmethod
     def from_resources(cls, resources: Resources) -> Self:
-        """Make it from a process's resources; the data key is read or made. Raises SecretKeyError."""
+        """Make it from a process's resources. Raises KeyRingError."""
         settings = resources.settings
         return cls(
             resources.database,
-            SecretCipher.from_file(settings.secret_key_file),
+            KeyRing.from_resources(resources),
             resources.cache,
             database_deadline_ms=settings.database_deadline_ms,
             cache_deadline_ms=settings.cache_deadline_ms,
@@ -301,16 +218,26 @@ class PostgresCredentials:
             raise CredentialsUnavailableError(f"keys cannot be read: {error!r}") from error
         if row is None or not hmac.compare_digest(row["api_key"], api_key):
             return None
-        sealed = row["secret_encrypted"]
+        secret = await self._secret(row, key_hash)
         return ApiKey(
             api_key=api_key,
             user_id=row["user_id"],
             kind=row["kind"],
-            secret=None if sealed is None else self._cipher.decrypt(sealed, key_hash),
+            secret=secret,
             public_key_pem=row["public_key_pem"],
             permissions=frozenset(row["permissions"]),
             ip_allow_list=tuple(row["ip_allow_list"]),
         )
+
+    async def _secret(self, row: asyncpg.Record, key_hash: bytes) -> bytes | None:
+        sealed = row["secret_encrypted"]
+        if sealed is None:
+            return None
+        try:
+            return await self._key_ring.open(sealed, api_secret_place(row["user_id"], key_hash))
+        except KeyRingError as error:
+            logger.error("the secret of key %s cannot be opened: %s", key_hash.hex(), error)
+            raise SecretUnreadableError(str(error)) from error
 
     def forget(self, key_hash: bytes) -> None:
         """Ask the database again about this key the next time."""

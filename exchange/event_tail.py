@@ -1,9 +1,21 @@
 """Following the event log: first copy of each seq, chain checked, stop on a gap (decision 5)."""
 
-from exchange.contracts.codec import CodecError, CommandOutcome, chain_hash, decode_events
-from exchange.ports import LogReader
+from typing import Final
 
-__all__ = ["ChainError", "EventTail", "TailPosition"]
+from exchange.contracts.codec import (
+    EMPTY_CHAIN_HASH,
+    CodecError,
+    CommandOutcome,
+    chain_hash,
+    decode_events,
+)
+from exchange.ports import Log, LogReader, LogTimeoutError
+
+__all__ = ["ChainError", "EventTail", "TailPosition", "newest_event"]
+
+# A former leader's last records may repeat, behind the newest, what others wrote before it.
+_STALE_RECORDS_MAX: Final = 1_000
+_READ_TIMEOUT_MS: Final = 10_000
 
 
 class ChainError(Exception):
@@ -67,3 +79,24 @@ class EventTail:
                 raise ChainError(f"the hash of seq {seq} does not follow from the events before it")
         self.position.seq, self.position.hash = seq, digest
         return True
+
+
+async def newest_event(log: Log) -> TailPosition:
+    """Seq and hash of the newest event on the log, and the log's end. Raises LogError, CodecError."""
+    end = await log.end_offset()
+    newest = TailPosition(0, EMPTY_CHAIN_HASH, end)
+    offset = max(0, end - _STALE_RECORDS_MAX)
+    reader = await log.reader(offset)
+    try:
+        while offset < end:
+            records = await reader.read(_READ_TIMEOUT_MS)
+            if not records:
+                raise LogTimeoutError(f"record {offset} of {end} did not come")
+            for record in records:
+                last = decode_events(record.value).outcomes[-1].events[-1]
+                if record.offset < end and last.seq > newest.seq:
+                    newest.seq, newest.hash = last.seq, last.hash
+            offset = records[-1].offset + 1
+    finally:
+        await reader.close()
+    return newest

@@ -6,19 +6,35 @@ All commands submitted within one tick travel in one log record; the outcome is 
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
+from prometheus_client import Counter, Gauge
+
+from exchange.admission import AdmissionControl
 from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import Command
+from exchange.crash_points import crash_point
 from exchange.ports import LogError, LogWriter
 
 __all__ = ["CommandGateway", "GatewayOverloadedError", "GatewayUnavailableError", "OutcomeUnknownError"]
 
 _COMMANDS_PER_RECORD_MAX = 1_000
+# Cancels take risk away, so they are let through where new orders no longer are.
+_URGENT_WAIT_FACTOR = 4
+_URGENT_PLACES_PART = 4
+
+_shed_total = Counter(
+    "exchange_commands_shed_total", "Commands refused before they were sent", ["sender", "kind"]
+)
+_waiting_now = Gauge("exchange_commands_waiting", "Commands sent and not decided yet", ["sender"])
+_wait_s = Gauge(
+    "exchange_commands_estimated_wait_seconds", "How long a command sent now would wait", ["sender"]
+)
 
 
 class GatewayOverloadedError(Exception):
-    """Too many commands are waiting; nothing was sent (Binance -1008)."""
+    """A command would wait too long, or too many wait already; nothing was sent (Binance -1008)."""
 
 
 class GatewayUnavailableError(Exception):
@@ -33,10 +49,20 @@ class CommandGateway:
     """Sends commands in ticks and hands each caller its outcome.
 
     Run `run()` as a task; call `resolve()` with every outcome that the event tail delivers.
+    With `wait_max_ms`, commands are refused whose estimated wait is above it; urgent ones are let through
+    for four times as long, and have the last quarter of `waiting_max` for themselves.
     """
 
     def __init__(
-        self, writer: LogWriter, *, tick_ms: int, deadline_ms: int, waiting_max: int = 10_000
+        self,
+        writer: LogWriter,
+        *,
+        tick_ms: int,
+        deadline_ms: int,
+        waiting_max: int = 10_000,
+        wait_max_ms: int | None = None,
+        sender: str = "",
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._tick_s = tick_ms / 1000
@@ -48,6 +74,15 @@ class CommandGateway:
         # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
         self._next_command_id = secrets.randbits(62) | 1
         self.failure: Exception | None = None
+        self._wait_max_s = float("inf") if wait_max_ms is None else wait_max_ms / 1000
+        self._admission = AdmissionControl(
+            wait_max_s=(wait_max_ms or deadline_ms) / 1000,
+            forget_after_s=self._deadline_s,
+            clock_s=clock_s,
+        )
+        self._shed = {urgent: _shed_total.labels(sender, "urgent" if urgent else "new") for urgent in (0, 1)}
+        _waiting_now.labels(sender).set_function(lambda: self._admission.undecided)
+        _wait_s.labels(sender).set_function(self._admission.estimated_wait_s)
 
     @property
     def waiting(self) -> int:
@@ -59,7 +94,18 @@ class CommandGateway:
         self._next_command_id = (self._next_command_id + 1) & (2**63 - 1) or 1
         return self._next_command_id
 
-    async def submit(self, command: Command) -> CommandOutcome:
+    def admit(self, *, urgent: bool = False) -> None:
+        """Raise GatewayOverloadedError when a command sent now would not be decided soon enough."""
+        places = self._waiting_max if urgent else self._waiting_max - self._waiting_max // _URGENT_PLACES_PART
+        wait_max_s = self._wait_max_s * (_URGENT_WAIT_FACTOR if urgent else 1)
+        wait_s = self._admission.estimated_wait_s()
+        if self._admission.undecided >= places or wait_s > wait_max_s:
+            self._shed[urgent].inc()
+            raise GatewayOverloadedError(
+                f"{self._admission.undecided} commands are waiting, a new one would for {wait_s:.2f} s"
+            )
+
+    async def submit(self, command: Command, *, urgent: bool = False) -> CommandOutcome:
         """Send one command and wait for what the engine decides.
 
         Raises GatewayOverloadedError or GatewayUnavailableError when nothing was sent,
@@ -67,11 +113,11 @@ class CommandGateway:
         """
         if self.failure is not None:
             raise GatewayUnavailableError(str(self.failure))
-        if len(self._waiting) >= self._waiting_max:
-            raise GatewayOverloadedError(f"{len(self._waiting)} commands are waiting")
+        self.admit(urgent=urgent)
         future: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
         self._waiting[command.command_id] = future
         self._queue.append(command)
+        self._admission.sent(command.command_id)
         self._wake.set()
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -83,6 +129,8 @@ class CommandGateway:
 
     def resolve(self, outcomes: Iterable[CommandOutcome]) -> None:
         """Wake the callers whose outcomes have come."""
+        outcomes = tuple(outcomes)
+        self._admission.decided(outcome.command_id for outcome in outcomes)
         for outcome in outcomes:
             future = self._waiting.get(outcome.command_id)
             if future is not None and not future.done():
@@ -100,6 +148,7 @@ class CommandGateway:
                     batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
                     del self._queue[:_COMMANDS_PER_RECORD_MAX]
                     await self._writer.append(encode_commands(batch))
+                    crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
             self.failure = error

@@ -1,12 +1,15 @@
 """The routes that operators and probes use, the same on every service: /healthz, /readyz, /metrics."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 
 __all__ = ["Readiness", "add_exchange_readiness_route", "add_operations_routes"]
+
+_tasks = Gauge("exchange_tasks", "Tasks of this process's event loop")
 
 Readiness = Callable[[], Mapping[str, str | None]]
 
@@ -21,6 +24,7 @@ def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
         return _readiness_response(readiness())
 
     async def metrics(_: Request) -> Response:
+        _tasks.set(len(asyncio.all_tasks()))
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     app.add_route("/healthz", healthz)

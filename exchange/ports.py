@@ -3,9 +3,12 @@
 Adapters under `exchange.adapters` implement them; only a process's main module picks one.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = [
+    "KeyWrapError",
+    "KeyWrapper",
     "Lease",
     "LeaseError",
     "LeaseRecord",
@@ -13,6 +16,7 @@ __all__ = [
     "LogError",
     "LogReader",
     "LogRecord",
+    "LogRestorer",
     "LogTimeoutError",
     "LogWriter",
     "ObjectStore",
@@ -80,6 +84,22 @@ class Log(Protocol):
         ...
 
 
+class LogRestorer(Protocol):
+    """Fills a fresh log with records as they once were; nobody else reads or writes it meanwhile."""
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Append with the records' own offsets and time stamps; they go on without a gap. Raises LogError."""
+        ...
+
+    async def finish(self) -> None:
+        """Make the log usable: from now on it stamps records itself. Raises LogError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go. A log that was not finished cannot be used, but restored anew."""
+        ...
+
+
 class LeaseError(Exception):
     """The lease's keeper did not answer, or what it keeps cannot be read."""
 
@@ -125,4 +145,23 @@ class ObjectStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Forget an object, if it is there. Raises ObjectStoreError."""
+        ...
+
+
+class KeyWrapError(Exception):
+    """The key-encryption key is missing, refused or another one, or its keeper did not answer in time."""
+
+
+class KeyWrapper(Protocol):
+    """Encrypts data keys under a key that stays with its keeper: a file, or a key management service.
+
+    `context` is not secret; what was wrapped with one context does not unwrap with another.
+    """
+
+    async def wrap(self, data_key: bytes, context: Mapping[str, str]) -> bytes:
+        """Return the wrapped form of 32 bytes. Raises KeyWrapError."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Undo `wrap`. Raises KeyWrapError."""
         ...

@@ -4,25 +4,42 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import uvicorn
 import uvloop
+from prometheus_client import Gauge
 
+from exchange import crash_points
 from exchange.config import Settings, SettingsError
+from exchange.connection_guard import ConnectionLimits, guarded_protocols
+from exchange.http_defence import WithPagePolicy, answer_headers
 from exchange.service import Component, run_components
 
 __all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
 
 logger = logging.getLogger(__name__)
+# At DEBUG, or even INFO, they write down what passes through them: parameters, frames, the bodies that go
+# to a key management service, which hold data keys.
+_QUIET_LIBRARIES = (
+    "aiokafka", "asyncio", "boto3", "botocore", "httpcore", "httpx", "urllib3", "uvicorn", "websockets",
+)  # fmt: skip
+_disk_free = Gauge("exchange_disk_free_ratio", "Free part of the disk with the data folder, 0 to 1")
 _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75
 _CONNECTIONS_MAX = 12_000
+# Descriptors for all that is no client: logs, files, databases.
+_DESCRIPTORS_RESERVED = 512
+# A bound on what the kernel keeps for a client that does not read; it would take megabytes.
+_SEND_BUFFER_SIZE_BYTES = 262_144
 _WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = 65_536
 
 
@@ -31,14 +48,18 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Its lines of information show paths, and with them listen keys; its warnings are any client's to write.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port before anything else is started. Raises OSError with the reason in words."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_SIZE_BYTES)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
@@ -49,6 +70,21 @@ def bind(host: str, port: int) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as we may have: many systems start with 1,024, which is few for sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _connections_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _CONNECTIONS_MAX
+    return max(64, min(_CONNECTIONS_MAX, soft - _DESCRIPTORS_RESERVED))
 
 
 class _Server(uvicorn.Server):
@@ -64,14 +100,24 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: Any, listener: socket.socket, trusted_proxies: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        listener: socket.socket,
+        trusted_proxies: str = "",
+        limits: ConnectionLimits | None = None,
+        *,
+        hsts: bool = False,
+    ) -> None:
         self._listener = listener
+        http, websocket = guarded_protocols(limits or ConnectionLimits())
         self._server = _Server(
             uvicorn.Config(
-                app,
+                WithPagePolicy(app),
                 loop="none",
-                http="httptools",
-                ws="websockets-sansio",
+                http=cast(Any, http),
+                ws=cast(Any, websocket),
+                headers=answer_headers(hsts=hsts),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -79,7 +125,7 @@ class HttpServer:
                 ws_max_size=_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX,
                 ws_ping_interval=20.0,
                 ws_ping_timeout=60.0,
-                limit_concurrency=_CONNECTIONS_MAX,
+                limit_concurrency=_connections_max(),
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_SHUTDOWN_DEADLINE_S,
                 server_header=False,
@@ -117,7 +163,7 @@ async def serve(app: Any, components: Sequence[Component], settings: Settings) -
 
     The port opens first, so that probes get an answer while the components recover.
     """
-    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies)
+    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies, hsts=settings.hsts)
     await run_components([server, *components])
 
 
@@ -129,8 +175,18 @@ def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
         print(f"settings: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
+    crash_points.watch(settings.crash_points)
     logger.info("settings %s", settings.model_dump(mode="json"))
+    _disk_free.set_function(lambda: _free_part(settings.data_dir))
     return run_until_signal(main(settings))
+
+
+def _free_part(folder: Path) -> float:
+    """How much of a folder's disk is free; the folder may not exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return usage.free / usage.total
 
 
 def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
@@ -138,6 +194,7 @@ def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
 
     Whatever it raises is logged, and makes the exit code 1.
     """
+    _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signal(main))
 

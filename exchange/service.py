@@ -10,7 +10,7 @@ import asyncpg
 import redis.asyncio
 
 from exchange.config import Settings
-from exchange.ports import Log
+from exchange.ports import KeyWrapper, Log
 
 __all__ = ["Component", "Resources", "run_components"]
 
@@ -20,13 +20,17 @@ _STOP_DEADLINE_S = 10
 
 @dataclass(frozen=True)
 class Resources:
-    """Connections to the world, made by the main module."""
+    """Connections to the world, made by the main module.
+
+    `key_wrapper` is needed only where the secrets of API keys are read or made.
+    """
 
     settings: Settings
     command_log: Log
     event_log: Log
     database: "asyncpg.Pool[asyncpg.Record]"
     cache: "redis.asyncio.Redis"
+    key_wrapper: KeyWrapper | None = None
 
 
 class Component(Protocol):

@@ -1,18 +1,20 @@
-"""The first commands of an empty log: the assets and markets of a new exchange."""
+"""The first commands of a log: the assets and markets of a new exchange."""
 
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from exchange.contracts.codec import encode_commands
+from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
 from exchange.money import parse_fixed
-from exchange.ports import Log
+from exchange.ports import Log, LogTimeoutError
 
 __all__ = ["genesis_commands", "write_genesis"]
 
 _MARKETS_FILE = Path(__file__).with_name("markets.toml")
 _PPM_DECIMALS = 6
+_YOUNG_RECORDS_MAX = 1_000
+_READ_TIMEOUT_MS = 10_000
 
 
 def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
@@ -30,8 +32,13 @@ def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
 
 
 async def write_genesis(command_log: Log) -> bool:
-    """Append the genesis commands if the log is empty. True when it was."""
-    if await command_log.end_offset():
+    """Append the genesis commands to a young log that holds none. True when it did.
+
+    Not only to an empty one: a stray command that came first must not keep the markets away for good.
+    Two engines that start at once may both do it; what is registered twice is refused.
+    """
+    end = await command_log.end_offset()
+    if end > _YOUNG_RECORDS_MAX or await _has_assets(command_log, end):
         return False
     writer = await command_log.writer()
     try:
@@ -39,6 +46,25 @@ async def write_genesis(command_log: Log) -> bool:
     finally:
         await writer.close()
     return True
+
+
+async def _has_assets(command_log: Log, end: int) -> bool:
+    if not end:
+        return False
+    reader = await command_log.reader(0)
+    try:
+        offset = 0
+        while offset < end:
+            records = await reader.read(_READ_TIMEOUT_MS)
+            if not records:
+                raise LogTimeoutError(f"command record {offset} did not come")
+            for record in records:
+                if any(isinstance(command, RegisterAsset) for command in decode_commands(record.value)):
+                    return True
+            offset = records[-1].offset + 1
+    finally:
+        await reader.close()
+    return False
 
 
 def _register_market(

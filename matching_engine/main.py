@@ -14,9 +14,13 @@ from fastapi import FastAPI
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kubernetes_lease import KubernetesLease
+from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
+from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
+from exchange.ports import Lease, LeaseError
 from exchange.process import run_process, serve
 from matching_engine import build
 from matching_engine.leadership import Elector
@@ -24,19 +28,31 @@ from matching_engine.leadership import Elector
 logger = logging.getLogger(__name__)
 
 
+def _lease(settings: Settings) -> Lease:
+    kind, _, place = settings.lease.partition(":")
+    if kind == "file" and place:
+        return FileLease(Path(place))
+    if kind == "kubernetes":
+        try:
+            # Both calls of a campaign end before the lease does.
+            return KubernetesLease.in_cluster(place, deadline_ms=settings.lease_duration_ms // 3)
+        except LeaseError as error:
+            raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r}: {error}") from error
+    raise SettingsError(
+        f"EXCHANGE_LEASE={settings.lease!r} is neither file:<path> nor kubernetes:<namespace>/<name>"
+    )
+
+
 def _elector(settings: Settings) -> Elector | None:
     """What keeps this engine's place in the succession. Raises SettingsError."""
     if not settings.lease:
         return None
-    kind, _, place = settings.lease.partition(":")
-    if kind != "file" or not place:
-        raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r} is not file:<path>")
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def clock_ms() -> int:
         return time.monotonic_ns() // 1_000_000
 
-    return Elector(FileLease(Path(place)), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
+    return Elector(_lease(settings), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
 
 
 async def main(settings: Settings) -> None:
@@ -46,32 +62,34 @@ async def main(settings: Settings) -> None:
     from matching_engine.genesis import write_genesis
     from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
     from matching_engine.runner import EngineRunner
-    from matching_engine.snapshots import FolderSnapshots
+    from matching_engine.snapshots import Snapshots
 
     command_log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
     event_log = KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms)
     await write_genesis(command_log)
-    runner = EngineRunner(
-        command_log,
-        event_log,
-        FolderSnapshots(settings.data_dir / "snapshots"),
-        shard_number=settings.shard,
-        snapshot_every_commands=settings.snapshot_every_commands,
-        elector=_elector(settings),
-        poison=PoisonWatch(
-            PoisonNotes(settings.data_dir / "poison.json"), load_operator_key(settings.operator_public_key)
-        ),
-    )
-    # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1_000)
-    app = FastAPI(title="matching engine", docs_url=None, redoc_url=None, openapi_url=None)
+    async with open_object_store(settings) as store:
+        runner = EngineRunner(
+            command_log,
+            event_log,
+            Snapshots(store, snapshots_prefix(settings.shard)),
+            shard_number=settings.shard,
+            snapshot_every_commands=settings.snapshot_every_commands,
+            elector=_elector(settings),
+            poison=PoisonWatch(
+                PoisonNotes(settings.data_dir / "poison.json"),
+                load_operator_key(settings.operator_public_key),
+            ),
+        )
+        # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 1_000)
+        app = FastAPI(title="matching engine", docs_url=None, redoc_url=None, openapi_url=None)
 
-    def readiness() -> Mapping[str, str | None]:
-        return runner.readiness()
+        def readiness() -> Mapping[str, str | None]:
+            return runner.readiness()
 
-    add_operations_routes(app, readiness)
-    await serve(app, [runner], settings)
+        add_operations_routes(app, readiness)
+        await serve(app, [runner], settings)
 
 
 if __name__ == "__main__":

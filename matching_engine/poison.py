@@ -44,37 +44,41 @@ class PoisonNote(msgspec.Struct, frozen=True):
 
 
 class PoisonNotes:
-    """The last such place, kept in a file: it has to outlive the process."""
+    """All such places that no snapshot lies behind yet, kept in a file: they have to outlive the process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> PoisonNote | None:
-        """Return the note; None when there is none, or none that can be read."""
+    def read(self) -> list[PoisonNote]:
+        """Return the notes in the log's order; none when the file cannot be read."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=PoisonNote)
+            return msgspec.json.decode(self._path.read_bytes(), type=list[PoisonNote])
         except (FileNotFoundError, msgspec.DecodeError):
-            return None
+            return []
 
-    def add(self, offset: int, index: int, reason: str) -> PoisonNote:
+    def add(self, offset: int, index: int, reason: str) -> None:
         """Count one more stop at this place. Raises OSError."""
-        before = self.read()
-        is_again = before is not None and (before.offset, before.index) == (offset, index)
-        note = PoisonNote(offset, index, before.times + 1 if before and is_again else 1, reason[:1000])
+        others = [note for note in self.read() if (note.offset, note.index) != (offset, index)]
+        times = 1 + sum(n.times for n in self.read() if (n.offset, n.index) == (offset, index))
+        self._write([*others, PoisonNote(offset, index, times, reason[:1000])])
+
+    def forget_before(self, offset: int) -> None:
+        """Drop what lies before this record: a snapshot is past it. Raises OSError."""
+        notes = self.read()
+        kept = [note for note in notes if note.offset >= offset]
+        if kept != notes:
+            self._write(kept)
+
+    def _write(self, notes: list[PoisonNote]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.encode(note))
+        partial.write_bytes(msgspec.json.encode(sorted(notes, key=lambda note: (note.offset, note.index))))
         partial.replace(self._path)
-        return note
-
-    def clear(self) -> None:
-        """Forget the note: the engine is past the place. Raises OSError."""
-        self._path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class PoisonWatch:
-    """What a runner needs: the note, and whose order it obeys (nobody's without a key)."""
+    """What a runner needs: the notes, and whose order it obeys (nobody's without a key)."""
 
     notes: PoisonNotes
     operator_key: Ed25519PublicKey | None

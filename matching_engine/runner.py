@@ -25,6 +25,7 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
+from exchange.crash_points import crash_point
 from exchange.event_tail import ChainError
 from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
 from matching_engine.core.engine import Engine
@@ -33,7 +34,7 @@ from matching_engine.core.state import check_invariants
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
-from matching_engine.snapshots import FolderSnapshots, Snapshot, capture
+from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -59,6 +60,7 @@ _published_seq = Gauge("exchange_engine_published_seq", "Seq of the newest event
 _leading = Gauge("exchange_engine_leading", "1 while this engine publishes, 0 while it stands by")
 _epoch = Gauge("exchange_engine_epoch", "How many leaders there have been")
 _snapshot_time = Gauge("exchange_engine_snapshot_timestamp_seconds", "When the last snapshot was taken")
+_snapshot_failures = Counter("exchange_engine_snapshot_failures_total", "Snapshots that were not stored")
 _commands_per_record = Histogram(
     "exchange_engine_commands_per_gulp", "Commands in one gulp", buckets=(1, 2, 5, 10, 50, 200, 1_000)
 )
@@ -86,7 +88,7 @@ class EngineRunner:
         self,
         command_log: Log,
         event_log: Log,
-        snapshots: FolderSnapshots,
+        snapshots: Snapshots,
         *,
         shard_number: int,
         snapshot_every_commands: int,
@@ -137,23 +139,23 @@ class EngineRunner:
 
     async def _heed_poison(self) -> None:
         """Halt before a command that has ended the process twice, until the operator's order is there."""
-        note = None if self._poison is None else self._poison.notes.read()
-        if self._poison is None or note is None or note.times < HALT_AT:
+        if self._poison is None:
             return
-        if note.offset < self.shard.next_command_offset:
-            self._poison.notes.clear()
-            return
-        self._halted_at = note
-        logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
-        found, offset = False, note.offset + 1
-        while not found:
-            found, offset = await find_skip(
-                self._command_log, self._shard_number, note, self._poison.operator_key, offset
-            )
-            await asyncio.sleep(0 if found else _SKIP_POLL_S)
-        self.shard.skipped[note.offset, note.index] = True
-        logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
-        self._halted_at = None
+        self._poison.notes.forget_before(self.shard.next_command_offset)
+        for note in self._poison.notes.read():
+            if note.times < HALT_AT:
+                continue
+            self._halted_at = note
+            logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
+            found, offset = False, note.offset + 1
+            while not found:
+                found, offset = await find_skip(
+                    self._command_log, self._shard_number, note, self._poison.operator_key, offset
+                )
+                await asyncio.sleep(0 if found else _SKIP_POLL_S)
+            self.shard.skipped[note.offset, note.index] = True
+            logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
+            self._halted_at = None
 
     async def _replay(self, end: int) -> None:
         """Apply the commands before offset `end`."""
@@ -325,7 +327,9 @@ class EngineRunner:
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
             for part in _records_of(self._shard_number, self.shard.engine.epoch, chunk):
+                crash_point("engine.before-publish")
                 await self._writer.append(part)
+                crash_point("engine.after-publish")
             _events_total.inc(chunk[-1].events[-1].seq - self.outbox.published_seq)
             self.outbox.published(chunk)
             self._turned_at_s = time.monotonic()
@@ -368,9 +372,14 @@ class EngineRunner:
         # memory would be missing from the log for ever.
         while self.outbox.published_seq < snapshot.seq:  # noqa: ASYNC110  the outbox is pure
             await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
-        await self._snapshots.store(snapshot)
+        try:
+            await self._snapshots.store(snapshot)
+        except SnapshotError as error:
+            _snapshot_failures.inc()
+            logger.error("the snapshot at seq %d was not stored: %s", snapshot.seq, error)
+            return
         _snapshot_time.set_to_current_time()
-        logger.info("wrote %s", snapshot.name)
+        logger.info("wrote the snapshot at seq %d", snapshot.seq)
 
 
 def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:

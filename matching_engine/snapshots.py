@@ -1,24 +1,38 @@
-"""Snapshots in a folder: written once under a new name, read back before they count, three kept."""
+"""Snapshots in an object store: written once under a new key, read back before they count, three kept."""
 
 import asyncio
 import hashlib
 import logging
-import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from exchange.ports import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import from_rows, to_rows
+from matching_engine.core.state import FORMAT, from_rows, to_rows
 
-__all__ = ["FolderSnapshots", "Snapshot", "capture", "state_bytes", "state_hash"]
+__all__ = [
+    "Snapshot",
+    "SnapshotError",
+    "Snapshots",
+    "capture",
+    "state_bytes",
+    "state_hash",
+]
 
 logger = logging.getLogger(__name__)
-_KEPT = 3
-_MAGIC = b"EXSNAP01"
-_HASH_SIZE_BYTES = 32
+_KEPT: Final = 3
+_NAME: Final = "snapshot-"
+_MAGIC: Final = b"EXSNAP01"
+_HASH_SIZE_BYTES: Final = 32
+_RETRY_WAIT_S: Final = 0.2
+_RETRY_WAIT_S_MAX: Final = 30.0
+
+
+class SnapshotError(Exception):
+    """What the store gives back under a snapshot's key is not that snapshot."""
 
 
 def state_bytes(shard: Shard) -> bytes:
@@ -41,64 +55,103 @@ class Snapshot(NamedTuple):
 
 def capture(shard: Shard) -> Snapshot:
     """Copy the present state."""
-    name = f"snapshot-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+    name = f"{_NAME}{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
     return Snapshot(name, shard.engine.seq, state_bytes(shard))
 
 
-class FolderSnapshots:
-    """A snapshot store in a folder of the file system."""
+class Snapshots:
+    """One shard's snapshots, below `prefix`: "" or text that ends with a slash.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    A leader and a standby may share them: equal places in the log give equal keys and equal bytes.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str = "") -> None:
+        self._store = store
+        self._prefix = prefix
 
     async def store(self, snapshot: Snapshot) -> None:
-        """Write a captured state. Raises OSError."""
-        await asyncio.to_thread(self._write, snapshot.name, snapshot.body)
+        """Write a captured state. Raises SnapshotError.
+
+        While the store is away it tries again, for ever and with a warning: the logs hold everything, and
+        trading does not depend on snapshots.
+        """
+        data = await asyncio.to_thread(_packed, snapshot.body)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(ObjectStoreError),
+            wait=wait_random_exponential(multiplier=_RETRY_WAIT_S, max=_RETRY_WAIT_S_MAX),
+            before_sleep=_warn,
+        ):
+            with attempt:
+                await self._put(self._prefix + snapshot.name, data)
+        await self._drop_all_but_newest()
+
+    async def _put(self, key: str, data: bytes) -> None:
+        # A taken key is no failure by itself: another engine may have written the same state.
+        await self._store.put(key, data)
+        if await self._store.get(key) != data:
+            raise SnapshotError(f"snapshot {key} reads back differently")
 
     async def load_newest(self, engine: Engine) -> Shard | None:
-        """Load the newest whole snapshot into an empty engine; None when there is none."""
-        bodies = await asyncio.to_thread(self._whole_bodies)
-        return from_rows(msgspec.msgpack.decode(bodies[0]), engine) if bodies else None
+        """Load the newest whole snapshot into an empty engine; None when there is none.
 
-    def _write(self, name: str, body: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / name
-        data = _MAGIC + hashlib.sha256(body).digest() + body
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if _body_of(partial) != body:
-            raise OSError(f"snapshot {name} reads back differently")
-        partial.rename(path)
-        directory = os.open(self._folder, os.O_RDONLY)
+        A torn one, or one of another version's format, is passed over with a warning: the logs hold
+        everything, so an older one only takes longer. Raises ObjectStoreError, UnknownRulesError.
+        """
+        for key in await self._keys():
+            rows = await self._rows_of(key)
+            if rows is not None:
+                return from_rows(rows, engine)
+        return None
+
+    async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
+        """Forget snapshots that are ahead of logs which end there; returns their keys."""
+        ahead = []
+        for key in await self._keys():
+            offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
+            if int(offset_text) > commands_end or int(seq_text) > seq:
+                ahead.append(key)
+        for key in ahead:
+            await self._store.delete(key)
+        return ahead
+
+    async def _rows_of(self, key: str) -> list[Any] | None:
+        """The state in one snapshot, None when it cannot be used."""
+        data = await self._store.get(key)
+        rows = None if data is None else await asyncio.to_thread(_unpacked, data)
+        if rows is None:
+            logger.warning("snapshot %s is torn; taking the one before", key)
+        elif rows[0] != FORMAT:
+            logger.warning("snapshot %s has format %s, not %d; taking the one before", key, rows[0], FORMAT)
+            return None
+        return rows
+
+    async def _keys(self) -> list[str]:
+        """Newest first."""
+        return sorted(await self._store.keys(self._prefix + _NAME), reverse=True)
+
+    async def _drop_all_but_newest(self) -> None:
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        for old in self._paths()[_KEPT:]:
-            old.unlink(missing_ok=True)
-
-    def _paths(self) -> list[Path]:
-        """Snapshots, newest first."""
-        found = [p for p in self._folder.glob("snapshot-*") if p.suffix != ".partial"]
-        return sorted(found, reverse=True)
-
-    def _whole_bodies(self) -> list[bytes]:
-        for path in self._paths():
-            body = _body_of(path)
-            if body is not None:
-                return [body]
-            logger.warning("snapshot %s is torn; taking the one before", path.name)
-        return []
+            for key in (await self._keys())[_KEPT:]:
+                await self._store.delete(key)
+        except ObjectStoreError as error:
+            # The new one counts all the same; the next one tries again.
+            logger.warning("old snapshots cannot be removed: %s", error)
 
 
-def _body_of(path: Path) -> bytes | None:
-    """The body of a whole snapshot, None of a torn one."""
-    data = path.read_bytes()
+def _warn(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("snapshot: attempt %d failed: %s", state.attempt_number, error)
+
+
+def _packed(body: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def _unpacked(data: bytes) -> list[Any] | None:
+    """The rows of a whole snapshot, None of a torn one."""
     start = len(_MAGIC) + _HASH_SIZE_BYTES
     body = data[start:]
     if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(body).digest():
         return None
-    return body
+    rows: list[Any] = msgspec.msgpack.decode(body)
+    return rows

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.key_file import FileKeyWrapper
+from exchange.adapters.kms import KmsKeyWrapper
 from exchange.config import Settings
 from exchange.contracts.topics import commands_topic, events_topic
+from exchange.ports import KeyWrapper
 from exchange.service import Resources
 
 __all__ = ["deployed_resources"]
@@ -25,7 +28,15 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
             KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms),
             database,
             cache,
+            _key_wrapper(settings),
         )
     finally:
         await cache.aclose()
         await close_pool(database, settings.database_deadline_ms)
+
+
+def _key_wrapper(settings: Settings) -> KeyWrapper:
+    """The keeper of the key-encryption key; nothing is read or asked before its first use."""
+    if settings.kms_key_id:
+        return KmsKeyWrapper(settings.kms_key_id, settings.kms_deadline_ms)
+    return FileKeyWrapper(settings.secret_key_file)

@@ -13,12 +13,13 @@ import struct
 import time
 import zlib
 from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from exchange.ports import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
 
-__all__ = ["FileLog"]
+__all__ = ["FileLog", "FileRestorer"]
 
 _HEADER = struct.Struct("<IIQ")
 _STAMP = struct.Struct("<Q")
@@ -278,3 +279,53 @@ class _FileReader:
 
     async def close(self) -> None:
         return None
+
+
+class FileRestorer:
+    """A `LogRestorer` of a log that is not there (or empty): written aside, renamed when it is finished."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises LogError when the log holds records."""
+        if path.exists() and path.stat().st_size:
+            raise LogError(
+                f"{path.name} holds records: a log that is there is never replaced from the archive"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._partial = path.with_suffix(".restoring")
+        self._file = self._partial.open("wb")
+        self._next_offset = 0
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Write the records as the live log would have."""
+        if [record.offset for record in records] != list(
+            range(self._next_offset, self._next_offset + len(records))
+        ):
+            raise LogError(f"{self._path.name}: expected record {self._next_offset}")
+        try:
+            await asyncio.to_thread(self._file.write, b"".join(map(_frame, records)))
+        except OSError as error:
+            raise LogError(f"{self._path.name} cannot be written: {error}") from error
+        self._next_offset += len(records)
+
+    async def finish(self) -> None:
+        """Make it durable and give it its name."""
+        try:
+            await asyncio.to_thread(self._finish)
+        except OSError as error:
+            raise LogError(f"{self._path.name} cannot be written: {error}") from error
+
+    def _finish(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._partial.chmod(0o600)
+        os.replace(self._partial, self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    async def close(self) -> None:
+        """Close the file; an unfinished one is left and overwritten by the next try."""
+        self._file.close()

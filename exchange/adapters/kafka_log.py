@@ -5,8 +5,8 @@ after a failed append the process must exit (design decision 6).
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -147,7 +147,25 @@ class _KafkaReader:
 
 
 async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    """Stop a client that may hang while stopping."""
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(_STOP_DEADLINE_S):
-            await client.stop()
+    """Stop a client that may hang while stopping, or end with the cancellation of a task of its own.
+
+    The latter is what a consumer of aiokafka 0.14 does whose last fetch has failed, before it closes its
+    connections. It must not pass for a cancellation of ours, which would end the process without a word.
+    """
+    if not await _ended_by_itself(client.stop()) and isinstance(client, AIOKafkaConsumer):
+        await _ended_by_itself(client._client.close())
+
+
+async def _ended_by_itself(stopping: Coroutine[Any, Any, None]) -> bool:
+    """False when it was cancelled or did not end in time. Its Kafka and network errors mean nothing now."""
+    task = asyncio.create_task(stopping)
+    try:
+        await asyncio.wait([task], timeout=_STOP_DEADLINE_S)
+    finally:
+        task.cancel()
+    if not task.done() or task.cancelled():
+        return False
+    error = task.exception()
+    if error is not None and not isinstance(error, (KafkaError, OSError)):
+        raise error
+    return True

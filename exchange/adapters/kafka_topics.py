@@ -1,27 +1,33 @@
 """The topics of a shard, created with the settings of design decision 3."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from exchange.ports import LogError
 
-__all__ = ["ensure_topics"]
+__all__ = ["APPEND_TIME", "CREATE_TIME", "admin_of", "ensure_topics", "timestamp_type", "topic_settings"]
 
-_TOPIC_ALREADY_EXISTS = 36
-_STOP_DEADLINE_S = 3.0
+APPEND_TIME: Final = "LogAppendTime"
+CREATE_TIME: Final = "CreateTime"
+TIMESTAMP_TYPE: Final = "message.timestamp.type"
+_TOPIC_ALREADY_EXISTS: Final = 36
+_UNKNOWN_TOPIC: Final = 3
+_STOP_DEADLINE_S: Final = 3.0
 
 
-async def ensure_topics(
-    bootstrap_servers: str, topics: list[str], *, replicas: int, deadline_ms: int
-) -> None:
-    """Create what is missing: one partition, the log's own time stamps, kept for ever.
+def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, str]:
+    """One shard's log: kept for ever, which outlives every snapshot; time stamps of its own.
 
-    Retention must outlive the oldest kept snapshot; for ever does. Raises LogError.
+    CREATE_TIME is for a log that is being restored (kafka_restore.py).
     """
-    settings = {
-        "message.timestamp.type": "LogAppendTime",
+    return {
+        TIMESTAMP_TYPE: timestamps,
         "min.insync.replicas": str(max(1, replicas - 1)),
         "unclean.leader.election.enable": "false",
         "cleanup.policy": "delete",
@@ -29,16 +35,48 @@ async def ensure_topics(
         "retention.bytes": "-1",
         "max.message.bytes": "1048588",
     }
+
+
+async def ensure_topics(
+    bootstrap_servers: str, topics: list[str], *, replicas: int, deadline_ms: int
+) -> None:
+    """Create what is missing, with one partition each.
+
+    Raises LogError, also when a topic was left half-restored.
+    """
+    async with admin_of(bootstrap_servers, deadline_ms) as admin:
+        wanted = [NewTopic(name, 1, replicas, topic_configs=topic_settings(replicas)) for name in topics]
+        response = await admin.create_topics(wanted, timeout_ms=deadline_ms)
+        for topic, code, *_ in response.topic_errors:
+            if code not in (0, _TOPIC_ALREADY_EXISTS):
+                raise LogError(f"topic {topic} cannot be created: {for_code(code).__name__}")
+            if code and await timestamp_type(admin, topic) != APPEND_TIME:
+                raise LogError(
+                    f"topic {topic} does not stamp its records: it was not restored to its end; do it again"
+                )
+
+
+async def timestamp_type(admin: AIOKafkaAdminClient, topic: str) -> str | None:
+    """Who stamps the topic's records: APPEND_TIME (the log) or CREATE_TIME; None without such a topic."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, {TIMESTAMP_TYPE: None})
+    (response,) = await admin.describe_configs([resource])
+    code, message, _, _, entries = response.resources[0]
+    if code == _UNKNOWN_TOPIC:
+        return None
+    if code:
+        raise LogError(f"topic {topic} cannot be described: {message or for_code(code).__name__}")
+    return str(next(value for name, value, *_ in entries if name == TIMESTAMP_TYPE))
+
+
+@contextlib.asynccontextmanager
+async def admin_of(bootstrap_servers: str, deadline_ms: int) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administrator's client for one piece of work, all of it within the deadline. Raises LogError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=deadline_ms)
     try:
         async with asyncio.timeout(deadline_ms / 1000):
             await admin.start()
-            wanted = [NewTopic(name, 1, replicas, topic_configs=settings) for name in topics]
-            response = await admin.create_topics(wanted, timeout_ms=deadline_ms)
+            yield admin
     except (TimeoutError, KafkaError, OSError) as error:
-        raise LogError(f"topics cannot be created: {error!r}") from error
+        raise LogError(f"topics cannot be changed: {error!r}") from error
     finally:
         await asyncio.wait_for(admin.close(), _STOP_DEADLINE_S)
-    for topic, code, *_ in response.topic_errors:
-        if code not in (0, _TOPIC_ALREADY_EXISTS):
-            raise LogError(f"topic {topic} cannot be created: {for_code(code).__name__}")

@@ -9,7 +9,7 @@ Decoding commands is total (design decision 12): bytes that are no command becom
 Decoding events is strict: the engine alone writes them, so a bad one raises `CodecError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple, cast
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 import msgspec
 
 from exchange.contracts.commands import (
+    ActivateRules,
     CancelAllOrders,
     CancelOrder,
     Command,
@@ -41,6 +42,7 @@ from exchange.contracts.events import (
     MarketRegistered,
     OrderAccepted,
     OrderClosed,
+    RulesActivated,
     SkipRecorded,
     TradeExecuted,
     TradingModeChanged,
@@ -148,6 +150,10 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         LeaderElected,
         "command_id leader_id epoch",
     ),
+    12: _row(
+        ActivateRules,
+        "command_id version",
+    ),
     20: _row(
         SkipCommand,
         "command_id offset index signature",
@@ -210,6 +216,10 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
         LeaderChanged,
         "leader_id epoch",
     ),
+    13: _row(
+        RulesActivated,
+        "version",
+    ),
     20: _row(
         SkipRecorded,
         "offset index",
@@ -255,9 +265,17 @@ def _decoder(names: Sequence[str]) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(fields)
 
 
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads a message's fields as a tuple; of one field `attrgetter` would give the bare value."""
+    if len(names) == 1:
+        name = names[0]
+        return lambda message: (getattr(message, name),)
+    return attrgetter(*names)
+
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _TAG_OF: Final = {cls: tag for table in (COMMANDS, EVENTS) for tag, (cls, _) in table.items()}
-_FIELDS_OF: Final = {cls: attrgetter(*names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
+_FIELDS_OF: Final = {cls: _getter(names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
 _COMMAND_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in COMMANDS.items()}
 _EVENT_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in EVENTS.items()}
 _CommandEntry = tuple[int, msgspec.Raw]

@@ -259,6 +259,15 @@ class SkipCommand(Command):
 
 
 @mypyc_attr(acyclic=True)
+class ActivateRules(Command):
+    """From here on decide by the rules of `version` (design decision 6). Code that lacks them stops."""
+
+    def __init__(self, command_id: int, version: int) -> None:
+        self.command_id = command_id
+        self.version = version
+
+
+@mypyc_attr(acyclic=True)
 class Malformed(Command):
     """Stands for bytes that are no command: decoding is total (design decision 12).
 

@@ -284,3 +284,11 @@ class SkipRecorded(Event):
     def __init__(self, offset: int, index: int) -> None:
         self.offset = offset
         self.index = index
+
+
+@mypyc_attr(acyclic=True)
+class RulesActivated(Event):
+    """What follows was decided by the rules of `version`."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version

@@ -1,4 +1,4 @@
-"""`python -m exchange.local run|stack`: what `make run` and `make stack` call."""
+"""`python -m exchange.local run|stack|rebuild`: what the `make` targets of these names call."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -28,6 +28,17 @@ def stack() -> None:
     from exchange.local.stack import run_stack
 
     _until_stopped(run_stack)
+
+
+@cli.command()
+def rebuild(mode: str = "", source: str = "log") -> None:
+    """Tables and hot book anew from the event log; with --source archive the logs too."""
+    from exchange.local.rebuild import SOURCES, run_rebuild
+
+    if source not in SOURCES:
+        print(f"FROM={source}: {' or '.join(SOURCES)}", file=sys.stderr)
+        raise typer.Exit(2)
+    _until_stopped(lambda options: run_rebuild(options, mode, source))
 
 
 def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:

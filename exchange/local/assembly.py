@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exchange.adapters.folder_store import FolderStore
 from exchange.credentials import PostgresCredentials
+from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
 from exchange.routing import service_of_path
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
+from services.archive.component import archivers
+from services.auditor.component import Auditor
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
 from services.order.api import create_app as create_order_app
@@ -48,6 +52,7 @@ class AssembledExchange:
 async def assemble(resources: Resources) -> AssembledExchange:
     """Compose everything; an empty log gets its first assets and markets. Raises LogError."""
     settings = resources.settings
+    store = FolderStore(settings.data_dir)
     await write_genesis(resources.command_log)
     credentials = PostgresCredentials.from_resources(resources)
     order = OrderService(resources, credentials)
@@ -57,7 +62,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         EngineRunner(
             resources.command_log,
             resources.event_log,
-            FolderSnapshots(settings.data_dir / "snapshots"),
+            Snapshots(store, snapshots_prefix(settings.shard)),
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
             poison=PoisonWatch(
@@ -68,10 +73,12 @@ async def assemble(resources: Resources) -> AssembledExchange:
         LedgerProjection(resources),
         BookProjection(resources),
         WithdrawalSettler(resources),
+        *archivers(settings, resources.command_log, resources.event_log, store),
         credentials,
         order,
         market_data,
         user,
+        Auditor(resources),
     ]
     whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
     apps: dict[str, ASGIApp] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.file_log import FileLog
+from exchange.adapters.key_file import FileKeyWrapper
 from exchange.config import Settings
 from exchange.local.console import Steps, welcome
 from exchange.local.folder import DataFolder
@@ -146,6 +147,11 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "market_data_url": options.url,
             "secret_key_file": folder.state / "secret.key",
             "faucet": True,
+            "withdrawal_allow_list": False,
+            "withdrawal_address_delay_s": 0,
+            "withdrawal_daily_count_max": 1_000_000,
+            "withdrawal_daily_amounts_max": "*=1000000000",
+            "auditor_required": False,
             "rate_limits": options.rate_limits,
             "engine_build": options.engine_build,
         }
@@ -170,4 +176,5 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
         stack.push_async_callback(cache.aclose)
         async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
             await migrate(connection)
-        yield Resources(settings, command_log, event_log, database, cache)
+        key_wrapper = FileKeyWrapper(settings.secret_key_file)
+        yield Resources(settings, command_log, event_log, database, cache, key_wrapper)

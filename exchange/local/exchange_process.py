@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from exchange.local.servers import ServerError, free_port
+from exchange.local.servers.process import tied_to_this_process
 
 __all__ = ["ExchangeProcess"]
 
@@ -34,12 +35,23 @@ class ExchangeProcess:
     is closed to other users: PostgreSQL runs as `nobody` when root starts it, and has to reach its files.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(
+        self, mode: str, *, settings: Mapping[str, str] | None = None, dies_with_owner: bool = False
+    ) -> None:
+        """`settings`: EXCHANGE_* variables for the services of a stack, as far as it passes them on.
+
+        `dies_with_owner`: a SIGKILL of this process, or the end of the thread that calls `start`, ends the
+        exchange too (Linux).
+        """
         self.mode = mode
+        self.settings = dict(settings or {})
+        self._dies_with_owner = dies_with_owner
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = Path(tempfile.mkdtemp(prefix=f"exchange-{mode}-"))
-        self.data_dir.chmod(0o755)
+        for folder in (self.data_dir, self.data_dir / mode):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
         self._log = self.data_dir / "console.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -51,7 +63,11 @@ class ExchangeProcess:
         try:
             self.stop()
         finally:
-            shutil.rmtree(self.data_dir, ignore_errors=True)
+            self.remove()
+
+    def remove(self) -> None:
+        """Forget all state of an exchange that has been stopped or killed."""
+        shutil.rmtree(self.data_dir, ignore_errors=True)
 
     @property
     def pid(self) -> int:
@@ -63,14 +79,17 @@ class ExchangeProcess:
             raise ServerError("the exchange has not been started")
         return self._process
 
-    def start(self) -> None:
+    def start(self, deadline_s: float | None = None) -> None:
         """Start on the data folder as it is, and wait until the exchange says that it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
         environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
-        environment |= {"MARKET_MAKER": "0", "RATE_LIMITS": "0"}
+        environment |= {"MARKET_MAKER": "0", "RATE_LIMITS": "0", **self.settings}
+        argv = [sys.executable, "-m", "exchange.local", self.mode]
+        if self._dies_with_owner:
+            argv = tied_to_this_process(argv, signal.SIGKILL)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "exchange.local", self.mode],
+                argv,
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -79,7 +98,7 @@ class ExchangeProcess:
                 start_new_session=True,
             )
         try:
-            self.wait_ready(START_DEADLINE_S[self.mode])
+            self.wait_ready(deadline_s or START_DEADLINE_S[self.mode])
         except BaseException:
             self.kill()
             raise

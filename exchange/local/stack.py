@@ -32,15 +32,19 @@ _NGINX_TEMPLATE = Path("infra/nginx/exchange.conf.template")
 _SERVICE_START_DEADLINE_S = 60.0
 _READY_DEADLINE_S = 120.0
 _TOPICS_DEADLINE_MS = 30_000
+# Settings that tests give to the services; all others are the stack's own.
+_PASSED_ON = ("EXCHANGE_CRASH_POINTS", "EXCHANGE_SNAPSHOT_EVERY_COMMANDS")
 _SERVICES = (
     ("engine-0", ("matching_engine.main",)),
     ("engine-1", ("matching_engine.main",)),
     ("projections-ledger", ("services.projections.main", "ledger")),
     ("projections-book", ("services.projections.main", "book")),
     ("projections-withdrawals", ("services.projections.main", "withdrawals")),
+    ("archive", ("services.archive.main",)),
     ("order", ("services.order.main",)),
     ("market-data", ("services.market_data.main",)),
     ("user", ("services.user.main",)),
+    ("auditor", ("services.auditor.main",)),
 )
 
 
@@ -135,7 +139,7 @@ class _Stack:
         await part.start()
 
     def _service_environment(self, bootstrap: str, database_dsn: str, cache_url: str) -> dict[str, str]:
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_") or k in _PASSED_ON}
         own = {
             "DATA_DIR": str(self._folder.state),
             "KAFKA_BOOTSTRAP": bootstrap,
@@ -145,6 +149,11 @@ class _Stack:
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "TRUSTED_PROXIES": "127.0.0.1",
             "FAUCET": "true",
+            "WITHDRAWAL_ALLOW_LIST": "false",
+            "WITHDRAWAL_ADDRESS_DELAY_S": "0",
+            "WITHDRAWAL_DAILY_COUNT_MAX": "1000000",
+            "WITHDRAWAL_DAILY_AMOUNTS_MAX": "*=1000000000",
+            "AUDITOR_REQUIRED": "false",
             "RATE_LIMITS": "true" if self._options.rate_limits else "false",
             "ENGINE_BUILD": self._options.engine_build,
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",

@@ -1,7 +1,8 @@
-"""Administration: assets, markets, trading modes, leaders."""
+"""Administration: assets, markets, trading modes, leaders, rules."""
 
 from exchange.contracts import codes
 from exchange.contracts.commands import (
+    ActivateRules,
     Command,
     LeaderElected,
     Malformed,
@@ -16,12 +17,13 @@ from exchange.contracts.events import (
     Event,
     LeaderChanged,
     MarketRegistered,
+    RulesActivated,
     SkipRecorded,
     TradingModeChanged,
 )
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.rules import market_rejection
+from matching_engine.core.rules import check_rules_version, market_rejection
 
 DECIMALS_MAX = 12
 ID_MAX = 2**31 - 1  # what the ledger's columns hold
@@ -41,10 +43,21 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, SkipCommand):
         events.append(SkipRecorded(command.offset, command.index))
+    elif isinstance(command, ActivateRules):
+        _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
     else:
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
+
+
+def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
+    if command.version == 0:
+        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules begin with version 1"))
+        return
+    check_rules_version(command.version)
+    state.rules_version = command.version
+    events.append(RulesActivated(command.version))
 
 
 def _register_asset(state: EngineState, command: RegisterAsset, events: list[Event]) -> None:

@@ -28,6 +28,7 @@ class EngineState:
         self.now_ms = 0
         self.seq = 0
         self.epoch = 0
+        self.rules_version = 1
         self.asset_decimals: dict[int, int] = {}
         self.asset_codes: dict[int, str] = {}
         self.markets: dict[int, Market] = {}

@@ -10,6 +10,7 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import Command
 from exchange.contracts.events import Event
 from matching_engine.core.engine import Engine
+from matching_engine.core.rules import UnknownRulesError
 
 
 class PoisonError(Exception):
@@ -39,7 +40,7 @@ class Shard:
     def apply_record(self, offset: int, timestamp_ms: int, value: bytes) -> list[CommandOutcome]:
         """Apply every command of one record, in order. The record must be the next one.
 
-        Raises PoisonError, after which this object must not be used.
+        Raises PoisonError or UnknownRulesError, after which this object must not be used.
         """
         assert offset == self.next_command_offset, "the command log has no gaps"
         engine = self.engine
@@ -63,5 +64,7 @@ class Shard:
             return self.engine.refuse(timestamp_ms)
         try:
             return self.engine.apply(command, timestamp_ms)
+        except UnknownRulesError:
+            raise  # Nothing is broken: other code can decide this command, and no order may go past it.
         except Exception as error:
             raise PoisonError(offset, index, repr(error)) from error

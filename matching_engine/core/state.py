@@ -13,9 +13,10 @@ from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
+from matching_engine.core.rules import check_rules_version
 from matching_engine.core.shard import Shard
 
-FORMAT = 3
+FORMAT = 4
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -69,7 +70,7 @@ def to_rows(shard: Shard) -> list[Any]:
     return [
         FORMAT,
         [shard.next_command_offset, shard.chain],
-        [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id],
+        [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version],
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
         [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
         balances,
@@ -81,7 +82,7 @@ def to_rows(shard: Shard) -> list[Any]:
 
 
 def from_rows(rows: list[Any], engine: Engine) -> Shard:
-    """Rebuild the state in an empty engine. Raises ValueError on an unknown format."""
+    """Rebuild the state in an empty engine. Raises ValueError on an unknown format, UnknownRulesError."""
     if rows[0] != FORMAT:
         raise ValueError(f"snapshot of unknown format {rows[0]}")
     (
@@ -99,7 +100,8 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     shard = Shard(engine)
     accounts = engine.accounts
     shard.next_command_offset, shard.chain = place_in_log
-    engine.seq, engine.epoch, engine.now_ms, engine.next_order_id = counters
+    engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version = counters
+    check_rules_version(engine.rules_version)
     for asset_id, code, decimals in assets:
         engine.asset_codes[asset_id] = code
         engine.asset_decimals[asset_id] = decimals

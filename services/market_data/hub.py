@@ -19,7 +19,8 @@ __all__ = ["QUEUE_MESSAGES_MAX", "STREAMS_PER_CLIENT_MAX", "Build", "Client", "F
 
 STREAMS_PER_CLIENT_MAX: Final = 1024
 QUEUE_MESSAGES_MAX: Final = 4096
-STALL_MAX_S: Final = 5.0
+# Looked at every tick: a client that does not read is gone within five seconds.
+STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1
 _MICROSECONDS: Final = 2
 Build = Callable[[int], bytes]

@@ -1,9 +1,10 @@
 """The order service as a component: the view that follows the event log, and the way to the engine."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import asyncpg
@@ -12,7 +13,7 @@ import redis.exceptions
 from exchange.credentials import Credentials
 from exchange.event_tail import EventTail
 from exchange.gateway import CommandGateway
-from exchange.ports import LogReader, LogWriter
+from exchange.ports import LogError, LogReader, LogWriter
 from exchange.service import Resources
 from services.order.authentication import Authenticator
 from services.order.bootstrap import load_view
@@ -45,10 +46,16 @@ class OrderService:
 
     name = "order"
 
-    def __init__(self, resources: Resources, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        credentials: Credentials,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         settings = resources.settings
         self._resources = resources
         self._settings = settings
+        self._monotonic_s = monotonic_s
         self.view = AccountView()
         self.gateway: CommandGateway | None = None
         self.hub: UserDataHub | None = None
@@ -83,24 +90,32 @@ class OrderService:
         )
 
     async def start(self) -> None:
-        """Load the view and open the logs; waits for the database for a bounded time, then raises."""
+        """Load the view and open the logs; waits for database and log for a bounded time, then raises.
+
+        A process that ends and starts again is seconds later back than one that waits.
+        """
         for attempt in range(1, START_ATTEMPTS_MAX + 1):
             try:
                 await self._load()
+                self._writer = await self._resources.command_log.writer()
+                await self._catch_up()
                 break
-            except _DATABASE_ERRORS as error:  # the schema may not be there yet either
+            except (*_DATABASE_ERRORS, LogError) as error:  # the schema may not be there yet either
+                await self._close_logs()
                 if attempt == START_ATTEMPTS_MAX:
                     raise
                 logger.warning("the view cannot be loaded yet: %s", error)
                 await asyncio.sleep(START_PAUSE_S)
-        self._writer = await self._resources.command_log.writer()
+        assert self._writer is not None, "opened above"
         self.gateway = CommandGateway(
             self._writer,
             tick_ms=self._settings.command_tick_ms,
             deadline_ms=self._settings.command_deadline_ms,
             waiting_max=self._settings.commands_waiting_max,
+            wait_max_ms=self._settings.command_wait_max_ms,
+            sender=self.name,
+            clock_s=self._monotonic_s,
         )
-        await self._catch_up()
         self._problems["log"] = None
         self._started = True
 
@@ -173,10 +188,15 @@ class OrderService:
 
     async def stop(self) -> None:
         """Close the logs."""
-        for closable in (self._reader, self._writer):
+        await self._close_logs()
+
+    async def _close_logs(self) -> None:
+        logs, self._reader, self._writer = (self._reader, self._writer), None, None
+        for closable in logs:
             if closable is not None:
-                async with asyncio.timeout(STOP_DEADLINE_S):
-                    await closable.close()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_DEADLINE_S):
+                        await closable.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Parts: log, database, cache."""

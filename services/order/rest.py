@@ -25,7 +25,10 @@ __all__ = ["RestApi", "invalid_time_unit", "json_bytes"]
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+# Answers hold balances and orders.
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _CLOSE: Final = (b"connection", b"close")
+_RETRY_SOON: Final = (b"retry-after", b"1")
 _UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
 
@@ -73,11 +76,14 @@ class RestApi:
         self._durations = {name: _duration.labels(name) for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; there are no WebSockets here."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         started = time.perf_counter()
         client = scope.get("client")
         client_ip = client[0] if client else ""
-        headers: list[tuple[bytes, bytes]] = [_JSON]
+        headers: list[tuple[bytes, bytes]] = [_JSON, _NO_STORE]
         name = "unknown"
         try:
             endpoint = self._find(scope["path"], scope["method"])
@@ -88,6 +94,8 @@ class RestApi:
             _errors.labels(name, str(error.code)).inc()
             if status in (408, 413):
                 headers.append(_CLOSE)
+            elif status == 503:
+                headers.append(_RETRY_SOON)
         except _Gone:
             return
         except Exception:

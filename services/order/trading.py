@@ -17,6 +17,7 @@ from exchange.contracts.errors import (
     unavailable,
 )
 from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClosed
+from exchange.crash_points import crash_point
 from exchange.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -113,6 +114,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            urgent=True,
         )
         return [
             self._canceled(call, found, recorded.event, outcome.time_ms)
@@ -137,8 +139,9 @@ class Trading:
                 "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!",
             )
         cancel_name = client_order_id(parameters, "cancelNewClientOrderId")
-        # The new order is checked before either step.
+        # The new order is checked before either step, and admitted before the old one is given up.
         placement = parse_placement(parameters, self._state.view)
+        self._admit()
         cancel_result, cancel_response = "SUCCESS", None
         try:
             cancel_response = await self._cancel(call, placement.market, order_id, name, cancel_name)
@@ -149,7 +152,7 @@ class Trading:
         new_result, new_response = "NOT_ATTEMPTED", None
         if cancel_result == "SUCCESS" or mode == ALLOW_FAILURE:
             try:
-                new_response = await self._place(call, placement)
+                new_response = await self._place(call, placement, urgent=True)
                 new_result = "SUCCESS"
             except ApiError as error:
                 if error.code == EXECUTION_UNKNOWN:
@@ -167,12 +170,14 @@ class Trading:
             raise ApiError(-2021, "Order cancel-replace partially failed.", 409, data)
         raise ApiError(-2022, "Order cancel-replace failed.", 400, data)
 
-    async def _place(self, call: Call, placement: Placement) -> dict[str, object]:
+    async def _place(self, call: Call, placement: Placement, *, urgent: bool = False) -> dict[str, object]:
         caller = call.caller
         outcome = await self._submit(
             lambda command_id: placement.command(command_id, caller.user_id, caller.valid_until_ms),
             order_rejection,
+            urgent=urgent,
         )
+        crash_point("order.before-answer")
         accepted = outcome.events[0].event
         if not isinstance(accepted, OrderAccepted):
             raise order_rejection(0)
@@ -200,6 +205,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            urgent=True,
             is_impossible=order_id == 0,
         )
         return self._canceled(call, found, outcome.events[0].event, outcome.time_ms)
@@ -213,11 +219,21 @@ class Trading:
             raise outcome_unknown()
         return canceled_order(found, order, event.cancel_client_order_id, time_ms, call.unit)
 
+    def _admit(self) -> None:
+        """Refuse a new order that would wait too long. Raises ApiError -1008."""
+        if self._state.gateway is None:
+            raise unavailable()
+        try:
+            self._state.gateway.admit()
+        except GatewayOverloadedError:
+            raise overloaded() from None
+
     async def _submit(
         self,
         make_command: Callable[[int], Command],
         rejection: Callable[[int], ApiError],
         *,
+        urgent: bool,
         is_impossible: bool = False,
     ) -> CommandOutcome:
         """Send a command and return its outcome; what the engine refuses becomes an ApiError."""
@@ -227,7 +243,7 @@ class Trading:
         if gateway is None:
             raise unavailable()
         try:
-            outcome = await gateway.submit(make_command(gateway.new_command_id()))
+            outcome = await gateway.submit(make_command(gateway.new_command_id()), urgent=urgent)
         except GatewayOverloadedError:
             raise overloaded() from None
         except GatewayUnavailableError:

@@ -18,6 +18,7 @@ from exchange.contracts.events import (
     MarketRegistered,
     OrderAccepted,
     OrderClosed,
+    RulesActivated,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -133,6 +134,7 @@ class AccountView:
             WithdrawalReleased: self._withdrawal_released,
             CommandRejected: self._nothing,
             LeaderChanged: self._nothing,
+            RulesActivated: self._nothing,
         }
 
     # -- questions ----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ follows it and orders reach the engine in the order in which they were sent; its
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import orjson
@@ -28,7 +28,7 @@ from services.order.rest import invalid_time_unit
 from services.order.usage import Usage
 from services.order.user_data import Subscription, UserDataHub
 from services.order.user_events import terminated
-from services.order.ws_connection import Connection
+from services.order.ws_connection import TRY_AGAIN, Connection
 from services.order.ws_requests import (
     Request,
     decode_request,
@@ -42,6 +42,7 @@ from services.order.ws_requests import (
 __all__ = ["WsApi"]
 
 logger = logging.getLogger(__name__)
+CONNECTIONS_MAX: Final = 10_000
 SUBSCRIPTIONS_MAX: Final = 1_000
 SUBSCRIPTION_ID_MAX: Final = 65_535
 _UNITS: Final = {"MICROSECOND": 1_000, "MILLISECOND": 1}
@@ -63,14 +64,20 @@ class WsApi:
     market_data: MarketDataClient
     clock_ms: Callable[[], int]
     message_size_bytes_max: int
+    sessions: set["_Session"] = field(default_factory=set)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it ends."""
-        await websocket.accept()
+        if len(self.sessions) >= CONNECTIONS_MAX:
+            await websocket.close(TRY_AGAIN)
+            return
         session = _Session(self, websocket)
+        self.sessions.add(session)
         try:
+            await websocket.accept()
             await session.connection.serve(session.on_text)
         finally:
+            self.sessions.discard(session)
             session.close()
 
 

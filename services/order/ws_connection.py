@@ -1,6 +1,7 @@
 """One socket of the WebSocket API as a transport: bounded in, bounded out, one writer.
 
-A client that does not read is cut off when its queue is full; requests beyond those in work wait unread.
+A client that does not read is cut off within five seconds by the server (`exchange.connection_guard`), or
+when its queue is full; requests beyond those in work wait unread.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-__all__ = ["Connection"]
+from exchange.connection_guard import SOCKETS_CUT
+
+__all__ = ["TRY_AGAIN", "Connection"]
 
 logger = logging.getLogger(__name__)
 FRAMES_QUEUED_MAX: Final = 2_000
@@ -44,6 +47,7 @@ class Connection:
         if self._cut.is_set():
             return
         if len(self._frames) >= FRAMES_QUEUED_MAX or self._bytes_queued + len(frame) > BYTES_QUEUED_MAX:
+            SOCKETS_CUT.labels("queue full").inc()
             self.end(POLICY)
             return
         self._frames.append(frame)

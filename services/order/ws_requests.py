@@ -1,6 +1,6 @@
 """Requests and replies of the WebSocket API as bytes (binance-spot-api 5 and rule 0.7)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -9,6 +9,8 @@ import orjson
 from exchange.contracts.errors import ApiError
 
 __all__ = ["Request", "decode_request", "error_reply", "raw_reply", "reply", "sign_payload", "texts"]
+
+DEPTH_MAX: Final = 8
 
 Id = (
     Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -41,7 +43,7 @@ def decode_request(text: str) -> Request:
 
 def texts(raw: Mapping[str, msgspec.Raw] | None) -> dict[str, str]:
     """Parameters as the texts that were signed: numbers as written, booleans as true and false, lists as
-    compact JSON; null counts as not sent. Raises ApiError -1100."""
+    compact JSON; null counts as not sent. Raises ApiError -1100, -1135."""
     parameters: dict[str, str] = {}
     for name, value in (raw or {}).items():
         token = bytes(value).strip()
@@ -49,7 +51,7 @@ def texts(raw: Mapping[str, msgspec.Raw] | None) -> dict[str, str]:
         if first == b'"':
             text = _text_decoder.decode(token)
         elif first in (b"[", b"{"):
-            text = orjson.dumps(orjson.loads(token)).decode()
+            text = _compact(token)
         elif token == b"null":
             continue
         else:
@@ -58,6 +60,26 @@ def texts(raw: Mapping[str, msgspec.Raw] | None) -> dict[str, str]:
             raise ApiError(-1100, "Illegal characters found in a parameter.")
         parameters[name] = text
     return parameters
+
+
+def _compact(token: bytes) -> str:
+    """A list or an object without spaces. Raises ApiError -1135 when it is nested too deeply."""
+    try:
+        value = orjson.loads(token)
+    except orjson.JSONDecodeError:
+        raise ApiError(-1135, "Invalid JSON Request") from None
+    level: list[object] = [value]
+    for _ in range(DEPTH_MAX):
+        level = [inner for outer in level for inner in _members(outer)]
+        if not level:
+            return orjson.dumps(value).decode()
+    raise ApiError(-1135, "Invalid JSON Request")
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def sign_payload(parameters: Mapping[str, str]) -> bytes:

@@ -12,13 +12,21 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 from tenacity import RetryCallState
 
-from exchange.connections import CACHE_ERRORS, acquire
+from exchange.connections import CACHE_ERRORS
 from exchange.event_tail import EventTail, TailPosition
 from exchange.ports import LogError, LogReader, LogTimeoutError
 from exchange.service import Resources
-from services.projections.book_cache import APPLIED, OLDER, BookCache, BookChange, BookImage, WriteResult
+from services.projections.book_cache import (
+    APPLIED,
+    OLDER,
+    BookCache,
+    BookChange,
+    BookImage,
+    HotBooks,
+    WriteResult,
+)
 from services.projections.book_state import Books, MarketBook
-from services.projections.ledger_store import read_position
+from services.projections.ledger_store import LedgerStore, PostgresLedger
 from services.projections.retries import attempts, problem_of
 
 __all__ = ["BookProjection"]
@@ -37,11 +45,6 @@ _writes_total = Counter(
 )
 _rebuilds_total = Counter("exchange_book_rebuilds_total", "Hot books written anew.")
 _failures_total = Counter("exchange_book_failures_total", "Failed tries to write the cache.")
-
-_LEVELS_OF_OPEN_ORDERS: Final = """
-SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots)::bigint AS lots
-FROM orders WHERE status IN (1, 2) GROUP BY market_id, side, price_ticks
-"""
 
 
 class _Copy:
@@ -63,11 +66,13 @@ class BookProjection:
 
     name = "book"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(
+        self, resources: Resources, ledger: LedgerStore | None = None, cache: HotBooks | None = None
+    ) -> None:
         self._settings = resources.settings
         self._log = resources.event_log
-        self._database = resources.database
-        self._cache = BookCache(resources.cache)
+        self._ledger = ledger or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
+        self._cache = cache or BookCache(resources.cache)
         self.books = Books()
         self._copies: dict[int, _Copy] = {}
         self._position = TailPosition(0, b"", 0)
@@ -122,26 +127,16 @@ class BookProjection:
 
     async def _load(self) -> None:
         """The ledger's open orders are the book at the ledger's position."""
-        async with acquire(self._database, self._settings.database_deadline_ms) as connection:
-            # Makes the row on a fresh database, which the read-only transaction below could not.
-            await read_position(connection, self._settings.shard)
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                position = await connection.fetchrow(
-                    "SELECT last_seq, last_hash, next_offset, updated_ms FROM positions WHERE shard = $1",
-                    self._settings.shard,
-                )
-                markets = await connection.fetch("SELECT market_id, symbol FROM markets ORDER BY market_id")
-                levels = await connection.fetch(_LEVELS_OF_OPEN_ORDERS)
-        assert position is not None
+        found = await self._ledger.open_books(self._settings.shard)
         books = Books()
-        for row in markets:
-            books.add(row["market_id"], row["symbol"])
-        for row in levels:
-            books.markets[row["market_id"]].change(row["side"], row["price_ticks"], row["lots"])
+        for market_id, symbol in found.markets:
+            books.add(market_id, symbol)
+        for market_id, side, price_ticks, lots in found.levels:
+            books.markets[market_id].change(side, price_ticks, lots)
         self.books = books
         self._copies = {}
-        self._position = TailPosition(position["last_seq"], position["last_hash"], position["next_offset"])
-        self._time_ms = position["updated_ms"]
+        self._position = found.position
+        self._time_ms = found.time_ms
 
     async def _open(self) -> None:
         await self._close_reader()

@@ -16,7 +16,7 @@ Seqs and prices stay below 2**53, where Lua and sorted sets are exact.
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from hashlib import sha1
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -29,6 +29,7 @@ __all__ = [
     "BookChange",
     "BookImage",
     "BookPointer",
+    "HotBooks",
     "WriteResult",
 ]
 
@@ -40,6 +41,7 @@ _BUILD_EXPIRY_S: Final = 300
 _RETIRED_EXPIRY_S: Final = 60
 _LEVELS_PER_COMMAND_MAX: Final = 1_000
 _READ_ATTEMPTS: Final = 3
+_KEYS_PER_SCAN: Final = 500
 _PARTS: Final = ("meta", "bids", "bid_prices", "asks", "ask_prices")
 
 # KEYS: current, then _PARTS of one generation.
@@ -144,6 +146,26 @@ class WriteResult(NamedTuple):
     hash: bytes
 
 
+class HotBooks(Protocol):
+    """What the book projection needs of a cache. Every call raises exchange.connections.CACHE_ERRORS."""
+
+    async def apply(self, changes: Sequence[BookChange]) -> list[WriteResult]:
+        """Apply each change that fits the generation it was made for; one result for each."""
+        ...
+
+    async def replace(self, symbol: str, image: BookImage) -> str | None:
+        """Show a whole new book to readers. Returns the generation's name, None if outrun."""
+        ...
+
+    async def current(self, symbol: str) -> BookPointer | None:
+        """Which generation readers see, and where it stands; None when there is no book."""
+        ...
+
+    async def positions(self, books: Iterable[tuple[str, str]]) -> list[int | None]:
+        """For each (symbol, generation): its seq, None when it is gone or no longer the current one."""
+        ...
+
+
 class BookCache:
     """Reads and writes books. Every call raises the client's errors (exchange.connections.CACHE_ERRORS)."""
 
@@ -180,6 +202,12 @@ class BookCache:
             _SWAP, len(all_keys), *all_keys, generation, old_name, str(_RETIRED_EXPIRY_S)
         )
         return generation if swapped else None
+
+    async def clear(self) -> None:
+        """Forget every book of every market; nothing else in the cache."""
+        found = [key async for key in self._client.scan_iter(match="book:*", count=_KEYS_PER_SCAN)]
+        for first in range(0, len(found), _KEYS_PER_SCAN):
+            await self._client.unlink(*found[first : first + _KEYS_PER_SCAN])
 
     async def current(self, symbol: str) -> BookPointer | None:
         """Which generation readers see, and where it stands; None when there is no book."""

@@ -13,14 +13,14 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from tenacity import RetryCallState
 
-from exchange.connections import acquire
 from exchange.contracts.codec import CommandOutcome, decode_events
+from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
 from exchange.ports import LogError, LogReader
 from exchange.service import Resources
 from services.projections.ledger_batch import LedgerBatch
 from services.projections.ledger_entries import MarketAssets
-from services.projections.ledger_store import FencedError, read_markets, read_position, write_batch
+from services.projections.ledger_store import FencedError, LedgerStore, PostgresLedger
 from services.projections.retries import attempts, problem_of
 
 __all__ = ["LedgerProjection"]
@@ -51,7 +51,7 @@ _failures_total = Counter("exchange_ledger_failures_total", "Failures after whic
 
 
 class LedgerProjection:
-    """Component that tails the event log into PostgreSQL.
+    """Component that tails the event log into PostgreSQL, or into another given `store`.
 
     Ends with FencedError when another projector writes, with ChainError or CodecError when the log is
     not what the engine writes, and with the last connection error after RETRY_S_MAX of trying.
@@ -59,10 +59,10 @@ class LedgerProjection:
 
     name = "ledger"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, store: LedgerStore | None = None) -> None:
         self._settings = resources.settings
         self._log = resources.event_log
-        self._database = resources.database
+        self._store = store or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
         self._reader: LogReader | None = None
         self._tail: EventTail | None = None
         self._markets: dict[int, MarketAssets] = {}
@@ -115,9 +115,7 @@ class LedgerProjection:
     async def _resume(self) -> None:
         """Take the database's word for where we stand, and read the log from there."""
         await self._close_reader()
-        async with acquire(self._database, self._settings.database_deadline_ms) as connection:
-            position = await read_position(connection, self._settings.shard)
-            self._markets = await read_markets(connection)
+        position, self._markets = await self._store.resume(self._settings.shard)
         if self._allowed_seqs is not None and position.seq not in self._allowed_seqs:
             raise FencedError(f"the ledger is at seq {position.seq}, this process left it at {self.last_seq}")
         self._reader = await self._log.reader(position.next_offset)
@@ -157,13 +155,9 @@ class LedgerProjection:
         time_ms = outcomes[-1].time_ms
         expected_seq = self._written.seq
         self._allowed_seqs = frozenset((expected_seq, position.seq))
-        deadline_ms = self._settings.database_deadline_ms
         started = time.perf_counter()
-        async with (
-            asyncio.timeout(3 * deadline_ms / 1000),
-            acquire(self._database, deadline_ms) as connection,
-        ):
-            await write_batch(connection, self._settings.shard, expected_seq, position, time_ms, batch)
+        await self._store.write(self._settings.shard, expected_seq, position, time_ms, batch)
+        crash_point("ledger.after-commit")
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))

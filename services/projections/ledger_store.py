@@ -1,13 +1,16 @@
 """The SQL of the ledger: read the position, write one batch in one transaction (design decision 8)."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import asyncpg
 
+from exchange.connections import acquire
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, EVENTS
 from exchange.contracts.codes import FILLED, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
+from exchange.crash_points import crash_point
 from exchange.event_tail import TailPosition
 from services.projections.ledger_batch import LedgerBatch, OrderChange
 from services.projections.ledger_entries import MarketAssets
@@ -17,7 +20,16 @@ if TYPE_CHECKING:
 
     AnyConnection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-__all__ = ["FencedError", "LedgerError", "read_markets", "read_position", "write_batch"]
+__all__ = [
+    "FencedError",
+    "LedgerError",
+    "LedgerStore",
+    "OpenBooks",
+    "PostgresLedger",
+    "read_markets",
+    "read_position",
+    "write_batch",
+]
 
 
 def _columns(names: str) -> tuple[str, ...]:
@@ -81,12 +93,93 @@ WHERE w.withdrawal_id = c.withdrawal_id AND w.status = 'RESERVED'
 """
 
 
+_LEVELS_OF_OPEN_ORDERS: Final = """
+SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots)::bigint AS lots
+FROM orders WHERE status IN (1, 2) GROUP BY market_id, side, price_ticks
+"""
+
+
 class LedgerError(Exception):
     """The events and the tables contradict each other: stop, do not guess."""
 
 
 class FencedError(LedgerError):
     """The position is not where this process left it: somebody else writes the ledger."""
+
+
+class OpenBooks(NamedTuple):
+    """The ledger's open orders at its position: markets as (market_id, symbol), levels as
+    (market_id, side, price_ticks, lots)."""
+
+    position: TailPosition
+    time_ms: int
+    markets: list[tuple[int, str]]
+    levels: list[tuple[int, int, int, int]]
+
+
+class LedgerStore(Protocol):
+    """What the projections need of the ledger. Every call raises exchange.connections.CONNECTION_ERRORS,
+    after which a write may or may not have taken place."""
+
+    async def resume(self, shard: int) -> tuple[TailPosition, dict[int, MarketAssets]]:
+        """The shard's position, and each market's assets by market_id."""
+        ...
+
+    async def write(
+        self, shard: int, expected_seq: int, position: TailPosition, time_ms: int, batch: LedgerBatch
+    ) -> None:
+        """Write the batch and move the position from `expected_seq` to `position`, all or nothing.
+
+        Raises FencedError when the position was elsewhere, LedgerError when a change finds no row.
+        """
+        ...
+
+    async def open_books(self, shard: int) -> OpenBooks:
+        """The levels of all open orders, as they stood together at one position."""
+        ...
+
+
+class PostgresLedger:
+    """The ledger in PostgreSQL. `deadline_ms` bounds getting a connection, and a third of a write."""
+
+    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int) -> None:
+        self._database = database
+        self._deadline_ms = deadline_ms
+
+    async def resume(self, shard: int) -> tuple[TailPosition, dict[int, MarketAssets]]:
+        """Take the database's word for where the projection stands."""
+        async with acquire(self._database, self._deadline_ms) as connection:
+            return await read_position(connection, shard), await read_markets(connection)
+
+    async def write(
+        self, shard: int, expected_seq: int, position: TailPosition, time_ms: int, batch: LedgerBatch
+    ) -> None:
+        """One transaction; see `write_batch`."""
+        async with (
+            asyncio.timeout(3 * self._deadline_ms / 1000),
+            acquire(self._database, self._deadline_ms) as connection,
+        ):
+            await write_batch(connection, shard, expected_seq, position, time_ms, batch)
+
+    async def open_books(self, shard: int) -> OpenBooks:
+        """One snapshot of the tables."""
+        async with acquire(self._database, self._deadline_ms) as connection:
+            # Makes the row on a fresh database, which the read-only transaction below could not.
+            await read_position(connection, shard)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                position = await connection.fetchrow(
+                    "SELECT last_seq, last_hash, next_offset, updated_ms FROM positions WHERE shard = $1",
+                    shard,
+                )
+                markets = await connection.fetch("SELECT market_id, symbol FROM markets ORDER BY market_id")
+                levels = await connection.fetch(_LEVELS_OF_OPEN_ORDERS)
+        assert position is not None
+        return OpenBooks(
+            TailPosition(position["last_seq"], position["last_hash"], position["next_offset"]),
+            position["updated_ms"],
+            [(row["market_id"], row["symbol"]) for row in markets],
+            [(row["market_id"], row["side"], row["price_ticks"], row["lots"]) for row in levels],
+        )
 
 
 async def read_position(connection: "AnyConnection", shard: int) -> TailPosition:
@@ -137,6 +230,7 @@ async def write_batch(
         await _copy(connection, "trades", TRADE_COLUMNS, batch.trades)
         await _copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
         await _write_withdrawals(connection, batch)
+        crash_point("ledger.before-commit")
 
 
 async def _copy(

@@ -24,6 +24,7 @@ from exchange.gateway import (
 )
 from exchange.ports import LogReader, LogWriter
 from exchange.service import Resources
+from exchange.withdrawal_stop import WithdrawalStop
 from services.projections.ledger_store import LedgerError, read_position
 
 __all__ = ["WithdrawalSettler"]
@@ -73,12 +74,18 @@ class WithdrawalSettler:
         self._event_log = resources.event_log
         self._database = resources.database
         self._gateway = gateway
+        self._stop = WithdrawalStop(
+            resources.cache,
+            auditor_required=resources.settings.auditor_required,
+            deadline_ms=resources.settings.cache_deadline_ms,
+        )
         self._writer: LogWriter | None = None
         self._reader: LogReader | None = None
         self._tail: EventTail | None = None
         # Decided by the engine, but the ledger may not show it yet.
         self._decided: set[int] = set()
         self._problem: str | None = "not started"
+        self._stopped: str | None = None
 
     async def start(self) -> None:
         """Open the gateway, unless one was given."""
@@ -92,6 +99,7 @@ class WithdrawalSettler:
                 self._writer,
                 tick_ms=self._settings.command_tick_ms,
                 deadline_ms=self._settings.command_deadline_ms,
+                sender=self.name,
             )
         self._problem = None
 
@@ -114,7 +122,7 @@ class WithdrawalSettler:
         self._writer = self._reader = self._tail = None
 
     def readiness(self) -> Mapping[str, str | None]:
-        """Whether the last round worked."""
+        """Whether the last round worked. A stop of all withdrawals is no fault of this part."""
         return {self.name: self._problem}
 
     async def _resolve(self, tail: EventTail, gateway: CommandGateway) -> None:
@@ -139,7 +147,16 @@ class WithdrawalSettler:
                 await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _settle_round(self) -> None:
-        """One page of reservations that the ledger has and nobody settled, all at once."""
+        """One page of reservations that the ledger has and nobody settled, all at once.
+
+        While withdrawals are stopped, what was reserved before stays reserved.
+        """
+        stopped = await self._stop.reason()
+        if stopped != self._stopped:
+            logger.warning("withdrawals are %s", f"stopped: {stopped}" if stopped else "settled again")
+            self._stopped = stopped
+        if stopped is not None:
+            return
         async with acquire(self._database, self._settings.database_deadline_ms) as connection:
             still_reserved = await connection.fetch(
                 "SELECT withdrawal_id FROM withdrawals WHERE withdrawal_id = ANY($1::bigint[]) "

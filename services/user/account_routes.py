@@ -38,9 +38,9 @@ async def log_in(body: LoginRequest, service: Service, caller: CallerAddress) ->
 
 
 @router.delete("/sessions/current", status_code=204)
-async def log_out(service: Service, session: SignedIn) -> None:
+async def log_out(service: Service, session: SignedIn, caller: CallerAddress) -> None:
     """End the session that the token belongs to."""
-    await service.accounts.log_out(session)
+    await service.accounts.log_out(session, caller)
 
 
 @router.get("/me")
@@ -53,10 +53,12 @@ async def me(service: Service, session: SignedIn) -> Me:
 
 
 @router.post("/api-keys", status_code=201, response_model_exclude_none=True)
-async def create_api_key(body: ApiKeyRequest, service: Service, session: SignedIn) -> ApiKeyCreated:
+async def create_api_key(
+    body: ApiKeyRequest, service: Service, session: SignedIn, caller: CallerAddress
+) -> ApiKeyCreated:
     """Make an API key. Its secret is in this answer and nowhere else."""
     pair = await service.accounts.create_api_key(
-        session.user_id, body.label, body.permissions, body.ip_allow_list, body.public_key
+        session.user_id, body.label, body.permissions, body.ip_allow_list, body.public_key, caller
     )
     return ApiKeyCreated(api_key=pair.api_key, secret_key=pair.secret_key)
 
@@ -81,7 +83,7 @@ async def list_api_keys(service: Service, session: SignedIn) -> ApiKeyList:
 
 
 @router.delete("/api-keys/{api_key}", status_code=204)
-async def revoke_api_key(api_key: str, service: Service, session: SignedIn) -> None:
+async def revoke_api_key(api_key: str, service: Service, session: SignedIn, caller: CallerAddress) -> None:
     """Revoke an API key for good."""
-    if not await service.accounts.revoke_api_key(session.user_id, api_key):
+    if not await service.accounts.revoke_api_key(session.user_id, api_key, caller):
         raise ProblemError("not-found", "The account has no such API key.")

@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 import redis.asyncio
@@ -19,10 +20,11 @@ from exchange.credentials import (
     API_KEY_LENGTH,
     ED25519,
     HMAC,
-    SecretCipher,
     announce_revocation,
     hash_api_key,
 )
+from exchange.key_ring import KeyRing, api_secret_place
+from services.user.audit_log import Act
 from services.user.passwords import Passwords
 from services.user.repository import NewApiKey, Repository, User
 from services.user.sessions import Session, Sessions
@@ -30,7 +32,8 @@ from services.user.sessions import Session, Sessions
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 
 API_KEYS_PER_USER_MAX: Final = 30
-ATTEMPTS_MAX: Final = 10
+ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
+ATTEMPTS_PER_ADDRESS_MAX: Final = 60
 ATTEMPTS_WINDOW_S: Final = 60
 _LETTERS: Final = string.ascii_letters + string.digits
 
@@ -58,7 +61,7 @@ class Accounts:
         repository: Repository,
         sessions: Sessions,
         passwords: Passwords,
-        cipher: SecretCipher,
+        key_ring: KeyRing,
         cache: "redis.asyncio.Redis",
         *,
         cache_deadline_ms: int,
@@ -68,7 +71,7 @@ class Accounts:
         self._repository = repository
         self._sessions = sessions
         self._passwords = passwords
-        self._cipher = cipher
+        self._key_ring = key_ring
         self._cache = cache
         self._cache_deadline_ms = cache_deadline_ms
         self._rate_limits = rate_limits
@@ -83,30 +86,42 @@ class Accounts:
         """Create an account and return its id. Raises EmailTakenError, TooManyAttemptsError."""
         await self._count_attempt("sign-up", email, caller)
         password_hash = await self._passwords.hash(password)
-        return await self._repository.add_user(email, password_hash, self._clock_ms())
+        return await self._repository.add_user(email, password_hash, self._clock_ms(), caller)
 
     async def log_in(self, email: str, password: str, caller: str) -> str:
         """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
         await self._count_attempt("log-in", email, caller)
         user = await self._repository.user_by_email(email)
         stored = None if user is None else user.password_hash
-        if not await self._passwords.verify(stored, password) or user is None:
+        matches = await self._passwords.verify(stored, password)
+        act = "log-in" if matches else "log-in-failed"
+        user_id = None if user is None else user.user_id
+        # Before the session: what cannot be written down does not happen.
+        await self._repository.record(Act(act, user_id, caller, self._clock_ms(), {"email": email}))
+        if not matches or user is None:
             raise WrongCredentialsError
         return await self._sessions.open(user.user_id)
 
     async def _count_attempt(self, action: str, email: str, caller: str) -> None:
-        if self._rate_limits:
+        """By address, so that nobody tries many accounts; by account, so that many do not try one."""
+        if not self._rate_limits:
+            return
+        for who, attempts_max in (
+            (f"address {_network(caller)}", ATTEMPTS_PER_ADDRESS_MAX),
+            (f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX),
+        ):
             await self._sessions.count_attempt(
-                action, f"{caller} {email}", attempts_max=ATTEMPTS_MAX, window_s=ATTEMPTS_WINDOW_S
+                action, who, attempts_max=attempts_max, window_s=ATTEMPTS_WINDOW_S
             )
 
     async def session(self, token: str) -> Session | None:
         """The session that `token` opened, None when it has ended."""
         return await self._sessions.find(token)
 
-    async def log_out(self, session: Session) -> None:
+    async def log_out(self, session: Session, caller: str) -> None:
         """End the session on every replica."""
         await self._sessions.end(session)
+        await self._repository.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
 
     async def user(self, user_id: int) -> User | None:
         """The account of a session."""
@@ -119,14 +134,16 @@ class Accounts:
         permissions: Sequence[str],
         ip_allow_list: Sequence[str],
         public_key: str | None,
+        caller: str,
     ) -> KeyPair:
-        """Make a key. Raises PublicKeyError, TooManyKeysError."""
+        """Make a key. Raises PublicKeyError, TooManyKeysError, KeyRingError."""
         public_key_pem = None if public_key is None else _canonical_public_key(public_key)
         pair = KeyPair(_random_text(), _random_text() if public_key_pem is None else None)
         key_hash = hash_api_key(pair.api_key)
         sealed = None
         if pair.secret_key is not None:
-            sealed = self._cipher.encrypt(pair.secret_key.encode("ascii"), key_hash)
+            place = api_secret_place(user_id, key_hash)
+            sealed = await self._key_ring.seal(pair.secret_key.encode("ascii"), place)
         key = NewApiKey(
             key_hash=key_hash,
             api_key=pair.api_key,
@@ -139,22 +156,35 @@ class Accounts:
             public_key_pem=public_key_pem,
             created_ms=self._clock_ms(),
         )
-        await self._repository.add_api_key(key, API_KEYS_PER_USER_MAX)
+        await self._repository.add_api_key(key, API_KEYS_PER_USER_MAX, caller)
         return pair
 
     async def api_keys(self, user_id: int) -> list[Record]:
         """The user's keys, as Repository.api_keys_of gives them."""
         return await self._repository.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
 
-    async def revoke_api_key(self, user_id: int, api_key: str) -> bool:
+    async def revoke_api_key(self, user_id: int, api_key: str, caller: str) -> bool:
         """Revoke a key and tell every process; False when the user has no such key."""
         if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
             return False
         key_hash = hash_api_key(api_key)
-        revoked = await self._repository.revoke_api_key(user_id, key_hash, self._clock_ms())
+        revoked = await self._repository.revoke_api_key(user_id, key_hash, self._clock_ms(), caller)
         if revoked:
             await announce_revocation(self._cache, key_hash, self._cache_deadline_ms)
         return revoked
+
+
+def _network(caller: str) -> str:
+    """An IPv4 address, or the /64 that one owner of IPv6 has at the least."""
+    try:
+        address = ip_address(caller)
+    except ValueError:
+        return caller
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address)
 
 
 def _random_text() -> str:

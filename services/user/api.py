@@ -10,10 +10,13 @@ from starlette.exceptions import HTTPException
 
 from exchange.contracts import codes
 from exchange.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.key_ring import KeyRingError
 from exchange.operations import add_operations_routes
-from services.user import account_routes, money_routes
+from services.user import account_routes, address_routes, money_routes
 from services.user.accounts import PublicKeyError, WrongCredentialsError
 from services.user.component import NotReadyError, UserService
+from services.user.database import DatabaseUnavailableError
+from services.user.metrics import RequestMeter
 from services.user.passwords import PasswordsBusyError
 from services.user.problems import (
     Problem,
@@ -22,7 +25,7 @@ from services.user.problems import (
     problem_of_validation,
     problem_response,
 )
-from services.user.repository import DatabaseUnavailableError, EmailTakenError, TooManyKeysError
+from services.user.repository import EmailTakenError, TooManyKeysError
 from services.user.request_guard import RequestGuard
 from services.user.sessions import CacheUnavailableError, TooManyAttemptsError
 from services.user.transfers import (
@@ -30,6 +33,13 @@ from services.user.transfers import (
     InsufficientFundsError,
     TransferRefusedError,
     UnknownAssetError,
+)
+from services.user.withdrawal_addresses import AddressListedError, TooManyAddressesError
+from services.user.withdrawal_guard import (
+    AddressNotListedError,
+    AddressNotUsableYetError,
+    WithdrawalLimitError,
+    WithdrawalsStoppedError,
 )
 
 __all__ = ["create_app"]
@@ -53,6 +63,7 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     DatabaseUnavailableError: _unavailable("The database does not answer; nothing was changed for sure."),
     CacheUnavailableError: _unavailable("Sessions cannot be checked at the moment."),
     GatewayUnavailableError: _unavailable("The engine cannot be reached; nothing was changed."),
+    KeyRingError: _unavailable("The key for secrets cannot be had; nothing was changed."),
     NotReadyError: _unavailable("The service is starting."),
     GatewayOverloadedError: lambda _: ProblemError(
         "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
@@ -65,6 +76,15 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     ),
     EmailTakenError: lambda _: ProblemError("email-taken", "Log in, or take another address."),
     TooManyKeysError: lambda _: ProblemError("too-many-keys", "Revoke one first."),
+    AddressListedError: lambda _: ProblemError("address-listed", "Remove it first to list it anew."),
+    TooManyAddressesError: lambda _: ProblemError("too-many-addresses", "Remove one first."),
+    AddressNotListedError: lambda _: ProblemError(
+        "address-not-listed", "List it with POST /v1/withdrawal-addresses."
+    ),
+    WithdrawalLimitError: lambda error: ProblemError("withdrawal-limit", f"The limit is {error}."),
+    WithdrawalsStoppedError: lambda error: ProblemError(
+        "withdrawals-stopped", f"Nothing was changed: {error}.", headers={"Retry-After": "60"}
+    ),
     FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
     InsufficientFundsError: lambda _: ProblemError(
         "insufficient-funds", "Available is less than the amount; money held by open orders does not count."
@@ -100,6 +120,7 @@ def create_app(service: UserService) -> FastAPI:
     )
     app.state.user_service = service
     app.include_router(account_routes.router)
+    app.include_router(address_routes.router)
     app.include_router(money_routes.router)
     add_operations_routes(app, service.readiness)
     _add_problem_handlers(app)
@@ -108,6 +129,7 @@ def create_app(service: UserService) -> FastAPI:
         body_size_bytes_max=service.body_size_bytes_max,
         receive_deadline_ms=service.receive_deadline_ms,
     )
+    app.add_middleware(RequestMeter)
     return app
 
 
@@ -124,6 +146,13 @@ def _add_problem_handlers(app: FastAPI) -> None:
         headers = {"Retry-After": str(error.retry_after_s)}
         detail = f"Try again in {error.retry_after_s} seconds."
         return problem_response(ProblemError("too-many-attempts", detail, headers=headers))
+
+    async def on_early_address(_: Request, error: Exception) -> Response:
+        assert isinstance(error, AddressNotUsableYetError)
+        members = {"usableAt": error.usable_ms}
+        return problem_response(
+            ProblemError("address-not-usable-yet", "Wait until usableAt (milliseconds).", members=members)
+        )
 
     async def on_refusal(_: Request, error: Exception) -> Response:
         assert isinstance(error, TransferRefusedError)
@@ -147,6 +176,7 @@ def _add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(TooManyAttemptsError, on_attempts)
     app.add_exception_handler(TransferRefusedError, on_refusal)
+    app.add_exception_handler(AddressNotUsableYetError, on_early_address)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_status)
     app.add_exception_handler(Exception, on_anything)

@@ -6,17 +6,22 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from exchange.credentials import SecretCipher
 from exchange.event_tail import EventTail
 from exchange.gateway import CommandGateway
+from exchange.key_ring import KeyRing
 from exchange.ports import LogReader, LogWriter
 from exchange.service import Resources
+from exchange.withdrawal_stop import WithdrawalStop
 from services.user.accounts import Accounts
+from services.user.database import Database, DatabaseUnavailableError
 from services.user.event_follower import EventFollower
 from services.user.passwords import Passwords
-from services.user.repository import DatabaseUnavailableError, Repository
+from services.user.repository import Repository
 from services.user.sessions import CacheUnavailableError, Sessions
 from services.user.transfers import Transfers
+from services.user.withdrawal_addresses import WithdrawalAddresses
+from services.user.withdrawal_guard import WithdrawalGuard
+from services.user.withdrawal_limits import WithdrawalLimits
 
 __all__ = ["NotReadyError", "UserService"]
 
@@ -32,6 +37,11 @@ class NotReadyError(Exception):
     """The service has not started yet."""
 
 
+def clock_ms() -> int:
+    """The server's time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 class UserService:
     """Accounts, sessions, keys, deposits, withdrawals and statements.
 
@@ -42,9 +52,27 @@ class UserService:
     name = "user"
 
     def __init__(self, resources: Resources) -> None:
+        """Raises SettingsError, and KeyRingError without a key wrapper."""
         settings = resources.settings
         self._resources = resources
-        self._repository = Repository(resources.database, settings.database_deadline_ms)
+        database = Database(resources.database, settings.database_deadline_ms)
+        self._repository = Repository(database)
+        self._key_ring = KeyRing.from_resources(resources)
+        self.addresses = WithdrawalAddresses(
+            database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms
+        )
+        self._guard = WithdrawalGuard(
+            database,
+            WithdrawalStop(
+                resources.cache,
+                auditor_required=settings.auditor_required,
+                deadline_ms=settings.cache_deadline_ms,
+            ),
+            WithdrawalLimits.of(settings),
+            needs_listed_address=settings.withdrawal_allow_list,
+            wait_deadline_ms=settings.request_deadline_ms,
+            clock_ms=clock_ms,
+        )
         self._sessions = Sessions(
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
         )
@@ -84,7 +112,6 @@ class UserService:
     async def start(self) -> None:
         """Find the ledger's position, open the logs. Raises what is still wrong after a minute."""
         settings, resources = self._resources.settings, self._resources
-        cipher = SecretCipher.from_file(settings.secret_key_file)
         self._passwords = Passwords(deadline_ms=settings.request_deadline_ms)
         await self._wait_for_database()
         await self._repository.advance_sequences()
@@ -97,12 +124,15 @@ class UserService:
             tick_ms=settings.command_tick_ms,
             deadline_ms=settings.command_deadline_ms,
             waiting_max=settings.commands_waiting_max,
+            wait_max_ms=settings.command_wait_max_ms,
+            sender=self.name,
         )
         self._transfers = Transfers(
             self._gateway,
             self._follower,
             resources.event_log,
             self._repository,
+            self._guard,
             shard=settings.shard,
             faucet=settings.faucet,
         )
@@ -110,11 +140,11 @@ class UserService:
             self._repository,
             self._sessions,
             self._passwords,
-            cipher,
+            self._key_ring,
             resources.cache,
             cache_deadline_ms=settings.cache_deadline_ms,
             rate_limits=settings.rate_limits,
-            clock_ms=lambda: time.time_ns() // 1_000_000,
+            clock_ms=clock_ms,
         )
         self._problems = {}
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query
 
 from exchange.money import format_fixed
-from services.user.dependencies import Service, SignedIn
+from services.user.dependencies import CallerAddress, Service, SignedIn
 from services.user.problems import ProblemError
 from services.user.schemas import (
     DepositAnswer,
@@ -67,10 +67,14 @@ async def list_deposits(
 
 
 @router.post("/withdrawals", status_code=202)
-async def withdraw(body: WithdrawalRequest, service: Service, session: SignedIn) -> WithdrawalAnswer:
+async def withdraw(
+    body: WithdrawalRequest, service: Service, session: SignedIn, caller: CallerAddress
+) -> WithdrawalAnswer:
     """Reserve money to be sent out."""
     try:
-        reserved = await service.transfers.withdraw(session.user_id, body.asset, body.amount, body.address)
+        reserved = await service.transfers.withdraw(
+            session.user_id, body.asset, body.amount, body.address, caller
+        )
     except AmountError as error:
         raise _wrong_amount(error) from None
     except TransferUnknownError as error:

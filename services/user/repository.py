@@ -1,22 +1,18 @@
 """The user service's SQL. Every call ends within the database's deadline, or raises."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import asyncpg
 
-from exchange.connections import CONNECTION_ERRORS, acquire
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.event_tail import TailPosition
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
+from services.user import audit_log
+from services.user.audit_log import Act
+from services.user.database import Database
 
 __all__ = [
     "Asset",
-    "DatabaseUnavailableError",
     "EmailTakenError",
     "NewApiKey",
     "Repository",
@@ -26,12 +22,6 @@ __all__ = [
 
 _AVAILABLE: Final = 1
 _HELD: Final = 2
-# Without its table the database has not been migrated yet: that too is a matter of time.
-_AWAY: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.UndefinedTableError)
-
-
-class DatabaseUnavailableError(Exception):
-    """PostgreSQL did not do its work within the deadline."""
 
 
 class EmailTakenError(Exception):
@@ -77,31 +67,19 @@ class NewApiKey(NamedTuple):
 class Repository:
     """Users, keys, and what the ledger's projection has written. Raises DatabaseUnavailableError."""
 
-    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._deadline_ms = deadline_ms
-
-    @asynccontextmanager
-    async def _connection(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
-        try:
-            async with (
-                asyncio.timeout(self._deadline_ms / 1000),
-                acquire(self._database, self._deadline_ms) as connection,
-            ):
-                yield connection
-        except _AWAY as error:
-            raise DatabaseUnavailableError(repr(error)) from error
 
     async def ping(self) -> None:
         """Return when the database answers."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             await connection.fetchval("SELECT 1")
 
     # -- users and keys
 
-    async def add_user(self, email: str, password_hash: str, now_ms: int) -> int:
+    async def add_user(self, email: str, password_hash: str, now_ms: int, ip: str) -> int:
         """Create an account and return its id. Raises EmailTakenError."""
-        async with self._connection() as connection:
+        async with self._database.transaction() as connection:
             user_id = await connection.fetchval(
                 "INSERT INTO users (email, password_hash, created_ms) VALUES ($1, $2, $3) "
                 "ON CONFLICT (email) DO NOTHING RETURNING user_id",
@@ -109,8 +87,9 @@ class Repository:
                 password_hash,
                 now_ms,
             )
-        if user_id is None:
-            raise EmailTakenError(email)
+            if user_id is None:
+                raise EmailTakenError(email)
+            await audit_log.append(connection, Act("sign-up", user_id, ip, now_ms, {"email": email}))
         return int(user_id)
 
     async def user_by_email(self, email: str) -> User | None:
@@ -122,15 +101,15 @@ class Repository:
         return await self._user("user_id = $1", user_id)
 
     async def _user(self, condition: str, value: str | int) -> User | None:
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 f"SELECT user_id, email, password_hash, created_ms FROM users WHERE {condition}", value
             )
         return None if row is None else User(*row)
 
-    async def add_api_key(self, key: NewApiKey, keys_max: int) -> None:
+    async def add_api_key(self, key: NewApiKey, keys_max: int, ip: str) -> None:
         """Store a key. Raises TooManyKeysError when the account has `keys_max` already."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._database.transaction() as connection:
             # The lock makes two requests count one after the other.
             await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE", key.user_id)
             count = await connection.fetchval(
@@ -144,10 +123,17 @@ class Repository:
                 "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 *key,
             )
+            detail = {
+                "key_hash": key.key_hash.hex(),
+                "kind": key.kind,
+                "permissions": list(key.permissions),
+                "ip_allow_list": list(key.ip_allow_list),
+            }
+            await audit_log.append(connection, Act("key-made", key.user_id, ip, key.created_ms, detail))
 
     async def api_keys_of(self, user_id: int, keys_max: int) -> list[asyncpg.Record]:
         """Keys that are not revoked: api_key, label, permissions, ip_allow_list, kind, created_ms."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT api_key, label, permissions, ip_allow_list, kind, created_ms FROM api_keys "
                 "WHERE user_id = $1 AND revoked_ms IS NULL ORDER BY created_ms, api_key LIMIT $2",
@@ -155,9 +141,9 @@ class Repository:
                 keys_max,
             )
 
-    async def revoke_api_key(self, user_id: int, key_hash: bytes, now_ms: int) -> bool:
+    async def revoke_api_key(self, user_id: int, key_hash: bytes, now_ms: int, ip: str) -> bool:
         """Revoke a key for good; False when the user has no such key."""
-        async with self._connection() as connection:
+        async with self._database.transaction() as connection:
             changed = await connection.fetchval(
                 "UPDATE api_keys SET revoked_ms = $3 "
                 "WHERE key_hash = $1 AND user_id = $2 AND revoked_ms IS NULL RETURNING true",
@@ -165,23 +151,31 @@ class Repository:
                 user_id,
                 now_ms,
             )
+            if changed:
+                detail = {"key_hash": key_hash.hex()}
+                await audit_log.append(connection, Act("key-revoked", user_id, ip, now_ms, detail))
         return bool(changed)
+
+    async def record(self, act: Act) -> None:
+        """Write down an act that changes nothing in this database."""
+        async with self._database.transaction() as connection:
+            await audit_log.append(connection, act)
 
     # -- numbers of transfers
 
     async def new_deposit_id(self) -> int:
         """A number that no deposit has."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return int(await connection.fetchval("SELECT nextval('deposit_ids')"))
 
     async def new_withdrawal_id(self) -> int:
         """A number that no withdrawal has."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return int(await connection.fetchval("SELECT nextval('withdrawal_ids')"))
 
     async def advance_sequences(self) -> None:
         """Move the sequences past the ids in use: a ledger rebuilt from the events starts them anew."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             for name, table, column in (
                 ("deposit_ids", "deposits", "deposit_id"),
                 ("withdrawal_ids", "withdrawals", "withdrawal_id"),
@@ -195,7 +189,7 @@ class Repository:
 
     async def position(self, shard: int) -> TailPosition:
         """Where the ledger stands; at the log's beginning when nothing was projected yet."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             row = await connection.fetchrow(
                 "SELECT last_seq, last_hash, next_offset FROM positions WHERE shard = $1", shard
             )
@@ -203,13 +197,13 @@ class Repository:
 
     async def last_seq(self, shard: int) -> int:
         """Seq of the newest event in the ledger."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             seq = await connection.fetchval("SELECT last_seq FROM positions WHERE shard = $1", shard)
         return int(seq or 0)
 
     async def assets(self) -> list[Asset]:
         """Every asset in the ledger."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT asset_id, code, decimals FROM assets")
         return [Asset(*row) for row in rows]
 
@@ -217,7 +211,7 @@ class Repository:
         self, user_id: int, asset_id: int | None, from_id: int, limit: int
     ) -> list[asyncpg.Record]:
         """The user's entries: entry_id, time_ms, asset_id, amount_atoms, bucket, kind, reference."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return await connection.fetch(
                 # One range of the index (user_id, asset_id, entry_id) for each asset, then a short sort.
                 "SELECT e.entry_id, e.time_ms, e.asset_id, e.amount_atoms, e.bucket, e.kind, e.reference "
@@ -235,7 +229,7 @@ class Repository:
 
     async def deposits_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
         """The user's deposits: deposit_id, asset_id, amount_atoms, time_ms."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT deposit_id, asset_id, amount_atoms, time_ms FROM deposits "
                 "WHERE user_id = $1 AND deposit_id >= $2 ORDER BY deposit_id LIMIT $3",
@@ -246,7 +240,7 @@ class Repository:
 
     async def withdrawals_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
         """The user's withdrawals: withdrawal_id, asset_id, amount_atoms, address, status, time_ms."""
-        async with self._connection() as connection:
+        async with self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT withdrawal_id, asset_id, amount_atoms, address, status, time_ms FROM withdrawals "
                 "WHERE user_id = $1 AND withdrawal_id >= $2 ORDER BY withdrawal_id LIMIT $3",

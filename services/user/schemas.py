@@ -27,6 +27,9 @@ __all__ = [
     "SessionOpened",
     "SignUpRequest",
     "UserCreated",
+    "WithdrawalAddressList",
+    "WithdrawalAddressRequest",
+    "WithdrawalAddressShown",
     "WithdrawalAnswer",
     "WithdrawalList",
     "WithdrawalRequest",
@@ -82,6 +85,8 @@ def _no_repeats(items: list[str]) -> list[str]:
 
 Email = Annotated[str, Field(max_length=EMAIL_LENGTH_MAX), AfterValidator(_email)]
 AssetCode = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+WithdrawalAddress = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 Amount = Annotated[str, Field(pattern=NUMBER_PATTERN, examples=["100.25000000"])]
 Permission = Literal["READ", "TRADE", "WITHDRAW"]
 
@@ -122,7 +127,7 @@ class LoginRequest(_Received):
 class ApiKeyRequest(_Received):
     """What a new key may do. With `publicKey` (Ed25519, PEM) nobody but its owner has a secret."""
 
-    label: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+    label: Label
     permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
     ip_allow_list: Annotated[
         list[Annotated[str, Field(max_length=64), AfterValidator(_address_or_network)]],
@@ -144,7 +149,15 @@ class WithdrawalRequest(_Received):
 
     asset: AssetCode
     amount: Amount
-    address: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+    address: WithdrawalAddress
+
+
+class WithdrawalAddressRequest(_Received):
+    """An address to be listed for withdrawals of one asset."""
+
+    asset: AssetCode
+    address: WithdrawalAddress
+    label: Label
 
 
 class PageQuery(_Query):
@@ -246,6 +259,23 @@ class WithdrawalList(_Sent):
     """A page of withdrawals, ascending by id."""
 
     withdrawals: list[WithdrawalShown]
+
+
+class WithdrawalAddressShown(_Sent):
+    """A listed address; money may go there from `usableAt` on (milliseconds since 1970)."""
+
+    address_id: int
+    asset: str
+    address: str
+    label: str
+    created_at: int
+    usable_at: int
+
+
+class WithdrawalAddressList(_Sent):
+    """All listed addresses of the account, oldest first."""
+
+    withdrawal_addresses: list[WithdrawalAddressShown]
 
 
 class LedgerEntryShown(_Sent):

@@ -11,11 +11,17 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import REJECT_INSUFFICIENT_BALANCE
 from exchange.contracts.commands import CreditDeposit, ReserveWithdrawal
 from exchange.contracts.events import CommandRejected, DepositCredited, WithdrawalReserved
-from exchange.gateway import CommandGateway, OutcomeUnknownError
+from exchange.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
 from exchange.money import NumberError, parse_fixed
 from exchange.ports import Log, LogError
 from services.user.event_follower import EventFollower
 from services.user.repository import Asset, Repository
+from services.user.withdrawal_guard import WithdrawalGuard, WithdrawalRequest
 
 __all__ = [
     "AmountError",
@@ -70,6 +76,14 @@ class TransferUnknownError(Exception):
         self.transfer_id = transfer_id
 
 
+_NOTHING_HAPPENED: Final = (
+    InsufficientFundsError,
+    TransferRefusedError,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+)
+
+
 class Transfer(NamedTuple):
     """A deposit or withdrawal that the engine has taken."""
 
@@ -87,6 +101,7 @@ class Transfers:
         follower: EventFollower,
         event_log: Log,
         repository: Repository,
+        guard: WithdrawalGuard,
         *,
         shard: int,
         faucet: bool,
@@ -95,6 +110,7 @@ class Transfers:
         self._follower = follower
         self._event_log = event_log
         self._repository = repository
+        self._guard = guard
         self._shard = shard
         self._faucet = faucet
         self._end_lock = asyncio.Lock()
@@ -129,16 +145,24 @@ class Transfers:
         _demand(outcome, DepositCredited)
         return Transfer(deposit_id, asset, amount_atoms)
 
-    async def withdraw(self, user_id: int, code: str, amount: str, address: str) -> Transfer:
-        """Reserve money to be sent. Raises UnknownAssetError, AmountError, InsufficientFundsError, …"""
+    async def withdraw(self, user_id: int, code: str, amount: str, address: str, ip: str) -> Transfer:
+        """Reserve money to be sent.
+
+        Raises UnknownAssetError, AmountError, InsufficientFundsError, …, and what the guard raises.
+        """
         asset = self.asset(code)
         amount_atoms = _atoms(amount, asset)
         withdrawal_id = await self._repository.new_withdrawal_id()
+        request = WithdrawalRequest(withdrawal_id, user_id, asset, amount_atoms, address, ip)
+        await self._guard.admit(request)
         command = ReserveWithdrawal(
             self._gateway.new_command_id(), user_id, asset.asset_id, amount_atoms, withdrawal_id, address
         )
-        outcome = await self._outcome(command, withdrawal_id)
-        _demand(outcome, WithdrawalReserved)
+        try:
+            _demand(await self._outcome(command, withdrawal_id), WithdrawalReserved)
+        except _NOTHING_HAPPENED as error:
+            await self._guard.take_back(request, error)
+            raise
         return Transfer(withdrawal_id, asset, amount_atoms)
 
     async def _outcome(self, command: CreditDeposit | ReserveWithdrawal, transfer_id: int) -> CommandOutcome:

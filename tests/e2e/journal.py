@@ -12,7 +12,16 @@ import httpx
 
 from tests.e2e.trader import Trader, signed_query
 
-__all__ = ["Journal", "Load", "Outcome", "PlacedOrder"]
+__all__ = [
+    "MIDS",
+    "PRICE_STEPS",
+    "QUANTITY_STEPS",
+    "UNKNOWN_CODES",
+    "Journal",
+    "Load",
+    "Outcome",
+    "PlacedOrder",
+]
 
 # Binance's codes for "may or may not have happened", and for "not possible now".
 UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -1008})
@@ -31,7 +40,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass
+@dataclass(slots=True)
 class PlacedOrder:
     """One order that was sent. `answer` and `cancel_answer` are the bodies of what came back."""
 

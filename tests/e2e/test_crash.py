@@ -39,6 +39,8 @@ STACK_PARTS = [
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
+    "archive",
+    "auditor",
 ]
 
 

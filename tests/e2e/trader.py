@@ -8,7 +8,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -72,6 +72,12 @@ class Trader:
     def deposit(self, asset: str, amount: str) -> None:
         """Take money from the faucet."""
         _post(self._client, "/v1/deposits", {"asset": asset, "amount": amount}, self._bearer)
+
+    def sign_in(self) -> None:
+        """Open a new session: those before may be lost with the cache that kept them."""
+        login = {"email": self.credentials.email, "password": self.credentials.password}
+        token = _post(self._client, "/v1/sessions", login)["accessToken"]
+        self.credentials = replace(self.credentials, access_token=token)
 
     @property
     def _bearer(self) -> dict[str, str]:

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.file_log import FileLog
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.memory_log import MemoryLog
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import LeaderElected, Malformed
 from exchange.event_tail import ChainError
 from exchange.ports import Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
+from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots, state_hash
+from matching_engine.snapshots import Snapshots, state_hash
 
 SEED = 11
 COMMANDS = 400
@@ -42,7 +44,7 @@ class Place:
         return EngineRunner(
             self.command_log,
             self.event_log,
-            FolderSnapshots(self.folder / "snapshots"),
+            Snapshots(FolderStore(self.folder / "snapshots")),
             shard_number=0,
             snapshot_every_commands=snapshot_every_commands,
         )
@@ -260,3 +262,12 @@ async def test_failed_publish_ends_the_engine_and_the_next_start_repairs_it(tmp_
         await caught_up(place, again)
     seqs = [recorded.seq for outcome in await place.events() for recorded in outcome.events]
     assert seqs == list(range(1, again.shard.engine.seq + 1))
+
+
+async def test_genesis_is_written_once_even_behind_a_stray_command(place: Place) -> None:
+    await place.send(encode_commands([LeaderElected(1, "stray", 1)]))
+    assert await write_genesis(place.command_log)
+    assert not await write_genesis(place.command_log)
+    async with running(place.runner()) as runner:
+        await caught_up(place, runner)
+        assert sorted(runner.shard.engine.markets) == [1, 2, 3]

@@ -6,8 +6,9 @@ import uuid
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import NodeNotReadyError
 
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_log import KafkaLog, _KafkaReader
 from exchange.local.servers import free_port
 from exchange.ports import LogError, LogRecord
 
@@ -105,3 +106,24 @@ async def test_dead_broker_is_an_error_within_the_deadline() -> None:
         with pytest.raises(LogError):
             await call()
         assert time.monotonic() - started < 1 + 3 + 2  # deadline, stopping the client, slack
+
+
+async def test_reader_whose_fetches_fail_closes_without_cancelling_its_caller(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka ends such a `stop()` with the cancellation of its own task; a process would end in silence."""
+    reader = await log.reader(0)
+    assert isinstance(reader, _KafkaReader)
+    client = reader._consumer._client
+    failed = asyncio.Event()
+
+    async def fail(*_: object, **__: object) -> None:
+        failed.set()
+        raise NodeNotReadyError("the broker is away")
+
+    monkeypatch.setattr(client, "send", fail)
+    async with asyncio.timeout(DEADLINE_MS / 1000):
+        await failed.wait()
+    await asyncio.sleep(0.02)
+    await reader.close()
+    assert not any(connection.connected() for connection in client._conns.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.memory_log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events, encode_commands
@@ -16,9 +17,9 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError
 from matching_engine.poison import PoisonNotes, PoisonWatch, sign_skip
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 
-POISONED_DEPOSIT = 987_654
+POISONED_DEPOSIT, ANOTHER = 987_654, 987_655
 OPERATOR, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
 
@@ -28,7 +29,7 @@ def broken_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     apply = Engine.apply
 
     def breaks(self: Engine, command: Command, time_ms: int) -> list[Event]:
-        if isinstance(command, CreditDeposit) and command.deposit_id == POISONED_DEPOSIT:
+        if isinstance(command, CreditDeposit) and command.deposit_id in (POISONED_DEPOSIT, ANOTHER):
             self.next_order_id = -1
             raise AssertionError("a promise is broken")
         return apply(self, command, time_ms)
@@ -48,7 +49,7 @@ class Place:
         return EngineRunner(
             self.command_log,
             self.event_log,
-            FolderSnapshots(self.folder / "snapshots"),
+            Snapshots(FolderStore(self.folder / "snapshots")),
             shard_number=0,
             snapshot_every_commands=10**9,
             poison=PoisonWatch(PoisonNotes(self.folder / "poison.json"), OPERATOR.public_key()),
@@ -116,3 +117,17 @@ async def test_the_operators_order_refuses_that_command_and_no_other(place: Plac
     assert event.reason == codes.REJECT_SKIPPED
     credited = {o.command_id: type(o.events[0].event).__name__ for o in outcomes}
     assert (credited[1], credited[3]) == ("DepositCredited", "DepositCredited")
+
+
+async def test_two_such_commands_are_both_gone_past(place: Place) -> None:
+    """Without a snapshot between them: a start that knew of one only would stop at the other, for ever."""
+    await place.send(CreditDeposit(4, 1001, 1, 5, ANOTHER))
+    await place.send(sign_skip(OPERATOR, 0, 1, 1), sign_skip(OPERATOR, 0, 3, 0))
+    for _ in range(4):
+        with pytest.raises(PoisonError):
+            await place.runner().start()
+    for _ in range(2):
+        runner = place.runner()
+        await asyncio.wait_for(runner.start(), 10)
+        assert runner.shard.next_command_offset == 5
+        await runner.stop()

@@ -25,9 +25,11 @@ OURS = {
     "projections-ledger",
     "projections-book",
     "projections-withdrawals",
+    "archive",
     "order",
     "market-data",
     "user",
+    "auditor",
 }
 
 
@@ -50,7 +52,7 @@ def command(service: str) -> list[str]:
 
 
 def settings_of(text: str) -> set[str]:
-    return set(re.findall(r"\b(EXCHANGE_[A-Z_]+)", text))
+    return set(re.findall(r"\b(EXCHANGE_[A-Z0-9_]+)", text))
 
 
 def locked(path: Path) -> dict[str, tuple[str, frozenset[str]]]:

@@ -65,6 +65,14 @@ class Command:
     death_signal: signal.Signals = signal.SIGKILL
 
 
+def tied_to_this_process(
+    argv: Sequence[str], death_signal: signal.Signals, uid: int | None = None
+) -> list[str]:
+    """The command line that runs `argv` and has it get `death_signal` when the thread that starts it ends."""
+    launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), str(int(death_signal))]
+    return [*launcher, str(-1 if uid is None else uid), *argv]
+
+
 class ManagedProcess:
     """A running child in a session and process group of its own, so that Ctrl-C reaches only its owner.
 
@@ -93,15 +101,7 @@ class ManagedProcess:
         log = _open_log(log_file)
         try:
             process = await asyncio.create_subprocess_exec(
-                *(
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    str(_LAUNCHER),
-                    str(os.getpid()),
-                    str(int(command.death_signal)),
-                ),
-                *(str(-1 if command.uid is None else command.uid), *command.argv),
+                *tied_to_this_process(command.argv, command.death_signal, command.uid),
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,

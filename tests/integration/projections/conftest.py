@@ -78,6 +78,7 @@ def settings(database_dsn: str, valkey_url: str) -> Settings:
         cache_deadline_ms=1_000,
         log_deadline_ms=2_000,
         database_pool_size=4,
+        auditor_required=False,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import Command, CreditDeposit, ReserveWithdrawal, SettleWithdrawal
 from exchange.contracts.events import WithdrawalReserved, WithdrawalSettled
@@ -95,3 +96,19 @@ async def test_nothing_is_settled_before_the_ledger_has_the_reservation(resource
     await without_ledger.until(lambda: engine.settled() == [1])
     await with_ledger.stop()
     await without_ledger.stop()
+
+
+async def test_nothing_leaves_while_the_auditor_is_red(resources: Resources) -> None:
+    engine, ledger = EngineLoop(resources), LedgerProjection(resources)
+    running = Running([engine, ledger, WithdrawalSettler(resources)])
+    engine.stream.apply(
+        CreditDeposit(1, ALICE, BTC, ONE, 1), ReserveWithdrawal(2, ALICE, BTC, 5, 1, "address")
+    )
+    await resources.cache.set(RED_KEY, "{}")
+    await running.start()
+    await running.until(lambda: ledger.last_seq == engine.stream.seq)
+    await asyncio.sleep(0.6)
+    assert engine.settled() == []
+    await resources.cache.delete(RED_KEY)
+    await running.until(lambda: engine.settled() == [1])
+    await running.stop()

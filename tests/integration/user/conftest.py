@@ -13,6 +13,8 @@ from pydantic import SecretStr
 
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.folder_store import FolderStore
+from exchange.adapters.key_file import FileKeyWrapper
 from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
@@ -20,7 +22,7 @@ from exchange.contracts.commands import Command
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
-from matching_engine.snapshots import FolderSnapshots
+from matching_engine.snapshots import Snapshots
 from services.migrations import migrate
 from services.projections.ledger import LedgerProjection
 from services.user.api import create_app
@@ -79,6 +81,10 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
         secret_key_file=tmp_path / "secret.key",
         faucet=True,
         rate_limits=False,
+        withdrawal_allow_list=False,
+        withdrawal_daily_count_max=1_000_000,
+        withdrawal_daily_amounts_max="*=1000000000",
+        auditor_required=False,
     )
 
 
@@ -88,7 +94,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
     cache = open_cache(settings)
     async with database.acquire() as connection:
         await migrate(connection)
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    wrapper = FileKeyWrapper(settings.secret_key_file)
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
     await cache.aclose()
     await close_pool(database, 5_000)
 
@@ -146,7 +153,7 @@ async def exchange(resources: Resources, tmp_path: Path) -> AsyncIterator[Exchan
     engine = EngineRunner(
         resources.command_log,
         resources.event_log,
-        FolderSnapshots(tmp_path / "snapshots"),
+        Snapshots(FolderStore(tmp_path / "snapshots")),
         shard_number=0,
         snapshot_every_commands=1_000_000,
     )

@@ -4,8 +4,11 @@ import asyncio
 import hashlib
 import statistics
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +18,8 @@ from pydantic import SecretStr
 from exchange.adapters.cache import open_cache
 from exchange.credentials import ED25519, HMAC, CredentialsUnavailableError, PostgresCredentials
 from exchange.service import Resources
+from services.user import accounts
+from services.user.api import create_app
 from services.user.component import UserService
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem, client_of, eventually
 
@@ -124,12 +129,22 @@ async def test_a_wrong_password_and_an_unknown_address_look_the_same(exchange: E
     assert 0.5 < known / unknown < 2
 
 
-async def test_too_many_attempts_are_told_when_to_come_back(resources: Resources, exchange: Exchange) -> None:
+@asynccontextmanager
+async def limited_client(
+    resources: Resources, exchange: Exchange, address: str
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client at `address` of a replica that counts attempts."""
     strict = resources.settings.model_copy(update={"rate_limits": True})
     limited = UserService(replace(resources, settings=strict))
     await exchange.running.start(limited)
+    transport = httpx.ASGITransport(create_app(limited), client=(address, 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
+        yield client
+
+
+async def test_too_many_attempts_are_told_when_to_come_back(resources: Resources, exchange: Exchange) -> None:
     login = {"email": "eve@example.com", "password": "wrong password"}
-    async with client_of(limited) as client:
+    async with limited_client(resources, exchange, "10.0.0.1") as client:
         for _ in range(10):
             assert_problem(await client.post("/v1/sessions", json=login), 401)
         refused = await client.post("/v1/sessions", json=login)
@@ -137,6 +152,47 @@ async def test_too_many_attempts_are_told_when_to_come_back(resources: Resources
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         other = await client.post("/v1/sessions", json={**login, "email": "mallory@example.com"})
         assert_problem(other, 401)
+    # Many machines do not get more tries at one account than one machine does.
+    async with limited_client(resources, exchange, "10.0.0.2") as client:
+        assert_problem(await client.post("/v1/sessions", json=login), 429)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("10.0.0.1", "::ffff:10.0.0.1", True),
+        ("2001:db8::1", "2001:db8::2:3", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+async def test_one_address_does_not_get_to_try_many_accounts(
+    resources: Resources,
+    exchange: Exchange,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    second: str,
+    is_same: bool,
+) -> None:
+    monkeypatch.setattr(accounts, "ATTEMPTS_PER_ADDRESS_MAX", 2)
+
+    async def sign_up(client: httpx.AsyncClient, number: int) -> int:
+        body = {"email": f"eve{number}@example.com", "password": PASSWORD}
+        return (await client.post("/v1/users", json=body)).status_code
+
+    async with limited_client(resources, exchange, first) as client:
+        statuses = [await sign_up(client, number) for number in range(3)]
+    assert statuses == [201, 201, 429]
+    async with limited_client(resources, exchange, second) as client:
+        assert await sign_up(client, 100) == (429 if is_same else 201)
+
+
+async def test_without_rate_limits_nobody_counts(exchange: Exchange) -> None:
+    login = {"email": "eve@example.com", "password": "wrong password"}
+    answers = [await exchange.client.post("/v1/sessions", json=login) for _ in range(12)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert [key async for key in exchange.resources.cache.scan_iter("attempts:*")] == []
 
 
 async def test_without_the_cache_sessions_answer_503(resources: Resources, exchange: Exchange) -> None:

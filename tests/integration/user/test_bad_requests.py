@@ -262,6 +262,8 @@ async def test_the_api_describes_itself(exchange: Exchange) -> None:
         "/v1/api-keys/{api_key}",
         "/v1/deposits",
         "/v1/withdrawals",
+        "/v1/withdrawal-addresses",
+        "/v1/withdrawal-addresses/{address_id}",
         "/v1/ledger",
     }
     assert "HTTPValidationError" not in json.dumps(described)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -123,9 +123,18 @@ class FakeCache:
 
 
 class OrderExchange:
-    """The service with an engine behind it, which does nothing while `is_engine_away` is set."""
+    """The service with an engine behind it, which does nothing while `is_engine_away` is set.
 
-    def __init__(self, database: Any = None, cache: Any = None, **settings: object) -> None:
+    With `permits`, it decides one command for each of them.
+    """
+
+    def __init__(
+        self,
+        database: Any = None,
+        cache: Any = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        **settings: object,
+    ) -> None:
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
         self.command_log, self.event_log = MemoryLog(now_ms), MemoryLog(now_ms)
         self.cache: Any = cache or FakeCache()
@@ -139,9 +148,10 @@ class OrderExchange:
             database or cast("Any", EmptyDatabase()),
             self.cache,
         )
-        self.service = OrderService(self.resources, self.credentials)
+        self.service = OrderService(self.resources, self.credentials, monotonic_s)
         self.app = create_app(self.service)
         self.is_engine_away = False
+        self.permits: asyncio.Semaphore | None = None
         self._deposits = 0
         self.commands: list[Command] = []
         self.client = httpx.AsyncClient(
@@ -157,10 +167,12 @@ class OrderExchange:
                 if self.is_engine_away:
                     continue
                 for command in decode_commands(record.value):
+                    if self.permits is not None:
+                        await self.permits.acquire()
                     self.commands.append(command)
                     events = self.stream.engine.apply(command, record.timestamp_ms)
                     self.stream.append(*events, time_ms=record.timestamp_ms, command_id=command.command_id)
-                await writer.append(self.stream.take_record())
+                    await writer.append(self.stream.take_record())
 
     async def publish(self) -> None:
         """Write to the event log what was applied to the engine directly, and let it be read."""
@@ -248,10 +260,13 @@ def limit_order(side: str, price: object, quantity: object, /, **more: object) -
 
 @contextlib.asynccontextmanager
 async def running_exchange(
-    database: Any = None, cache: Any = None, **settings: object
+    database: Any = None,
+    cache: Any = None,
+    monotonic_s: Callable[[], float] = time.monotonic,
+    **settings: object,
 ) -> AsyncIterator[OrderExchange]:
     """An exchange where Alice and Bob have money. Without `database` and `cache` there are fakes."""
-    exchange = OrderExchange(database, cache, **settings)
+    exchange = OrderExchange(database, cache, monotonic_s, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
     tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]

@@ -1,10 +1,12 @@
 """The service as a component: readiness, and what a failing log does."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from exchange.ports import LogError
+from services.order import component
 from services.order.component import OrderService
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
 from tests.unit.order.ws_client import connected
@@ -72,6 +74,29 @@ async def test_failed_append_leaves_the_outcome_unknown_and_ends_the_service() -
     assert (second.status_code, second.json()["code"]) == (503, -1001)
     assert "cannot be sent" in str(exchange.service.readiness()["log"])
     await exchange.client.aclose()
+
+
+async def test_service_waits_for_a_log_that_is_away_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a broker's fall both come up together: whoever gave up would lose seconds to a new start."""
+    monkeypatch.setattr(component, "START_PAUSE_S", 0.0)
+    exchange = OrderExchange()
+    await (await exchange.event_log.writer()).append(exchange.stream.take_record())
+    there = {"reader": exchange.event_log.reader, "writer": exchange.command_log.writer}
+    failures = {"reader": 2, "writer": 1}
+
+    async def fail_at_first(part: str, *arguments: int) -> object:
+        if failures[part]:
+            failures[part] -= 1
+            raise LogError("the broker is not there")
+        return await there[part](*arguments)
+
+    monkeypatch.setattr(exchange.event_log, "reader", partial(fail_at_first, "reader"))
+    monkeypatch.setattr(exchange.command_log, "writer", partial(fail_at_first, "writer"))
+    await exchange.service.start()
+    assert failures == {"reader": 0, "writer": 0}
+    assert exchange.service.is_started()
+    await exchange.client.aclose()
+    await exchange.service.stop()
 
 
 async def test_unexpected_fault_is_answered_and_logged_without_details(

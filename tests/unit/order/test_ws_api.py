@@ -89,6 +89,17 @@ async def test_text_that_is_no_request_is_refused_and_the_socket_lives(socket: W
     assert (await socket.ask("ping"))["result"] == {}
 
 
+@pytest.mark.parametrize("depth", [9, 200, 1_100, 5_000])
+async def test_a_parameter_that_is_nested_too_deeply_is_refused(socket: WsClient, depth: int) -> None:
+    for nested in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        if len(nested) > 16_000:
+            continue
+        socket.say('{"id":1,"method":"ticker.price","params":{"symbols":' + nested + "}}")
+        reply = await socket.hear()
+        assert (reply["status"], reply["error"]["code"]) == (400, -1135)
+    assert (await socket.ask("ping"))["result"] == {}
+
+
 @pytest.mark.parametrize("value", [1e-05, "1e-05", -1, True, [], {}, "٣", "1\0"])
 async def test_bad_numbers_are_refused(exchange: OrderExchange, socket: WsClient, value: object) -> None:
     order = {**limit_order("BUY", "50000", "1"), "quantity": value}

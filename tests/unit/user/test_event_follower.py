@@ -14,6 +14,7 @@ from services.user import event_follower
 from services.user.event_follower import EventFollower
 from services.user.repository import Asset, Repository
 from services.user.transfers import Transfers
+from services.user.withdrawal_guard import WithdrawalGuard
 from tests.event_streams import EventStream
 
 
@@ -69,7 +70,13 @@ class SlowLog(MemoryLog):
 async def test_many_readers_share_a_look_at_the_end_of_the_log_but_never_an_old_one() -> None:
     log = SlowLog()
     transfers = Transfers(
-        cast(CommandGateway, None), await follower_of(log), log, cast(Repository, None), shard=0, faucet=False
+        cast(CommandGateway, None),
+        await follower_of(log),
+        log,
+        cast(Repository, None),
+        cast(WithdrawalGuard, None),
+        shard=0,
+        faucet=False,
     )
     asked: list[tuple[int, asyncio.Task[int]]] = []
     for end in range(40):

@@ -1,4 +1,4 @@
-"""The data key and what is sealed with it."""
+"""The file with the key-encryption key, and the addresses that an API key may be used from."""
 
 import multiprocessing
 import stat
@@ -6,62 +6,57 @@ from pathlib import Path
 
 import pytest
 
-from exchange.credentials import (
-    ApiKey,
-    SecretCipher,
-    SecretKeyError,
-    hash_api_key,
-    load_or_create_secret_key,
-)
+from exchange.adapters.key_file import FileKeyWrapper, load_or_create_key
+from exchange.credentials import ApiKey
+from exchange.ports import KeyWrapError
 
 
-def test_a_missing_data_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+def test_a_missing_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "secret.key"
-    key = load_or_create_secret_key(path)
+    key = load_or_create_key(path)
     assert len(key) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_or_create_secret_key(path) == key
+    assert load_or_create_key(path) == key
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_processes_that_start_together_agree_on_one_data_key(tmp_path: Path) -> None:
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     with multiprocessing.get_context("spawn").Pool(8) as pool:
-        keys = pool.map(load_or_create_secret_key, [path] * 64)
+        keys = pool.map(load_or_create_key, [path] * 64)
     assert len(set(keys)) == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_raw_data_key_is_taken_too(tmp_path: Path) -> None:
+def test_a_raw_key_is_taken_too(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     path.write_bytes(bytes(range(32)))
-    assert load_or_create_secret_key(path) == bytes(range(32))
+    assert load_or_create_key(path) == bytes(range(32))
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"z" * 64, b"ab" * 31, b"ab" * 33, b"\xff" * 64])
-def test_a_damaged_data_key_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_key_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "secret.key"
     path.write_bytes(content)
-    with pytest.raises(SecretKeyError):
-        load_or_create_secret_key(path)
+    with pytest.raises(KeyWrapError):
+        load_or_create_key(path)
     assert path.read_bytes() == content
 
 
-def test_a_secret_opens_only_with_its_own_key_and_its_own_row() -> None:
-    cipher = SecretCipher(bytes(32))
-    aad = hash_api_key("a" * 64)
-    sealed = cipher.encrypt(b"secret", aad)
-    assert cipher.decrypt(sealed, aad) == b"secret"
-    assert cipher.encrypt(b"secret", aad) != sealed
-    flipped = bytes([sealed[0] ^ 1]) + sealed[1:]
-    for other, data, row in (
-        (SecretCipher(bytes([1] * 32)), sealed, aad),
-        (cipher, sealed, hash_api_key("b" * 64)),
-        (cipher, flipped, aad),
-        (cipher, b"", aad),
+async def test_a_wrapped_key_opens_only_with_its_own_file_and_its_own_context(tmp_path: Path) -> None:
+    wrapper, context = FileKeyWrapper(tmp_path / "a.key"), {"purpose": "test", "version": "1"}
+    wrapped = await wrapper.wrap(bytes(32), context)
+    assert await wrapper.unwrap(wrapped, dict(reversed(context.items()))) == bytes(32)
+    assert await wrapper.wrap(bytes(32), context) != wrapped
+    flipped = bytes([wrapped[0] ^ 1]) + wrapped[1:]
+    for other, data, named in (
+        (FileKeyWrapper(tmp_path / "b.key"), wrapped, context),
+        (wrapper, wrapped, context | {"version": "2"}),
+        (wrapper, flipped, context),
+        (wrapper, b"", context),
     ):
-        with pytest.raises(SecretKeyError):
-            other.decrypt(data, row)
+        with pytest.raises(KeyWrapError):
+            await other.unwrap(data, named)
 
 
 @pytest.mark.parametrize(

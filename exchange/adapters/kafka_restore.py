@@ -1,0 +1,131 @@
+"""A topic filled with archived records, with the offsets and the time stamps that they had.
+
+The engine's clock is the command log's time stamps, so a replay is right only with the recorded ones. A
+live topic stamps records itself (LogAppendTime). A restored one begins with CreateTime, takes the stamps
+from us, and is switched when all is there; the broker keeps the kind with each batch. A topic that says
+CreateTime is therefore one whose restoring did not end: nothing runs on it, and it may be made anew.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_topics import (
+    CREATE_TIME,
+    admin_of,
+    timestamp_type,
+    topic_settings,
+)
+from exchange.ports import LogError, LogRecord, LogTimeoutError
+
+__all__ = ["KafkaRestorer"]
+
+_IN_FLIGHT_MAX: Final = 500
+_STOP_DEADLINE_S: Final = 5.0
+_CREATE_TRIES: Final = 20
+_CREATE_PAUSE_S: Final = 0.25
+
+
+class KafkaRestorer:
+    """A `LogRestorer` of one topic. Open it with `KafkaRestorer.open`."""
+
+    def __init__(
+        self, bootstrap_servers: str, topic: str, replicas: int, deadline_ms: int, producer: AIOKafkaProducer
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = topic
+        self._replicas = replicas
+        self._deadline_ms = deadline_ms
+        self._producer = producer
+
+    @classmethod
+    async def open(
+        cls, bootstrap_servers: str, topic: str, *, replicas: int, deadline_ms: int
+    ) -> "KafkaRestorer":
+        """Make an empty topic. Raises LogError when there is one that holds records of a live log."""
+        await _make_fresh(bootstrap_servers, topic, replicas, deadline_ms)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=5,
+            max_request_size=1_048_576,
+            request_timeout_ms=deadline_ms,
+        )
+        try:
+            async with asyncio.timeout(deadline_ms / 1000):
+                await producer.start()
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise LogError(f"{topic}: the broker is not there: {error!r}") from error
+        return cls(bootstrap_servers, topic, replicas, deadline_ms, producer)
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Send in order, some hundred at a time, and compare the offsets."""
+        for first in range(0, len(records), _IN_FLIGHT_MAX):
+            chunk = records[first : first + _IN_FLIGHT_MAX]
+            try:
+                async with asyncio.timeout(self._deadline_ms / 1000):
+                    sent = [
+                        await self._producer.send(
+                            self._topic, record.value, partition=0, timestamp_ms=record.timestamp_ms
+                        )
+                        for record in chunk
+                    ]
+                    offsets = [int((await each).offset) for each in sent]
+            except TimeoutError:
+                raise LogTimeoutError(f"{self._topic}: no acknowledgement in time") from None
+            except (KafkaError, OSError) as error:
+                raise LogError(f"{self._topic}: {error!r}") from error
+            if offsets != [record.offset for record in chunk]:
+                raise LogError(f"{self._topic}: records from {chunk[0].offset} on got other offsets")
+
+    async def finish(self) -> None:
+        """From now on the broker stamps."""
+        settings = topic_settings(self._replicas)
+        async with admin_of(self._bootstrap_servers, self._deadline_ms) as admin:
+            resource = ConfigResource(ConfigResourceType.TOPIC, self._topic, settings)
+            (response,) = await admin.alter_configs([resource])
+            code, message, *_ = response.resources[0]
+            if code:
+                raise LogError(f"{self._topic} cannot be switched: {message or for_code(code).__name__}")
+
+    async def close(self) -> None:
+        """Stop the producer, which may hang while stopping."""
+        try:
+            async with asyncio.timeout(_STOP_DEADLINE_S):
+                await self._producer.stop()
+        except (TimeoutError, KafkaError, OSError):
+            return
+
+
+async def _make_fresh(bootstrap_servers: str, topic: str, replicas: int, deadline_ms: int) -> None:
+    async with admin_of(bootstrap_servers, deadline_ms) as admin:
+        there = await timestamp_type(admin, topic)
+        if there not in (None, CREATE_TIME):
+            end = await KafkaLog(bootstrap_servers, topic, deadline_ms).end_offset()
+            if end:
+                raise LogError(
+                    f"{topic} holds {end} records: a log that is there is never replaced from the archive"
+                )
+        if there is not None:
+            await admin.delete_topics([topic], timeout_ms=deadline_ms)
+        fresh = NewTopic(topic, 1, replicas, topic_configs=topic_settings(replicas, CREATE_TIME))
+        # A deleted name is free a moment later.
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TopicAlreadyExistsError),
+            stop=stop_after_attempt(_CREATE_TRIES),
+            wait=wait_fixed(_CREATE_PAUSE_S),
+            reraise=True,
+        ):
+            with attempt:
+                response = await admin.create_topics([fresh], timeout_ms=deadline_ms)
+                ((_, code, *_),) = response.topic_errors
+                if code:
+                    raise for_code(code)(topic)

@@ -1,0 +1,86 @@
+"""`make rebuild`: the tables and the hot book from the event log, or the logs too from the archive alone.
+
+It works on the data folder of a stopped exchange, which it locks as a running one does, with that
+exchange's own servers. What it does is in `rebuild_steps`.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from exchange.config import Settings
+from exchange.local.console import Steps
+from exchange.local.folder import DataFolder
+from exchange.local.options import LocalOptions, engine_build
+from exchange.local.servers import ServerError, free_port, kafka, postgres, valkey
+
+__all__ = ["SOURCES", "run_rebuild"]
+
+SOURCES: Final = ("log", "archive")
+_FOLDER_OF: Final = {"run": "embedded", "stack": "stack"}
+
+
+async def run_rebuild(options: LocalOptions, mode: str, source: str) -> None:
+    """Rebuild what `mode` ("run", "stack", "" for the one that is there) keeps in the data folder.
+
+    Raises ServerError while that exchange runs, without its data, and with what went wrong.
+    """
+    steps = Steps()
+    mode = _mode_of(options.data_dir, mode)
+    folder = DataFolder(options.data_dir, _FOLDER_OF[mode])
+    engine_build(options, steps)
+    # The engine's build is chosen: only now may its modules be imported.
+    from exchange.local.rebuild_steps import FAILURES, RebuildSteps
+
+    async with _servers(folder, mode, options.fast_start, steps) as settings:
+        with _progress() as progress:
+            try:
+                await RebuildSteps(settings, mode, steps, progress).run(source)
+            except FAILURES as error:
+                raise ServerError(f"{type(error).__name__}: {error}") from error
+        steps("stopping ...")
+
+
+def _mode_of(data_dir: Path, mode: str) -> str:
+    there = [name for name, folder in _FOLDER_OF.items() if (data_dir / folder).is_dir()]
+    if mode:
+        if mode not in _FOLDER_OF:
+            raise ServerError(f"MODE={mode}: run or stack")
+        if mode not in there:
+            raise ServerError(f"`make {mode}` has no data in {data_dir}")
+        return mode
+    if len(there) != 1:
+        raise ServerError(
+            f"{data_dir} has data of {' and '.join(there) or 'no exchange'}: say MODE=run|stack"
+        )
+    return there[0]
+
+
+@contextlib.asynccontextmanager
+async def _servers(folder: DataFolder, mode: str, fast_start: bool, steps: Steps) -> AsyncIterator[Settings]:
+    """The folder's own servers; yields settings that name them."""
+    state = folder.state
+    async with contextlib.AsyncExitStack() as stack:
+        database = await postgres.start(state, free_port(), on_progress=steps)
+        stack.push_async_callback(database.stop)
+        cache = await valkey.start(state, free_port(), on_progress=steps)
+        stack.push_async_callback(cache.stop)
+        values: dict[str, object] = {
+            "data_dir": state,
+            "database_dsn": database.dsn,
+            "cache_url": cache.url,
+        }
+        if mode == "stack":
+            broker = await kafka.start(state, free_port(), fast_start=fast_start, on_progress=steps)
+            stack.push_async_callback(broker.stop)
+            values["kafka_bootstrap"] = broker.bootstrap_servers
+        yield Settings.model_validate(values)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("          {task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )

@@ -1,0 +1,94 @@
+{{/*
+What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, key}}}. "needs" lists what it uses:
+  log        the command and event logs
+  database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
+  keys       the key that wraps data keys            clients   addresses of clients behind a proxy
+*/}}
+{{- define "exchange.settings" -}}
+{{- $global := .root.Values.global -}}
+{{- $needs := .needs -}}
+plain:
+  shard: {{ $global.shard }}
+  {{- if has "log" $needs }}
+  kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
+  {{- end }}
+  {{- if and (has "cache" $needs) (not (include "exchange.cacheSecret" .root)) }}
+  cache_url: {{ required "global.redis.url is needed" $global.redis.url | quote }}
+  {{- end }}
+  {{- range $kind := list "snapshots" "archive" }}
+  {{- with and (has $kind $needs) (get $global.objectStore $kind) }}
+  object_store: s3://{{ . }}
+  {{- end }}
+  {{- end }}
+  {{- if has "keys" $needs }}
+  {{- if $global.kmsKeyId }}
+  kms_key_id: {{ $global.kmsKeyId | quote }}
+  {{- else }}
+  secret_key_file: /var/lib/exchange/secrets/data.key
+  {{- end }}
+  {{- end }}
+  {{- if has "clients" $needs }}
+  trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}
+  faucet: {{ $global.faucet }}
+  # Behind the load balancer clients come by TLS and by nothing else.
+  hsts: {{ .root.Values.ingress.enabled }}
+  {{- end }}
+secret:
+  {{- if has "database" $needs }}
+  database_dsn: {name: {{ .databaseSecret | default (include "exchange.databaseSecret" .root) }}, key: dsn}
+  {{- end }}
+  {{- with and (has "cache" $needs) (include "exchange.cacheSecret" .root) }}
+  cache_url: {name: {{ . }}, key: url}
+  {{- end }}
+{{- end }}
+
+{{/* Name of the Secret with the database's DSN. */}}
+{{- define "exchange.databaseSecret" -}}
+{{- if eq .Values.secrets.mode "existing" -}}
+{{ required "global.database.secretName is needed" .Values.global.database.secretName }}
+{{- else -}}
+exchange-database
+{{- end -}}
+{{- end }}
+
+{{/* Name of the Secret with the cache's URL; "" when the URL holds no password and stands in the values. */}}
+{{- define "exchange.cacheSecret" -}}
+{{- if .Values.global.redis.secretName -}}
+{{- ternary .Values.global.redis.secretName "exchange-redis" (eq .Values.secrets.mode "existing") -}}
+{{- end -}}
+{{- end }}
+
+{{- define "exchange.dataKeySecret" -}}
+{{- if eq .Values.secrets.mode "plain" -}}
+exchange-data-key
+{{- else -}}
+{{ required "global.kmsKeyId (or secrets.dataKeySecretName) is needed" .Values.secrets.dataKeySecretName }}
+{{- end -}}
+{{- end }}
+
+{{- define "exchange.jobsDatabaseSecret" -}}
+{{- ternary (include "exchange.databaseSecret" .) "exchange-jobs" (eq .Values.secrets.mode "existing") -}}
+{{- end }}
+
+{{/* The volume of the key file, and its mount; nothing when a key management service keeps the key. */}}
+{{- define "exchange.keyVolumes" -}}
+{{- if not .Values.global.kmsKeyId -}}
+volumes:
+  - name: data-key
+    secret: {secretName: {{ include "exchange.dataKeySecret" . }}, defaultMode: 0440}
+volumeMounts:
+  - {name: data-key, mountPath: /var/lib/exchange/secrets, readOnly: true}
+{{- else -}}
+volumes: []
+volumeMounts: []
+{{- end -}}
+{{- end }}
+
+{{/* What stands between user and host of the DSN is a placeholder here: see secrets.yaml. */}}
+{{- define "exchange.dsn" -}}
+{{- $database := .root.Values.global.database -}}
+postgresql://{{ .login }}@{{ required "global.database.writerHost is needed" $database.writerHost }}:{{ $database.port }}/{{ $database.name }}
+{{- if $database.caConfigMap -}}
+?sslmode={{ $database.sslMode }}&sslrootcert=/etc/exchange/database/ca.pem
+{{- end -}}
+{{- end }}

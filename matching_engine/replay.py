@@ -1,0 +1,89 @@
+"""The whole command log through an empty engine: what it must come to, without publishing anything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+
+from exchange.contracts import codes
+from exchange.contracts.codec import decode_events
+from exchange.contracts.events import CommandRejected
+from exchange.event_tail import ChainError, TailPosition
+from exchange.ports import Log, LogRecord, LogTimeoutError
+from matching_engine.core.engine import Engine
+from matching_engine.core.shard import Shard
+from matching_engine.core.state import check_invariants
+from matching_engine.snapshots import state_hash
+
+__all__ = ["replay", "skipped_commands"]
+
+_READ_TIMEOUT_MS = 10_000
+_PROGRESS_EVERY_RECORDS = 500
+
+
+async def skipped_commands(event_log: Log) -> list[tuple[int, int]]:
+    """Places on the command log that the engine went past by the operator's order. Raises LogError."""
+    found: list[tuple[int, int]] = []
+    async for record in _records(event_log):
+        for outcome in decode_events(record.value).outcomes:
+            event = outcome.events[0].event
+            if isinstance(event, CommandRejected) and event.reason == codes.REJECT_SKIPPED:
+                found.append((outcome.command_offset, outcome.command_index))
+    return found
+
+
+async def replay(
+    command_log: Log,
+    published: TailPosition,
+    skipped: Iterable[tuple[int, int]],
+    witness: Shard | None,
+    on_progress: Callable[[int, int], None],
+) -> Shard:
+    """Replay every command but the `skipped` with its recorded time, and return the state.
+
+    Raises ChainError unless the replay has the event hash `published` at its seq, and the state hash of
+    `witness` (a state from a snapshot) at its place in the log. Raises InvariantError, PoisonError,
+    UnknownRulesError and LogError too.
+    `on_progress` gets the records done and the log's end.
+    """
+    shard = Shard(Engine())
+    shard.skipped = dict.fromkeys(skipped, True)
+    end = await command_log.end_offset()
+    async for record in _records(command_log):
+        for outcome in shard.apply_record(record.offset, record.timestamp_ms, record.value):
+            for recorded in outcome.events:
+                _compare(recorded.seq, recorded.hash, published)
+        if witness is not None and shard.next_command_offset == witness.next_command_offset:
+            _compare_states(shard, witness)
+        if record.offset % _PROGRESS_EVERY_RECORDS == 0 or record.offset + 1 == end:
+            on_progress(record.offset + 1, end)
+            await asyncio.sleep(0)
+    if shard.engine.seq < published.seq:
+        raise ChainError(f"the events reach seq {published.seq}, the commands only {shard.engine.seq}")
+    check_invariants(shard.engine)
+    return shard
+
+
+async def _records(log: Log) -> AsyncIterator[LogRecord]:
+    """Every record from the first one to what is the end now."""
+    end, offset = await log.end_offset(), 0
+    reader = await log.reader(0)
+    try:
+        while offset < end:
+            records = await reader.read(_READ_TIMEOUT_MS)
+            if not records:
+                raise LogTimeoutError(f"record {offset} of {end} did not come")
+            for record in records:
+                if record.offset < end:
+                    yield record
+            offset = records[-1].offset + 1
+    finally:
+        await reader.close()
+
+
+def _compare(seq: int, digest: bytes, published: TailPosition) -> None:
+    if seq == published.seq and digest != published.hash:
+        raise ChainError(f"replay gives another hash at seq {seq} than the event log holds")
+
+
+def _compare_states(replayed: Shard, witness: Shard) -> None:
+    if state_hash(replayed) != state_hash(witness):
+        raise ChainError(f"replay up to record {witness.next_command_offset} differs from the snapshot there")

@@ -1,0 +1,50 @@
+"""The archived segments of one log: find the newest, read them in order, add one behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from exchange.object_keys import archive_prefix
+from exchange.ports import ObjectStore
+from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
+
+__all__ = ["LOGS", "Shelf"]
+
+LOGS = ("commands", "events")
+
+
+class Shelf:
+    """The segments of `log` (one of LOGS). All that is known is read from the store's keys and bodies."""
+
+    def __init__(self, store: ObjectStore, shard: int, log: str) -> None:
+        self._store = store
+        self._log = log
+        self._prefix = archive_prefix(shard, log)
+
+    async def newest(self) -> Segment | None:
+        """The last segment, None of an empty archive. Raises ObjectStoreError, ArchiveError."""
+        keys = await self._store.keys(self._prefix)
+        return await self._read(keys[-1]) if keys else None
+
+    async def add(self, segment: Segment) -> bool:
+        """Keep a segment; False when its first offset is archived already. Raises ObjectStoreError."""
+        body = await asyncio.to_thread(pack, segment)
+        return await self._store.put(self._prefix + segment_name(segment.records[0].offset), body)
+
+    async def segments(self) -> AsyncIterator[Segment]:
+        """Every segment from offset 0 on. Raises ObjectStoreError, and ArchiveError on a gap or damage."""
+        next_offset = 0
+        for key in await self._store.keys(self._prefix):
+            segment = await self._read(key)
+            if segment.records[0].offset != next_offset:
+                raise ArchiveError(
+                    f"{self._log}: expected offset {next_offset}, the next segment begins at "
+                    f"{segment.records[0].offset}"
+                )
+            next_offset = segment.next_offset
+            yield segment
+
+    async def _read(self, key: str) -> Segment:
+        body = await self._store.get(key)
+        if body is None:
+            raise ArchiveError(f"{key} was listed, but is gone")
+        return await asyncio.to_thread(unpack, body, self._log, first_offset_of(key))

@@ -1,0 +1,297 @@
+"""The auditor: follows the event log, checks every outcome, compares the stores, is red after a breach."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import asyncpg
+import msgspec
+from prometheus_client import Counter, Gauge
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
+from exchange.contracts.audit_keys import HEARTBEAT_AGE_S_MAX, HEARTBEAT_KEY
+from exchange.contracts.codec import decode_events
+from exchange.ports import LogError
+from exchange.service import Resources
+from services.auditor.alarm import Alarm
+from services.auditor.book_comparison import BookComparison
+from services.auditor.checkpoints import CHECKPOINTS_FOLDER, Checkpoints
+from services.auditor.follower import Follower, NotReachedError
+from services.auditor.ledger_comparison import LedgerComparison
+from services.auditor.recount import recount
+from services.auditor.state import AuditState, Breach
+
+__all__ = ["Auditor"]
+
+logger = logging.getLogger(__name__)
+
+READ_TIMEOUT_MS: Final = 500
+# Nobody waits for the auditor: outcomes come cheaper in larger gulps.
+GATHER_S: Final = 0.05
+CHECKPOINT_EVERY_OUTCOMES: Final = 50_000
+PROGRESS_EVERY_S: Final = 5.0
+HEARTBEAT_EVERY_S: Final = 5.0
+# A loop that has not come round for so long gets no heartbeat: it does not audit.
+STUCK_S: Final = 30.0
+COMPARE_EVERY_S: Final = 10.0
+# While stores are compared nothing is audited: one that takes long is followed by so many times its length.
+COMPARE_LONG_S: Final = 0.5
+COMPARE_PAUSES: Final = 20
+# So long may a store be behind, or away, before /readyz says so.
+COMPARED_AGE_S_MAX: Final = 60.0
+LAG_EVERY_S: Final = 10.0
+RETRY_S_MAX: Final = 60.0
+RETRY_WAIT_S: Final = 0.1
+RETRY_WAIT_S_MAX: Final = 3.0
+_STORE_ERRORS: Final[tuple[type[BaseException], ...]] = (
+    *CONNECTION_ERRORS,
+    *CACHE_ERRORS,
+    asyncpg.PostgresError,
+    NotReachedError,
+)
+
+_last_seq = Gauge("exchange_auditor_last_seq", "Seq of the last event audited.")
+_outcomes_total = Counter("exchange_auditor_outcomes_total", "Outcomes audited.")
+_lag_seq = Gauge("exchange_auditor_lag_seq", "Events on the log that are not audited yet.")
+_comparisons_total = Counter(
+    "exchange_auditor_comparisons_total",
+    "Comparisons of a store with the events at one seq: equal, different, behind or failed.",
+    ["store", "result"],
+)
+_checkpoints_total = Counter("exchange_auditor_checkpoints_total", "Checkpoints written.")
+_failures_total = Counter("exchange_auditor_failures_total", "Failures after which the auditor resumed.")
+
+
+class Comparison(Protocol):
+    """A store that is held against the derived state."""
+
+    store: str
+
+    async def compare(self) -> Sequence[Breach]:
+        """Move the audit to the store's seq and return where they differ.
+
+        Raises NotReachedError, LogError, and what its store raises.
+        """
+        ...
+
+
+class Auditor:
+    """Component that reads the event log alone and trusts nobody.
+
+    Ends with the last LogError after RETRY_S_MAX of trying. After a breach it audits no more, but lives
+    on and stays red.
+    """
+
+    name = "auditor"
+
+    def __init__(self, resources: Resources, *, compare_every_s: float = COMPARE_EVERY_S) -> None:
+        self._resources = resources
+        self._settings = resources.settings
+        self._compare_every_s = compare_every_s
+        self._checkpoints = Checkpoints(resources.settings.data_dir / CHECKPOINTS_FOLDER)
+        self.alarm = Alarm(resources)
+        self._follower = self._follower_at(AuditState(), 0)
+        self._comparisons: list[Comparison] = []
+        self._compared_at: dict[str, float] = {}
+        self._compare_at = 0.0
+        self._replay_end_offset: int | None = None
+        self._checkpoint_outcomes = 0
+        self._counted_outcomes = 0
+        self._progress_at = 0.0
+        self._round_at = 0.0
+        self._problem: str | None = "not started"
+        self._store_problems: dict[str, str] = {}
+
+    @property
+    def state(self) -> AuditState:
+        """What the events give so far."""
+        return self._follower.state
+
+    async def start(self) -> None:
+        """Take the newest checkpoint and look whether an earlier life was red. Bounded tries, then raises."""
+        state, next_offset = await self._checkpoints.load()
+        self._follower = self._follower_at(state, next_offset)
+        self._comparisons = [
+            LedgerComparison(
+                self._resources.database,
+                self._settings.shard,
+                self._settings.database_deadline_ms,
+                self._follower,
+            ),
+            BookComparison(self._resources.cache, self._follower),
+        ]
+        async for attempt in self._attempts((*_STORE_ERRORS, LogError)):
+            with attempt:
+                await self.alarm.start()
+                self._replay_end_offset = await self._resources.event_log.end_offset()
+        self._problem = "replaying"
+        now = asyncio.get_running_loop().time()
+        self._round_at = now
+        self._compared_at = dict.fromkeys((c.store for c in self._comparisons), now)
+        logger.info("auditing from seq %d, record %d of %d", state.seq, next_offset, self._replay_end_offset)
+
+    async def run(self) -> None:
+        """Audit until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._audit(), name="auditor-audit")
+            group.create_task(self.alarm.run(), name="auditor-alarm")
+            group.create_task(self._beat(), name="auditor-heartbeat")
+            group.create_task(self._watch_lag(), name="auditor-lag")
+
+    async def stop(self) -> None:
+        """Keep what was audited, and close the reader."""
+        self._problem = "stopped"
+        if self.alarm.breach is None and self._follower.is_between and self._checkpoint_outcomes:
+            await self._save_checkpoint()
+        await self._follower.close()
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Red, replaying, or in order; and whether the stores could be compared lately."""
+        breach = self.alarm.breach
+        red = breach and f"RED: {breach.invariant} at seq {breach.seq}: {breach.detail}"
+        now = asyncio.get_running_loop().time()
+        stale = {
+            f"{self.name}_{store}": f"not compared for {now - at:.0f} s: {self._store_problems.get(store)}"
+            if self._problem is None and now - at > COMPARED_AGE_S_MAX
+            else None
+            for store, at in self._compared_at.items()
+        }
+        return {self.name: red or self._problem, **({} if red else stale)}
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    async def _audit(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self.alarm.breach is None:
+            breaches: Sequence[Breach] = ()
+            async for attempt in self._attempts((LogError, OSError, TimeoutError)):
+                with attempt:
+                    await self._follower.open()
+                    breaches = await self._follower.advance(READ_TIMEOUT_MS)
+            self._note_round(loop.time())
+            if not breaches and self._follower.is_between:
+                breaches = await self._between_gulps(loop.time())
+            if breaches:
+                self._note_round(loop.time())
+                self.alarm.sound(breaches)
+            # A replay takes no pauses, but lets others run.
+            await asyncio.sleep(0 if self._problem or not self._follower.is_between else GATHER_S)
+        await asyncio.Event().wait()
+
+    async def _between_gulps(self, now: float) -> Sequence[Breach]:
+        """What is due when everything that was read has been audited."""
+        if self._problem is not None:
+            self._note_progress(now)
+        if self._checkpoint_outcomes >= CHECKPOINT_EVERY_OUTCOMES:
+            breaches = recount(self.state)
+            if breaches:
+                return breaches
+            await self._save_checkpoint()
+        if self._problem is None and now >= self._compare_at:
+            breaches = [b for comparison in self._comparisons for b in await self._compare(comparison)]
+            took_s = asyncio.get_running_loop().time() - now
+            pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
+            self._compare_at = now + max(self._compare_every_s, pause_s)
+            return breaches
+        return ()
+
+    def _note_round(self, now: float) -> None:
+        fresh = self._follower.outcomes - self._counted_outcomes
+        self._counted_outcomes += fresh
+        self._checkpoint_outcomes += fresh
+        self._round_at = now
+        _outcomes_total.inc(fresh)
+        _last_seq.set(self.state.seq)
+
+    def _note_progress(self, now: float) -> None:
+        """Tell how far a replay is, and when it is over."""
+        end = self._replay_end_offset or 0
+        if self._follower.next_offset >= end:
+            self._problem = None
+            logger.info("replayed up to seq %d", self.state.seq)
+            return
+        self._problem = f"replaying: seq {self.state.seq}, record {self._follower.next_offset} of {end}"
+        if now >= self._progress_at:
+            self._progress_at = now + PROGRESS_EVERY_S
+            logger.info("%s", self._problem)
+
+    async def _save_checkpoint(self) -> None:
+        """A disk that is full or away costs a longer replay, nothing else."""
+        self._checkpoint_outcomes = 0
+        try:
+            await self._checkpoints.save(self.state, self._follower.next_offset)
+            _checkpoints_total.inc()
+        except OSError:
+            logger.exception("no checkpoint at seq %d", self.state.seq)
+
+    async def _compare(self, comparison: Comparison) -> Sequence[Breach]:
+        """One store, if it can be reached and is not behind."""
+        store, result = comparison.store, "equal"
+        breaches: Sequence[Breach] = ()
+        try:
+            breaches = await comparison.compare()
+        except LogError as error:
+            # The reader may be gone: the loop opens it again, at the place where it was.
+            await self._follower.close()
+            result, self._store_problems[store] = "failed", f"{type(error).__name__}: {error}"
+        except _STORE_ERRORS as error:
+            result = "behind" if isinstance(error, NotReachedError) else "failed"
+            self._store_problems[store] = f"{type(error).__name__}: {error}"
+            logger.info("%s was not compared: %s", store, self._store_problems[store])
+        else:
+            self._compared_at[store] = asyncio.get_running_loop().time()
+            result = "different" if breaches else "equal"
+        _comparisons_total.labels(store, result).inc()
+        return breaches
+
+    # -- beside it ------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """Tell Redis which seq was audited, for as long as the loop comes round, or is red."""
+        while True:
+            is_red = self.alarm.breach is not None
+            if is_red or asyncio.get_running_loop().time() - self._round_at < STUCK_S:
+                word = "red" if is_red else "replaying" if self._problem else "auditing"
+                value = {"seq": self.state.seq, "time_ms": time.time_ns() // 1_000_000, "state": word}
+                try:
+                    await self._resources.cache.set(
+                        HEARTBEAT_KEY, msgspec.json.encode(value), ex=HEARTBEAT_AGE_S_MAX
+                    )
+                except CACHE_ERRORS as error:
+                    logger.warning("no heartbeat: %r", error)
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    async def _watch_lag(self) -> None:
+        while True:
+            await asyncio.sleep(LAG_EVERY_S)
+            try:
+                async with asyncio.timeout(self._settings.log_deadline_ms / 1000):
+                    newest = await self._resources.event_log.last()
+                last_seq = decode_events(newest.value).outcomes[-1].events[-1].seq if newest else 0
+            except (LogError, OSError, TimeoutError, ValueError, IndexError) as error:
+                logger.warning("the lag is not known: %r", error)
+                continue
+            _lag_seq.set(max(0, last_seq - self.state.seq))
+
+    def _follower_at(self, state: AuditState, next_offset: int) -> Follower:
+        return Follower(self._resources.event_log, state, next_offset, self._settings.log_deadline_ms)
+
+    def _attempts(self, errors: tuple[type[BaseException], ...]) -> AsyncRetrying:
+        async def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self._problem = f"{type(error).__name__}: {error}"
+            _failures_total.inc()
+            logger.warning("attempt %d failed: %s", state.attempt_number, self._problem)
+            await self._follower.close()
+
+        return AsyncRetrying(
+            retry=retry_if_exception_type(errors),
+            stop=stop_after_delay(RETRY_S_MAX),
+            wait=wait_random_exponential(multiplier=RETRY_WAIT_S, max=RETRY_WAIT_S_MAX),
+            before_sleep=note,
+            reraise=True,
+        )

@@ -1,0 +1,118 @@
+"""The auditor's own place on the event log, and the state that belongs to it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from exchange.contracts.codec import CodecError, CommandOutcome
+from exchange.event_tail import ChainError, EventTail, TailPosition
+from exchange.ports import Log, LogError, LogReader
+from services.auditor.audit import Audit
+from services.auditor.state import AuditState, Breach
+
+__all__ = ["Follower", "NotReachedError"]
+
+logger = logging.getLogger(__name__)
+
+# So many outcomes between two looks at everything else.
+SLICE_OUTCOMES: Final = 250
+_STEP_TIMEOUT_MS: Final = 100
+
+
+class NotReachedError(Exception):
+    """The event log did not give the wanted seq in time."""
+
+
+class Follower:
+    """Moves `state` along the log, one slice at a time, and stops where it is told.
+
+    `next_offset`: where the log goes on behind the state; the position is exact while `is_between`.
+    `outcomes` counts those audited in this life.
+    """
+
+    def __init__(self, log: Log, state: AuditState, next_offset: int, deadline_ms: int) -> None:
+        self.state = state
+        self._log = log
+        self._deadline_s = deadline_ms / 1000
+        self.outcomes = 0
+        self._audit = Audit(state)
+        self._position = TailPosition(state.seq, state.hash, next_offset)
+        self._pending: deque[CommandOutcome] = deque()
+        self._reader: LogReader | None = None
+        self._tail: EventTail | None = None
+
+    @property
+    def next_offset(self) -> int:
+        """Offset of the record that is read next."""
+        return self._position.next_offset
+
+    @property
+    def is_between(self) -> bool:
+        """Whether everything that was read has been audited."""
+        return not self._pending
+
+    async def open(self) -> None:
+        """Open the log at the position, unless it is open. Raises LogError."""
+        if self._tail is not None:
+            return
+        async with asyncio.timeout(self._deadline_s):
+            end_offset = await self._log.end_offset()
+        if self._position.next_offset > end_offset:
+            # The log lost its end, and its writer will write the same again, perhaps in other records.
+            logger.warning(
+                "the event log ends at %d, before %d: from its start", end_offset, self.next_offset
+            )
+            self._position.next_offset = 0
+        self._reader = await self._log.reader(self._position.next_offset)
+        self._tail = EventTail(self._reader, self._position)
+
+    async def close(self) -> None:
+        """Let go of the reader; `open` goes on where it was."""
+        reader, self._reader, self._tail = self._reader, None, None
+        if reader is not None:
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    await reader.close()
+            except (LogError, OSError, TimeoutError):
+                logger.warning("the reader did not close", exc_info=True)
+
+    async def advance(self, timeout_ms: int, until_seq: int | None = None) -> Sequence[Breach]:
+        """Audit the next slice, not beyond `until_seq`, and return what it broke.
+
+        A gap, a wrong hash or bytes that are no events are breaches (I7). Raises LogError.
+        """
+        if not self._pending:
+            assert self._tail is not None, "open comes before advance"
+            try:
+                self._pending.extend(await self._tail.read(timeout_ms))
+            except (ChainError, CodecError) as error:
+                return [Breach(self._position.seq + 1, "I7", str(error))]
+        for _ in range(min(SLICE_OUTCOMES, len(self._pending))):
+            if until_seq is not None and self.state.seq >= until_seq:
+                break
+            breaches = self._audit.apply(self._pending.popleft())
+            self.outcomes += 1
+            if breaches:
+                return breaches
+        return ()
+
+    async def advance_to(self, seq: int, digest: bytes, wait_s: float, who: str) -> Sequence[Breach]:
+        """Audit up to exactly `seq`, whose chain hash is `digest` according to `who`.
+
+        It is a breach when no outcome ends there, or with another hash. Raises NotReachedError, LogError.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while self.state.seq < seq:
+            breaches = await self.advance(_STEP_TIMEOUT_MS, seq)
+            if breaches:
+                return breaches
+            if loop.time() > deadline:
+                raise NotReachedError(f"{who} is at seq {seq}, the event log gave {self.state.seq}")
+            await asyncio.sleep(0)
+        if (self.state.seq, self.state.hash) != (seq, digest):
+            detail = f"{who} is at seq {seq} with hash {digest.hex()}, the events end one outcome at "
+            return [Breach(seq, "I7", f"{detail}{self.state.seq} with {self.state.hash.hex()}")]
+        return ()

@@ -1,0 +1,268 @@
+"""What the auditor derives from the events: money, holds, open orders, books. Pure, integers only."""
+
+from heapq import heapify, heappop, heappush
+from typing import Final, NamedTuple
+
+from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codes import BUY, MODE_TRADING
+
+__all__ = [
+    "Asset",
+    "AuditState",
+    "Balance",
+    "BookSide",
+    "Breach",
+    "Market",
+    "Order",
+    "SpentIds",
+    "Withdrawal",
+]
+
+_HEAP_SLACK: Final = 64
+SPENT_IDS_MAX: Final = 100_000
+
+
+class Breach(NamedTuple):
+    """A broken promise: at which seq, which invariant (I1 ... or `ledger`), and the figures."""
+
+    seq: int
+    invariant: str
+    detail: str
+
+
+class Asset:
+    """Totals in atoms. `kept`: available and held of all users, as the checks have last seen them."""
+
+    __slots__ = ("asset_id", "code", "decimals", "deposited", "fees", "kept", "withdrawn")
+
+    def __init__(self, asset_id: int, code: str, decimals: int) -> None:
+        self.asset_id = asset_id
+        self.code = code
+        self.decimals = decimals
+        self.kept = 0
+        self.fees = 0
+        self.deposited = 0
+        self.withdrawn = 0
+
+
+class Balance:
+    """One user's money in one asset.
+
+    `available` and `held` move by the amounts that events state. `explained` is what `held` should be:
+    the sum over open orders (by price and open lots) and pending withdrawals. `worth` is available
+    plus held at the last check.
+    """
+
+    __slots__ = ("asset", "available", "explained", "held", "user_id", "worth")
+
+    def __init__(self, user_id: int, asset: Asset) -> None:
+        self.user_id = user_id
+        self.asset = asset
+        self.available = 0
+        self.held = 0
+        self.explained = 0
+        self.worth = 0
+
+
+class BookSide:
+    """Levels of one side, price_ticks -> lots, and the best price in amortised O(log n)."""
+
+    __slots__ = ("_heap", "_sign", "levels")
+
+    def __init__(self, side: int) -> None:
+        self._sign = -1 if side == BUY else 1
+        self.levels: dict[int, int] = {}
+        # Prices in order of goodness; those whose level is gone are dropped when they come up.
+        self._heap: list[int] = []
+
+    def change(self, price_ticks: int, lots: int) -> bool:
+        """Add lots, or take them away. False, with the level dropped, when it would be negative."""
+        levels = self.levels
+        before = levels.get(price_ticks, 0)
+        after = before + lots
+        if after > 0:
+            levels[price_ticks] = after
+            if not before:
+                heappush(self._heap, self._sign * price_ticks)
+                if len(self._heap) > 2 * len(levels) + _HEAP_SLACK:
+                    self._heap = [self._sign * price for price in levels]
+                    heapify(self._heap)
+            return True
+        levels.pop(price_ticks, None)
+        return after == 0
+
+    def best(self) -> int:
+        """The best price, 0 when the side is empty."""
+        heap, levels, sign = self._heap, self.levels, self._sign
+        while heap:
+            price = sign * heap[0]
+            if price in levels:
+                return price
+            heappop(heap)
+        return 0
+
+
+class Market:
+    """One market's rules, trades and book. `touched_seq`: the last seq that changed the book."""
+
+    __slots__ = (
+        "asks",
+        "base",
+        "bids",
+        "last_trade_id",
+        "lot_atoms",
+        "maker_fee_ppm",
+        "market_id",
+        "mode",
+        "quote",
+        "symbol",
+        "taker_fee_ppm",
+        "touched_seq",
+        "unit_atoms",
+    )
+
+    def __init__(
+        self,
+        market_id: int,
+        symbol: str,
+        base: Asset,
+        quote: Asset,
+        lot_atoms: int,
+        unit_atoms: int,
+        maker_fee_ppm: int,
+        taker_fee_ppm: int,
+    ) -> None:
+        self.market_id = market_id
+        self.symbol = symbol
+        self.base = base
+        self.quote = quote
+        self.lot_atoms = lot_atoms
+        self.unit_atoms = unit_atoms
+        self.maker_fee_ppm = maker_fee_ppm
+        self.taker_fee_ppm = taker_fee_ppm
+        self.mode = MODE_TRADING
+        self.last_trade_id = 0
+        self.bids = BookSide(BUY)
+        self.asks = BookSide(3 - BUY)
+        self.touched_seq = 0
+
+    def side(self, side: int) -> BookSide:
+        """Bids for BUY, else asks."""
+        return self.bids if side == BUY else self.asks
+
+
+class Order:
+    """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what its acceptance announced."""
+
+    __slots__ = (
+        "client_order_id",
+        "gets",
+        "hold_atoms",
+        "is_resting",
+        "market",
+        "open_lots",
+        "order_id",
+        "order_type",
+        "pays",
+        "price_ticks",
+        "quantity_lots",
+        "resting_lots",
+        "side",
+        "time_in_force",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        user_id: int,
+        market: Market,
+        client_order_id: str,
+        side: int,
+        order_type: int,
+        time_in_force: int,
+        price_ticks: int,
+        quantity_lots: int,
+        pays: Balance,
+        gets: Balance,
+    ) -> None:
+        self.order_id = order_id
+        self.user_id = user_id
+        self.market = market
+        self.client_order_id = client_order_id
+        self.side = side
+        self.order_type = order_type
+        self.time_in_force = time_in_force
+        self.price_ticks = price_ticks
+        self.quantity_lots = quantity_lots
+        self.open_lots = quantity_lots
+        self.resting_lots = 0
+        self.hold_atoms = 0
+        self.pays = pays
+        self.gets = gets
+        self.is_resting = False
+
+
+class Withdrawal(NamedTuple):
+    """A pending withdrawal."""
+
+    balance: Balance
+    amount_atoms: int
+
+
+class SpentIds:
+    """Deposit or withdrawal ids that have taken effect, the newest SPENT_IDS_MAX of them.
+
+    Ids at or below the highest forgotten one count as spent: they come from a growing sequence.
+    """
+
+    __slots__ = ("forgotten_max", "ids")
+
+    def __init__(self) -> None:
+        self.forgotten_max = 0
+        self.ids: dict[int, None] = {}
+
+    def spend(self, identifier: int) -> bool:
+        """Remember an id. False when it had taken effect before."""
+        if identifier <= self.forgotten_max or identifier in self.ids:
+            return False
+        self.ids[identifier] = None
+        if len(self.ids) > SPENT_IDS_MAX:
+            oldest = next(iter(self.ids))
+            del self.ids[oldest]
+            self.forgotten_max = max(self.forgotten_max, oldest)
+        return True
+
+
+class AuditState:
+    """Everything at `seq`, whose chain hash is `hash`."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.hash = EMPTY_CHAIN_HASH
+        # Place of the last outcome on the command log, and the engine's clock there.
+        self.command_offset = -1
+        self.command_index = 0
+        self.time_ms = 0
+        self.last_order_id = 0
+        self.assets: dict[int, Asset] = {}
+        self.markets: dict[int, Market] = {}
+        self.balances: dict[tuple[int, int], Balance] = {}
+        self.orders: dict[int, Order] = {}
+        self.names: dict[tuple[int, str], Order] = {}
+        self.withdrawals: dict[int, Withdrawal] = {}
+        self.deposit_ids = SpentIds()
+        self.withdrawal_ids = SpentIds()
+
+    def balance(self, user_id: int, asset: Asset) -> Balance:
+        """The balance, opened empty on first use."""
+        key = (user_id, asset.asset_id)
+        balance = self.balances.get(key)
+        if balance is None:
+            balance = self.balances[key] = Balance(user_id, asset)
+        return balance
+
+    def sides_of(self, user_id: int, market: Market, side: int) -> tuple[Balance, Balance]:
+        """What an order pays from and what it fills: a BUY pays quote for base, a SELL base for quote."""
+        base, quote = self.balance(user_id, market.base), self.balance(user_id, market.quote)
+        return (quote, base) if side == BUY else (base, quote)

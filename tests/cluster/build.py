@@ -1,0 +1,113 @@
+"""The programs of a control plane: built once with Go from their published modules, kept in the cache."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from tests.helm.programs import cache_folder
+
+KUBERNETES = "1.34.4"
+ETCD = "3.6.8"
+KWOK = "0.8.0"
+# How kwok's nodes and pods behave, as its own module has it.
+STAGES = "stages.yaml"
+_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+_MODULE = Path(__file__).with_name("kubernetes")
+_VERSION = "k8s.io/component-base/version"
+_KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# How many packages the three are made of, for the progress shown.
+_PACKAGES = 2_300
+_DEADLINE_S = 3_600
+
+
+class BuildError(Exception):
+    """There is no Go, or it could not build."""
+
+
+def programs() -> Path:
+    """The folder with etcd, kwok, its stages and Kubernetes' three; built if need be. Raises BuildError."""
+    home = cache_folder() / f"kubernetes-{KUBERNETES}"
+    done = home / "bin"
+    wanted = {*_KUBERNETES_PROGRAMS, "etcd", "kwok", STAGES}
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = {name for name in wanted if not (done / name).exists()}
+        if missing:
+            _build(home, missing)
+    return done
+
+
+def _build(home: Path, missing: set[str]) -> None:
+    if shutil.which("go") is None:
+        raise BuildError("cluster-test needs Go 1.24 or newer to build Kubernetes, once")
+    partial = home / "partial"
+    partial.mkdir(exist_ok=True)
+    print(f"building Kubernetes {KUBERNETES}, etcd and kwok once (about ten minutes) ...", flush=True)
+    if missing & set(_KUBERNETES_PROGRAMS):
+        packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES_PROGRAMS]
+        stamp = (
+            f"-s -w -X {_VERSION}.gitVersion=v{KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=34"
+        )
+        _go(["build", "-ldflags", stamp, "-o", f"{partial}/", *packages], partial, _MODULE, _PACKAGES)
+    if "kwok" in missing:
+        _go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
+    if "etcd" in missing:
+        _go(["install", "-ldflags", "-s -w", f"go.etcd.io/etcd/server/v3@v{ETCD}"], partial, home, 300)
+        # Go names a program after the last part of its path that is no version.
+        (partial / "server").replace(partial / "etcd")
+    if STAGES in missing:
+        _copy_stages(partial / STAGES)
+    (home / "bin").mkdir(exist_ok=True)
+    for name in missing:
+        (partial / name).replace(home / "bin" / name)
+
+
+def _go(arguments: list[str], binaries: Path, folder: Path, packages: int) -> None:
+    """Run go at low priority, one package at a time, telling every half minute how far it is."""
+    verb, *rest = arguments
+    command = ["nice", "-n", "19", "go", verb, "-v", "-p", "1", "-trimpath", *rest]
+    environment = {**os.environ, "GOBIN": str(binaries), "GOFLAGS": "-buildvcs=false"}
+    said: list[str] = []
+    told_s = started_s = time.monotonic()
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as go:
+        assert go.stderr is not None
+        for line in go.stderr:
+            said.append(line)
+            now_s = time.monotonic()
+            if now_s - started_s > _DEADLINE_S:
+                go.kill()
+            if now_s - told_s > 30:
+                told_s = now_s
+                print(f"  {rest[-1].split('/')[-1]}: {len(said)} of up to {packages} packages", flush=True)
+    if go.returncode != 0:
+        raise BuildError(f"go {verb} failed:\n{''.join(said[-20:])}")
+
+
+def _copy_stages(target: Path) -> None:
+    source = _module_folder("sigs.k8s.io/kwok", KWOK) / "kustomize" / "stage"
+    parts = [
+        file.read_text("utf-8")
+        for folder in _STAGES
+        for file in sorted((source / folder).glob("*.yaml"))
+        if "kind: Stage" in file.read_text("utf-8")
+    ]
+    target.write_text("\n---\n".join(parts), encoding="utf-8")
+
+
+def _module_folder(module: str, version: str) -> Path:
+    done = subprocess.run(
+        ["go", "mod", "download", "-json", f"{module}@v{version}"],
+        capture_output=True, text=True, timeout=300, check=False,
+        cwd=_MODULE, env={**os.environ, "GOFLAGS": "-mod=mod"},
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        name, _, value = line.strip().partition(": ")
+        if name == '"Dir"':
+            return Path(value.strip('",'))
+    raise BuildError(f"{module} {version} cannot be had: {done.stdout}{done.stderr}")

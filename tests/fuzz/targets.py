@@ -1,0 +1,301 @@
+"""What is fuzzed: functions of bytes that raise when a promise is broken, and a few inputs to begin with.
+
+Decoding is total (design decision 12): each target lets the documented errors pass and nothing else.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from exchange.adapters.folder_store import FolderStore
+from exchange.contracts import codec
+from exchange.contracts.codec import (
+    CodecError,
+    decode_commands,
+    decode_events,
+    encode_commands,
+    encode_events,
+)
+from exchange.contracts.commands import Command, CreditDeposit, Malformed
+from exchange.contracts.errors import ApiError
+from exchange.contracts.events import CommandRejected
+from exchange.money import NumberError, format_fixed, parse_fixed
+from matching_engine.core.engine import Engine
+from matching_engine.core.shard import Shard
+from matching_engine.core.state import check_invariants, from_rows, to_rows
+from matching_engine.genesis import genesis_commands
+from matching_engine.snapshots import Snapshots
+from services.market_data import control, stream_names
+from services.market_data import parameters as query
+from services.order import parameters, ws_requests
+from services.order.authentication import signed_payload
+from services.order.placement import parse_placement
+from services.order.view import AccountView
+from services.user.problems import ProblemError
+from services.user.request_guard import check_json
+
+__all__ = ["TARGETS", "Target"]
+
+START_MS: Final = 1_700_000_000_000
+USERS: Final = (1001, 1002)
+_INTEGER_NAMES: Final = ("orderId", "limit", "timestamp", "recvWindow", "startTime")
+_EDGES: Final = (0, 1, 2, 3, 10**8, 2**31, 2**62, 2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A function to fuzz. `is_text`: its inputs are mostly text."""
+
+    run: Callable[[bytes], None]
+    is_text: bool = False
+
+
+# -- the log -------------------------------------------------------------------------------------
+
+
+def commands(data: bytes) -> None:
+    """A record of commands: never an exception, never empty; what is accepted is encoded as it was."""
+    decoded = decode_commands(data)
+    assert decoded
+    whole = [command for command in decoded if not isinstance(command, Malformed)]
+    if whole:
+        encoded = encode_commands(whole)
+        assert encode_commands(decode_commands(encoded)) == encoded
+
+
+def events(data: bytes) -> None:
+    """A record of events: CodecError, or what is encoded as it was."""
+    try:
+        batch = decode_events(data)
+    except CodecError:
+        return
+    if all(outcome.events for outcome in batch.outcomes):
+        encoded = encode_events(batch)
+        assert encode_events(decode_events(encoded)) == encoded
+
+
+def _new_shard() -> Shard:
+    shard = Shard(Engine())
+    shard.apply_record(0, START_MS, encode_commands(genesis_commands()))
+    credits: list[Command] = [
+        CreditDeposit(1, user_id, asset_id, 10**15, user_id * 10 + asset_id)
+        for user_id in USERS
+        for asset_id in (1, 2, 3)
+    ]
+    shard.apply_record(1, START_MS, encode_commands(credits))
+    return shard
+
+
+_BEGINNING: Final = msgspec.msgpack.encode(to_rows(_new_shard()))
+
+
+def poison(data: bytes) -> None:
+    """Any bytes on the command log: each command has its outcome, a malformed one is refused."""
+    shard = from_rows(msgspec.msgpack.decode(_BEGINNING), Engine())
+    decoded = decode_commands(data)
+    outcomes = shard.apply_record(2, START_MS + 1, data)
+    assert len(outcomes) == len(decoded)
+    for command, outcome in zip(decoded, outcomes, strict=True):
+        assert outcome.command_id == command.command_id
+        assert outcome.events
+        if isinstance(command, Malformed):
+            assert [type(recorded.event) for recorded in outcome.events] == [CommandRejected]
+    check_invariants(shard.engine)
+    _survives_snapshot(shard)
+
+
+def trading(data: bytes) -> None:
+    """Well-formed commands made of the bytes, with values that no service would send."""
+    chance = _Bytes(data)
+    made = []
+    while not chance.is_empty and len(made) < 64:
+        tags = sorted(codec.COMMANDS)
+        cls, names = codec.COMMANDS[tags[chance.number(len(tags))]]
+        made.append(cls(*(chance.field(name) for name in names)))
+    if made:
+        poison(encode_commands(made))
+
+
+def _survives_snapshot(shard: Shard) -> None:
+    rows = msgspec.msgpack.encode(to_rows(shard))
+    assert msgspec.msgpack.encode(to_rows(from_rows(msgspec.msgpack.decode(rows), Engine()))) == rows
+
+
+class _Bytes:
+    """Choices made by bytes; zeros when they are used up."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self._position >= len(self._data)
+
+    def number(self, below: int) -> int:
+        """One byte's choice of a number."""
+        value = 0 if self.is_empty else self._data[self._position]
+        self._position += 1
+        return value % below
+
+    def field(self, name: str) -> int | str:
+        """A value for a field: often one that fits, sometimes none that does."""
+        if name in codec._TEXT_FIELDS:
+            return ("", "a", "b", "BTCUSDT", "x" * codec.TEXT_LENGTH_MAX)[self.number(5)]
+        kind = self.number(16)
+        if kind == 0:
+            return _EDGES[self.number(len(_EDGES))]
+        if kind == 1:
+            return int.from_bytes(bytes(self.number(256) for _ in range(8)), "big") >> 1
+        if name == "user_id":
+            return USERS[self.number(2)]
+        if name in ("price_ticks", "quantity_lots"):
+            return 1 + self.number(256) * self.number(256) * 80
+        if name == "valid_until_ms":
+            return START_MS + 60_000
+        return self.number(4)
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fuzz-snapshots-") as name:
+        yield Path(name)
+
+
+def snapshot(data: bytes) -> None:
+    """A snapshot's file with any content: it is torn, and the one before is taken."""
+    import asyncio
+
+    with _folder() as folder:
+        (folder / "snapshot-00000000000000000002-00000000000000000099").write_bytes(data)
+        loaded = asyncio.run(Snapshots(FolderStore(folder)).load_newest(Engine()))
+        assert loaded is None
+
+
+# -- requests ------------------------------------------------------------------------------------
+
+
+def money(data: bytes) -> None:
+    """An amount as text: a NumberError, or a number that is written and read the same."""
+    decimals, text = (data[0] % 19 if data else 0), data[1:].decode("utf-8", "surrogateescape")
+    try:
+        value = parse_fixed(text, decimals)
+    except NumberError:
+        return
+    assert 0 <= value < 2**63
+    canonical = format_fixed(value, decimals)
+    assert parse_fixed(canonical, decimals) == value
+    assert format_fixed(parse_fixed(canonical, decimals), decimals) == canonical
+
+
+def _new_view() -> AccountView:
+    view = AccountView()
+    for outcome in Shard(Engine()).apply_record(0, START_MS, encode_commands(genesis_commands())):
+        view.apply(outcome)
+    return view
+
+
+_VIEW: Final = _new_view()
+
+
+def order_parameters(data: bytes) -> None:
+    """Query and body (parted by a line break) of a request for an order."""
+    line, _, body = data.partition(b"\n")
+    signed_payload(line, body)
+    with contextlib.suppress(ApiError):
+        found = parameters.parse_parameters(line, body)
+        for read in (
+            *(lambda name=name: parameters.integer(found, name) for name in _INTEGER_NAMES),
+            lambda: parameters.amount(found, "price", 8),
+            lambda: parameters.boolean(found, "computeCommissionRates"),
+            lambda: parameters.limit(found),
+            lambda: parameters.client_order_id(found, "newClientOrderId"),
+            lambda: parse_placement(found, _VIEW).command(1, 1001, START_MS),
+        ):
+            with contextlib.suppress(ApiError):
+                _all_integers_fit(read())
+
+
+def _all_integers_fit(value: Any) -> None:
+    """What goes to the engine must come out of the codec as it went in."""
+    if isinstance(value, Command):
+        assert not isinstance(decode_commands(encode_commands([value]))[0], Malformed)
+
+
+def websocket_request(data: bytes) -> None:
+    """A message on the WebSocket API: ApiError, or texts that can be signed and an id that can be sent."""
+    try:
+        request = ws_requests.decode_request(data.decode("utf-8", "replace"))
+        found = ws_requests.texts(request.params)
+    except ApiError:
+        return
+    ws_requests.sign_payload(found)
+    orjson.loads(ws_requests.reply(request.id, found, None))
+    with contextlib.suppress(ApiError):
+        parse_placement(found, _VIEW)
+
+
+def stream_control(data: bytes) -> None:
+    """A message on a stream socket, and the names of streams."""
+    text = data.decode("utf-8", "replace")
+    stream_names.parse_stream_name(text[: stream_names.NAME_LENGTH_MAX])
+    try:
+        request = control.parse_request(text)
+    except control.ControlError as error:
+        orjson.loads(error.message)
+        return
+    orjson.loads(control.result_message(request.request_id, list(request.names)))
+    for name in request.names:
+        stream_names.parse_stream_name(name)
+
+
+def market_query(data: bytes) -> None:
+    """The query of a public request."""
+    try:
+        found = query.parse_query(data, None)
+    except ApiError:
+        return
+    for read in (
+        lambda: query.time_ms(found, "startTime"),
+        lambda: query.limit(found, 500, 1_000),
+        lambda: query.flag(found, "omit", False),
+        lambda: query.interval(found),
+        lambda: query.zone_offset_ms(found),
+        lambda: query.text_list(found, "symbols", ""),
+        lambda: query.status_filter(found),
+    ):
+        with contextlib.suppress(ApiError):
+            read()
+
+
+def user_body(data: bytes) -> None:
+    """A body of the user service: a ProblemError, or JSON that every reader understands alike."""
+    try:
+        check_json(data)
+    except ProblemError:
+        return
+    msgspec.json.decode(data)
+
+
+TARGETS: Final[dict[str, Target]] = {
+    "commands": Target(commands),
+    "events": Target(events),
+    "poison": Target(poison),
+    "trading": Target(trading),
+    "snapshot": Target(snapshot),
+    "money": Target(money, is_text=True),
+    "order_parameters": Target(order_parameters, is_text=True),
+    "websocket_request": Target(websocket_request, is_text=True),
+    "stream_control": Target(stream_control, is_text=True),
+    "market_query": Target(market_query, is_text=True),
+    "user_body": Target(user_body, is_text=True),
+}

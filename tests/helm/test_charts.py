@@ -1,0 +1,156 @@
+"""helm takes the charts in every shape, and Kubernetes' own schemas take what comes out."""
+
+import json
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.helm.charts import (
+    AWS_SHAPES,
+    CHART,
+    KUBERNETES,
+    NAMESPACE,
+    SHAPES,
+    HelmError,
+    objects,
+    rendered,
+    rendered_text,
+    run_helm,
+    values_arguments,
+)
+
+IN = ("--namespace", NAMESPACE)
+# Kinds of operators, which Kubernetes has no schema for: kind -> what its spec may hold.
+OPERATORS = {
+    "ExternalSecret": {"refreshInterval", "secretStoreRef", "target", "data"},
+    "ServiceMonitor": {"selector", "targetLabels", "endpoints"},
+    "PrometheusRule": {"groups"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_helm_lints_every_shape(shape: str) -> None:
+    said = run_helm(
+        "lint", str(CHART), "--strict", "--kube-version", f"{KUBERNETES}.0", *values_arguments(shape)
+    )
+    assert "0 chart(s) failed" in said
+    assert "WARNING" not in said
+
+
+def test_every_object_is_valid_for_kubernetes() -> None:
+    # Shapes share most of their objects, and the schemas are slow.
+    distinct = {json.dumps(found): found for shape in SHAPES for found in rendered(shape)}
+    for found in distinct.values():
+        if found["kind"] in OPERATORS:
+            assert set(found["spec"]) <= OPERATORS[found["kind"]]
+            continue
+        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_the_schemas_see_a_misspelled_field() -> None:
+    wrong = json.loads(json.dumps(objects("production", "HorizontalPodAutoscaler")["order"]))
+    wrong["spec"]["minReplica"] = wrong["spec"].pop("minReplicas")
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_object_comes_twice(shape: str) -> None:
+    names = [(found["kind"], found["metadata"]["name"]) for found in rendered(shape)]
+    assert len(names) == len(set(names))
+    assert all(
+        found["metadata"].get("namespace") == "exchange" or found["kind"] == "PriorityClass"
+        for found in rendered(shape)
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rendering_twice_gives_the_same_text(shape: str) -> None:
+    again = rendered_text(shape, "--skip-schema-validation")
+    assert again == rendered_text(shape)
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("workloads.order.autoscalin.min=3", "autoscalin"),
+        ("workloads.order.autoscaling.min=1", "minimum"),
+        ("workloads.engine.replicas=3", "maximum"),
+        ("workloads.engine.autoscaling.min=2", "autoscaling"),
+        ("global.image.tag=latest", "global.image"),
+        ("global.image.digest=sha256:1234", "digest"),
+        ("secrets.mode=open", "mode"),
+        ("ingress.certificateArn=nonsense", "certificateArn"),
+        ("drain.preStopSeconds=20", "longer"),
+        ("global.kafka.bootstrap=", "kafka.bootstrap"),
+        ("global.database.writerHost=", "writerHost"),
+        ("global.objectStore.snapshots=", "objectStore"),
+        ("global.objectStore.archive=", "objectStore"),
+        ("network.dataCidrs=null", "lets everything through"),
+        ("ingress.proxyCidrs=null", "lets everything through"),
+        ("global.namespace=other", "namespace"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(setting: str, complaint: str) -> None:
+    with pytest.raises(HelmError, match=complaint):
+        run_helm("template", "exchange", str(CHART), *IN, *values_arguments("production"), "--set", setting)
+
+
+def test_the_defaults_alone_say_what_is_missing() -> None:
+    with pytest.raises(HelmError, match="is needed"):
+        run_helm("template", "exchange", str(CHART), *IN)
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_no_secret_stands_in_what_helm_keeps(shape: str) -> None:
+    assert not objects(shape, "Secret")
+    externals = objects(shape, "ExternalSecret")
+    assert set(externals) == {"exchange-database", "exchange-jobs", "exchange-redis"}
+    dsn = externals["exchange-database"]["spec"]["target"]["template"]["data"]["dsn"]
+    assert dsn == (
+        "postgresql://{{ .username | urlquery }}:{{ .password | urlquery }}"
+        "@exchange.cluster-example.eu-central-1.rds.amazonaws.com:5432/exchange"
+        "?sslmode=verify-full&sslrootcert=/etc/exchange/database/ca.pem"
+    )
+    url = externals["exchange-redis"]["spec"]["target"]["template"]["data"]["url"]
+    assert url.startswith("rediss://:{{ .token | urlquery }}@")
+
+
+def test_the_jobs_own_secrets_are_there_before_the_jobs() -> None:
+    """A hook runs before the release's other objects are made: whatever it uses must be an earlier hook."""
+    for shape in SHAPES:
+        weights = {
+            (found["kind"], found["metadata"]["name"]): int(
+                found["metadata"]["annotations"]["helm.sh/hook-weight"]
+            )
+            for found in rendered(shape)
+            if "pre-install" in found["metadata"].get("annotations", {}).get("helm.sh/hook", "")
+        }
+        secret = ("Secret" if shape == "local" else "ExternalSecret", "exchange-jobs")
+        account = ("ServiceAccount", "jobs")
+        assert {secret, account, ("Job", "migrations"), ("Job", "topics")} == set(weights)
+        assert (
+            max(weights[secret], weights[account]) < weights["Job", "migrations"] < weights["Job", "topics"]
+        )
+
+
+def test_values_files_set_nothing_that_the_defaults_do_not_have() -> None:
+    """A key that nobody reads is a promise that nobody keeps; the schema refuses most, this refuses all."""
+
+    def unknown(given: object, known: object, path: str) -> list[str]:
+        if (
+            not isinstance(given, dict)
+            or not isinstance(known, dict)
+            or path.endswith((".settings", "Selector", "podLabels"))
+        ):
+            return []
+        return [
+            wrong
+            for key, value in given.items()
+            for wrong in (unknown(value, known[key], f"{path}.{key}") if key in known else [f"{path}.{key}"])
+        ]
+
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    for file in {file for files in SHAPES.values() for file in files}:
+        assert unknown(yaml.safe_load((CHART / file).read_text("utf-8")), defaults, file) == []

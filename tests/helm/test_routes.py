@@ -1,0 +1,100 @@
+"""The Ingress routes as exchange/routing.py and the gateway's template do.
+
+The AWS Load Balancer Controller turns paths into patterns of the ALB and orders them: Exact paths first, then
+Prefix paths by their length, then ImplementationSpecific ones as they stand
+(its pkg/ingress/model_build_listener_rules.go). The first pattern that fits decides.
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from exchange.routing import ORDER_PATHS, service_of_path
+from tests.helm.charts import AWS_SHAPES, objects
+from tests.unit.test_routing import MOVED, PATHS, route_of_gateway
+
+CONDITION_VALUES_MAX = 5
+RULES_MAX = 100
+OPEN = ("--set", "ingress.closedPaths=null")
+
+
+def patterns_of(path: str, kind: str) -> list[str]:
+    if kind != "Prefix":
+        return [path]
+    return ["/*"] if path == "/" else [path.rstrip("/"), f"{path.rstrip('/')}/*"]
+
+
+def rules(shape: str, *more: str) -> list[tuple[list[str], str]]:
+    """(patterns, service) of each of the ALB's rules, by priority."""
+    (rule,) = objects(shape, "Ingress", *more)["exchange"]["spec"]["rules"]
+    paths = rule["http"]["paths"]
+    by_kind: dict[str, list[dict[str, object]]] = {"Exact": [], "Prefix": [], "ImplementationSpecific": []}
+    for path in paths:
+        by_kind[path["pathType"]].append(path)
+    by_kind["Prefix"].sort(key=lambda path: len(str(path["path"])), reverse=True)
+    return [
+        (patterns_of(path["path"], kind), path["backend"]["service"]["name"])
+        for kind, found in by_kind.items()
+        for path in found
+    ]
+
+
+def route_of_load_balancer(shape: str, *more: str) -> Callable[[str], str]:
+    def matches(pattern: str, path: str) -> bool:
+        return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), path) is not None
+
+    table = rules(shape, *more)
+    return lambda path: next(
+        service for patterns, service in table if any(matches(pattern, path) for pattern in patterns)
+    )
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_load_balancer_gateway_and_embedded_mode_route_alike(shape: str) -> None:
+    balancer, gateway = route_of_load_balancer(shape, *OPEN), route_of_gateway()
+    for path in PATHS:
+        assert balancer(path) == service_of_path(path), path
+        assert gateway(path) in (balancer(path), MOVED), path
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_only_the_metrics_are_closed_to_the_world(shape: str) -> None:
+    balancer = route_of_load_balancer(shape)
+    assert {path for path in PATHS if balancer(path) != service_of_path(path)} == {"/metrics"}
+    annotations = objects(shape, "Ingress")["exchange"]["metadata"]["annotations"]
+    assert balancer("/metrics") == "closed"
+    assert json.loads(annotations["alb.ingress.kubernetes.io/actions.closed"])["type"] == "fixed-response"
+
+
+def test_every_path_of_an_account_has_its_rule() -> None:
+    prefixes = {patterns[0] for patterns, service in rules("production") if service == "order"}
+    assert prefixes == {f"/api/v3/{name}" for name in ORDER_PATHS} | {"/ws-api/*"}
+
+
+def test_rules_fit_a_load_balancer() -> None:
+    table = rules("production")
+    assert len(table) < RULES_MAX
+    # The host is one of a rule's values.
+    assert all(len(patterns) + 1 <= CONDITION_VALUES_MAX for patterns, _ in table)
+
+
+def test_readiness_of_the_whole_is_asked_by_the_gateway_s_name() -> None:
+    """The gateway's /readyz is the user service's /readyz/exchange, here by a rewrite."""
+    annotations = objects("production", "Ingress")["exchange"]["metadata"]["annotations"]
+    (transform,) = json.loads(annotations["alb.ingress.kubernetes.io/transforms.user"])
+    (rewrite,) = transform["urlRewriteConfig"]["rewrites"]
+    assert re.sub(rewrite["regex"], rewrite["replace"], "/readyz") == "/readyz/exchange"
+    for path in ("/readyz/exchange", "/healthz", "/v1/me", "/v1/readyz"):
+        assert re.sub(rewrite["regex"], rewrite["replace"], path) == path
+
+
+def test_ingress_speaks_tls_and_knows_its_firewall() -> None:
+    annotations = objects("production", "Ingress")["exchange"]["metadata"]["annotations"]
+    name = "alb.ingress.kubernetes.io/"
+    assert annotations[f"{name}ssl-redirect"] == "443"
+    assert "TLS13" in annotations[f"{name}ssl-policy"]
+    assert annotations[f"{name}wafv2-acl-arn"].startswith("arn:aws:wafv2:")
+    assert annotations[f"{name}target-type"] == "ip"
+    assert "deletion_protection.enabled=true" in annotations[f"{name}load-balancer-attributes"]

@@ -1,0 +1,156 @@
+"""Every EXCHANGE_* name in the charts is a setting of exchange/config.py, and no process lacks one."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exchange.config import Settings
+from exchange.peers import parse_peers
+from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, containers, objects, workloads
+
+KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}
+SOURCES = [
+    path.read_text("utf-8")
+    for top in ("exchange", "matching_engine", "services")
+    for path in (ROOT / top).rglob("*.py")
+]
+LOG, DATABASE, CACHE = "EXCHANGE_KAFKA_BOOTSTRAP", "EXCHANGE_DATABASE_DSN", "EXCHANGE_CACHE_URL"
+SERVICE = {LOG, DATABASE, CACHE, "EXCHANGE_SHARD"}
+CLIENTS = {"EXCHANGE_TRUSTED_PROXIES", "EXCHANGE_FAUCET", "EXCHANGE_HSTS"}
+NEEDED = {
+    "order": SERVICE | CLIENTS | {"EXCHANGE_MARKET_DATA_URL"},
+    "market-data": SERVICE | CLIENTS,
+    "user": SERVICE | CLIENTS | {"EXCHANGE_PEER_URLS"},
+    "engine": {LOG, "EXCHANGE_SHARD", "EXCHANGE_LEASE"},
+    "projections-ledger": SERVICE,
+    "projections-book": SERVICE,
+    "projections-withdrawals": SERVICE,
+    "archive": {LOG, "EXCHANGE_SHARD", "EXCHANGE_OBJECT_STORE"},
+    "auditor": SERVICE,
+    "migrations": {DATABASE},
+    "topics": {LOG, "EXCHANGE_SHARD", "EXCHANGE_TOPIC_REPLICAS"},
+}
+
+
+def environment(shape: str, *more: str) -> dict[str, dict[str, str]]:
+    """Workload -> name -> value, "" for what comes from a Secret."""
+    return {
+        name: {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
+        for name, container in containers(shape, *more)
+    }
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_name_is_a_setting_that_the_code_knows(shape: str) -> None:
+    for name, given in environment(shape, "--set", "workloads.notifier.enabled=true").items():
+        unknown = {word for word in given if word.startswith("EXCHANGE_")} - KNOWN
+        assert not unknown, name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_process_lacks_what_it_needs(shape: str) -> None:
+    for name, given in environment(shape).items():
+        assert NEEDED.get(name, set()) <= set(given), name
+        if name in ("order", "user"):
+            assert {"EXCHANGE_KMS_KEY_ID", "EXCHANGE_SECRET_KEY_FILE"} & set(given), name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in environment(shape).values():
+        with monkeypatch.context() as patch:
+            for name, value in given.items():
+                if name in KNOWN and value:
+                    patch.setenv(name, value)
+            settings = Settings.load()
+            assert settings.shard == 0
+            assert settings.lease in ("", "kubernetes:exchange/engine-0")
+
+
+def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:
+    for name, container in containers("production"):
+        paths = {mount["mountPath"] for mount in container["volumeMounts"]}
+        opens = DATABASE in {entry["name"] for entry in container.get("env", [])}
+        assert ("/etc/exchange/database" in paths) is opens, name
+
+
+def test_no_password_is_readable_in_a_pod() -> None:
+    for shape in AWS_SHAPES:
+        for _, container in containers(shape):
+            for entry in container["env"]:
+                if entry["name"] in (DATABASE, CACHE):
+                    assert "valueFrom" in entry
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_command_names_a_module_that_exists(shape: str) -> None:
+    for name, container in containers(shape):
+        command = container["command"]
+        assert command[:1] == ["python"]
+        if command[1] == "-m":
+            assert importlib.util.find_spec(command[2]) is not None, name
+
+
+def test_commands_are_those_of_compose() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    ours = {name: service["command"] for name, service in compose.items() if "EXCHANGE_" in str(service)}
+    charts = {name: container["command"] for name, container in containers("production")}
+    engines = {name for name in ours if re.fullmatch(r"engine-\d", name)}
+    assert len(engines) == objects("production", "StatefulSet")["engine"]["spec"]["replicas"]
+    for name, command in ours.items():
+        assert charts["engine" if name in engines else name] == command, name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_readiness_of_the_whole_asks_every_process(shape: str) -> None:
+    peers = parse_peers(environment(shape)["user"]["EXCHANGE_PEER_URLS"])
+    servers = set(workloads(shape)) - {"engine", "migrations", "topics", "readiness"}
+    assert set(peers) == servers | {"engine-0", "engine-1"}
+    services = objects(shape, "Service")
+    for name, url in peers.items():
+        host = url.removeprefix("http://").removesuffix(":8080")
+        pod, _, service = host.rpartition(".")
+        assert pod in ("", name)
+        assert service in services
+    assert services["engine"]["spec"]["clusterIP"] == "None"
+    assert services["engine"]["spec"]["publishNotReadyAddresses"] is True
+    assert objects(shape, "StatefulSet")["engine"]["spec"]["serviceName"] == "engine"
+
+
+def emitted() -> set[str]:
+    """Every series that the code's metrics make."""
+    suffixes = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
+    return {
+        name.removesuffix("_total") + suffix
+        for source in SOURCES
+        for kind, name in re.findall(r'(Counter|Gauge|Histogram)\(\s*"(exchange_\w+)"', source)
+        for suffix in suffixes[kind]
+    }
+
+
+def test_alerts_ask_for_metrics_that_the_code_emits() -> None:
+    groups = yaml.safe_load((CHART / "files" / "rules.yaml").read_text("utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert objects("production", "PrometheusRule")["exchange"]["spec"]["groups"] == groups
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 8
+    for rule in rules:
+        asked = set(re.findall(r"\bexchange_\w+", rule["expr"]))
+        assert asked
+        assert asked <= emitted(), rule["alert"]
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"]["summary"]
+
+
+def test_autoscalers_ask_for_metrics_that_the_adapter_makes_of_ours() -> None:
+    adapter = yaml.safe_load((Path(CHART).parent / "prometheus-adapter-values.yaml").read_text("utf-8"))
+    made = {}
+    for rule in adapter["rules"]["custom"]:
+        series = re.match(r"(\w+)\{", rule["seriesQuery"])
+        assert series is not None
+        assert series[1] in emitted()
+        made[rule["name"]["as"]] = rule
+    for scaler in objects("production", "HorizontalPodAutoscaler").values():
+        assert scaler["spec"]["metrics"][1]["pods"]["metric"]["name"] in made

@@ -1,0 +1,25 @@
+"""The auditor over real PostgreSQL and Valkey, with both logs in memory."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from exchange.config import Settings
+from tests.integration.projections.conftest import connection, resources
+
+__all__ = ["connection", "resources", "settings"]
+
+
+@pytest.fixture
+def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        data_dir=tmp_path,
+        database_dsn=SecretStr(database_dsn),
+        cache_url=SecretStr(valkey_url),
+        database_deadline_ms=5_000,
+        cache_deadline_ms=1_000,
+        command_deadline_ms=3_000,
+        log_deadline_ms=2_000,
+        database_pool_size=6,
+    )

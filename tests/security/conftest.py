@@ -1,0 +1,185 @@
+"""The whole exchange behind a real port, over real PostgreSQL and Valkey, with the rules of production
+where a test asks for them; and a client that signs."""
+
+import asyncio
+import hmac
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import websockets
+from pydantic import SecretStr
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.key_file import FileKeyWrapper
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.local.assembly import AssembledExchange, assemble
+from exchange.local.servers import free_port
+from exchange.process import HttpServer, bind
+from exchange.service import Component, Resources
+from services.migrations import migrate
+from services.projections.ledger import LedgerProjection
+
+PASSWORD = "correct horse battery"
+WAIT_S = 20.0
+
+
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
+    port = free_port()
+    return Settings(
+        port=port,
+        market_data_url=f"http://127.0.0.1:{port}",
+        database_dsn=SecretStr(database_dsn),
+        cache_url=SecretStr(valkey_url),
+        data_dir=tmp_path,
+        secret_key_file=tmp_path / "secret.key",
+        faucet=True,
+        withdrawal_allow_list=False,
+        auditor_required=False,
+        hsts=True,
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    database = await open_pool(settings)
+    cache = open_cache(settings)
+    async with database.acquire() as connection:
+        await migrate(connection)
+    wrapper = FileKeyWrapper(settings.secret_key_file)
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
+    await cache.aclose()
+    await close_pool(database, 5_000)
+
+
+@dataclass
+class Trader:
+    """Somebody with a session and an API key that may do everything."""
+
+    client: httpx.AsyncClient
+    ws_url: str
+    user_id: int = 0
+    email: str = ""
+    token: str = ""
+    api_key: str = ""
+    secret: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def open(self, name: str) -> None:
+        """Sign up, log in, make a key, and take money."""
+        self.email = f"{name}-{secrets.token_hex(4)}@example.com"
+        login = {"email": self.email, "password": PASSWORD}
+        self.user_id = (await self.post("/v1/users", login))["userId"]
+        self.token = (await self.post("/v1/sessions", login))["accessToken"]
+        key = {"label": f"{name}-label", "permissions": ["READ", "TRADE", "WITHDRAW"]}
+        made = await self.post("/v1/api-keys", key)
+        self.api_key, self.secret = made["apiKey"], made["secretKey"]
+        for asset in ("USDT", "BTC"):
+            await self.post("/v1/deposits", {"asset": asset, "amount": "1000"})
+
+    async def post(self, path: str, body: object) -> Any:
+        """A request to /v1 that must succeed."""
+        answer = await self.client.post(path, json=body, headers=self.headers if self.token else {})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def signed_parameters(self, parameters: dict[str, str]) -> dict[str, str]:
+        named = {**parameters, "timestamp": str(clock_ms())}
+        return {**named, "signature": self.sign(urlencode(named))}
+
+    def sign(self, payload: str) -> str:
+        return hmac.digest(self.secret.encode(), payload.encode(), "sha256").hex()
+
+    async def signed(self, method: str, path: str, **parameters: str) -> httpx.Response:
+        """A signed request to /api/v3."""
+        url = f"/api/v3{path}?{urlencode(self.signed_parameters(parameters))}"
+        return await self.client.request(method, url, headers={"X-MBX-APIKEY": self.api_key})
+
+    async def keyed(self, method: str, path: str, **parameters: str) -> httpx.Response:
+        """A request with the key alone."""
+        url = f"/api/v3{path}"
+        headers = {"X-MBX-APIKEY": self.api_key}
+        return await self.client.request(method, url, params=parameters, headers=headers)
+
+    async def ask(self, method: str, parameters: dict[str, str], *, is_signed: bool = True) -> Any:
+        """One request of the WebSocket API on a socket of its own; the first frame that comes back."""
+        async with websockets.connect(self.ws_url, proxy=None) as socket:
+            params = {"apiKey": self.api_key, **parameters}
+            if is_signed:
+                params["timestamp"] = str(clock_ms())
+                payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
+                params["signature"] = self.sign(payload)
+            await socket.send(json.dumps({"id": 1, "method": method, "params": params}))
+            return json.loads(await asyncio.wait_for(socket.recv(), WAIT_S))
+
+
+@dataclass
+class Exchange:
+    """What runs."""
+
+    resources: Resources
+    assembled: AssembledExchange
+    url: str
+    client: httpx.AsyncClient
+
+    @property
+    def ledger(self) -> LedgerProjection:
+        return next(c for c in self.assembled.components if isinstance(c, LedgerProjection))
+
+    async def trader(self, name: str) -> Trader:
+        ws_url = self.url.replace("http", "ws", 1) + "/ws-api/v3"
+        trader = Trader(self.client, ws_url)
+        await trader.open(name)
+        return trader
+
+    async def settled(self) -> None:
+        """Wait until the ledger has all that was decided."""
+        end = await self.resources.command_log.end_offset()
+        engine = self.assembled.components[0]
+        await eventually(lambda: engine.shard.next_command_offset >= end)  # type: ignore[attr-defined]
+        await eventually(lambda: self.ledger.last_seq == engine.shard.engine.seq)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def exchange(resources: Resources) -> AsyncIterator[Exchange]:
+    assembled = await assemble(resources)
+    settings = resources.settings
+    server = HttpServer(assembled.app, bind("127.0.0.1", settings.port), hsts=settings.hsts)
+    running: list[tuple[Component, asyncio.Task[None]]] = []
+    try:
+        for component in (server, *assembled.components):
+            await component.start()
+            running.append((component, asyncio.create_task(component.run(), name=component.name)))
+        await eventually(lambda: all(problem is None for problem in assembled.readiness().values()))
+        url = f"http://127.0.0.1:{settings.port}"
+        async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as client:
+            yield Exchange(resources, assembled, url, client)
+    finally:
+        for component, task in reversed(running):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await component.stop()

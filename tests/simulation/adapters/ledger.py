@@ -1,0 +1,171 @@
+"""The ledger's tables in memory, with the same compare-and-set and the same constraints."""
+
+from collections.abc import Callable
+
+from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codes import FILLED, NEW, PARTIALLY_FILLED
+from exchange.contracts.events import MarketRegistered, OrderAccepted
+from exchange.event_tail import TailPosition
+from services.projections.ledger_batch import RESERVED, LedgerBatch, OrderChange
+from services.projections.ledger_entries import FEES, MarketAssets
+from services.projections.ledger_store import FencedError, LedgerError, OpenBooks
+from tests.simulation.adapters.calls import Wires, ask, reach
+from tests.simulation.loop import Process
+
+__all__ = ["LedgerPort", "OrderRow", "SimulatedLedger"]
+
+_DEADLINE_S = 15.0
+
+
+class OrderRow:
+    """A row of `orders`, as far as balances and books depend on it."""
+
+    def __init__(self, accepted: OrderAccepted) -> None:
+        self.accepted = accepted
+        self.executed_lots = 0
+        self.held_atoms = accepted.held_atoms
+        self.status = NEW
+
+    def change(self, change: OrderChange) -> None:
+        """As the UPDATE does it; a row that the batch created holds what the change says."""
+        self.executed_lots += change.executed_lots
+        self.held_atoms += change.held_atoms if change.accepted is None else 0
+        if change.accepted is not None:
+            self.held_atoms = change.held_atoms
+        if change.close_status:
+            self.status = change.close_status
+        elif self.executed_lots == self.accepted.quantity_lots:
+            self.status = FILLED
+        elif self.executed_lots:
+            self.status = PARTIALLY_FILLED
+        if self.held_atoms < 0 or not 0 <= self.executed_lots <= self.accepted.quantity_lots:
+            raise LedgerError(f"CHECK: order {self.accepted.order_id} cannot be so")
+
+
+class SimulatedLedger:
+    """The tables. `on_write` hears of every transaction that took place."""
+
+    def __init__(self, wires: Wires, on_write: Callable[["SimulatedLedger"], None]) -> None:
+        self.seq = 0
+        self.hash = EMPTY_CHAIN_HASH
+        self.next_offset = 0
+        self.time_ms = 0
+        self.markets: dict[int, MarketRegistered] = {}
+        self.balances: dict[tuple[int, int], tuple[int, int]] = {}
+        self.fees: dict[int, int] = {}
+        self.orders: dict[int, OrderRow] = {}
+        self.keys: set[tuple[str, int, int]] = set()
+        self.withdrawals: dict[int, str] = {}
+        self._wires = wires
+        self._on_write = on_write
+
+    def of(self, process: Process) -> "LedgerPort":
+        """The ledger as this process sees it."""
+        return LedgerPort(self, self._wires, process)
+
+    def resume(self) -> tuple[TailPosition, dict[int, MarketAssets]]:
+        """Position and markets."""
+        assets = {m: MarketAssets(row.base_asset_id, row.quote_asset_id) for m, row in self.markets.items()}
+        return TailPosition(self.seq, self.hash, self.next_offset), assets
+
+    def fence(self, expected_seq: int) -> None:
+        """The WHERE of the position's UPDATE. Raises FencedError."""
+        if self.seq != expected_seq:
+            raise FencedError(f"the ledger is at seq {self.seq}, not at {expected_seq}")
+
+    def write(self, expected_seq: int, position: TailPosition, time_ms: int, batch: LedgerBatch) -> None:
+        """One transaction."""
+        self.fence(expected_seq)
+        self._wires.loop.note("world", f"the ledger goes from {expected_seq} to {position.seq}")
+        self.seq, self.hash, self.next_offset = position.seq, position.hash, position.next_offset
+        self.time_ms = time_ms
+        for market in batch.new_markets:
+            self._insert("market", market.market_id)
+            self.markets[market.market_id] = market
+        for key, change in batch.balances.items():
+            available, held = self.balances.get(key, (0, 0))
+            available, held = available + change.available_atoms, held + change.held_atoms
+            if available < 0 or held < 0:
+                raise LedgerError(f"CHECK: balance {key} would be {available}, {held}")
+            self.balances[key] = (available, held)
+        sums: dict[tuple[int, int], int] = {}
+        for entry_id, seq, _, _, asset_id, bucket, amount, _, _ in batch.entries:
+            self._insert("entry", entry_id)
+            sums[seq, asset_id] = sums.get((seq, asset_id), 0) + amount
+            if bucket == FEES:
+                self.fees[asset_id] = self.fees.get(asset_id, 0) + amount
+        if any(sums.values()):
+            raise LedgerError("I4: the entries of an event do not sum to zero")
+        self._write_orders(batch)
+        for trade in batch.trades:
+            self._insert("trade", trade[0], trade[1])
+        for deposit in batch.deposits:
+            self._insert("deposit", deposit[0])
+        self._write_withdrawals(batch)
+        self._on_write(self)
+
+    def open_books(self) -> OpenBooks:
+        """The levels of all open orders."""
+        lots: dict[tuple[int, int, int], int] = {}
+        for row in self.orders.values():
+            if row.status in (NEW, PARTIALLY_FILLED):
+                order = row.accepted
+                key = (order.market_id, order.side, order.price_ticks)
+                lots[key] = lots.get(key, 0) + order.quantity_lots - row.executed_lots
+        return OpenBooks(
+            TailPosition(self.seq, self.hash, self.next_offset),
+            self.time_ms,
+            [(market_id, row.symbol) for market_id, row in sorted(self.markets.items())],
+            [(*key, count) for key, count in lots.items()],
+        )
+
+    def _write_orders(self, batch: LedgerBatch) -> None:
+        for order_id, change in batch.orders.items():
+            if change.accepted is not None:
+                self._insert("order", order_id)
+                self.orders[order_id] = OrderRow(change.accepted)
+            if order_id not in self.orders:
+                raise LedgerError(f"order {order_id} changed, but there is none")
+            self.orders[order_id].change(change)
+
+    def _write_withdrawals(self, batch: LedgerBatch) -> None:
+        for row in batch.new_withdrawal_rows():
+            self._insert("withdrawal", row[0])
+            self.withdrawals[row[0]] = row[5]
+        for withdrawal_id, state in batch.withdrawal_states.items():
+            if withdrawal_id in batch.new_withdrawals:
+                continue
+            if self.withdrawals.get(withdrawal_id) != RESERVED:
+                raise LedgerError(f"withdrawal {withdrawal_id} ended, but is not reserved")
+            self.withdrawals[withdrawal_id] = state
+
+    def _insert(self, table: str, key: int, second: int = 0) -> None:
+        if (table, key, second) in self.keys:
+            raise LedgerError(f"{table} {key} {second} is there already")
+        self.keys.add((table, key, second))
+
+
+class LedgerPort:
+    """A `LedgerStore`."""
+
+    def __init__(self, ledger: SimulatedLedger, wires: Wires, process: Process) -> None:
+        self._ledger = ledger
+        self._wires = wires
+        self._process = process
+
+    async def resume(self, shard: int) -> tuple[TailPosition, dict[int, MarketAssets]]:
+        return await ask(self._wires, self._process, self._ledger.resume, error=ConnectionError)
+
+    async def write(
+        self, shard: int, expected_seq: int, position: TailPosition, time_ms: int, batch: LedgerBatch
+    ) -> None:
+        await reach(
+            self._wires,
+            self._process,
+            lambda: self._ledger.write(expected_seq, position, time_ms, batch),
+            error=ConnectionError,
+            deadline_s=_DEADLINE_S,
+        )
+
+    async def open_books(self, shard: int) -> OpenBooks:
+        return await ask(self._wires, self._process, self._ledger.open_books, error=ConnectionError)

@@ -1,0 +1,66 @@
+"""The WebSocket API on a real port: who does not read is cut, and the others do not notice."""
+
+import asyncio
+import contextlib
+import json
+
+from prometheus_client import REGISTRY
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from exchange.connection_guard import ConnectionLimits
+from exchange.process import HttpServer, bind
+from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
+from tests.unit.order.ws_client import signed
+
+DEADLINE_S = 20.0
+
+
+def cuts() -> float:
+    reasons = ("does not read", "queue full")
+    return sum(REGISTRY.get_sample_value("exchange_sockets_cut_total", {"reason": r}) or 0.0 for r in reasons)
+
+
+async def test_socket_that_does_not_read_is_cut_and_the_others_do_not_notice(exchange: OrderExchange) -> None:
+    listener = bind("127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}/ws-api/v3"
+    server = HttpServer(exchange.app, listener, limits=ConnectionLimits(websocket_stall_s=0.3, close_s=0.3))
+    running = asyncio.create_task(server.run())
+    await asyncio.sleep(0)
+    try:
+        async with (
+            connect(url, proxy=None, max_queue=1) as deaf,
+            connect(url, proxy=None) as trader,
+            asyncio.timeout(DEADLINE_S),
+        ):
+            for socket in (deaf, trader):
+                params = signed(ALICE, {})
+                await socket.send(
+                    json.dumps({"id": 0, "method": "userDataStream.subscribe.signature", "params": params})
+                )
+                assert json.loads(await socket.recv())["status"] == 200
+            assert len(exchange.service.websocket.sessions) == 2
+            before, orders = cuts(), 0
+            ask_much = json.dumps({"id": "x" * 36, "method": "session.status"})
+            while cuts() == before:
+                with contextlib.suppress(ConnectionClosed, TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        for _ in range(200):
+                            await deaf.send(ask_much)
+                orders += 1
+                order = limit_order("BUY", "60000", "0.0001", timeInForce="IOC")
+                await trader.send(
+                    json.dumps({"id": orders, "method": "order.place", "params": signed(ALICE, order)})
+                )
+                # The reply, and the three events of an order that ends at once, in any order of these two.
+                messages = [json.loads(await trader.recv()) for _ in range(4)]
+                assert [m["status"] for m in messages if "id" in m] == [200]
+                events = [m["event"]["e"] for m in messages if "event" in m]
+                assert events == ["executionReport", "executionReport", "outboundAccountPosition"]
+            while len(exchange.service.websocket.sessions) == 2:
+                await asyncio.sleep(0.01)
+            deaf.transport.abort()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await server.stop()
