@@ -13,7 +13,7 @@ from typing import Final
 from infra.checks.terraform import ROOT
 from infra.schema.install import cache_folder, install
 
-__all__ = ["LINTERS", "TRIVY_EXCEPTIONS", "Finding"]
+__all__ = ["LINTERS", "TRIVY_EXCEPTIONS", "Finding", "tflint", "tflint_is_built", "trivy"]
 
 _TFLINT: Final = "github.com/terraform-linters/tflint"
 _TFLINT_VERSION: Final = "v0.64.0"
@@ -55,11 +55,20 @@ def _go_tools() -> Path:
     return cache_folder() / "go-tools" / "bin"
 
 
+def _tflint_programs() -> tuple[Path, Path]:
+    return _go_tools() / "tflint", _go_tools() / "tflint-ruleset-aws"
+
+
+def tflint_is_built() -> bool:
+    """Whether both are in the cache."""
+    return all(path.exists() for path in _tflint_programs())
+
+
 def build_tflint() -> str:
     """Build tflint and its rules for AWS once; "" or why that did not work."""
-    program, rules = _go_tools() / "tflint", _go_tools() / "tflint-ruleset-aws"
-    if program.exists() and rules.exists():
+    if tflint_is_built():
         return ""
+    program, rules = _tflint_programs()
     go = shutil.which("go")
     if go is None:
         return "there is no go to build it with"

@@ -45,6 +45,11 @@ def test_variables_and_outputs_are_described(folder: str) -> None:
                 assert "description" in block, f"{path}: {block.splitlines()[0]}"
 
 
+def test_every_file_of_variables_has_a_test() -> None:
+    for path in (ROOT / "environments").glob("*/*.tfvars"):
+        assert (path.parent / "tests" / f"{path.stem}.tftest.hcl").exists(), path
+
+
 def test_environments_only_compose() -> None:
     for path in (ROOT / "environments").glob("*/*.tf"):
         if path.parent.name != "global":
