@@ -78,7 +78,10 @@ class Terraform:
                 return cls(program, f"the real provider hashicorp/aws {version}", real)
             if schema == "real":
                 raise Missing("the registry of providers cannot be reached from here")
-        published = install()
+        try:
+            published = install()
+        except subprocess.CalledProcessError as error:
+            raise Missing(f"neither a registry of providers nor the published schema: {error}") from error
         environment["TF_CLI_CONFIG_FILE"] = str(published.cli_config)
         environment["AWS_SCHEMA_TYPES"] = ",".join(sorted(_mentioned_types()))
         return cls(
@@ -114,10 +117,11 @@ class Terraform:
             if done.returncode:
                 outcome.errors.append(f"{step[0]}: {done.stdout}{done.stderr}")
                 return outcome
-        done = self._run(["test", "-json", "-verbose"], place, _RUN_DEADLINE_S)
-        _read_events(done.stdout, outcome)
-        if done.returncode and not outcome.errors:
-            outcome.errors.append(f"test: exit {done.returncode}: {done.stderr}")
+        for arguments in _test_runs(place):
+            done = self._run(["test", "-json", "-verbose", *arguments], place, _RUN_DEADLINE_S)
+            _read_events(done.stdout, outcome)
+            if done.returncode and not outcome.errors:
+                outcome.errors.append(f"test: exit {done.returncode}: {done.stderr}")
         return outcome
 
     def _run(self, arguments: list[str], place: Path, deadline_s: int) -> subprocess.CompletedProcess[str]:
@@ -130,6 +134,19 @@ class Terraform:
             timeout=deadline_s,
             check=False,
         )
+
+
+def _test_runs(place: Path) -> Iterator[list[str]]:
+    """Tests named like a file of variables run with that file, each by itself; all others together."""
+    plain: list[str] = []
+    for path in sorted(place.glob("tests/*.tftest.hcl")):
+        variables = path.name.removesuffix(".tftest.hcl") + ".tfvars"
+        chosen = f"-filter={path.relative_to(place)}"
+        if (place / variables).exists():
+            yield [chosen, f"-var-file={variables}"]
+        else:
+            plain.append(chosen)
+    yield plain
 
 
 def _provider_version(program: str, environment: dict[str, str]) -> str | None:
@@ -169,8 +186,8 @@ def _read_events(output: str, outcome: Outcome) -> None:
             outcome.errors.append(f"{where}: {detail['summary']}: {detail.get('detail', '')}")
         elif kind == "test_summary":
             summary = event["test_summary"]
-            outcome.passed = summary.get("passed", 0)
-            outcome.failed = summary.get("failed", 0) + summary.get("errored", 0)
+            outcome.passed += summary.get("passed", 0)
+            outcome.failed += summary.get("failed", 0) + summary.get("errored", 0)
         elif kind in ("test_state", "test_plan"):
             values = (
                 event["test_state"] if kind == "test_state" else event["test_plan"].get("planned_values", {})

@@ -30,3 +30,10 @@ def test_every_alarm_names_a_metric_that_the_code_emits() -> None:
     alarmed = set(re.findall(r'"(exchange_\w+)"', text))
     assert len(alarmed) > 10
     assert alarmed <= emitted
+
+
+def test_every_runbook_that_an_alarm_names_is_there() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in ALARMS.glob("*.tf"))
+    named = set(re.findall(r'runbook += "(\w+)"', text))
+    assert len(named) > 5
+    assert named <= {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")}

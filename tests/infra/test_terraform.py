@@ -9,13 +9,15 @@ from infra.checks.terraform import ROOT, Terraform, folders
 
 DESCRIBED = ("variable", "output")
 
+# The first one waits for the schema, which is downloaded and read once.
+pytestmark = pytest.mark.timeout(900)
+
 
 def test_everything_is_formatted(terraform: Terraform) -> None:
     assert terraform.unformatted() == []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("folder", folders())
 def test_folder_is_valid_and_keeps_its_promises(terraform: Terraform, tree: Path, folder: str) -> None:
     outcome = terraform.check(tree, folder)
@@ -41,6 +43,11 @@ def test_variables_and_outputs_are_described(folder: str) -> None:
         for block in blocks:
             if block.lstrip().startswith(tuple(f'{kind} "' for kind in DESCRIBED)):
                 assert "description" in block, f"{path}: {block.splitlines()[0]}"
+
+
+def test_every_file_of_variables_has_a_test() -> None:
+    for path in (ROOT / "environments").glob("*/*.tfvars"):
+        assert (path.parent / "tests" / f"{path.stem}.tftest.hcl").exists(), path
 
 
 def test_environments_only_compose() -> None:

@@ -14,6 +14,10 @@ resource "aws_eks_cluster" "this" {
     public_access_cidrs     = length(var.public_access_cidrs) > 0 ? var.public_access_cidrs : null
   }
 
+  kubernetes_network_config {
+    service_ipv4_cidr = var.service_cidr
+  }
+
   # Secrets in etcd are sealed with our key on top of EKS's own.
   encryption_config {
     resources = ["secrets"]

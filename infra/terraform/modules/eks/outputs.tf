@@ -8,6 +8,11 @@ output "endpoint" {
   value       = aws_eks_cluster.this.endpoint
 }
 
+output "service_address" {
+  description = "Address of the Kubernetes API as pods see it."
+  value       = cidrhost(var.service_cidr, 1)
+}
+
 output "security_group_id" {
   description = "The group of nodes and pods, which data stores let in."
   value       = aws_eks_cluster.this.vpc_config[0].cluster_security_group_id

@@ -24,6 +24,12 @@ variable "subnet_ids" {
   }
 }
 
+variable "service_cidr" {
+  description = "Network of the cluster's services; outside the VPC's."
+  type        = string
+  default     = "172.20.0.0/16"
+}
+
 variable "public_access_cidrs" {
   description = "Networks that may reach the control plane from outside; empty for none (then by VPN or from inside the VPC)."
   type        = list(string)

@@ -24,7 +24,9 @@ locals {
         port       = module.aurora.port
         name       = "exchange"
         sslMode    = "verify-full"
-        secretName = module.aurora.secret_arn
+        # RDS's own authorities, put there by hand once (docs/deploy.md).
+        caConfigMap = "database-ca"
+        secretName  = module.aurora.secret_arn
       }
       redis = {
         url        = module.redis.url
@@ -69,6 +71,13 @@ locals {
       wafArn           = module.edge.web_acl_arn
       loadBalancerName = var.name
       subnets          = module.network.public_subnet_ids
+      # Where the load balancer's own addresses come from: only it is believed about a client's address.
+      proxyCidrs = module.network.subnet_cidrs["public"]
+    }
+    # For network policies, which know no security groups.
+    network = {
+      dataCidrs       = module.network.subnet_cidrs["intra"]
+      kubernetesCidrs = [module.network.cidr, "${module.eks.service_address}/32"]
     }
   }
 }

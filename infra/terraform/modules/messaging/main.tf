@@ -1,5 +1,3 @@
-data "aws_caller_identity" "this" {}
-
 locals {
   queues = {
     notices     = { visibility_s = 6 * var.sender_timeout_s, attempts = 5 }

@@ -13,6 +13,11 @@ output "zones" {
   value       = local.zones
 }
 
+output "subnet_cidrs" {
+  description = "Networks of the subnets by kind (private, public, intra), one a zone."
+  value       = { for kind, subnets in local.subnets : kind => [for zone in local.zones : subnets[zone]] }
+}
+
 output "private_subnet_ids" {
   description = "Subnets of nodes and pods, one a zone."
   value       = [for zone in local.zones : aws_subnet.private[zone].id]

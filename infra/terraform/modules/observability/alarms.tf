@@ -4,33 +4,59 @@ locals {
 
   defaults = {
     comparison = "GreaterThanThreshold", statistic = "Maximum", percentile = null, dimensions = {}
-    period_s   = 60, periods = 3, missing = "notBreaching"
+    period_s   = 60, periods = 3, missing = "notBreaching", runbook = null
   }
 
   alarms = { for name, alarm in {
     no-leader = {
       metric      = "exchange_engine_leading", comparison = "LessThanThreshold", threshold = 1, missing = "breaching"
       description = "No engine leads: nothing trades"
+      runbook     = "EngineNotLeading"
+    }
+    invariant-broken = {
+      metric      = "exchange_auditor_red", threshold = 0, periods = 1
+      description = "The auditor has found a breach: money, order or history do not add up"
+      runbook     = "AuditorRed"
+    }
+    auditor-behind = {
+      metric      = "exchange_auditor_lag_seq", threshold = 100000, periods = 10
+      description = "The auditor does not keep up with the events"
+      runbook     = "AuditorRed"
+    }
+    archive-behind = {
+      metric      = "exchange_archive_lag_records", threshold = 100000, periods = 10
+      description = "The archive does not keep up with the logs"
+      runbook     = "ArchiveBehind"
+    }
+    snapshot-failures = {
+      metric      = "exchange_engine_snapshot_failures_total", statistic = "Sum", threshold = 0, periods = 1
+      description = "A snapshot was not stored: the next start takes longer"
+      runbook     = "SnapshotTooOld"
     }
     ledger-behind = {
       metric      = "exchange_ledger_lag_seq", threshold = 10000
       description = "History and statements are behind the trades"
+      runbook     = "LedgerBehind"
     }
     ledger-delay = {
       metric      = "exchange_ledger_delay_seconds", threshold = 10
       description = "An event waits more than ten seconds for the ledger"
+      runbook     = "LedgerBehind"
     }
     ledger-failures = {
       metric      = "exchange_ledger_failures_total", statistic = "Sum", threshold = 5
       description = "The ledger fails and starts again"
+      runbook     = "LedgerBehind"
     }
     book-failures = {
       metric      = "exchange_book_failures_total", statistic = "Sum", threshold = 20
       description = "The hot book cannot be written"
+      runbook     = "BookBehind"
     }
     book-rebuilds = {
       metric      = "exchange_book_rebuilds_total", statistic = "Sum", threshold = 20, periods = 1
       description = "Hot books are written anew again and again: Redis loses them"
+      runbook     = "BookBehind"
     }
     withdrawal-failures = {
       metric      = "exchange_withdrawals_failures_total", statistic = "Sum", threshold = 0, periods = 1
@@ -39,10 +65,12 @@ locals {
     order-latency = {
       metric      = "exchange_order_request_seconds", percentile = "p99", threshold = 0.1, periods = 5
       description = "One order in a hundred takes more than 100 ms"
+      runbook     = "AnswersSlow"
     }
     streams-cut = {
       metric      = "exchange_market_data_stream_clients_cut_total", statistic = "Sum", threshold = 100
       description = "Clients are cut off because they read too slowly, or we send too slowly"
+      runbook     = "SocketsCut"
     }
   } : name => merge(local.defaults, alarm) }
 

@@ -24,7 +24,7 @@ resource "aws_cloudwatch_metric_alarm" "exchange" {
   for_each = local.alarms
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = each.value.description
+  alarm_description   = each.value.runbook == null ? each.value.description : "${each.value.description}. See docs/runbooks/${each.value.runbook}.md"
   namespace           = local.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
@@ -73,20 +73,25 @@ resource "aws_cloudwatch_metric_alarm" "burn" {
 
   metric_query {
     id          = "share"
-    expression  = "FILL(errors, 0) / requests"
+    expression  = "(FILL(internal, 0) + FILL(unknown, 0)) / requests"
     label       = "Share of errors"
     return_data = true
   }
 
-  metric_query {
-    id = "errors"
+  # Our own fault alone: -1000 is an error inside, -1007 an answer that did not come in time.
+  dynamic "metric_query" {
+    for_each = { internal = "-1000", unknown = "-1007" }
 
-    metric {
-      namespace   = local.namespace
-      metric_name = "exchange_order_errors_total"
-      dimensions  = { code = "-1000" }
-      period      = each.value.period_s
-      stat        = "Sum"
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = local.namespace
+        metric_name = "exchange_order_errors_total"
+        dimensions  = { code = metric_query.value }
+        period      = each.value.period_s
+        stat        = "Sum"
+      }
     }
   }
 

@@ -36,11 +36,12 @@ resource "aws_elasticache_parameter_group" "this" {
   }
 }
 
-# The one user of the exchange. It starts without a password (IAM only); the rotation function of modules/security
-# gives it one and keeps it in Secrets Manager, so that none passes through Terraform.
+# The one user. Its name is "default", so that a client needs the password alone; who has none gets nothing, because
+# it starts with IAM only. The rotation function of modules/security gives it a password and keeps that in Secrets
+# Manager: none passes through Terraform.
 resource "aws_elasticache_user" "exchange" {
   user_id       = var.user_id
-  user_name     = var.user_id
+  user_name     = "default"
   engine        = var.engine
   access_string = "on ~* &* +@all -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"
 
@@ -53,22 +54,10 @@ resource "aws_elasticache_user" "exchange" {
   }
 }
 
-# Redis insists on a user of this name; this one may do nothing.
-resource "aws_elasticache_user" "default" {
-  user_id       = "${var.user_id}-default"
-  user_name     = "default"
-  engine        = var.engine
-  access_string = "off -@all"
-
-  authentication_mode {
-    type = "no-password-required"
-  }
-}
-
 resource "aws_elasticache_user_group" "this" {
   user_group_id = var.name
   engine        = var.engine
-  user_ids      = [aws_elasticache_user.default.user_id, aws_elasticache_user.exchange.user_id]
+  user_ids      = [aws_elasticache_user.exchange.user_id]
 }
 
 resource "aws_elasticache_replication_group" "this" {

@@ -29,8 +29,8 @@ run "cluster_over_three_zones_with_tls_and_users" {
   }
 
   assert {
-    condition     = aws_elasticache_user.default.access_string == "off -@all" && aws_elasticache_user.exchange.passwords == null
-    error_message = "The default user may do nothing; Terraform knows no password."
+    condition     = aws_elasticache_user.exchange.no_password_required != true && aws_elasticache_user.exchange.passwords == null && aws_elasticache_user_group.this.user_ids == toset([var.user_id])
+    error_message = "Nobody without a password, and Terraform knows none."
   }
 
   assert {

@@ -1,0 +1,25 @@
+# Run with second-region.tfvars.
+mock_provider "aws" {
+  source = "../../testing"
+}
+
+variables {
+  zone             = "example.com"
+  image_repository = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/exchange"
+}
+
+run "stands_by" {
+  variables {
+    load_balancer_name = "exchange-production"
+  }
+
+  assert {
+    condition     = output.frontend == null && length(output.replica.bucket_arns) == 2 && output.kafka.arn != ""
+    error_message = "It has buckets and brokers to copy into, and no distribution of its own."
+  }
+
+  assert {
+    condition     = var.region != var.second_region && var.cidr != "10.20.0.0/16"
+    error_message = "Another region, another network."
+  }
+}
