@@ -73,9 +73,9 @@ async def _taken_and_taken_over(scene: Scene, a: _Candidate, b: _Candidate) -> l
     renewed_s = time.monotonic()
     while time.monotonic() < until_s:
         assert await leader.elector.campaign(), "a lease that is renewed is kept"
+        renewed_s = time.monotonic()
         assert not await standby.elector.campaign(), "and nobody else gets it"
         renewals += 1
-        renewed_s = time.monotonic()
         await asyncio.sleep(leader.elector.pause_s)
     while not await standby.elector.campaign():
         assert time.monotonic() - renewed_s < 5 * _DURATION_MS / 1000, "an abandoned lease is taken over"
