@@ -134,7 +134,7 @@ class KubernetesLease:
         except (TimeoutError, OSError, ValueError, httpx.HTTPError) as error:
             # The next call connects anew, with the authority's certificate as it is then.
             await self.close()
-            raise LeaseError(f"{self._url}: {error or type(error).__name__}") from error
+            raise LeaseError(f"{self._url}: {str(error) or type(error).__name__}") from error
 
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -16,6 +16,7 @@ KWOK = "0.8.0"
 STAGES = "stages.yaml"
 _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _MODULE = Path(__file__).with_name("kubernetes")
+_ETCD_MODULE = Path(__file__).with_name("etcd")
 _VERSION = "k8s.io/component-base/version"
 _KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # How many packages the three are made of, for the progress shown.
@@ -56,9 +57,9 @@ def _build(home: Path, missing: set[str]) -> None:
     if "kwok" in missing:
         _go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
     if "etcd" in missing:
-        _go(["install", "-ldflags", "-s -w", f"go.etcd.io/etcd/server/v3@v{ETCD}"], partial, home, 300)
-        # Go names a program after the last part of its path that is no version.
-        (partial / "server").replace(partial / "etcd")
+        # Its module has replacements, so it cannot be installed by name and version.
+        arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / "etcd"), "go.etcd.io/etcd/server/v3"]
+        _go(arguments, partial, _ETCD_MODULE, 250)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
     (home / "bin").mkdir(exist_ok=True)

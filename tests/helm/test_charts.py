@@ -24,7 +24,7 @@ IN = ("--namespace", NAMESPACE)
 # Kinds of operators, which Kubernetes has no schema for: kind -> what its spec may hold.
 OPERATORS = {
     "ExternalSecret": {"refreshInterval", "secretStoreRef", "target", "data"},
-    "ServiceMonitor": {"selector", "targetLabels", "endpoints"},
+    "ServiceMonitor": {"selector", "jobLabel", "targetLabels", "endpoints"},
     "PrometheusRule": {"groups"},
 }
 

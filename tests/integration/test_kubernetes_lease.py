@@ -195,6 +195,8 @@ async def test_a_silent_keeper_takes_no_more_than_the_deadline_and_unseats_nobod
     elector = Elector(place.lease(), "a", duration_ms=DURATION_MS, clock_ms=lambda: 0)
     assert await elector.campaign()
     place.keeper.is_silent = True
+    with pytest.raises(LeaseError, match="TimeoutError"):
+        await place.lease().read()
     async with asyncio.timeout(DEADLINE_MS * 20 / 1000):
         assert await elector.campaign()
     place.keeper.is_silent = False
