@@ -81,7 +81,7 @@ test: lint ## All checks, then every test, against real servers
 infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
 	@$(BIN)/python -m infra.checks
 
-# Needs Go for the first start (about ten minutes, then kept in the cache); three minutes each time.
+# Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
 

@@ -105,7 +105,15 @@ def _draw(curve: Curve, plot: Path) -> None:
     load.fill_between(curve.at_s, curve.streams, color="tab:blue", alpha=0.15, linewidth=0)
     load.set_ylabel("stream connections")
     load.set_ylim(0, max(curve.streams) * 1.3)
-    pods.step(curve.at_s, curve.wanted, where="post", color="tab:orange", label="pods wanted")
+    pods.step(
+        curve.at_s,
+        curve.wanted,
+        where="post",
+        color="tab:orange",
+        label="pods wanted",
+        linewidth=5,
+        alpha=0.5,
+    )
     pods.step(curve.at_s, curve.ready, where="post", color="tab:green", label="pods ready")
     pods.set_ylabel("pods of market-data")
     pods.set_xlabel("seconds (the autoscaler's own times shortened, see tests/cluster/values.yaml)")
