@@ -36,6 +36,8 @@ class Outcome:
     failed: int = 0
     # The resources of each run: [{"run", "address", "type", "values"}, …].
     resources: list[dict[str, Any]] = field(default_factory=list)
+    # The values of the outputs after each run.
+    outputs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -192,6 +194,8 @@ def _read_events(output: str, outcome: Outcome) -> None:
             values = (
                 event["test_state"] if kind == "test_state" else event["test_plan"].get("planned_values", {})
             )
+            outputs = values.get("outputs", values.get("values", {}).get("outputs", {}))
+            outcome.outputs.append({name: output.get("value") for name, output in outputs.items()})
             for resource in _resources(
                 values.get("root_module", values.get("values", {}).get("root_module", {}))
             ):

@@ -1,11 +1,11 @@
 """Every module and environment: formatted, valid, its own tests pass, house rules hold for all resources."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from infra.checks.rules import violations
-from infra.checks.terraform import ROOT, Terraform, folders
+from infra.checks.terraform import ROOT, Outcome, Terraform, folders
 
 DESCRIBED = ("variable", "output")
 
@@ -19,8 +19,8 @@ def test_everything_is_formatted(terraform: Terraform) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", folders())
-def test_folder_is_valid_and_keeps_its_promises(terraform: Terraform, tree: Path, folder: str) -> None:
-    outcome = terraform.check(tree, folder)
+def test_folder_is_valid_and_keeps_its_promises(outcome_of: Callable[[str], Outcome], folder: str) -> None:
+    outcome = outcome_of(folder)
     assert outcome.errors == []
     assert outcome.failed == 0
     assert outcome.passed > 0

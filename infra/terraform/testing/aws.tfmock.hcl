@@ -38,3 +38,31 @@ mock_resource "aws_acm_certificate" {
     }]
   }
 }
+
+mock_resource "aws_wafv2_web_acl" {
+  defaults = {
+    arn = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/mock/1"
+  }
+}
+
+mock_resource "aws_msk_cluster" {
+  defaults = {
+    arn                          = "arn:aws:kafka:eu-central-1:111122223333:cluster/mock/1"
+    bootstrap_brokers_sasl_iam   = "b-1.mock.kafka.eu-central-1.amazonaws.com:9098"
+    bootstrap_brokers_sasl_scram = "b-1.mock.kafka.eu-central-1.amazonaws.com:9096"
+  }
+}
+
+mock_resource "aws_rds_cluster" {
+  defaults = {
+    arn             = "arn:aws:rds:eu-central-1:111122223333:cluster:mock"
+    endpoint        = "mock.cluster-1.eu-central-1.rds.amazonaws.com"
+    reader_endpoint = "mock.cluster-ro-1.eu-central-1.rds.amazonaws.com"
+  }
+}
+
+mock_resource "aws_elasticache_replication_group" {
+  defaults = {
+    configuration_endpoint_address = "clustercfg.mock.euc1.cache.amazonaws.com"
+  }
+}

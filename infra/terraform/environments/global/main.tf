@@ -27,6 +27,7 @@ module "cost" {
   emails      = var.emails
   budgets     = var.budgets
   anomaly_usd = var.anomaly_usd
+  tags        = var.cost_tags
 }
 
 module "second_region" {

@@ -30,6 +30,12 @@ variable "anomaly_usd" {
   default     = 50
 }
 
+variable "cost_tags" {
+  description = "Tags to tell costs apart by, e.g. [\"Environment\"]: from the second day on, when AWS has seen them."
+  type        = set(string)
+  default     = []
+}
+
 variable "second_region" {
   description = "The other region: its name, both load balancers by region, both Kafka clusters (output `kafka` of each)."
   type = object({

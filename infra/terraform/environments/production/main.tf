@@ -2,7 +2,7 @@
 module "exchange" {
   source = "../../modules/exchange"
 
-  name                = "exchange-production"
+  name                = var.name
   protected           = true
   leads               = var.leads
   zone                = var.zone
@@ -23,8 +23,10 @@ module "exchange" {
   bot_control         = var.switches.bot_control
   shield_advanced     = var.switches.shield_advanced
   blocked_countries   = var.blocked_countries
-  second_region       = var.second_region
-  global_database     = var.second_region == null ? null : "exchange-global"
+  frontend            = var.frontend
+  multi_region        = var.multi_region
+  other_issuers       = var.other_issuers
+  global_database     = var.multi_region ? "exchange-global" : null
   storage_replica     = var.storage_replica
   size                = var.size
 }

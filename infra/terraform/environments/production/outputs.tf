@@ -22,3 +22,8 @@ output "kafka" {
   description = "The Kafka cluster, for environments/global."
   value       = module.exchange.kafka
 }
+
+output "issuers" {
+  description = "Issuers of this region's tokens: other_issuers of the other region."
+  value       = module.exchange.issuers
+}

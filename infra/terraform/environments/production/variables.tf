@@ -84,10 +84,28 @@ variable "blocked_countries" {
   default     = []
 }
 
-variable "second_region" {
-  description = "The other region, if there is one."
+variable "name" {
+  description = "Prefix of everything. Roles are named once in an account, so each region has its own."
   type        = string
-  default     = null
+  default     = "exchange-production"
+}
+
+variable "frontend" {
+  description = "Whether the terminal's distribution is made from this region."
+  type        = bool
+  default     = true
+}
+
+variable "multi_region" {
+  description = "Whether there is a second region: Aurora Global Database, keys that can be replicated."
+  type        = bool
+  default     = false
+}
+
+variable "other_issuers" {
+  description = "Output `issuers` of the other region."
+  type        = list(string)
+  default     = []
 }
 
 variable "storage_replica" {

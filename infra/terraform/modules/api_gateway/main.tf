@@ -5,7 +5,7 @@ module "security_group" {
   source = "../security_group"
 
   name        = "${var.name}-vpc-link"
-  description = "API Gateway's way into the VPC"
+  description = "Way of API Gateway into the VPC"
   vpc_id      = var.vpc_id
   egress      = { load-balancer = { cidr = var.vpc_cidr, port = 443 } }
 }

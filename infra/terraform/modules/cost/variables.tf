@@ -33,7 +33,7 @@ variable "anomaly_usd" {
 }
 
 variable "tags" {
-  description = "Tags to tell costs apart by."
+  description = "Tags to tell costs apart by. AWS knows a tag only a day after its first use: leave empty at first."
   type        = set(string)
-  default     = ["Environment", "Part", "Project"]
+  default     = []
 }

@@ -37,8 +37,7 @@ module "edge" {
 
 module "frontend" {
   source = "../frontend"
-  # One distribution serves the world: it belongs to the region that leads.
-  count = var.leads ? 1 : 0
+  count  = var.frontend ? 1 : 0
 
   name          = var.name
   region        = local.region

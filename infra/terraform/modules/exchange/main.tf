@@ -16,7 +16,7 @@ module "security" {
   name                 = var.name
   bucket_prefix        = local.bucket_prefix
   account_guards       = var.account_guards
-  multi_region_keys    = var.second_region != null
+  multi_region_keys    = var.multi_region
   redis_user           = var.name
   rotation_package     = var.rotation_package
   secret_recovery_days = var.protected ? 30 : 0
@@ -132,7 +132,7 @@ module "identity" {
   name                = var.name
   web_host            = var.web_host
   domain_prefix       = "${var.name}-${local.account}"
-  second_region       = var.second_region
+  second_region       = var.second_pool_region
   deletion_protection = var.protected
 }
 

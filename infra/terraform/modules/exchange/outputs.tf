@@ -52,7 +52,7 @@ locals {
         connectionsEndpoint = try(module.messaging.websocket.management_url, null)
       }
       identity = {
-        issuers  = values(module.identity.issuers)
+        issuers  = concat(values(module.identity.issuers), var.other_issuers)
         audience = module.identity.client_id
       }
       telemetry = { prometheusEndpoint = module.observability.prometheus_endpoint, logGroups = module.observability.log_groups }
@@ -93,8 +93,8 @@ output "cluster_name" {
 }
 
 output "frontend" {
-  description = "Bucket and distribution of the terminal; null where the engine does not lead."
-  value       = var.leads ? { bucket = module.frontend[0].bucket, distribution_id = module.frontend[0].distribution_id } : null
+  description = "Bucket and distribution of the terminal; null where there is none."
+  value       = var.frontend ? { bucket = module.frontend[0].bucket, distribution_id = module.frontend[0].distribution_id } : null
 }
 
 output "replica" {
@@ -103,6 +103,11 @@ output "replica" {
     bucket_arns = { archive = module.storage.archive.arn, snapshots = module.storage.snapshots.arn }
     kms_key_arn = local.keys["data"]
   }
+}
+
+output "issuers" {
+  description = "Issuers of this region's tokens: other_issuers of the other side."
+  value       = values(module.identity.issuers)
 }
 
 output "kafka" {

@@ -148,10 +148,28 @@ variable "stateless_on_spot" {
   default     = true
 }
 
-variable "second_region" {
-  description = "The other region, if there is one: a second Cognito pool, keys that can be replicated."
+variable "frontend" {
+  description = "Whether the terminal's distribution is made here. One serves the world, whichever region leads."
+  type        = bool
+  default     = true
+}
+
+variable "multi_region" {
+  description = "Whether keys of data and API secrets can be replicated to another region."
+  type        = bool
+  default     = false
+}
+
+variable "second_pool_region" {
+  description = "Region of a second Cognito pool, where people can sign in though the exchange does not run there."
   type        = string
   default     = null
+}
+
+variable "other_issuers" {
+  description = "Issuers of tokens in other regions that are believed here too: output `issuers` of the other side."
+  type        = list(string)
+  default     = []
 }
 
 variable "global_database" {

@@ -197,7 +197,7 @@ module "web_acl" {
   source = "../web_acl"
 
   name          = "${var.name}-web"
-  description   = "The terminal's distribution"
+  description   = "Distribution of the terminal"
   scope         = "CLOUDFRONT"
   log_blocked   = false
   request_limit = var.request_limit

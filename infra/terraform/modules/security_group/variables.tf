@@ -6,6 +6,11 @@ variable "name" {
 variable "description" {
   description = "What the group is around."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9. _:/()#,@+=&;{}!$*-]{1,255}$", var.description))
+    error_message = "EC2 takes letters, digits, spaces and ._-:/()#,@+=&;{}!$* (no apostrophe)."
+  }
 }
 
 variable "vpc_id" {

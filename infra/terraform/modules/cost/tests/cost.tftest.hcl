@@ -20,6 +20,11 @@ run "tells_before_the_money_is_spent" {
   }
 
   assert {
+    condition     = length(aws_ce_cost_allocation_tag.this) == 0
+    error_message = "A tag that AWS has not seen cannot be activated."
+  }
+
+  assert {
     condition     = one(aws_ce_anomaly_subscription.this.subscriber).address == "ops@example.com"
     error_message = "Anomalies are told."
   }

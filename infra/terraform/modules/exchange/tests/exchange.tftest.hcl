@@ -47,7 +47,8 @@ run "second_apply_with_every_switch" {
     bot_control        = true
     blocked_countries  = ["KP"]
     shield_advanced    = true
-    second_region      = "eu-west-1"
+    multi_region       = true
+    second_pool_region = "eu-west-1"
     global_database    = "exchange-global"
     alarm_emails       = ["ops@example.com"]
     administrators     = { platform = "arn:aws:iam::111122223333:role/platform" }
@@ -71,6 +72,7 @@ run "second_apply_with_every_switch" {
 run "the_other_region_stands_by" {
   variables {
     leads           = false
+    frontend        = false
     global_database = "exchange-global"
     cidr            = "10.21.0.0/16"
   }

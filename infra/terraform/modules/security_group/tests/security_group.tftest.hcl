@@ -26,3 +26,13 @@ run "clients_by_reference_only" {
     error_message = "Nothing more than was asked for."
   }
 }
+
+run "refuses_what_ec2_would_refuse" {
+  command = plan
+
+  variables {
+    description = "The broker's group"
+  }
+
+  expect_failures = [var.description]
+}
