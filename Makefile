@@ -120,7 +120,7 @@ bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
-	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism.md
+	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism-$(shell date +%F).md
 
 sim: setup ## The whole exchange in virtual time under seeded faults: SEEDS=1000
 	@exec $(BIN)/python -m tests.simulation --seeds $(SEEDS) --mutations --reports $(REPORTS)
