@@ -83,6 +83,8 @@ def _locked(path: Path) -> Iterator[None]:
 def _build(folder: Path) -> None:
     folder.mkdir(parents=True)
     environment, schema = folder / "env", folder / "schema.zip"
+    # A copy: what lies in the cache must outlive the checkout that put it there.
+    plugin = Path(shutil.copy(HERE / "plugin.py", folder))
     python = environment / "bin" / "python"
     _run(sys.executable, "-m", "venv", str(environment))
     _run(
@@ -99,10 +101,8 @@ def _build(folder: Path) -> None:
         extracted = extract(_sources(_download(python, Path(temporary))))
         json_file = Path(temporary) / "schema.json"
         json_file.write_text(json.dumps(extracted), encoding="utf-8")
-        _run(str(python), str(HERE / "plugin.py"), "compile", str(json_file), str(schema))
-    _lay_mirror(
-        folder, extracted["version"], [str(python), "-I", str(HERE / "plugin.py"), "serve", str(schema)]
-    )
+        _run(str(python), str(plugin), "compile", str(json_file), str(schema))
+    _lay_mirror(folder, extracted["version"], [str(python), "-I", str(plugin), "serve", str(schema)])
     # Last, because its presence says that all else is there.
     (folder / "version").write_text(extracted["version"], encoding="utf-8")
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from exchange import gateway
 from exchange.ports import LeaseError, LogError, ObjectStoreError
-from matching_engine import runner, snapshots
+from matching_engine import outbox, runner, snapshots
 from matching_engine.runner import DeposedError, Role
 from services.projections import ledger
 from services.projections.ledger_store import FencedError
@@ -321,8 +321,8 @@ class World(Servers):
                 _OUTCOMES_PER_PUBLISH=pick((3, 5_000)),
                 _PENDING_OUTCOMES_MAX=pick((20, 500_000)),
                 _AHEAD_OUTCOMES_MAX=pick((10, 100_000)),
-                RECORD_SIZE_BYTES_MAX=pick((600, 900_000)),
             ),
+            patched(outbox, RECORD_SIZE_BYTES_MAX=pick((600, 900_000))),
         ):
             yield
 
