@@ -27,6 +27,8 @@ _KEPT: Final = 3
 _NAME: Final = "snapshot-"
 _MAGIC: Final = b"EXSNAP01"
 _HASH_SIZE_BYTES: Final = 32
+# What rows of another shape than ours run into.
+_NO_STATE: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _RETRY_WAIT_S: Final = 0.2
 _RETRY_WAIT_S_MAX: Final = 30.0
 
@@ -99,8 +101,13 @@ class Snapshots:
         """
         for key in await self._keys():
             rows = await self._rows_of(key)
-            if rows is not None:
+            if rows is None:
+                continue
+            try:
                 return from_rows(rows, engine)
+            except _NO_STATE as error:
+                logger.warning("snapshot %s holds no state (%r); taking the one before", key, error)
+                engine = Engine(engine.book_factory)
         return None
 
     async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
@@ -153,5 +160,8 @@ def _unpacked(data: bytes) -> list[Any] | None:
     body = data[start:]
     if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : start] != hashlib.sha256(body).digest():
         return None
-    rows: list[Any] = msgspec.msgpack.decode(body)
-    return rows
+    try:
+        rows: list[Any] = msgspec.msgpack.decode(body, type=list[Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return rows or None
