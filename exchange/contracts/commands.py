@@ -235,7 +235,10 @@ class ReleaseWithdrawal(Command):
 
 @mypyc_attr(acyclic=True)
 class LeaderElected(Command):
-    """A claimant's marker on the log (design decision 6). Whoever reads another's stops emitting."""
+    """A claimant's marker on the log (design decision 6). Whoever reads another's stops emitting.
+
+    `epoch` is what the claimant expects; the engine counts for itself.
+    """
 
     def __init__(self, command_id: int, leader_id: str, epoch: int) -> None:
         self.command_id = command_id

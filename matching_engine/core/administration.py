@@ -38,8 +38,8 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
     elif isinstance(command, SetTradingMode):
         _set_trading_mode(state, command, events)
     elif isinstance(command, LeaderElected):
-        # Two that claim at once name the same epoch; the log's order decides, and the later one is higher.
-        state.epoch = max(command.epoch, state.epoch + 1)
+        # Counted here: two that claim at once expect the same epoch, and a wrong number must not stand.
+        state.epoch += 1
         events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, SkipCommand):
         events.append(SkipRecorded(command.offset, command.index))
