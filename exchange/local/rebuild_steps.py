@@ -105,10 +105,6 @@ class RebuildSteps:
     async def _prove(self, command_log: Log, event_log: Log) -> None:
         """Replay the commands: the events must come out as archived, the state as in the snapshot."""
         self._steps("replaying the commands ...")
-        for checkpoint in sorted((self._settings.data_dir / "auditor").glob("audit-*")):
-            # It may be ahead of the archive; the auditor is to judge the restored history from its start.
-            checkpoint.unlink()
-            self._steps(f"dropped the auditor's {checkpoint.name}")
         published = await newest_event(event_log)
         async with open_object_store(self._settings) as store:
             snapshots = Snapshots(store, snapshots_prefix(self._settings.shard))
