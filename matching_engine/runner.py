@@ -23,8 +23,8 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
 from exchange.crash_points import crash_point
-from exchange.event_tail import ChainError
-from exchange.ports import Log, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.event_tail import ChainError, newest_event
+from exchange.ports import Log, LogReader, LogRecord, LogWriter
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
@@ -42,8 +42,6 @@ _REPLAY_TIMEOUT_MS = 10_000
 _CATCH_UP_DEADLINE_S = 30.0
 _SKIP_POLL_S = 2.0
 _PROGRESS_EVERY_COMMANDS = 100_000
-# A process that was paused may land one record late, behind newer ones: look at so many for the newest seq.
-_STALE_RECORDS_MAX = 64
 _PENDING_OUTCOMES_MAX = 500_000
 _AHEAD_OUTCOMES_MAX = 100_000
 _OUTCOMES_PER_PUBLISH = 5_000
@@ -119,17 +117,18 @@ class EngineRunner:
         newest = await self._snapshots.load_newest(Engine())
         if newest is not None:
             self.shard = newest
-        published_seq, published_hash = await self._published_end()
-        if self.shard.engine.seq > published_seq:
+        published = await newest_event(self._event_log)
+        self._next_event_offset = published.next_offset
+        if self.shard.engine.seq > published.seq:
             raise ChainError("the snapshot is ahead of the event log: events were lost")
-        self.outbox = Outbox(self.shard.engine.seq, published_seq, published_hash)
-        if self.shard.engine.seq == published_seq and self.shard.chain != published_hash:
-            raise ChainError(f"the snapshot has another hash at seq {published_seq} than the event log")
+        self.outbox = Outbox(self.shard.engine.seq, published.seq, published.hash)
+        if self.shard.engine.seq == published.seq and self.shard.chain != published.hash:
+            raise ChainError(f"the snapshot has another hash at seq {published.seq} than the event log")
         self._writer = await self._event_log.writer()
         self._reader = await self._command_log.reader(self.shard.next_command_offset)
         await self._heed_poison()
         await self._replay(await self._command_log.end_offset())
-        if self.shard.engine.seq < published_seq:
+        if self.shard.engine.seq < published.seq:
             raise ChainError("the event log is ahead of the command log: commands were lost")
         check_invariants(self.shard.engine)
         self._turned_at_s = time.monotonic()
@@ -336,27 +335,6 @@ class EngineRunner:
             self.outbox.published(chunk)
             self._turned_at_s = time.monotonic()
             _published_seq.set(self.outbox.published_seq)
-
-    async def _published_end(self) -> tuple[int, bytes]:
-        """Seq and hash of the newest published event; zeros for an empty log."""
-        end = await self._event_log.end_offset()
-        newest, digest = 0, Shard(Engine()).chain
-        offset = max(0, end - _STALE_RECORDS_MAX)
-        reader = await self._event_log.reader(offset)
-        try:
-            while offset < end:
-                records = await reader.read(_REPLAY_TIMEOUT_MS)
-                if not records:
-                    raise LogTimeoutError(f"event record {offset} did not come")
-                for record in records:
-                    last = decode_events(record.value).outcomes[-1].events[-1]
-                    if last.seq > newest:
-                        newest, digest = last.seq, last.hash
-                offset = records[-1].offset + 1
-        finally:
-            await reader.close()
-        self._next_event_offset = offset
-        return newest, digest
 
     def _snapshot_when_due(self, every_commands: int) -> None:
         """Copy the state if enough has happened, and store it beside the work. Raises what storing did."""

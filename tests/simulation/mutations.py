@@ -191,7 +191,7 @@ def _snapshot_before_its_events() -> AbstractContextManager[None]:
 
 
 def _end_of_events_taken_from_one_record() -> AbstractContextManager[None]:
-    return patched(runner, _STALE_RECORDS_MAX=1)
+    return patched(event_tail, _STALE_RECORDS_MAX=1)
 
 
 def _standby_forgets_without_seeing() -> AbstractContextManager[None]:
