@@ -9,13 +9,13 @@ from exchange.contracts.codec import (
     chain_hash,
     decode_events,
 )
-from exchange.ports import Log, LogReader, LogTimeoutError
+from exchange.log_records import records_between
+from exchange.ports import Log, LogReader
 
 __all__ = ["ChainError", "EventTail", "TailPosition", "newest_event"]
 
 # A former leader's last records may repeat, behind the newest, what others wrote before it.
 _STALE_RECORDS_MAX: Final = 1_000
-_READ_TIMEOUT_MS: Final = 10_000
 
 
 class ChainError(Exception):
@@ -85,18 +85,8 @@ async def newest_event(log: Log) -> TailPosition:
     """Seq and hash of the newest event on the log, and the log's end. Raises LogError, CodecError."""
     end = await log.end_offset()
     newest = TailPosition(0, EMPTY_CHAIN_HASH, end)
-    offset = max(0, end - _STALE_RECORDS_MAX)
-    reader = await log.reader(offset)
-    try:
-        while offset < end:
-            records = await reader.read(_READ_TIMEOUT_MS)
-            if not records:
-                raise LogTimeoutError(f"record {offset} of {end} did not come")
-            for record in records:
-                last = decode_events(record.value).outcomes[-1].events[-1]
-                if record.offset < end and last.seq > newest.seq:
-                    newest.seq, newest.hash = last.seq, last.hash
-            offset = records[-1].offset + 1
-    finally:
-        await reader.close()
+    async for record in records_between(log, max(0, end - _STALE_RECORDS_MAX), end):
+        last = decode_events(record.value).outcomes[-1].events[-1]
+        if last.seq > newest.seq:
+            newest.seq, newest.hash = last.seq, last.hash
     return newest

@@ -1,20 +1,21 @@
 """The first commands of a log: the assets and markets of a new exchange."""
 
 import tomllib
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
+from exchange.log_records import records_between
 from exchange.money import parse_fixed
-from exchange.ports import Log, LogTimeoutError
+from exchange.ports import Log
 
 __all__ = ["genesis_commands", "write_genesis"]
 
 _MARKETS_FILE = Path(__file__).with_name("markets.toml")
 _PPM_DECIMALS = 6
 _YOUNG_RECORDS_MAX = 1_000
-_READ_TIMEOUT_MS = 10_000
 
 
 def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
@@ -49,21 +50,10 @@ async def write_genesis(command_log: Log) -> bool:
 
 
 async def _has_assets(command_log: Log, end: int) -> bool:
-    if not end:
-        return False
-    reader = await command_log.reader(0)
-    try:
-        offset = 0
-        while offset < end:
-            records = await reader.read(_READ_TIMEOUT_MS)
-            if not records:
-                raise LogTimeoutError(f"command record {offset} did not come")
-            for record in records:
-                if any(isinstance(command, RegisterAsset) for command in decode_commands(record.value)):
-                    return True
-            offset = records[-1].offset + 1
-    finally:
-        await reader.close()
+    async with aclosing(records_between(command_log, 0, end)) as records:
+        async for record in records:
+            if any(isinstance(command, RegisterAsset) for command in decode_commands(record.value)):
+                return True
     return False
 
 

@@ -1,13 +1,14 @@
 """The whole command log through an empty engine: what it must come to, without publishing anything."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events
 from exchange.contracts.events import CommandRejected
 from exchange.event_tail import ChainError, TailPosition
-from exchange.ports import Log, LogRecord, LogTimeoutError
+from exchange.log_records import records_between
+from exchange.ports import Log
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
@@ -15,14 +16,13 @@ from matching_engine.snapshots import state_hash
 
 __all__ = ["replay", "skipped_commands"]
 
-_READ_TIMEOUT_MS = 10_000
 _PROGRESS_EVERY_RECORDS = 500
 
 
 async def skipped_commands(event_log: Log) -> list[tuple[int, int]]:
     """Places on the command log that the engine went past by the operator's order. Raises LogError."""
     found: list[tuple[int, int]] = []
-    async for record in _records(event_log):
+    async for record in records_between(event_log, 0, await event_log.end_offset()):
         for outcome in decode_events(record.value).outcomes:
             event = outcome.events[0].event
             if isinstance(event, CommandRejected) and event.reason == codes.REJECT_SKIPPED:
@@ -47,7 +47,7 @@ async def replay(
     shard = Shard(Engine())
     shard.skipped = dict.fromkeys(skipped, True)
     end = await command_log.end_offset()
-    async for record in _records(command_log):
+    async for record in records_between(command_log, 0, end):
         for outcome in shard.apply_record(record.offset, record.timestamp_ms, record.value):
             for recorded in outcome.events:
                 _compare(recorded.seq, recorded.hash, published)
@@ -60,23 +60,6 @@ async def replay(
         raise ChainError(f"the events reach seq {published.seq}, the commands only {shard.engine.seq}")
     check_invariants(shard.engine)
     return shard
-
-
-async def _records(log: Log) -> AsyncIterator[LogRecord]:
-    """Every record from the first one to what is the end now."""
-    end, offset = await log.end_offset(), 0
-    reader = await log.reader(0)
-    try:
-        while offset < end:
-            records = await reader.read(_READ_TIMEOUT_MS)
-            if not records:
-                raise LogTimeoutError(f"record {offset} of {end} did not come")
-            for record in records:
-                if record.offset < end:
-                    yield record
-            offset = records[-1].offset + 1
-    finally:
-        await reader.close()
 
 
 def _compare(seq: int, digest: bytes, published: TailPosition) -> None:
