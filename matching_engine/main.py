@@ -70,7 +70,7 @@ async def main(settings: Settings) -> None:
     # Before anything imports the contracts: they are part of the compiled build.
     logger.info("%s", build.activate(settings.engine_build))
     from matching_engine.genesis import write_genesis
-    from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
+    from matching_engine.poison import PoisonWatch
     from matching_engine.runner import EngineRunner
     from matching_engine.snapshots import Snapshots
 
@@ -93,10 +93,7 @@ async def main(settings: Settings) -> None:
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
             elector=_elector(settings),
-            poison=PoisonWatch(
-                PoisonNotes(settings.data_dir / "poison.json"),
-                load_operator_key(settings.operator_public_key),
-            ),
+            poison=PoisonWatch.from_settings(settings),
         )
         # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
         gc.freeze()

@@ -10,12 +10,14 @@ REJECT_SKIPPED, by every engine alike.
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from exchange.config import Settings
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import SkipCommand
 from exchange.ports import Log
@@ -82,6 +84,13 @@ class PoisonWatch:
 
     notes: PoisonNotes
     operator_key: Ed25519PublicKey | None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Notes in the data folder, and the operator's key. Raises ValueError on a key that is none."""
+        return cls(
+            PoisonNotes(settings.data_dir / "poison.json"), load_operator_key(settings.operator_public_key)
+        )
 
 
 def signed_text(shard: int, offset: int, index: int) -> bytes:

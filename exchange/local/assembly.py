@@ -13,7 +13,7 @@ from exchange.operations import add_operations_routes
 from exchange.routing import service_of_path
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
-from matching_engine.poison import PoisonNotes, PoisonWatch, load_operator_key
+from matching_engine.poison import PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.archive.component import archivers
@@ -65,10 +65,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
             Snapshots(store, snapshots_prefix(settings.shard)),
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
-            poison=PoisonWatch(
-                PoisonNotes(settings.data_dir / "poison.json"),
-                load_operator_key(settings.operator_public_key),
-            ),
+            poison=PoisonWatch.from_settings(settings),
         ),
         LedgerProjection(resources),
         BookProjection(resources),
