@@ -5,8 +5,8 @@ after a failed append the process must exit (design decision 6).
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -18,6 +18,7 @@ __all__ = ["KafkaLog"]
 _FETCH_SIZE_BYTES_MAX = 4 * 1024 * 1024
 _RECORD_SIZE_BYTES_MAX = 1_048_576
 _STOP_DEADLINE_S = 3.0
+_T = TypeVar("_T")
 
 
 class KafkaLog:
@@ -38,33 +39,21 @@ class KafkaLog:
             max_request_size=_RECORD_SIZE_BYTES_MAX,
             request_timeout_ms=self._deadline_ms,
         )
-        await self._within_deadline(producer.start(), producer)
+        await self._opened(producer, producer.start())
         return _KafkaWriter(producer, self._partition.topic, self._deadline_ms)
 
     async def reader(self, offset: int) -> LogReader:
         """Open a consumer assigned to the partition, at `offset`."""
         consumer = await self._consumer()
-        try:
-            async with asyncio.timeout(self._deadline_ms / 1000):
-                first = (await consumer.beginning_offsets([self._partition]))[self._partition]
-            if offset < first:
-                raise LogError(f"{self._partition.topic}: offset {offset} is gone, the log starts at {first}")
-            consumer.seek(self._partition, offset)
-        except (TimeoutError, KafkaError, LogError) as error:
-            await _stop(consumer)
-            raise error if isinstance(error, LogError) else LogError(str(error)) from error
+        await self._opened(consumer, self._seek(consumer, offset))
         return _KafkaReader(consumer, self._partition)
 
     async def end_offset(self) -> int:
         """Offset behind the newest record."""
         consumer = await self._consumer()
-        try:
-            async with asyncio.timeout(self._deadline_ms / 1000):
-                return int((await consumer.end_offsets([self._partition]))[self._partition])
-        except (TimeoutError, KafkaError) as error:
-            raise LogError(f"{self._partition.topic}: {error!r}") from error
-        finally:
-            await _stop(consumer)
+        ends = await self._opened(consumer, consumer.end_offsets([self._partition]))
+        await _stop(consumer)
+        return int(ends[self._partition])
 
     async def last(self) -> LogRecord | None:
         """The newest record."""
@@ -91,19 +80,30 @@ class KafkaLog:
             fetch_max_wait_ms=500,
             request_timeout_ms=max(self._deadline_ms, 1_000),
         )
-        await self._within_deadline(consumer.start(), consumer)
+        await self._opened(consumer, consumer.start())
         consumer.assign([self._partition])
         return consumer
 
-    async def _within_deadline(
-        self, starting: Awaitable[None], client: AIOKafkaProducer | AIOKafkaConsumer
-    ) -> None:
+    async def _seek(self, consumer: AIOKafkaConsumer, offset: int) -> None:
+        first = (await consumer.beginning_offsets([self._partition]))[self._partition]
+        if offset < first:
+            raise LogError(f"{self._partition.topic}: offset {offset} is gone, the log starts at {first}")
+        consumer.seek(self._partition, offset)
+
+    async def _opened(
+        self, client: AIOKafkaProducer | AIOKafkaConsumer, opening: Coroutine[Any, Any, _T]
+    ) -> _T:
+        """Carry `opening` out; a client that does not get through it, or is cancelled in it, is stopped."""
         try:
-            async with asyncio.timeout(self._deadline_ms / 1000):
-                await starting
-        except (TimeoutError, KafkaError, OSError) as error:
+            opened = await _carried_out(opening, self._deadline_ms / 1000)
+            if opened is None:
+                raise LogTimeoutError(f"{self._partition.topic}: the broker does not answer")
+            return opened.result()
+        except BaseException as error:
             await _stop(client)
-            raise LogError(f"{self._partition.topic}: the broker is not there: {error!r}") from error
+            if isinstance(error, (TimeoutError, KafkaError, OSError)):
+                raise LogError(f"{self._partition.topic}: the broker does not answer: {error!r}") from error
+            raise
 
 
 class _KafkaWriter:
@@ -158,14 +158,30 @@ async def _stop(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 
 async def _ended_by_itself(stopping: Coroutine[Any, Any, None]) -> bool:
     """False when it was cancelled or did not end in time. Its Kafka and network errors mean nothing now."""
-    task = asyncio.create_task(stopping)
-    try:
-        await asyncio.wait([task], timeout=_STOP_DEADLINE_S)
-    finally:
-        task.cancel()
-    if not task.done() or task.cancelled():
+    task = await _carried_out(stopping, _STOP_DEADLINE_S)
+    if task is None:
         return False
     error = task.exception()
     if error is not None and not isinstance(error, (KafkaError, OSError)):
         raise error
     return True
+
+
+async def _carried_out(work: Coroutine[Any, Any, _T], deadline_s: float) -> asyncio.Task[_T] | None:
+    """The work as a task of its own, done; None when it was cancelled, which it is when the time is up.
+
+    A cancellation of ours waits for it: aiokafka leaves sockets open when it is interrupted.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task], timeout=deadline_s)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_STOP_DEADLINE_S)
+        raise
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_STOP_DEADLINE_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # seen, so that nobody misses it
+    return task if task.done() and not task.cancelled() else None

@@ -1,6 +1,7 @@
 """Promises of exchange/adapters/kafka_log.py against a real broker."""
 
 import asyncio
+import gc
 import time
 import uuid
 
@@ -127,3 +128,24 @@ async def test_reader_whose_fetches_fail_closes_without_cancelling_its_caller(
     await asyncio.sleep(0.02)
     await reader.close()
     assert not any(connection.connected() for connection in client._conns.values())
+
+
+async def test_opening_and_closing_may_be_cancelled_at_any_moment_and_leave_no_client_open(
+    log: KafkaLog,
+) -> None:
+    # A client left open says so when it is collected, and a warning fails the test.
+    started = time.monotonic()
+    await append(log, b"a")
+    await (await log.reader(0)).close()
+    elapsed_s = time.monotonic() - started
+    for opening in (log.reader, lambda _: log.writer()):
+        for step in range(12):
+            task = asyncio.create_task(opening(0))
+            await asyncio.sleep(elapsed_s * step / 12)
+            if not task.cancel():
+                closing = asyncio.create_task((await task).close())
+                await asyncio.sleep(0)
+                closing.cancel()
+                await asyncio.gather(closing, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
+            gc.collect()
