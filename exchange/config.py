@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,6 +26,13 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
+    # With SASL_SSL: a user and a password, or the IAM role of the process (MSK).
+    kafka_sasl_mechanism: Literal["", "SCRAM-SHA-512", "AWS_MSK_IAM"] = ""
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    # Authorities, PEM, that the brokers' certificates are checked against; the system's own without it.
+    kafka_ca_file: Path | None = None
     # Copies of each log that services.topics asks for: as many as there are brokers, three at most.
     topic_replicas: int = 1
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")

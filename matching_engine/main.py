@@ -20,11 +20,10 @@ from tenacity import (
 )
 
 from exchange.adapters.file_lease import FileLease
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.kubernetes_lease import KubernetesLease
 from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings, SettingsError
-from exchange.contracts.topics import commands_topic, events_topic
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
 from exchange.ports import Lease, LeaseError, LogError
@@ -74,8 +73,7 @@ async def main(settings: Settings) -> None:
     from matching_engine.runner import EngineRunner
     from matching_engine.snapshots import Snapshots
 
-    command_log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
-    event_log = KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms)
+    command_log, event_log = shard_logs(settings)
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(LogError),
         wait=wait_fixed(_LOG_PAUSE_S),

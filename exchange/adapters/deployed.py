@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.key_file import FileKeyWrapper
 from exchange.adapters.kms import KmsKeyWrapper
 from exchange.config import Settings
-from exchange.contracts.topics import commands_topic, events_topic
 from exchange.ports import KeyWrapper
 from exchange.service import Resources
 
@@ -24,8 +23,7 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
     try:
         yield Resources(
             settings,
-            KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms),
-            KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms),
+            *shard_logs(settings),
             database,
             cache,
             _key_wrapper(settings),

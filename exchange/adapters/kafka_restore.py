@@ -16,10 +16,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
+from exchange.adapters.kafka_cluster import KafkaCluster, stop
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_topics import (
     CREATE_TIME,
-    admin_of,
     timestamp_type,
     topic_settings,
 )
@@ -28,7 +28,6 @@ from exchange.ports import LogError, LogRecord, LogTimeoutError
 __all__ = ["KafkaRestorer"]
 
 _IN_FLIGHT_MAX: Final = 500
-_STOP_DEADLINE_S: Final = 5.0
 _CREATE_TRIES: Final = 20
 _CREATE_PAUSE_S: Final = 0.25
 
@@ -36,42 +35,24 @@ _CREATE_PAUSE_S: Final = 0.25
 class KafkaRestorer:
     """A `LogRestorer` of one topic. Open it with `KafkaRestorer.open`."""
 
-    def __init__(
-        self, bootstrap_servers: str, topic: str, replicas: int, deadline_ms: int, producer: AIOKafkaProducer
-    ) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, cluster: KafkaCluster, topic: str, replicas: int, producer: AIOKafkaProducer) -> None:
+        self._cluster = cluster
         self._topic = topic
         self._replicas = replicas
-        self._deadline_ms = deadline_ms
         self._producer = producer
 
     @classmethod
-    async def open(
-        cls, bootstrap_servers: str, topic: str, *, replicas: int, deadline_ms: int
-    ) -> "KafkaRestorer":
+    async def open(cls, cluster: KafkaCluster, topic: str, *, replicas: int) -> "KafkaRestorer":
         """Make an empty topic. Raises LogError when there is one that holds records of a live log."""
-        await _make_fresh(bootstrap_servers, topic, replicas, deadline_ms)
-        producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=5,
-            max_request_size=1_048_576,
-            request_timeout_ms=deadline_ms,
-        )
-        try:
-            async with asyncio.timeout(deadline_ms / 1000):
-                await producer.start()
-        except (TimeoutError, KafkaError, OSError) as error:
-            raise LogError(f"{topic}: the broker is not there: {error!r}") from error
-        return cls(bootstrap_servers, topic, replicas, deadline_ms, producer)
+        await _make_fresh(cluster, topic, replicas)
+        return cls(cluster, topic, replicas, await cluster.producer(linger_ms=5))
 
     async def append(self, records: Sequence[LogRecord]) -> None:
         """Send in order, some hundred at a time, and compare the offsets."""
         for first in range(0, len(records), _IN_FLIGHT_MAX):
             chunk = records[first : first + _IN_FLIGHT_MAX]
             try:
-                async with asyncio.timeout(self._deadline_ms / 1000):
+                async with asyncio.timeout(self._cluster.deadline_ms / 1000):
                     sent = [
                         await self._producer.send(
                             self._topic, record.value, partition=0, timestamp_ms=record.timestamp_ms
@@ -89,7 +70,7 @@ class KafkaRestorer:
     async def finish(self) -> None:
         """From now on the broker stamps."""
         settings = topic_settings(self._replicas)
-        async with admin_of(self._bootstrap_servers, self._deadline_ms) as admin:
+        async with self._cluster.admin() as admin:
             resource = ConfigResource(ConfigResourceType.TOPIC, self._topic, settings)
             (response,) = await admin.alter_configs([resource])
             code, message, *_ = response.resources[0]
@@ -97,25 +78,21 @@ class KafkaRestorer:
                 raise LogError(f"{self._topic} cannot be switched: {message or for_code(code).__name__}")
 
     async def close(self) -> None:
-        """Stop the producer, which may hang while stopping."""
-        try:
-            async with asyncio.timeout(_STOP_DEADLINE_S):
-                await self._producer.stop()
-        except (TimeoutError, KafkaError, OSError):
-            return
+        """Stop the producer."""
+        await stop(self._producer)
 
 
-async def _make_fresh(bootstrap_servers: str, topic: str, replicas: int, deadline_ms: int) -> None:
-    async with admin_of(bootstrap_servers, deadline_ms) as admin:
+async def _make_fresh(cluster: KafkaCluster, topic: str, replicas: int) -> None:
+    async with cluster.admin() as admin:
         there = await timestamp_type(admin, topic)
         if there not in (None, CREATE_TIME):
-            end = await KafkaLog(bootstrap_servers, topic, deadline_ms).end_offset()
+            end = await KafkaLog(cluster, topic).end_offset()
             if end:
                 raise LogError(
                     f"{topic} holds {end} records: a log that is there is never replaced from the archive"
                 )
         if there is not None:
-            await admin.delete_topics([topic], timeout_ms=deadline_ms)
+            await admin.delete_topics([topic], timeout_ms=cluster.deadline_ms)
         fresh = NewTopic(topic, 1, replicas, topic_configs=topic_settings(replicas, CREATE_TIME))
         # A deleted name is free a moment later.
         async for attempt in AsyncRetrying(
@@ -125,7 +102,7 @@ async def _make_fresh(bootstrap_servers: str, topic: str, replicas: int, deadlin
             reraise=True,
         ):
             with attempt:
-                response = await admin.create_topics([fresh], timeout_ms=deadline_ms)
+                response = await admin.create_topics([fresh], timeout_ms=cluster.deadline_ms)
                 ((_, code, *_),) = response.topic_errors
                 if code:
                     raise for_code(code)(topic)

@@ -1,24 +1,21 @@
 """The topics of a shard, created with the settings of design decision 3."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.ports import LogError
 
-__all__ = ["APPEND_TIME", "CREATE_TIME", "admin_of", "ensure_topics", "timestamp_type", "topic_settings"]
+__all__ = ["APPEND_TIME", "CREATE_TIME", "ensure_topics", "timestamp_type", "topic_settings"]
 
 APPEND_TIME: Final = "LogAppendTime"
 CREATE_TIME: Final = "CreateTime"
 TIMESTAMP_TYPE: Final = "message.timestamp.type"
 _TOPIC_ALREADY_EXISTS: Final = 36
 _UNKNOWN_TOPIC: Final = 3
-_STOP_DEADLINE_S: Final = 3.0
 
 
 def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, str]:
@@ -37,16 +34,14 @@ def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, st
     }
 
 
-async def ensure_topics(
-    bootstrap_servers: str, topics: list[str], *, replicas: int, deadline_ms: int
-) -> None:
+async def ensure_topics(cluster: KafkaCluster, topics: list[str], *, replicas: int) -> None:
     """Create what is missing, with one partition each.
 
     Raises LogError, also when a topic was left half-restored.
     """
-    async with admin_of(bootstrap_servers, deadline_ms) as admin:
+    async with cluster.admin() as admin:
         wanted = [NewTopic(name, 1, replicas, topic_configs=topic_settings(replicas)) for name in topics]
-        response = await admin.create_topics(wanted, timeout_ms=deadline_ms)
+        response = await admin.create_topics(wanted, timeout_ms=cluster.deadline_ms)
         for topic, code, *_ in response.topic_errors:
             if code not in (0, _TOPIC_ALREADY_EXISTS):
                 raise LogError(f"topic {topic} cannot be created: {for_code(code).__name__}")
@@ -66,17 +61,3 @@ async def timestamp_type(admin: AIOKafkaAdminClient, topic: str) -> str | None:
     if code:
         raise LogError(f"topic {topic} cannot be described: {message or for_code(code).__name__}")
     return str(next(value for name, value, *_ in entries if name == TIMESTAMP_TYPE))
-
-
-@contextlib.asynccontextmanager
-async def admin_of(bootstrap_servers: str, deadline_ms: int) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An administrator's client for one piece of work, all of it within the deadline. Raises LogError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=deadline_ms)
-    try:
-        async with asyncio.timeout(deadline_ms / 1000):
-            await admin.start()
-            yield admin
-    except (TimeoutError, KafkaError, OSError) as error:
-        raise LogError(f"topics cannot be changed: {error!r}") from error
-    finally:
-        await asyncio.wait_for(admin.close(), _STOP_DEADLINE_S)

@@ -12,7 +12,8 @@ from rich.progress import Progress
 from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.file_log import FileLog, FileRestorer
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_cluster import KafkaCluster
+from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.kafka_restore import KafkaRestorer
 from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings, SettingsError
@@ -125,19 +126,14 @@ class RebuildSteps:
         if self._mode == "run":
             return FileRestorer(self._log_folder / f"{name}.log")
         topic = {"commands": commands_topic, "events": events_topic}[name](settings.shard)
-        return await KafkaRestorer.open(
-            settings.kafka_bootstrap, topic, replicas=settings.topic_replicas, deadline_ms=_DEADLINE_MS
-        )
+        cluster = KafkaCluster.from_settings(settings, _DEADLINE_MS)
+        return await KafkaRestorer.open(cluster, topic, replicas=settings.topic_replicas)
 
     @contextlib.asynccontextmanager
     async def _logs(self) -> AsyncIterator[tuple[Log, Log]]:
         settings = self._settings
         if self._mode == "stack":
-            topics = commands_topic(settings.shard), events_topic(settings.shard)
-            first, second = (
-                KafkaLog(settings.kafka_bootstrap, topic, settings.log_deadline_ms) for topic in topics
-            )
-            yield first, second
+            yield shard_logs(settings)
             return
         paths = [self._log_folder / f"{name}.log" for name in ("commands", "events")]
         for path in paths:

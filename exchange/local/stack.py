@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
 from exchange.local.console import Steps, welcome
@@ -88,7 +89,7 @@ class _Stack:
         )
         steps("topics and tables ...")
         topics = [commands_topic(SHARD_DEFAULT), events_topic(SHARD_DEFAULT)]
-        await ensure_topics(bootstrap, topics, replicas=1, deadline_ms=_TOPICS_DEADLINE_MS)
+        await ensure_topics(KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS), topics, replicas=1)
         await self._run_migrations()
         steps("services ...")
         await asyncio.gather(

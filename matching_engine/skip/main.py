@@ -8,11 +8,10 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_log import shard_logs
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import SkipCommand
-from exchange.contracts.topics import commands_topic
 from exchange.process import run_until_signal
 from matching_engine.poison import sign_skip
 
@@ -33,8 +32,8 @@ def main(
 
 
 async def _append(settings: Settings, order: SkipCommand) -> None:
-    log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
-    writer = await log.writer()
+    command_log, _ = shard_logs(settings)
+    writer = await command_log.writer()
     try:
         await writer.append(encode_commands([order]))
     finally:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI
 
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings
-from exchange.contracts.topics import commands_topic, events_topic
 from exchange.operations import add_operations_routes
 from exchange.process import run_process, serve
 from services.archive.component import Archiver, archivers
@@ -29,8 +28,7 @@ def create_app(components: Sequence[Archiver]) -> FastAPI:
 
 async def main(settings: Settings) -> None:
     """Compose and run the archivers of both logs over Kafka and the object store."""
-    command_log = KafkaLog(settings.kafka_bootstrap, commands_topic(settings.shard), settings.log_deadline_ms)
-    event_log = KafkaLog(settings.kafka_bootstrap, events_topic(settings.shard), settings.log_deadline_ms)
+    command_log, event_log = shard_logs(settings)
     async with open_object_store(settings) as store:
         components = archivers(settings, command_log, event_log, store)
         await serve(create_app(components), components, settings)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Final
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.config import Settings, SettingsError
 from exchange.contracts.topics import commands_topic, events_topic
@@ -19,14 +20,8 @@ def main() -> int:
     try:
         settings = Settings.load()
         topics = [commands_topic(settings.shard), events_topic(settings.shard)]
-        asyncio.run(
-            ensure_topics(
-                settings.kafka_bootstrap,
-                topics,
-                replicas=settings.topic_replicas,
-                deadline_ms=_DEADLINE_MS,
-            )
-        )
+        cluster = KafkaCluster.from_settings(settings, _DEADLINE_MS)
+        asyncio.run(ensure_topics(cluster, topics, replicas=settings.topic_replicas))
     except (LogError, SettingsError) as error:
         print(f"topics: {error}", file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.codes import BUY, CANCEL_ANY, GTC, LIMIT, STP_EXPIRE_MAKER
@@ -37,7 +38,9 @@ async def measure_cold_start(commands: int, seed: int, tell: Callable[[str], Non
         process = stack.process
         trader = Trader.sign_up(process.url, deposits=DEPOSITS)
         try:
-            log = KafkaLog(stack.setting("KAFKA_BOOTSTRAP"), commands_topic(SHARD_DEFAULT), LOG_DEADLINE_MS)
+            log = KafkaLog(
+                KafkaCluster(stack.setting("KAFKA_BOOTSTRAP"), LOG_DEADLINE_MS), commands_topic(SHARD_DEFAULT)
+            )
             began = time.monotonic()
             await _fill(log, commands, trader.credentials.user_id, seed, tell)
             filled_s = time.monotonic() - began

@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CodecError, CommandOutcome
 from exchange.contracts.codes import BUY, CANCELED, FILLED
@@ -44,8 +45,12 @@ class Witness:
         self.model = Model(self.findings)
         self.events = 0
         self.ledger_comparisons = 0
-        self._command_log = KafkaLog(bootstrap_servers, commands_topic(SHARD_DEFAULT), LOG_DEADLINE_MS)
-        self._event_log = KafkaLog(bootstrap_servers, events_topic(SHARD_DEFAULT), LOG_DEADLINE_MS)
+        self._command_log = KafkaLog(
+            KafkaCluster(bootstrap_servers, LOG_DEADLINE_MS), commands_topic(SHARD_DEFAULT)
+        )
+        self._event_log = KafkaLog(
+            KafkaCluster(bootstrap_servers, LOG_DEADLINE_MS), events_topic(SHARD_DEFAULT)
+        )
         self._database_dsn = database_dsn
         self._users = [account.user_id for account in accounts]
         self._journal = journal

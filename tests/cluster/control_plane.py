@@ -9,7 +9,8 @@ from typing import Self
 
 from exchange.local.servers import ManagedProcess, free_port
 from exchange.local.servers.process import Command, port_answers
-from tests.cluster import build, certificates
+from tests import certificates
+from tests.cluster import build
 from tests.cluster.api import Api
 
 ADMIN = "cluster-test"

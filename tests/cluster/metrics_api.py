@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from exchange.local.servers import free_port
+from tests.certificates import Files
 from tests.cluster.api import NAMESPACE, Api, Object
-from tests.cluster.certificates import Files
 
 _METRICS, _CUSTOM = "metrics.k8s.io", "custom.metrics.k8s.io"
 _QUIET_CPU_MILLICORES = 20

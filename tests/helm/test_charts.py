@@ -13,6 +13,7 @@ from tests.helm.charts import (
     NAMESPACE,
     SHAPES,
     HelmError,
+    containers,
     objects,
     rendered,
     rendered_text,
@@ -106,7 +107,10 @@ def test_the_defaults_alone_say_what_is_missing() -> None:
 def test_no_secret_stands_in_what_helm_keeps(shape: str) -> None:
     assert not objects(shape, "Secret")
     externals = objects(shape, "ExternalSecret")
-    assert set(externals) == {"exchange-database", "exchange-jobs", "exchange-redis"}
+    assert set(externals) == {
+        *("exchange-database", "exchange-jobs", "exchange-redis"),
+        *("exchange-kafka", "exchange-jobs-kafka"),
+    }
     dsn = externals["exchange-database"]["spec"]["target"]["template"]["data"]["dsn"]
     assert dsn == (
         "postgresql://{{ .username | urlquery }}:{{ .password | urlquery }}"
@@ -127,12 +131,20 @@ def test_the_jobs_own_secrets_are_there_before_the_jobs() -> None:
             for found in rendered(shape)
             if "pre-install" in found["metadata"].get("annotations", {}).get("helm.sh/hook", "")
         }
-        secret = ("Secret" if shape == "local" else "ExternalSecret", "exchange-jobs")
-        account = ("ServiceAccount", "jobs")
-        assert {secret, account, ("Job", "migrations"), ("Job", "topics")} == set(weights)
-        assert (
-            max(weights[secret], weights[account]) < weights["Job", "migrations"] < weights["Job", "topics"]
-        )
+        names = {"exchange-jobs"} if shape == "local" else {"exchange-jobs", "exchange-jobs-kafka"}
+        secrets = {("Secret" if shape == "local" else "ExternalSecret", name) for name in names}
+        before = {*secrets, ("ServiceAccount", "jobs")}
+        assert {*before, ("Job", "migrations"), ("Job", "topics")} == set(weights)
+        first = max(weights[each] for each in before)
+        assert first < weights["Job", "migrations"] < weights["Job", "topics"]
+        asked = {
+            entry["valueFrom"]["secretKeyRef"]["name"]
+            for name, container in containers(shape)
+            if name in ("migrations", "topics")
+            for entry in container["env"]
+            if "valueFrom" in entry
+        }
+        assert asked == names
 
 
 def test_values_files_set_nothing_that_the_defaults_do_not_have() -> None:

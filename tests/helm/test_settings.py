@@ -18,6 +18,7 @@ SOURCES = [
     for path in (ROOT / top).rglob("*.py")
 ]
 LOG, DATABASE, CACHE = "EXCHANGE_KAFKA_BOOTSTRAP", "EXCHANGE_DATABASE_DSN", "EXCHANGE_CACHE_URL"
+LOGIN = ("EXCHANGE_KAFKA_USERNAME", "EXCHANGE_KAFKA_PASSWORD")
 SERVICE = {LOG, DATABASE, CACHE, "EXCHANGE_SHARD"}
 CLIENTS = {"EXCHANGE_TRUSTED_PROXIES", "EXCHANGE_FAUCET", "EXCHANGE_HSTS"}
 NEEDED = {
@@ -81,8 +82,17 @@ def test_no_password_is_readable_in_a_pod() -> None:
     for shape in AWS_SHAPES:
         for _, container in containers(shape):
             for entry in container["env"]:
-                if entry["name"] in (DATABASE, CACHE):
+                if entry["name"] in (DATABASE, CACHE, *LOGIN):
                     assert "valueFrom" in entry
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_whoever_opens_the_logs_on_aws_has_the_login_for_them(shape: str) -> None:
+    for name, given in environment(shape).items():
+        assert ({*LOGIN} <= set(given)) is (LOG in given), name
+        if LOG in given:
+            assert given["EXCHANGE_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL", name
+            assert given["EXCHANGE_KAFKA_SASL_MECHANISM"] == "SCRAM-SHA-512", name
 
 
 @pytest.mark.parametrize("shape", SHAPES)

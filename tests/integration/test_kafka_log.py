@@ -9,6 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NodeNotReadyError
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog, _KafkaReader
 from exchange.local.servers import free_port
 from exchange.ports import LogError, LogRecord
@@ -28,7 +29,7 @@ async def log(kafka_bootstrap: str) -> KafkaLog:
         await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=settings)], timeout_ms=DEADLINE_MS)
     finally:
         await admin.close()
-    return KafkaLog(kafka_bootstrap, topic, DEADLINE_MS)
+    return KafkaLog(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topic)
 
 
 async def read(log: KafkaLog, offset: int, count: int) -> list[LogRecord]:
@@ -101,7 +102,7 @@ async def test_record_of_the_largest_size_fits_and_a_larger_one_is_an_error(log:
 
 
 async def test_dead_broker_is_an_error_within_the_deadline() -> None:
-    log = KafkaLog(f"127.0.0.1:{free_port()}", "exchange.test.dead", 1_000)
+    log = KafkaLog(KafkaCluster(f"127.0.0.1:{free_port()}", 1_000), "exchange.test.dead")
     for call in (log.writer, log.end_offset, log.last, lambda: log.reader(0)):
         started = time.monotonic()
         with pytest.raises(LogError):

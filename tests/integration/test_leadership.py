@@ -10,6 +10,7 @@ import pytest
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.folder_store import FolderStore
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.adapters.memory_log import MemoryLog
@@ -181,8 +182,8 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     bootstrap: str = request.getfixturevalue("kafka_bootstrap")
     suffix = random.getrandbits(48)
     topics = [f"commands-{suffix}", f"events-{suffix}"]
-    await ensure_topics(bootstrap, topics, replicas=1, deadline_ms=20_000)
-    command_log, event_log = (KafkaLog(bootstrap, topic, 10_000) for topic in topics)
+    await ensure_topics(KafkaCluster(bootstrap, 20_000), topics, replicas=1)
+    command_log, event_log = (KafkaLog(KafkaCluster(bootstrap, 10_000), topic) for topic in topics)
     return Place(tmp_path, command_log, event_log)
 
 

@@ -87,13 +87,15 @@ async def start(
     fast_start: bool = False,
     heap_mb: int = 384,
     settings: Mapping[str, str] | None = None,
+    scram_users: Mapping[str, str] | None = None,
     deadline_s: float = 90.0,
     on_progress: Progress = silent,
 ) -> Server:
     """Starts a broker on 127.0.0.1:`port` with its log in `data_dir`/kafka; creates no topics.
 
     `fast_start` keeps Java to its first compiler: up sooner, slower under load, for tests. `settings` are
-    server properties over the defaults. `deadline_s` bounds the start, in seconds, after a first fetch of
+    server properties over the defaults. `scram_users` are names and passwords for SCRAM-SHA-512, taken by
+    the first start on a folder. `deadline_s` bounds the start, in seconds, after a first fetch of
     Java archives (see kafka_jars.ensure).
     Raises ServerError when the data folder is in use or the broker does not become ready.
     """
@@ -106,6 +108,8 @@ async def start(
     if not (home / "log" / "meta.properties").exists():
         argv = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
         argv += ["-t", _cluster_id(home), "-c", str(config)]
+        for name, password in (scram_users or {}).items():
+            argv += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         command = Command(
             argv, program="java", marker=str(home), working_dir=home, environment=_environment()
         )

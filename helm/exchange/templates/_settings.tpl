@@ -11,6 +11,12 @@ plain:
   shard: {{ $global.shard }}
   {{- if has "log" $needs }}
   kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
+  {{- if ne $global.kafka.securityProtocol "PLAINTEXT" }}
+  kafka_security_protocol: {{ $global.kafka.securityProtocol }}
+  {{- with $global.kafka.saslMechanism }}
+  kafka_sasl_mechanism: {{ . }}
+  {{- end }}
+  {{- end }}
   {{- end }}
   {{- if and (has "cache" $needs) (not (include "exchange.cacheSecret" .root)) }}
   cache_url: {{ required "global.redis.url is needed" $global.redis.url | quote }}
@@ -34,6 +40,11 @@ plain:
   hsts: {{ .root.Values.ingress.enabled }}
   {{- end }}
 secret:
+  {{- if and (has "log" $needs) (include "exchange.kafkaSecret" .root) }}
+  {{- $login := .kafkaSecret | default (include "exchange.kafkaSecret" .root) }}
+  kafka_username: {name: {{ $login }}, key: username}
+  kafka_password: {name: {{ $login }}, key: password}
+  {{- end }}
   {{- if has "database" $needs }}
   database_dsn: {name: {{ .databaseSecret | default (include "exchange.databaseSecret" .root) }}, key: dsn}
   {{- end }}
@@ -49,6 +60,21 @@ secret:
 {{- else -}}
 exchange-database
 {{- end -}}
+{{- end }}
+
+{{/* Name of the Secret with the login for Kafka; "" when brokers ask for no password. */}}
+{{- define "exchange.kafkaSecret" -}}
+{{- $kafka := .Values.global.kafka -}}
+{{- if hasPrefix "SCRAM" $kafka.saslMechanism -}}
+{{- if eq .Values.secrets.mode "plain" -}}{{- fail "secrets.mode plain has no login for Kafka" -}}{{- end -}}
+{{- $name := required "global.kafka.secretName is needed" $kafka.secretName -}}
+{{- ternary $name "exchange-kafka" (eq .Values.secrets.mode "existing") -}}
+{{- end -}}
+{{- end }}
+
+{{/* The same for jobs that run before anything else is there. */}}
+{{- define "exchange.jobsKafkaSecret" -}}
+{{- ternary (include "exchange.kafkaSecret" .) "exchange-jobs-kafka" (eq .Values.secrets.mode "existing") -}}
 {{- end }}
 
 {{/* Name of the Secret with the cache's URL; "" when the URL holds no password and stands in the values. */}}

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from exchange.adapters.file_log import FileLog, FileRestorer
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_restore import KafkaRestorer
 from exchange.adapters.kafka_topics import ensure_topics
@@ -270,8 +271,8 @@ async def test_rebuild_from_the_archive_alone_on_kafka_keeps_offsets_and_times(
     )
     shard_before = settings.shard
     topics = [commands_topic(shard_before), events_topic(shard_before)]
-    await ensure_topics(kafka_bootstrap, topics, replicas=1, deadline_ms=DEADLINE_MS)
-    logs = [KafkaLog(kafka_bootstrap, topic, DEADLINE_MS) for topic in topics]
+    await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topics, replicas=1)
+    logs = [KafkaLog(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topic) for topic in topics]
     original = await trade(settings, *logs)
     await delete_topics(kafka_bootstrap, topics)
 
@@ -280,7 +281,7 @@ async def test_rebuild_from_the_archive_alone_on_kafka_keeps_offsets_and_times(
     assert f"state hash {original.state_hash} at seq" in said
     assert await everything(logs[0]) == original.commands
     assert await everything(logs[1]) == original.events
-    await ensure_topics(kafka_bootstrap, topics, replicas=1, deadline_ms=DEADLINE_MS)
+    await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topics, replicas=1)
     # From now on the broker stamps: a record of the future gets the present.
     writer = await logs[0].writer()
     await writer.append(b"x")
@@ -307,20 +308,20 @@ async def test_half_restored_topic_is_refused_by_the_exchange_and_restored_anew(
     records = [LogRecord(offset, 1_700_000_000_000 + offset, bytes([offset])) for offset in range(20)]
 
     async def restorer() -> KafkaRestorer:
-        return await KafkaRestorer.open(kafka_bootstrap, topic, replicas=1, deadline_ms=DEADLINE_MS)
+        return await KafkaRestorer.open(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topic, replicas=1)
 
     first = await restorer()
     await first.append(records[:15])
     await first.close()
     with pytest.raises(LogError, match="was not restored to its end"):
-        await ensure_topics(kafka_bootstrap, [topic], replicas=1, deadline_ms=DEADLINE_MS)
+        await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), [topic], replicas=1)
     second = await restorer()
     await second.append(records[:4])
     await second.append(records[4:])
     await second.finish()
     await second.close()
-    await ensure_topics(kafka_bootstrap, [topic], replicas=1, deadline_ms=DEADLINE_MS)
-    assert await everything(KafkaLog(kafka_bootstrap, topic, DEADLINE_MS)) == records
+    await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), [topic], replicas=1)
+    assert await everything(KafkaLog(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topic)) == records
 
 
 async def test_half_restored_file_is_no_log(tmp_path: Path) -> None:

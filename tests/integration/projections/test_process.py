@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
@@ -71,8 +72,8 @@ async def until_answer(url: str, *wanted: str) -> None:
 async def test_process_follows_kafka_and_is_ready(resources: Resources, kafka_bootstrap: str) -> None:
     shard = uuid.uuid4().int % 1_000_000
     topics = [commands_topic(shard), events_topic(shard)]
-    await ensure_topics(kafka_bootstrap, topics, replicas=1, deadline_ms=DEADLINE_MS)
-    writer = await KafkaLog(kafka_bootstrap, events_topic(shard), DEADLINE_MS).writer()
+    await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topics, replicas=1)
+    writer = await KafkaLog(KafkaCluster(kafka_bootstrap, DEADLINE_MS), events_topic(shard)).writer()
     trading = RandomTrading(171)
     try:
         for _ in range(2):

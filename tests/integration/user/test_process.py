@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
@@ -27,8 +28,8 @@ async def test_the_process_serves_over_kafka_and_ends_on_sigterm(
     database_dsn: str, valkey_url: str, kafka_bootstrap: str, tmp_path: Path
 ) -> None:
     topics = [commands_topic(SHARD), events_topic(SHARD)]
-    await ensure_topics(kafka_bootstrap, topics, replicas=1, deadline_ms=20_000)
-    await write_genesis(KafkaLog(kafka_bootstrap, topics[0], 10_000))
+    await ensure_topics(KafkaCluster(kafka_bootstrap, 20_000), topics, replicas=1)
+    await write_genesis(KafkaLog(KafkaCluster(kafka_bootstrap, 10_000), topics[0]))
     connection = await asyncpg.connect(database_dsn)
     await migrate(connection)
     await connection.close()

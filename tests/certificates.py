@@ -1,4 +1,4 @@
-"""Keys and certificates of a control plane that lives for minutes: one authority, one name, 127.0.0.1."""
+"""Keys and certificates of servers that live for minutes: one authority, one name, 127.0.0.1."""
 
 import datetime
 import ipaddress
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+_AUTHORITY = "exchange-test"
 _LIFETIME = datetime.timedelta(days=2)
 
 
@@ -31,9 +32,9 @@ def make(folder: Path) -> Files:
         folder / "ca.crt", folder / "server.crt", folder / "server.key", folder / "service-accounts.key"
     )
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("cluster-test", authority_key, authority_key, "cluster-test", is_authority=True)
+    authority = _certificate(_AUTHORITY, authority_key, authority_key, _AUTHORITY, is_authority=True)
     server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _certificate("127.0.0.1", server_key, authority_key, "cluster-test", is_authority=False)
+    server = _certificate("127.0.0.1", server_key, authority_key, _AUTHORITY, is_authority=False)
     files.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     files.certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(_pem(server_key))
