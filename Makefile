@@ -22,6 +22,8 @@ SEEDS ?= 1000
 KILLS ?= 50
 RATE ?= 300
 SEED ?= 20261121
+# A report's .json of `make chaos` that shall go on.
+RESUME ?=
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
 
@@ -113,8 +115,8 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
 
-chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=...; report in docs/reports
-	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS)
+chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=... RESUME=report.json
+	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS) $(addprefix --resume ,$(RESUME))
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine

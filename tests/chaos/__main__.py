@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: what `make chaos` calls. Exit code 0 only if no promise was broken."""
 
 import asyncio
+import math
 import shutil
 import signal
 import sys
@@ -18,22 +19,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from exchange.local.servers import ServerError, kafka_jars
 from exchange.ports import LogError
 from tests.chaos import isolation
-from tests.chaos.campaign import SNAPSHOT_EVERY_COMMANDS, Campaign, Options, running_stack
+from tests.chaos.campaign import SNAPSHOT_EVERY_COMMANDS, Campaign, Options, Result, running_stack
 from tests.chaos.cold_start import measure_cold_start
 from tests.chaos.faults import StackUnderTest
-from tests.chaos.report import write_cold_start, write_report
+from tests.chaos.report import read_rounds, write_cold_start, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 ISOLATED_KINDS = ("cut", "disk full")
+# A round's logs fit on its small disks, and its replay takes less than a minute.
+FAULTS_PER_ROUND = 100
 console = Console(soft_wrap=True)
 
 
 def main(
     kills: Annotated[int, typer.Option(min=1, help="Faults, one after the other")] = 50,
-    rate: Annotated[float, typer.Option(min=1, help="Signed requests a second, open loop")] = 300,
+    rate: Annotated[float, typer.Option(min=1, help="Orders a second, open loop; cancels besides")] = 300,
     seed: Annotated[int, typer.Option(help="Of the faults and of the orders")] = 20_261_121,
     reports: Annotated[Path, typer.Option(help="Where the report goes")] = ROOT / "docs" / "reports",
-    api_audit: Annotated[bool, typer.Option(help="At the end, also ask for everything as a client")] = True,
+    api_audit: Annotated[bool, typer.Option(help="After round 1, ask for everything as a client")] = True,
+    resume: Annotated[
+        Path | None, typer.Option(help="The .json of a report: go on behind its rounds, and replace it")
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0, help="Begin no fault after so long; 0: no limit")] = 0,
     only: Annotated[str, typer.Option(help='Faults that begin so, e.g. "restart kafka"')] = "",
     logs: Annotated[Path | None, typer.Option(help="Keep the stack's logs in this folder")] = None,
@@ -63,28 +69,44 @@ def main(
             path = write_cold_start(reports, f"cold-start-{stamp}", figures)
             console.print(f"{figures}\n{path}", highlight=False)
             raise typer.Exit(0)
-        options = Options(kills, rate, seed, isolated, api_audit, only)
-        with console.status("starting a stack ..."):
-            running = running_stack(isolated=isolated, snapshot_every_commands=SNAPSHOT_EVERY_COMMANDS)
-            stack = running.__enter__()
-        try:
-            campaign = Campaign(stack, options)
-            uvloop.run(run_campaign(campaign, stack, minutes * 60))
-        finally:
-            if logs is not None:
-                keep_logs(stack, logs)
-            running.__exit__(None, None, None)
+        rounds = read_rounds(resume) if resume is not None else []
+        name = resume.stem if resume is not None else f"chaos-{stamp}"
+        give_up = time.monotonic() + minutes * 60 if minutes else math.inf
+        while (done := sum(len(one.struck) for one in rounds)) < kills and time.monotonic() < give_up:
+            audited = api_audit and not rounds
+            count = min(FAULTS_PER_ROUND, kills - done)
+            options = Options(count, rate, seed + len(rounds), isolated, audited, only)
+            rounds.append(run_round(options, give_up, logs))
+            path = write_report(reports if resume is None else resume.parent, name, kills, rounds, skipped)
+            if not rounds[-1].passed:
+                break
     except KeyboardInterrupt:
-        console.print("interrupted; the stack is gone")
+        console.print("interrupted; the stack is gone; --resume goes on behind the last round that ended")
         raise typer.Exit(130) from None
     except ServerError as error:
         console.print(f"[red]chaos could not run:[/] {error}", highlight=False)
         raise typer.Exit(2) from None
-    result = campaign.result
-    path = write_report(reports, f"chaos-{stamp}", result, skipped)
-    colour, said = ("green", "passed") if result.passed else ("red", "FAILED")
-    console.print(f"{path}\n[{colour}]{said}[/] {result.counts} {result.stuck or ''}", highlight=False)
-    raise typer.Exit(0 if result.passed else 1)
+    if not rounds:
+        raise typer.Exit(2)
+    last = rounds[-1]
+    colour, said = ("green", "passed") if last.passed else ("red", "FAILED")
+    console.print(f"{path}\n[{colour}]{said}[/] {last.counts} {last.stuck or ''}", highlight=False)
+    raise typer.Exit(0 if last.passed else 1)
+
+
+def run_round(options: Options, give_up: float, logs: Path | None) -> Result:
+    """One stack, its faults, and the checks. `give_up`: begin no fault after this moment."""
+    with console.status(f"seed {options.seed}: starting a stack ..."):
+        running = running_stack(isolated=options.isolated, snapshot_every_commands=SNAPSHOT_EVERY_COMMANDS)
+        stack = running.__enter__()
+    try:
+        campaign = Campaign(stack, options)
+        uvloop.run(run_campaign(campaign, stack, give_up))
+    finally:
+        if logs is not None:
+            keep_logs(stack, logs / str(options.seed))
+        running.__exit__(None, None, None)
+    return campaign.result
 
 
 def keep_logs(stack: StackUnderTest, folder: Path) -> None:
@@ -94,9 +116,8 @@ def keep_logs(stack: StackUnderTest, folder: Path) -> None:
         shutil.copy(path, folder / path.name)
 
 
-async def run_campaign(campaign: Campaign, stack: StackUnderTest, limit_s: float) -> None:
+async def run_campaign(campaign: Campaign, stack: StackUnderTest, give_up: float) -> None:
     """All faults for which there is time, then the checks. What stops it is in the result."""
-    began = time.monotonic()
     columns = (
         TextColumn("{task.description:<44}"),
         BarColumn(),
@@ -109,7 +130,7 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest, limit_s: float
         with Progress(*columns, console=console) as progress:
             bar = progress.add_task("faults", total=len(faults))
             for number, fault in enumerate(faults, 1):
-                if limit_s and time.monotonic() - began > limit_s:
+                if time.monotonic() > give_up:
                     break
                 progress.update(bar, description=str(fault))
                 await campaign.strike(number, fault)

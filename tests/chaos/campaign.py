@@ -6,7 +6,7 @@ import random
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import asyncpg
@@ -78,7 +78,7 @@ class Struck:
 
 @dataclass
 class Result:
-    """Everything that the report says."""
+    """Everything that the report says of one round: one stack, one load."""
 
     options: Options
     struck: list[Struck] = field(default_factory=list)
@@ -92,10 +92,6 @@ class Result:
     def passed(self) -> bool:
         """Nothing lost, doubled or broken, and it traded again each time."""
         return self.stuck is None and bool(self.counts) and not any(self.counts.values())
-
-    def as_json(self) -> dict[str, Any]:
-        """For the report."""
-        return asdict(self) | {"passed": self.passed}
 
 
 @contextlib.contextmanager
@@ -203,11 +199,12 @@ class Campaign:
         load = self.load
         latencies = sorted(load.latencies_ms)
         self.result.figures = {
-            "requests_sent": load.sent,
-            "requests_shed": load.shed,
+            "orders_sent": load.orders_sent,
+            "cancels_sent": load.cancels_sent,
+            "orders_shed": load.shed,
             "load_s": round(load.running_s, 1),
-            "rate_achieved": round(load.sent / load.running_s, 1),
-            "outcomes": dict(sorted(load.outcomes.items())),
+            "orders_per_s": round(load.orders_sent / load.running_s, 1),
+            **{name.replace(" ", "s_"): count for name, count in sorted(load.outcomes.items())},
             "answer_ms_p50": round(latencies[len(latencies) // 2], 1),
             "answer_ms_p99": round(latencies[len(latencies) * 99 // 100], 1),
             "orders_in_log": len(self.witness.model.orders),

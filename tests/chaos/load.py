@@ -7,7 +7,7 @@ import random
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -34,8 +34,8 @@ Request = tuple[str, PlacedOrder, bool]
 
 
 class OpenLoad:
-    """Accounts that place and cancel at random. The first half only buys, the other only sells, so that
-    nobody trades with himself. Times are those of `time.monotonic()`.
+    """Accounts that place `rate` orders a second, and cancel some besides, at random. The first half only
+    buys, the other only sells, so that nobody trades with himself. Times are those of `time.monotonic()`.
 
     `answered_s` and `sent_s`: for every acknowledged request, in the order of the answers.
     """
@@ -63,7 +63,8 @@ class OpenLoad:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._pacing: asyncio.Task[None] | None = None
-        self._numbers = 0
+        self._orders = 0
+        self._cancels = 0
         self._running_s = 0.0
 
     @property
@@ -72,9 +73,14 @@ class OpenLoad:
         return self._running_s
 
     @property
-    def sent(self) -> int:
-        """Requests that were sent."""
-        return self._numbers
+    def orders_sent(self) -> int:
+        """Orders that were sent."""
+        return self._orders
+
+    @property
+    def cancels_sent(self) -> int:
+        """Cancels that were sent."""
+        return self._cancels
 
     async def start(self) -> None:
         """Begin, or go on after `stop`."""
@@ -118,26 +124,29 @@ class OpenLoad:
                 if len(self._in_flight) >= IN_FLIGHT_MAX:
                     self.shed += 1
                     continue
-                task = asyncio.create_task(self._request())
-                self._in_flight.add(task)
-                task.add_done_callback(self._in_flight.discard)
+                self._next()
             await asyncio.sleep(TURN_S)
 
-    async def _request(self) -> None:
-        self._numbers += 1
+    def _next(self) -> None:
+        """One more order, and a cancel where the market holds enough of this account's."""
         trader = self._random.randrange(len(self._accounts))
         symbol = self._random.choice(self._symbols)
         mine = self._open[trader, symbol]
         if mine and (len(mine) >= KNOWN_OPEN_MAX or self._random.random() < CANCEL_SHARE):
-            await self._cancel(mine.pop(self._random.randrange(len(mine))))
-        else:
-            await self._place(trader, symbol)
+            self._begin(self._cancel(mine.pop(self._random.randrange(len(mine)))))
+        self._begin(self._place(trader, symbol))
+
+    def _begin(self, request: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(request)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
 
     async def _place(self, trader: int, symbol: str) -> None:
+        self._orders += 1
         side = "BUY" if trader < len(self._accounts) // 2 else "SELL"
         price = MIDS[symbol] + self._random.randint(-20, 20) * PRICE_STEPS[symbol]
         quantity = self._random.randint(1, 3) * QUANTITY_STEPS[symbol]
-        name = f"c{trader}-{self._numbers}"
+        name = f"c{trader}-{self._orders}"
         order = self._journal.orders[name] = PlacedOrder(trader, symbol, side, price, quantity)
         parameters = {
             "symbol": symbol,
@@ -157,6 +166,7 @@ class OpenLoad:
             self.settled.append((name, order, False))
 
     async def _cancel(self, name: str) -> None:
+        self._cancels += 1
         order = self._journal.orders[name]
         order.cancel = Outcome.UNKNOWN
         parameters = {"symbol": order.symbol, "origClientOrderId": name}

@@ -4,17 +4,20 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import msgspec
 
 from tests.chaos.campaign import Result, Struck, kinds_of
 
-__all__ = ["quantile", "write_cold_start", "write_report"]
+__all__ = ["quantile", "read_rounds", "write_cold_start", "write_report"]
 
-Rows = Sequence[Sequence[object]]
+Kinds = Mapping[str, Sequence[Struck]]
+Skipped = Mapping[str, str]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -23,17 +26,32 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.nan
 
 
-def write_report(folder: Path, name: str, result: Result, skipped: Mapping[str, str]) -> Path:
-    """Write <name>.json, .md and .png; returns the Markdown file. `skipped`: kinds that cannot run here."""
+def write_report(folder: Path, name: str, wanted: int, rounds: Sequence[Result], skipped: Skipped) -> Path:
+    """Write <name>.json, .md and .png over all rounds of a campaign; returns the Markdown file.
+
+    `wanted`: how many faults there shall be in the end. `skipped`: kinds that cannot run here, and why.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    document = {"name": name, "machine": _machine(), "cannot_run_here": dict(skipped), **result.as_json()}
+    document = {
+        "name": name,
+        "machine": _machine(),
+        "passed": all(one.passed for one in rounds),
+        "wanted": wanted,
+        "cannot_run_here": dict(skipped),
+        "rounds": [asdict(one) for one in rounds],
+    }
     (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    kinds = kinds_of(result.struck)
+    kinds = kinds_of([struck for one in rounds for struck in one.struck])
     if kinds:
-        _plot(folder / f"{name}.png", kinds, result)
+        _plot(folder / f"{name}.png", kinds, _rate(rounds))
     path = folder / f"{name}.md"
-    path.write_text(_markdown(name, result, skipped, kinds))
+    path.write_text(_markdown(name, wanted, rounds, skipped, kinds))
     return path
+
+
+def read_rounds(path: Path) -> list[Result]:
+    """The rounds of a report's JSON file, for a campaign that goes on. Raises ValueError."""
+    return msgspec.convert(json.loads(path.read_text())["rounds"], list[Result])
 
 
 def write_cold_start(folder: Path, name: str, figures: Mapping[str, Any]) -> Path:
@@ -52,43 +70,89 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
 
 
-def _markdown(
-    name: str, result: Result, skipped: Mapping[str, str], kinds: Mapping[str, Sequence[Struck]]
-) -> str:
-    options, figures, counts = result.options, result.figures, result.counts
+def _rate(rounds: Sequence[Result]) -> str:
+    """Orders a second, over all rounds that came to their end."""
+    ended = [one.figures for one in rounds if one.figures]
+    seconds = sum(figures["load_s"] for figures in ended)
+    return f"{sum(figures['orders_sent'] for figures in ended) / seconds:.1f}" if seconds else "-"
+
+
+def _markdown(name: str, wanted: int, rounds: Sequence[Result], skipped: Skipped, kinds: Kinds) -> str:
+    options = rounds[0].options
     hit = sum(len(found) for found in kinds.values())
-    asked = f"KILLS={options.kills} RATE={options.rate:g} SEED={options.seed}"
-    verdict = "passed" if result.passed else "FAILED"
-    lines = [f"# Chaos, {name.removeprefix('chaos-')}: {verdict}", ""]
+    struck = sum(len(one.struck) for one in rounds)
+    asked = f"KILLS={wanted} RATE={options.rate:g} SEED={options.seed}"
+    verdict = "passed" if all(one.passed for one in rounds) else "FAILED"
+    so_far = f", {struck} of {wanted} faults so far" if struck < wanted else ""
+    lines = [f"# Chaos, {name.removeprefix('chaos-')}: {verdict}{so_far}", ""]
     lines += [f"`make chaos {asked}` on {_machine()}, stack and load on the same cores. {hit} faults hit,"]
-    lines += [f"{len(result.struck) - hit} did not.", ""]
-    if result.stuck is not None:
-        lines += ["It ended early:", "", "```", result.stuck, "```", ""]
+    lines += [f"{struck - hit} did not. {_rate(rounds)} orders a second were sent, and cancels besides.", ""]
+    for one in rounds:
+        if one.stuck is not None:
+            lines += [f"The round with seed {one.options.seed} ended early:", "", "```", one.stuck, "```", ""]
+
+    def broken(promise: str) -> int | str:
+        known = all(one.counts for one in rounds)
+        return sum(one.counts[promise] for one in rounds) if known else "not checked everywhere"
+
     lines += _table(
         ("promise", "broken"),
         [
-            ("acknowledged orders, fills or cancels lost", counts.get("lost", "not checked")),
-            ("double effects", counts.get("doubled", "not checked")),
-            ("invariants broken (money, ledger, book, log)", counts.get("broken", "not checked")),
+            ("acknowledged orders, fills or cancels lost", broken("lost")),
+            ("double effects", broken("doubled")),
+            ("invariants broken (money, ledger, book, log)", broken("broken")),
         ],
     )
-    if result.examples:
-        lines += ["", *(f"- {example}" for example in result.examples)]
+    examples = [example for one in rounds for example in one.examples]
+    if examples:
+        lines += ["", *(f"- {example}" for example in examples)]
     lines += ["", "## Until it trades again", ""]
     lines += ["Seconds from the fault to the first acknowledgement of a request that was sent after it, and"]
     lines += ["from the end of a fault that lasts; the longest silence; until all of `/readyz` is well.", ""]
     header = ("fault", "count", "trading p50", "p99", "after its end p50", "p99", "silence p99", "ready p50")
+    single = [one for found in kinds.values() for one in found]
     lines += _table(header, [_summary(kind, found) for kind, found in kinds.items()])
+    lines += ["", "Of these:", ""]
+    lines += _table(header, [_summary(n, f) for n, f in _singled_out(single).items() if f])
     lines += ["", f"![time until it trades again]({name}.png)", ""] if kinds else [""]
-    lines += ["## Load", ""]
-    lines += _table(("figure", "value"), [(key.replace("_", " "), figures[key]) for key in figures])
+    lines += ["## Load", "", "Each round is a stack of its own.", ""]
+    seeds = [f"seed {one.options.seed}" for one in rounds]
+    lines += _table(("figure", *seeds), _figures(rounds))
     lines += ["", "## Every fault", ""]
-    lines += _table(("#", "fault", "trading", "after its end", "silence", "ready"), map(_row, result.struck))
-    if result.notes:
-        lines += ["", "## Notes", "", *(f"- {note}" for note in result.notes)]
+    rows = [row for number, one in enumerate(rounds, 1) for row in _rows(number, one)]
+    lines += _table(("#", "fault", "trading", "after its end", "silence", "ready"), rows)
+    notes = [note for one in rounds for note in one.notes]
+    if notes:
+        lines += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     if skipped:
         lines += ["", "## Not run here", "", *(f"- {kind}: {reason}" for kind, reason in skipped.items())]
     return "\n".join(lines) + "\n"
+
+
+def _figures(rounds: Sequence[Result]) -> list[list[object]]:
+    """A row a figure, a column a round."""
+    names = dict.fromkeys(name for one in rounds for name in one.figures)
+    return [[name.replace("_", " "), *(one.figures.get(name, "-") for one in rounds)] for name in names]
+
+
+def _singled_out(struck: Sequence[Struck]) -> dict[str, list[Struck]]:
+    """The faults about which something is promised by name."""
+
+    def those(kind: str, target: str, role: str = "") -> list[Struck]:
+        return [
+            one
+            for one in struck
+            if one.fault.kind == kind and one.fault.target.startswith(target) and role in ("", one.role)
+        ]
+
+    return {
+        "kill of the leader": those("kill", "engine", "leader"),
+        "crash of the engine at a marked point": those("crash point", "engine."),
+        "pause of the leader": those("pause", "engine", "leader"),
+        "kill of the standby": those("kill", "engine", "standby"),
+        "kill of Kafka": those("kill", "kafka"),
+        "restart of Kafka": those("restart", "kafka"),
+    }
 
 
 def _summary(kind: str, found: Sequence[Struck]) -> list[object]:
@@ -102,14 +166,14 @@ def _summary(kind: str, found: Sequence[Struck]) -> list[object]:
     return [kind, len(found), *map(_seconds, [*figures, quantile(silence, 0.99), quantile(ready, 0.5)])]
 
 
-def _row(one: Struck) -> list[object]:
-    if one.skipped is not None:
-        return [one.number, str(one), f"did not hit: {one.skipped}", "", "", ""]
-    return [
-        one.number,
-        str(one),
-        *map(_seconds, (one.trading_s, one.recovered_s, one.silence_s, one.ready_s)),
-    ]
+def _rows(round_number: int, result: Result) -> Iterator[list[object]]:
+    for one in result.struck:
+        number = f"{round_number}.{one.number}"
+        if one.skipped is not None:
+            yield [number, str(one), f"did not hit: {one.skipped}", "", "", ""]
+        else:
+            times = (one.trading_s, one.recovered_s, one.silence_s, one.ready_s)
+            yield [number, str(one), *map(_seconds, times)]
 
 
 def _seconds(value: float | None) -> str:
@@ -121,7 +185,7 @@ def _table(header: Sequence[str], rows: Any) -> list[str]:
     return lines + [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
 
 
-def _plot(path: Path, kinds: Mapping[str, Sequence[Struck]], result: Result) -> None:
+def _plot(path: Path, kinds: Kinds, rate: str) -> None:
     """A point a fault; the bar is the median."""
     mpl.use("Agg")
     from matplotlib import pyplot
@@ -143,7 +207,7 @@ def _plot(path: Path, kinds: Mapping[str, Sequence[Struck]], result: Result) -> 
     axes.set_ylim(len(kinds) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.set_xlabel("seconds from the fault to the first order that was sent after it and acknowledged")
-    axes.set_title(f"{result.figures.get('rate_achieved', '-')} requests/s, seed {result.options.seed}")
+    axes.set_title(f"{rate} orders/s")
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path)
     pyplot.close(figure)
