@@ -7,7 +7,6 @@ from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.key_file import FileKeyWrapper
-from exchange.adapters.kms import KmsKeyWrapper
 from exchange.config import Settings
 from exchange.ports import KeyWrapper
 from exchange.service import Resources
@@ -36,5 +35,8 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
 def _key_wrapper(settings: Settings) -> KeyWrapper:
     """The keeper of the key-encryption key; nothing is read or asked before its first use."""
     if settings.kms_key_id:
+        # boto3 takes a third of a second to import, and a process that starts again is waited for.
+        from exchange.adapters.kms import KmsKeyWrapper
+
         return KmsKeyWrapper(settings.kms_key_id, settings.kms_deadline_ms)
     return FileKeyWrapper(settings.secret_key_file)

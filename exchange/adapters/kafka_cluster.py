@@ -12,9 +12,9 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from exchange.adapters.msk_token import MskTokenProvider
 from exchange.config import Settings, SettingsError
 from exchange.ports import LogError, LogTimeoutError
 
@@ -25,6 +25,7 @@ Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 _FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 _RECORD_SIZE_BYTES_MAX: Final = 1_048_576
 _STOP_DEADLINE_S: Final = 3.0
+_ASK_EVERY_S: Final = 0.05
 _T = TypeVar("_T")
 
 
@@ -135,6 +136,9 @@ def _access(settings: Settings) -> dict[str, Any]:
             "sasl_plain_password": password,
         }
     elif mechanism == "AWS_MSK_IAM":
+        # boto3 takes a third of a second to import, and a process that starts again is waited for.
+        from exchange.adapters.msk_token import MskTokenProvider
+
         # MSK takes its signed tokens by the mechanism that exists for tokens.
         access |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": MskTokenProvider()}
     return access
@@ -142,10 +146,31 @@ def _access(settings: Settings) -> dict[str, Any]:
 
 async def _start(client: Client) -> None:
     """Raises LogError too when the broker has refused a token: aiokafka 0.14 takes any answer for a yes."""
-    await client.start()
     connections = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    _pace(connections)
+    await client.start()
     if not connections.cluster.brokers():
         raise LogError("Kafka tells of no broker: it does not take the token")
+
+
+def _pace(connections: AIOKafkaClient) -> None:
+    """Ask for the brokers and leaders only so many times a second.
+
+    aiokafka 0.14 asks again at once: a producer with something to send, and no leader to send it to, asks
+    some thousand times a second, and takes the processor that the broker needs to start again.
+    """
+    ask = connections._metadata_update
+    loop = asyncio.get_running_loop()
+    next_s = loop.time()
+
+    async def ask_in_time(*arguments: Any) -> bool:
+        nonlocal next_s
+        await asyncio.sleep(next_s - loop.time())
+        next_s = loop.time() + _ASK_EVERY_S
+        answered: bool = await ask(*arguments)
+        return answered
+
+    connections._metadata_update = ask_in_time
 
 
 async def stop(client: Client) -> None:

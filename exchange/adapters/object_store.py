@@ -4,12 +4,14 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.s3_store import S3Store, S3StoreOptions
 from exchange.config import Settings, SettingsError
 from exchange.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from exchange.adapters.s3_store import S3Store
 
 __all__ = ["open_object_store"]
 
@@ -26,7 +28,7 @@ async def open_object_store(settings: Settings) -> AsyncIterator[ObjectStore]:
         await store.close()
 
 
-def _store_of(settings: Settings) -> FolderStore | S3Store:
+def _store_of(settings: Settings) -> "FolderStore | S3Store":
     place = settings.object_store
     if not place:
         return FolderStore(settings.data_dir)
@@ -35,6 +37,9 @@ def _store_of(settings: Settings) -> FolderStore | S3Store:
     match = _S3.fullmatch(place)
     if match is None:
         raise SettingsError(f"object_store={place!r} is neither folder:<path> nor s3://<bucket>/<prefix>")
+    # boto3 takes a third of a second to import, and an engine that starts again is waited for.
+    from exchange.adapters.s3_store import S3Store, S3StoreOptions
+
     prefix = (match[2] or "").strip("/")
     return S3Store(
         S3StoreOptions(

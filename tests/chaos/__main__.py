@@ -80,7 +80,7 @@ def main(
             path = write_report(reports if resume is None else resume.parent, name, kills, rounds, skipped)
             if not rounds[-1].passed:
                 break
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; the stack is gone; --resume goes on behind the last round that ended")
         raise typer.Exit(130) from None
     except ServerError as error:
@@ -124,6 +124,10 @@ async def run_campaign(campaign: Campaign, stack: StackUnderTest, give_up: float
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    task = asyncio.current_task()
+    assert task is not None
+    # uvloop drops an exception that is raised by a signal's handler while one of its callbacks runs.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         faults = await campaign.prepare()
         await campaign.warm_up()

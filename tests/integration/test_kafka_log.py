@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NodeNotReadyError
 
 from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog, _KafkaReader
+from exchange.adapters.kafka_log import KafkaLog, _KafkaReader, _KafkaWriter
 from exchange.local.servers import free_port
 from exchange.ports import LogError, LogRecord
 
@@ -150,3 +150,26 @@ async def test_opening_and_closing_may_be_cancelled_at_any_moment_and_leave_no_c
                 await asyncio.gather(closing, return_exceptions=True)
             await asyncio.gather(task, return_exceptions=True)
             gc.collect()
+
+
+async def test_a_writer_without_a_leader_asks_for_one_some_times_a_second_and_does_not_spin(
+    log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await log.writer()
+    assert isinstance(writer, _KafkaWriter)
+    client = writer._producer.client
+    await client.set_topics([log._partition.topic])
+    tries = 0
+
+    async def refused(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+
+    monkeypatch.setattr(client, "_get_conn", refused)
+    monkeypatch.setattr(client.cluster, "leader_for_partition", lambda _: None)
+    appending = asyncio.create_task(writer.append(b"a"))
+    await asyncio.sleep(2)
+    assert 2 <= tries <= 100
+    appending.cancel()
+    await asyncio.gather(appending, return_exceptions=True)
+    await writer.close()
