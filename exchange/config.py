@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     # Copies of each log that services.topics asks for: as many as there are brokers, three at most.
     topic_replicas: int = 1
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
+    # redis:// or, for TLS, rediss://. Of a cluster, any of its nodes, or the address that stands for all.
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    cache_cluster: bool = False
     market_data_url: str = "http://127.0.0.1:8080"
     # Addresses or networks, separated by commas, whose X-Forwarded-For is believed; "*" for all.
     trusted_proxies: str = ""

@@ -1,7 +1,9 @@
 """Legacy listen keys (binance-spot-api 6.3): names under which a user's events are published on Redis.
 
 `listen_key:{key}` -> user id and `listen_key_of:{user id}` -> key live for an hour after the last POST or
-PUT. `listen_keys_in_use` exists while any key may be alive, so that nobody publishes for nothing.
+PUT. `listen_keys_in_use` exists while any key may be alive, so that nobody publishes for nothing. The keys
+lie on several nodes of a cluster, so they are written one by one: what a crash leaves undone, the client's
+next POST or PUT does.
 """
 
 import secrets
@@ -45,7 +47,7 @@ class ListenKeys:
         try:
             await self._cache.set(name, fresh, nx=True, ex=LIFETIME_S)
             key = _text(await self._cache.get(name)) or fresh
-            pipeline = self._cache.pipeline(transaction=True)
+            pipeline = self._cache.pipeline(transaction=False)
             pipeline.set(name, key, ex=LIFETIME_S)
             pipeline.set(f"listen_key:{key}", user_id, ex=LIFETIME_S)
             pipeline.set(_IN_USE, 1, ex=LIFETIME_S)
@@ -59,7 +61,7 @@ class ListenKeys:
         """PUT: another hour for a key of the caller's."""
         key = await self._own_key(call)
         try:
-            pipeline = self._cache.pipeline(transaction=True)
+            pipeline = self._cache.pipeline(transaction=False)
             for name in (f"listen_key_of:{call.caller.user_id}", f"listen_key:{key}", _IN_USE):
                 pipeline.expire(name, LIFETIME_S)
             await pipeline.execute()
@@ -92,7 +94,10 @@ class ListenKeys:
 
     async def keys_of(self, user_ids: Sequence[int]) -> dict[int, str]:
         """The living keys of some users. Raises redis-py's errors."""
-        values = await self._cache.mget([f"listen_key_of:{user_id}" for user_id in user_ids])
+        pipeline = self._cache.pipeline(transaction=False)
+        for user_id in user_ids:
+            pipeline.get(f"listen_key_of:{user_id}")
+        values = await pipeline.execute()
         found = {user_id: _text(value) for user_id, value in zip(user_ids, values, strict=True)}
         return {user_id: key for user_id, key in found.items() if key}
 

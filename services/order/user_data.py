@@ -203,5 +203,7 @@ class UserDataHub:
         for user_id, seq, event_json in batch:
             key = keys.get(user_id)
             if key is not None:
-                pipeline.publish(channel_of(key), b'{"seq":%d,"event":%b}' % (seq, event_json))
+                # Not `publish`, which redis-py keeps out of a cluster's pipeline, though any node takes it.
+                message = b'{"seq":%d,"event":%b}' % (seq, event_json)
+                pipeline.execute_command("PUBLISH", channel_of(key), message)
         await pipeline.execute()

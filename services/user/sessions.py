@@ -1,6 +1,8 @@
 """Sessions and attempt counters in Redis: the same for every replica, at once.
 
-A session is found by the SHA-256 of its token, so that reading the cache gives nobody a session.
+A session is found by the SHA-256 of its token, so that reading the cache gives nobody a session. The token
+begins with its user's id: all keys of a user have it as their hash tag, which keeps them on one node of a
+cluster. Who the user is, is the stored value's to say.
 Losing the cache ends sessions; being without it refuses everybody, as nothing can be checked.
 """
 
@@ -20,7 +22,7 @@ from exchange.connections import CACHE_ERRORS
 __all__ = ["CacheUnavailableError", "Session", "Sessions", "TooManyAttemptsError"]
 
 _TOKEN_SIZE_BYTES: Final = 32
-_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_TOKEN: Final = re.compile(r"([0-9]{1,19})\.[A-Za-z0-9_-]{43}", re.ASCII)
 _SESSIONS_PER_USER_MAX: Final = 50
 
 # KEYS: session, the user's list of sessions. ARGV: user id, lifetime in seconds, list's size, prefix, hash.
@@ -74,28 +76,35 @@ class Sessions:
 
     async def open(self, user_id: int) -> str:
         """Start a session and return its token, which is kept nowhere."""
-        token = secrets.token_urlsafe(_TOKEN_SIZE_BYTES)
+        token = f"{user_id}.{secrets.token_urlsafe(_TOKEN_SIZE_BYTES)}"
         token_hash = _hash(token)
         async with self._within_deadline():
             await self._open(
-                keys=[_session_key(token_hash), f"user_sessions:{user_id}"],
-                args=[user_id, self.lifetime_s, _SESSIONS_PER_USER_MAX, _session_key(""), token_hash],
+                keys=[_session_key(user_id, token_hash), f"user_sessions:{{{user_id}}}"],
+                args=[
+                    user_id,
+                    self.lifetime_s,
+                    _SESSIONS_PER_USER_MAX,
+                    _session_key(user_id, ""),
+                    token_hash,
+                ],
             )
         return token
 
     async def find(self, token: str) -> Session | None:
         """The session of `token`, None when it has ended or never was."""
-        if _TOKEN.fullmatch(token) is None:
+        match = _TOKEN.fullmatch(token)
+        if match is None:
             return None
         token_hash = _hash(token)
         async with self._within_deadline():
-            user_id = await self._cache.get(_session_key(token_hash))
+            user_id = await self._cache.get(_session_key(match[1], token_hash))
         return None if user_id is None else Session(int(user_id), token_hash)
 
     async def end(self, session: Session) -> None:
         """Refuse the session's token from now on, everywhere."""
         async with self._within_deadline():
-            await self._cache.delete(_session_key(session.token_hash))
+            await self._cache.delete(_session_key(session.user_id, session.token_hash))
 
     async def count_attempt(self, action: str, who: str, *, attempts_max: int, window_s: int) -> None:
         """Count an attempt of `who`. Raises TooManyAttemptsError when the window's limit is used up."""
@@ -125,5 +134,5 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _session_key(token_hash: str) -> str:
-    return f"sessions:{token_hash}"
+def _session_key(user_id: int | str, token_hash: str) -> str:
+    return f"sessions:{{{user_id}}}:{token_hash}"

@@ -21,6 +21,9 @@ plain:
   {{- if and (has "cache" $needs) (not (include "exchange.cacheSecret" .root)) }}
   cache_url: {{ required "global.redis.url is needed" $global.redis.url | quote }}
   {{- end }}
+  {{- if and (has "cache" $needs) $global.redis.cluster }}
+  cache_cluster: true
+  {{- end }}
   {{- range $kind := list "snapshots" "archive" }}
   {{- with and (has $kind $needs) (get $global.objectStore $kind) }}
   object_store: s3://{{ . }}

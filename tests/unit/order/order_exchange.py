@@ -102,9 +102,6 @@ class FakeCache:
     async def get(self, name: str) -> object:
         return self.values.get(name)
 
-    async def mget(self, names: list[str]) -> list[object]:
-        return [self.values.get(name) for name in names]
-
     async def exists(self, name: str) -> bool:
         return name in self.values
 
@@ -115,7 +112,8 @@ class FakeCache:
         for name in names:
             self.values.pop(name, None)
 
-    async def publish(self, channel: str, message: bytes) -> None:
+    async def execute_command(self, command: str, channel: str, message: bytes) -> None:
+        assert command == "PUBLISH"
         self.published.append((channel, message))
 
     async def ping(self) -> None:

@@ -58,7 +58,7 @@ async def test_absent_cache_fails_the_call_and_nothing_else(exchange: OrderExcha
     async def away(*_: object, **__: object) -> None:
         raise OSError("no route to the cache")
 
-    for name in ("set", "get", "mget", "exists", "publish", "ping"):
+    for name in ("set", "get", "exists", "execute_command", "ping"):
         setattr(exchange.cache, name, away)
     answer = await keyed(exchange, "POST", ALICE)
     assert (answer.status_code, answer.json()["code"]) == (503, -1001)
