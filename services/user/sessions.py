@@ -22,7 +22,7 @@ from exchange.connections import CACHE_ERRORS
 __all__ = ["CacheUnavailableError", "Session", "Sessions", "TooManyAttemptsError"]
 
 _TOKEN_SIZE_BYTES: Final = 32
-_TOKEN: Final = re.compile(r"([0-9]{1,19})\.[A-Za-z0-9_-]{43}", re.ASCII)
+_TOKEN: Final = re.compile(r"([0-9]{1,19})~[A-Za-z0-9_-]{43}", re.ASCII)
 _SESSIONS_PER_USER_MAX: Final = 50
 
 # KEYS: session, the user's list of sessions. ARGV: user id, lifetime in seconds, list's size, prefix, hash.
@@ -76,7 +76,7 @@ class Sessions:
 
     async def open(self, user_id: int) -> str:
         """Start a session and return its token, which is kept nowhere."""
-        token = f"{user_id}.{secrets.token_urlsafe(_TOKEN_SIZE_BYTES)}"
+        token = f"{user_id}~{secrets.token_urlsafe(_TOKEN_SIZE_BYTES)}"
         token_hash = _hash(token)
         async with self._within_deadline():
             await self._open(

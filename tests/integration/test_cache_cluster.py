@@ -116,8 +116,8 @@ async def test_sessions_open_are_found_and_end_and_a_user_has_only_so_many(cache
 
 async def test_a_token_under_another_users_id_opens_nothing(cache: Redis) -> None:
     sessions = Sessions(cache, lifetime_s=60, deadline_ms=DEADLINE_MS)
-    secret = (await sessions.open(7)).partition(".")[2]
-    assert await sessions.find(f"8.{secret}") is None
+    secret = (await sessions.open(7)).partition("~")[2]
+    assert await sessions.find(f"8~{secret}") is None
     assert await sessions.find(secret) is None
 
 
