@@ -26,8 +26,8 @@ from tests.chaos.report import read_rounds, write_cold_start, write_report
 
 ROOT = Path(__file__).resolve().parents[2]
 ISOLATED_KINDS = ("cut", "disk full")
-# A round's logs fit on its small disks, and its replay takes less than a minute.
-FAULTS_PER_ROUND = 100
+# What a round writes fits on its small disks, and its replay takes less than a minute.
+FAULTS_PER_ROUND = 50
 console = Console(soft_wrap=True)
 
 

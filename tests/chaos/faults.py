@@ -29,7 +29,7 @@ CRASH_POINT_DEADLINE_S: Final = 60.0
 STOP_DEADLINE_S: Final = 60.0
 SERVERS: Final = ("kafka", "postgres", "valkey")
 # Folder in the stack's state -> size of the small file system that the harness puts there, in MiB.
-DISKS_MIB: Final[Mapping[str, int]] = {"kafka": 768, "postgres": 1024, "snapshots": 64}
+DISKS_MIB: Final[Mapping[str, int]] = {"kafka": 1024, "postgres": 2048, "snapshots": 64}
 # In which order kinds come round; the commonest twice.
 ROUND: Final = (
     "kill",
