@@ -13,7 +13,6 @@ from typing import Final
 
 from prometheus_client import Gauge
 
-from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition, newest_event
 from exchange.ports import LogError, LogReader
 from exchange.service import Resources
@@ -114,7 +113,6 @@ class EventFollower:
             return
         notices = [notice for outcome in outcomes for notice in self._maker.notices_of(outcome)]
         await self._outlet.send(notices)
-        crash_point("notifier.before-position")
         await self._store.move(self.last_seq, tail.position)
         self.last_seq = tail.position.seq
         _last_seq.set(self.last_seq)

@@ -50,7 +50,7 @@ async def deliver(bodies: Sequence[str], topic: Topic) -> dict[int, NoticeError 
             _sent_total.labels(notice.kind).inc()
 
     await asyncio.gather(*(one(place, body) for place, body in enumerate(bodies)))
-    return failures
+    return dict(sorted(failures.items()))
 
 
 def _announcement(notice: Notice) -> Announcement:

@@ -22,7 +22,7 @@ from services.notifier.follower import EventFollower
 from services.notifier.logins import LoginFollower
 from services.notifier.notices import Notice
 from services.notifier.outlet import Outlet
-from services.notifier.positions import FencedError
+from services.notifier.positions import FencedError, NotifierStore
 from services.projections.ledger import LedgerProjection
 from services.user import audit_log
 from services.user.audit_log import Act
@@ -130,6 +130,34 @@ async def test_restarts_and_a_queue_that_fails_lose_nothing_and_invent_no_name(r
     for notice in queue.notices:
         assert told.setdefault(notice.notice_id, notice) == notice
     print("repeats", len(queue.notices) - len(told))
+
+
+async def test_what_dies_between_queue_and_position_repeats_with_the_same_names(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    async def die(*_: object) -> None:
+        raise KilledError
+
+    queue = Recorded()
+    trading = trading_from(77)
+    running = AtWork(resources, queue)
+    await running.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(NotifierStore, "move", die)
+        trading.run(200)
+        await publish(resources, trading.stream, outcomes_per_record=1_000)
+        await eventually(lambda: isinstance(running.failure(), KilledError))
+        await running.stop()
+    first, queue.notices = queue.notices, []
+    assert {notice.notice_id for notice in first} >= fills_of(trading.stream.outcomes)
+    running = AtWork(resources, queue)
+    await running.begin()
+    await running.until_seq(trading.stream.seq)
+    await running.stop()
+    assert queue.notices == first
 
 
 async def test_a_new_notifier_begins_at_the_end_and_takes_names_from_the_ledger(resources: Resources) -> None:
