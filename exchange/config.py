@@ -99,6 +99,18 @@ class Settings(BaseSettings):
     archive_segment_size_bytes: int = 8 * 1024 * 1024
     archive_segment_age_ms: int = 60_000
 
+    # Notices to people. "" for what needs no AWS: a table of the database, a file in data_dir, no browsers.
+    notices_queue_url: str = ""
+    notices_topic_arn: str = ""
+    # Table of browsers' connections, and where to post to them: both or neither.
+    notices_connections_table: str = ""
+    notices_connections_url: str = ""
+    # Take from the queue and send, in the notifier itself; false where a function does it.
+    notices_worker: bool = True
+    # A notice that failed so often is a dead letter; SQS has a setting of its own for it.
+    notices_attempts_max: int = 5
+    notices_deadline_ms: int = 10_000
+
     @classmethod
     def load(cls) -> Self:
         """Read the environment. Raises SettingsError on a name or value that is not understood."""

@@ -9,7 +9,7 @@ import yaml
 
 from exchange.config import Settings
 from exchange.peers import parse_peers
-from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, containers, objects, workloads
+from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, HelmError, containers, objects, workloads
 
 KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}
 SOURCES = [
@@ -31,6 +31,7 @@ NEEDED = {
     "projections-withdrawals": SERVICE,
     "archive": {LOG, "EXCHANGE_SHARD", "EXCHANGE_OBJECT_STORE"},
     "auditor": SERVICE,
+    "notifier": {LOG, DATABASE, "EXCHANGE_SHARD"},
     "migrations": {DATABASE},
     "topics": {LOG, "EXCHANGE_SHARD", "EXCHANGE_TOPIC_REPLICAS"},
 }
@@ -69,6 +70,26 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             settings = Settings.load()
             assert settings.shard == 0
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) -> None:
+    given = environment(shape)["notifier"]
+    notices = yaml.safe_load((Path(CHART) / "ci" / "handover.yaml").read_text("utf-8"))["global"]["notices"]
+    assert given["EXCHANGE_NOTICES_QUEUE_URL"] == notices["queueUrl"]
+    assert given["EXCHANGE_NOTICES_TOPIC_ARN"] == notices["topicArn"]
+    assert given["EXCHANGE_NOTICES_CONNECTIONS_TABLE"] == notices["connectionsTable"]
+    assert given["EXCHANGE_NOTICES_CONNECTIONS_URL"] == notices["connectionsEndpoint"]
+    assert given["EXCHANGE_NOTICES_WORKER"] == "false", "the function behind the queue sends"
+    with pytest.raises(HelmError, match=r"global\.notices\.queueUrl and topicArn are needed"):
+        environment(shape, "--set", "global.notices.queueUrl=")
+    without_functions = environment(shape, "--set", "global.notices.connectionsEndpoint=null")["notifier"]
+    assert not [name for name in without_functions if name.startswith("EXCHANGE_NOTICES_CONNECTIONS")]
+    assert not [
+        name
+        for name in environment("local", "--set", "workloads.notifier.enabled=true")["notifier"]
+        if name.startswith("EXCHANGE_NOTICES")
+    ]
 
 
 def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:

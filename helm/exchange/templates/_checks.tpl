@@ -9,6 +9,9 @@
 {{- if and .Values.workloads.archive.enabled (not .Values.global.objectStore.archive) -}}
 {{- fail "global.objectStore.archive is needed: the archive's own folder ends with its pod" -}}
 {{- end -}}
+{{- if and .Values.workloads.notifier.enabled (eq .Values.secrets.mode "external") (not (and .Values.global.notices.queueUrl .Values.global.notices.topicArn)) -}}
+{{- fail "global.notices.queueUrl and topicArn are needed: without them the notifier writes into a file of its pod" -}}
+{{- end -}}
 {{- if and .Values.network.enabled (not (and .Values.ingress.proxyCidrs .Values.network.dataCidrs .Values.network.kubernetesCidrs .Values.network.awsCidrs)) -}}
 {{- fail "ingress.proxyCidrs, network.dataCidrs, network.kubernetesCidrs and network.awsCidrs are needed: a policy without addresses lets everything through" -}}
 {{- end -}}

@@ -3,6 +3,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
   log        the command and event logs
   database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
+  notices    the ways to people and to browsers
 */}}
 {{- define "exchange.settings" -}}
 {{- $global := .root.Values.global -}}
@@ -34,6 +35,21 @@ plain:
   kms_key_id: {{ $global.kmsKeyId | quote }}
   {{- else }}
   secret_key_file: /var/lib/exchange/secrets/data.key
+  {{- end }}
+  {{- end }}
+  {{- if has "notices" $needs }}
+  {{- with $global.notices.queueUrl }}
+  notices_queue_url: {{ . | quote }}
+  # A function behind the queue does it.
+  notices_worker: false
+  {{- end }}
+  {{- with $global.notices.topicArn }}
+  notices_topic_arn: {{ . | quote }}
+  {{- end }}
+  # Without the function that lets browsers in there is no endpoint, and the table stays empty.
+  {{- if and $global.notices.connectionsTable $global.notices.connectionsEndpoint }}
+  notices_connections_table: {{ $global.notices.connectionsTable | quote }}
+  notices_connections_url: {{ $global.notices.connectionsEndpoint | quote }}
   {{- end }}
   {{- end }}
   {{- if has "clients" $needs }}

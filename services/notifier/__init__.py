@@ -1,0 +1,1 @@
+"""Tells people what has happened to their account: fills, deposits, withdrawals, logins."""

@@ -1,0 +1,68 @@
+"""The notifier's process: what happened to an account, to its owner; probes and metrics on HTTP."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI
+
+from exchange.adapters.deployed import deployed_resources
+from exchange.adapters.notice_channels import browsers, notice_queue, notice_topic
+from exchange.config import Settings
+from exchange.message_ports import MessageQueue, Topic
+from exchange.operations import add_operations_routes
+from exchange.process import run_process, serve
+from exchange.service import Component, Resources
+from services.notifier.follower import EventFollower
+from services.notifier.logins import LoginFollower
+from services.notifier.outlet import BrowserPush, Outlet
+from services.notifier.worker import NoticeWorker
+
+__all__ = ["components_for", "create_app", "main"]
+
+# Of all shards' notifiers, the one that tells of logins, which belong to no shard.
+_SHARD_OF_LOGINS = 0
+
+
+def create_app(components: Sequence[Component]) -> FastAPI:
+    """/healthz, /readyz and /metrics, nothing else."""
+    app = FastAPI(title="notifier", docs_url=None, redoc_url=None, openapi_url=None)
+
+    def readiness() -> Mapping[str, str | None]:
+        return {part: problem for c in components for part, problem in c.readiness().items()}
+
+    add_operations_routes(app, readiness)
+    return app
+
+
+def components_for(
+    resources: Resources, queue: MessageQueue, topic: Topic, push: BrowserPush | None
+) -> list[Component]:
+    """Event log and audit log -> queue and browsers; queue -> topic, unless a function does that."""
+    settings = resources.settings
+    outlet = Outlet(queue, push)
+    components: list[Component] = [EventFollower(resources, outlet)]
+    if settings.shard == _SHARD_OF_LOGINS:
+        components.append(LoginFollower(resources, outlet))
+    if push is not None:
+        components.append(push)
+    if settings.notices_worker:
+        components.append(NoticeWorker(queue, topic))
+    return components
+
+
+async def main(settings: Settings) -> None:
+    """Compose and run the notifier over Kafka, PostgreSQL and the channels that the settings name."""
+    windows = browsers(settings)
+    async with deployed_resources(settings) as resources:
+        queue, topic = notice_queue(settings, resources.database), notice_topic(settings)
+        push = None if windows is None else BrowserPush(*windows)
+        try:
+            components = components_for(resources, queue, topic, push)
+            await serve(create_app(components), components, settings)
+        finally:
+            for channel in (queue, topic, *(windows or ())):
+                await channel.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(main))

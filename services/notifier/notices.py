@@ -1,0 +1,234 @@
+"""What people are told: pure, and the only definition of a notice, its kinds, its texts and its bytes.
+
+A notice is JSON:
+
+    {"noticeId": "0.417.maker", "userId": 1001, "kind": "FILL", "time": 1700000000000,
+     "fields": {"symbol": "BTCUSDT", "side": "BUY", …}, "text": "Your order … "}
+
+`time` is in milliseconds since 1970; every field is text, amounts with all decimals of their asset.
+`noticeId` follows from the event alone, so that whoever gets a notice twice can tell.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codes import BUY, SELL, SIDE_NAMES
+from exchange.contracts.events import (
+    AssetRegistered,
+    DepositCredited,
+    Event,
+    MarketRegistered,
+    TradeExecuted,
+    WithdrawalReleased,
+    WithdrawalSettled,
+)
+from exchange.money import format_fixed
+
+__all__ = [
+    "DEPOSIT",
+    "FILL",
+    "LOGIN",
+    "WITHDRAWAL_REFUSED",
+    "WITHDRAWAL_SETTLED",
+    "Notice",
+    "NoticeError",
+    "NoticeMaker",
+    "UnknownNameError",
+    "login_notice",
+    "subject_of",
+]
+
+FILL: Final = "FILL"
+DEPOSIT: Final = "DEPOSIT"
+WITHDRAWAL_SETTLED: Final = "WITHDRAWAL_SETTLED"
+WITHDRAWAL_REFUSED: Final = "WITHDRAWAL_REFUSED"
+LOGIN: Final = "LOGIN"
+_SUBJECTS: Final[Mapping[str, str]] = {
+    FILL: "Your order was filled",
+    DEPOSIT: "Your deposit has arrived",
+    WITHDRAWAL_SETTLED: "Your withdrawal has left",
+    WITHDRAWAL_REFUSED: "Your withdrawal was refused",
+    LOGIN: "Somebody logged in to your account",
+}
+
+
+class NoticeError(ValueError):
+    """Bytes that are no notice."""
+
+
+class UnknownNameError(Exception):
+    """An event names an asset or a market of which nobody has told yet: ask the ledger again."""
+
+
+class Notice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One thing that one person is told."""
+
+    notice_id: str
+    user_id: int
+    kind: str
+    time: int
+    fields: dict[str, str]
+    text: str
+
+    def encode(self) -> str:
+        """The notice as JSON."""
+        return _encoder.encode(self).decode()
+
+    @staticmethod
+    def decode(body: str | bytes) -> "Notice":
+        """Undo `encode`. Raises NoticeError."""
+        try:
+            notice = _decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise NoticeError(f"no notice: {error}") from None
+        if notice.kind not in _SUBJECTS or notice.user_id <= 0 or not notice.notice_id:
+            raise NoticeError(f"no notice: kind {notice.kind[:40]!r}, user {notice.user_id}")
+        return notice
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder(Notice)
+
+
+def subject_of(notice: Notice) -> str:
+    """The line above the text; ASCII, as SNS wants it."""
+    return _SUBJECTS[notice.kind]
+
+
+def login_notice(act_id: int, user_id: int, time_ms: int, ip: str) -> Notice:
+    """The notice of a row of the audit log that tells of a login."""
+    text = f"Somebody logged in to your account from {ip}. If it was not you, change your password."
+    return Notice(f"login.{act_id}", user_id, LOGIN, time_ms, {"ip": ip}, text)
+
+
+class _Asset(msgspec.Struct, frozen=True):
+    code: str
+    decimals: int
+
+    def text(self, atoms: int) -> str:
+        return format_fixed(atoms, self.decimals)
+
+
+class _Market(msgspec.Struct, frozen=True):
+    symbol: str
+    base_asset_id: int
+    quote_asset_id: int
+    tick_atoms: int
+    lot_atoms: int
+
+
+class NoticeMaker:
+    """From events to notices. It has to be told of assets and markets first: by the ledger, or by events."""
+
+    def __init__(self, shard: int) -> None:
+        self._shard = shard
+        self._assets: dict[int, _Asset] = {}
+        self._markets: dict[int, _Market] = {}
+
+    def add_asset(self, asset_id: int, code: str, decimals: int) -> None:
+        """Learn how the asset is called, and how many decimals it has."""
+        self._assets[asset_id] = _Asset(code, decimals)
+
+    def add_market(
+        self,
+        market_id: int,
+        symbol: str,
+        base_asset_id: int,
+        quote_asset_id: int,
+        tick_atoms: int,
+        lot_atoms: int,
+    ) -> None:
+        """Learn what a market's ticks and lots are worth."""
+        self._markets[market_id] = _Market(symbol, base_asset_id, quote_asset_id, tick_atoms, lot_atoms)
+
+    def notices_of(self, outcome: CommandOutcome) -> list[Notice]:
+        """The notices of one outcome, in order; most have none. Raises UnknownNameError."""
+        notices: list[Notice] = []
+        for recorded in outcome.events:
+            notices += self._of_event(recorded.seq, outcome.time_ms, recorded.event)
+        return notices
+
+    def _of_event(self, seq: int, time_ms: int, event: Event) -> list[Notice]:
+        if isinstance(event, TradeExecuted):
+            return self._of_trade(seq, time_ms, event)
+        if isinstance(event, DepositCredited):
+            fields = self._amount(event.asset_id, event.amount_atoms) | {"depositId": str(event.deposit_id)}
+            text = f"Your deposit of {fields['amount']} {fields['asset']} has arrived."
+            return [self._notice(seq, "deposit", event.user_id, DEPOSIT, time_ms, fields, text)]
+        if isinstance(event, WithdrawalSettled | WithdrawalReleased):
+            return [self._of_withdrawal(seq, time_ms, event)]
+        if isinstance(event, AssetRegistered):
+            self.add_asset(event.asset_id, event.code, event.decimals)
+        elif isinstance(event, MarketRegistered):
+            self.add_market(
+                *(event.market_id, event.symbol, event.base_asset_id, event.quote_asset_id),
+                *(event.tick_atoms, event.lot_atoms),
+            )
+        return []
+
+    def _of_withdrawal(self, seq: int, time_ms: int, event: WithdrawalSettled | WithdrawalReleased) -> Notice:
+        fields = self._amount(event.asset_id, event.amount_atoms)
+        fields["withdrawalId"] = str(event.withdrawal_id)
+        what = f"Your withdrawal of {fields['amount']} {fields['asset']}"
+        if isinstance(event, WithdrawalSettled):
+            kind, text = WITHDRAWAL_SETTLED, f"{what} has left the exchange."
+        else:
+            kind, text = WITHDRAWAL_REFUSED, f"{what} was refused; the money is in your account."
+        return self._notice(seq, "withdrawal", event.user_id, kind, time_ms, fields, text)
+
+    def _of_trade(self, seq: int, time_ms: int, event: TradeExecuted) -> list[Notice]:
+        """One for the maker, one for the taker, also where both are one person."""
+        maker_side = SELL if event.taker_side == BUY else BUY
+        return [
+            self._of_fill(seq, time_ms, event, maker_side, "maker"),
+            self._of_fill(seq, time_ms, event, event.taker_side, "taker"),
+        ]
+
+    def _of_fill(self, seq: int, time_ms: int, event: TradeExecuted, side: int, role: str) -> Notice:
+        market = self._markets.get(event.market_id)
+        if market is None:
+            raise UnknownNameError(f"market {event.market_id}")
+        base, quote = self._asset(market.base_asset_id), self._asset(market.quote_asset_id)
+        # The buyer pays its fee of what it gets, the seller too.
+        if side == BUY:
+            user_id, order_id = event.buyer_user_id, event.buyer_order_id
+            fee, fee_asset = base.text(event.buyer_fee_atoms), base.code
+        else:
+            user_id, order_id = event.seller_user_id, event.seller_order_id
+            fee, fee_asset = quote.text(event.seller_fee_atoms), quote.code
+        fields = {
+            "symbol": market.symbol,
+            "orderId": str(order_id),
+            "tradeId": str(event.trade_id),
+            "side": SIDE_NAMES[side],
+            "role": role.upper(),
+            "price": quote.text(event.price_ticks * market.tick_atoms),
+            "quantity": base.text(event.quantity_lots * market.lot_atoms),
+            "quoteQuantity": quote.text(event.quote_atoms),
+            "fee": fee,
+            "feeAsset": fee_asset,
+        }
+        verb = "bought" if side == BUY else "sold"
+        text = (
+            f"Your order {order_id} {verb} {fields['quantity']} {base.code} "
+            f"at {fields['price']} {quote.code} ({market.symbol})."
+        )
+        return self._notice(seq, role, user_id, FILL, time_ms, fields, text)
+
+    def _notice(
+        self, seq: int, part: str, user_id: int, kind: str, time_ms: int, fields: dict[str, str], text: str
+    ) -> Notice:
+        return Notice(f"{self._shard}.{seq}.{part}", user_id, kind, time_ms, fields, text)
+
+    def _amount(self, asset_id: int, atoms: int) -> dict[str, str]:
+        asset = self._asset(asset_id)
+        return {"asset": asset.code, "amount": asset.text(atoms)}
+
+    def _asset(self, asset_id: int) -> _Asset:
+        asset = self._assets.get(asset_id)
+        if asset is None:
+            raise UnknownNameError(f"asset {asset_id}")
+        return asset

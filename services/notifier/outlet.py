@@ -1,0 +1,111 @@
+"""Where new notices go: onto the queue, which must take them, and to open browsers, which may miss them."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from prometheus_client import Counter
+
+from exchange.message_ports import (
+    Connections,
+    MessageError,
+    MessageQueue,
+    NewMessage,
+    Pusher,
+)
+from services.notifier.notices import Notice
+
+__all__ = ["BrowserPush", "Outlet"]
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX: Final = 10_000
+WORKERS: Final = 8
+
+_queued_total = Counter("exchange_notices_queued_total", "Notices put on the queue.", ["kind"])
+_pushed_total = Counter("exchange_notices_pushed_total", "Notices sent to a browser's connection.")
+_gone_total = Counter("exchange_notices_connections_gone_total", "Connections found gone and forgotten.")
+_missed_total = Counter(
+    "exchange_notices_push_missed_total", "Notices that browsers did not get by push.", ["reason"]
+)
+
+
+class BrowserPush:
+    """Component that pushes notices to the connections of their users, each once and in no promised order.
+
+    A browser that misses one sees the same in its account: nothing is tried again, and when too many wait
+    the oldest are dropped.
+    """
+
+    name = "notices-push"
+
+    def __init__(self, connections: Connections, pusher: Pusher) -> None:
+        self._connections = connections
+        self._pusher = pusher
+        self._waiting: asyncio.Queue[Notice] = asyncio.Queue(WAITING_MAX)
+        self._problem: str | None = None
+
+    def add(self, notice: Notice) -> None:
+        """Take a notice, dropping the oldest when there are too many."""
+        if self._waiting.full():
+            self._waiting.get_nowait()
+            _missed_total.labels("overload").inc()
+        self._waiting.put_nowait(notice)
+
+    async def start(self) -> None:
+        """Nothing to recover."""
+
+    async def run(self) -> None:
+        """Push until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._work(), name=self.name)
+
+    async def stop(self) -> None:
+        """What still waits is not pushed."""
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Ready even where nobody can be reached: people are told by the queue."""
+        return {self.name: None}
+
+    async def _work(self) -> None:
+        while True:
+            notice = await self._waiting.get()
+            try:
+                await self.push(notice)
+                problem = None
+            except MessageError as error:
+                _missed_total.labels("failure").inc()
+                problem = str(error)
+            if problem != self._problem:
+                logger.warning("%s: %s", self.name, problem or "works again")
+                self._problem = problem
+
+    async def push(self, notice: Notice) -> None:
+        """Send to every connection of the user, and forget those that are gone. Raises MessageError."""
+        body = notice.encode()
+        for connection_id in await self._connections.of_user(notice.user_id):
+            if await self._pusher.push(connection_id, body):
+                _pushed_total.inc()
+            else:
+                await self._connections.remove(connection_id)
+                _gone_total.inc()
+
+
+class Outlet:
+    """Puts notices on the queue, then shows them to browsers where there are any."""
+
+    def __init__(self, queue: MessageQueue, push: BrowserPush | None) -> None:
+        self._queue = queue
+        self._push = push
+
+    async def send(self, notices: Sequence[Notice]) -> None:
+        """Returns when the queue has taken all. Raises MessageError; then repeat the whole."""
+        if not notices:
+            return
+        await self._queue.put([NewMessage(notice.notice_id, notice.encode()) for notice in notices])
+        for notice in notices:
+            _queued_total.labels(notice.kind).inc()
+            if self._push is not None:
+                self._push.add(notice)

@@ -1,0 +1,119 @@
+"""The notifier over real PostgreSQL, the log in memory, and AWS's parts by an emulator over HTTP."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.service import Resources
+from services.migrations import migrate
+from tests.event_streams import START_MS
+
+ATTEMPTS_MAX = 3
+
+
+class Estate(NamedTuple):
+    """What Terraform would have made: infra/terraform/modules/messaging."""
+
+    endpoint: str
+    queue_url: str
+    topic_arn: str
+    # A queue that has subscribed to the topic.
+    subscriber_url: str
+    connections_table: str
+
+
+@pytest.fixture
+def estate(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
+    """Names of the test's own, and an environment in which boto3 finds the emulator."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    sqs, sns, dynamo = (boto3.client(service) for service in ("sqs", "sns", "dynamodb"))
+    dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    policy = {"deadLetterTargetArn": arn_of(sqs, dead), "maxReceiveCount": ATTEMPTS_MAX}
+    queue = sqs.create_queue(
+        QueueName=name, Attributes={"RedrivePolicy": msgspec.json.encode(policy).decode()}
+    )["QueueUrl"]
+    subscriber = sqs.create_queue(QueueName=f"{name}-subscriber")["QueueUrl"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn_of(sqs, subscriber))
+    dynamo.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "connection_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "connection_id", "AttributeType": "S"},
+            {"AttributeName": "user_id", "AttributeType": "S"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_user",
+                "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    yield Estate(s3_endpoint, queue, topic, subscriber, name)
+    for client in (sqs, sns, dynamo):
+        client.close()
+
+
+def arn_of(sqs: Any, url: str) -> str:
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return str(answer["Attributes"]["QueueArn"])
+
+
+def arrived(url: str) -> list[dict[str, Any]]:
+    """What a queue has been given since the last look: the bodies, which SNS writes as JSON."""
+    found: list[dict[str, Any]] = []
+    sqs = boto3.client("sqs")
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in messages:
+            found.append(msgspec.json.decode(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    sqs.close()
+    return found
+
+
+@pytest.fixture
+def settings(database_dsn: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_dsn=SecretStr(database_dsn),
+        data_dir=tmp_path,
+        database_deadline_ms=5_000,
+        log_deadline_ms=2_000,
+        database_pool_size=4,
+    )
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    database = await open_pool(settings)
+    cache = open_cache(settings)
+    async with database.acquire() as connection:
+        await migrate(connection)
+
+    def clock_ms() -> int:
+        return START_MS
+
+    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
+    await cache.aclose()
+    await close_pool(database, 5_000)
