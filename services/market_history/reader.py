@@ -71,7 +71,7 @@ class HistoryReader:
     async def trades(
         self, symbol: str, *, start_ms: int | None, end_ms: int, limit: int = ITEMS_MAX
     ) -> list[Trade]:
-        """The oldest `limit` trades with start_ms <= time < end_ms; without a start the newest before the end.
+        """The oldest `limit` trades with start_ms <= time < end_ms; without a start the newest before it.
 
         In the order of their ids. Minutes lead from times to ids, which have no gaps and ascend with time.
         """

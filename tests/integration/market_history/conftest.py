@@ -12,7 +12,7 @@ import pytest
 from exchange.config import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
-SHARDS = 8
+SHARDS = 4
 
 
 @pytest.fixture

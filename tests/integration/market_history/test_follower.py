@@ -13,7 +13,7 @@ from exchange.adapters.market_history import HistoryTables
 from exchange.config import Settings
 from exchange.ports import HistoryError, HistoryRow, HistoryTable
 from exchange.trading.candles import buckets, fill
-from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
+from exchange.trading.intervals import HOUR_MS, INTERVALS, MINUTE_MS, Interval
 from exchange.trading.trades import Trade
 from services.market_history.component import PositionError
 from services.market_history.main import followers
@@ -34,6 +34,7 @@ from tests.integration.market_history.trading import (
 )
 
 pytestmark = pytest.mark.integration
+ZONE_MS = -(3 * HOUR_MS + 30 * MINUTE_MS)
 
 
 def klines(trades: Sequence[Trade], interval: Interval, now_ms: int, limit: int) -> list[tuple[int, ...]]:
@@ -53,15 +54,8 @@ async def check_everything(settings: Settings, tape: Tape) -> None:
     """Candles of some intervals and all trades are those of the tape."""
     async with reading(settings) as reader:
         for symbol, trades in tape.trades.items():
-            for name, zone in (
-                ("1s", "0"),
-                ("1m", "0"),
-                ("5m", "0"),
-                ("1h", "0"),
-                ("1d", "-03:30"),
-                ("1M", "0"),
-            ):
-                interval = INTERVALS[name].in_zone(parse_time_zone(zone) or 0)
+            for name in ("1s", "1m", "5m", "1h", "1d", "1M"):
+                interval = INTERVALS[name].in_zone(ZONE_MS if name == "1d" else 0)
                 found = await reader.candles(symbol, interval, now_ms=tape.now_ms + 9_000, limit=100)
                 assert [c.values() for c in found] == klines(trades, interval, tape.now_ms + 9_000, 100), name
             read: list[Trade] = []
@@ -97,12 +91,12 @@ async def test_what_is_read_back_is_what_was_traded(settings: Settings) -> None:
 
 async def test_trades_are_found_by_time(settings: Settings) -> None:
     tape = Tape(seed=2)
-    await tape.grow(500)
+    await tape.grow(300)
     await follow(settings, tape.log, tape.seq)
     pick = random.Random(3)
     async with reading(settings) as reader:
         for symbol, trades in tape.trades.items():
-            for _ in range(6):
+            for _ in range(3):
                 start_ms, end_ms = sorted(pick.randint(START_MS - 5_000, tape.now_ms + 5_000) for _ in "ab")
                 wanted = [trade for trade in trades if start_ms <= trade.time_ms < end_ms]
                 assert await reader.trades(symbol, start_ms=start_ms, end_ms=end_ms) == wanted
@@ -130,9 +124,8 @@ async def test_a_hot_market_is_spread_over_its_keys_and_read_in_order(settings: 
         while len(read) < 10_000:
             read += await reader.trades_by_id("BTCUSDT", len(read) + 1, 1_000)
         assert read == tape.trades["BTCUSDT"]
-    assert [line["trade_id"] for line in lake_lines(lake_records(settings))["BTCUSDT"]] == list(
-        range(1, 10_001)
-    )
+    lines = lake_lines(lake_records(settings))["BTCUSDT"]
+    assert [line["trade_id"] for line in lines] == list(range(1, 10_001))
 
 
 async def test_a_replay_from_the_start_changes_nothing(settings: Settings) -> None:

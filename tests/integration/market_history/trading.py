@@ -71,8 +71,8 @@ class Tape:
         trades = self.trades[SYMBOLS[market_id]]
         lots, ticks = pick.randint(1, 50), pick.randint(9_000, 11_000)
         event = TradeExecuted(
-            market_id, len(trades) + 1, pick.choice((BUY, SELL)), ticks, lots, lots * 1_000, lots * ticks * 10,
-            pick.randint(1, 99), 1001, 1, 0, pick.randint(1, 99), 1002, 1,
+            market_id, len(trades) + 1, pick.choice((BUY, SELL)), ticks, lots, lots * 1_000,
+            lots * ticks * 10, pick.randint(1, 99), 1001, 1, 0, pick.randint(1, 99), 1002, 1,
         )  # fmt: skip
         trades.append(Trade.from_event(event, self._time_ms))
         return event
