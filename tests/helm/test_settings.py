@@ -31,6 +31,7 @@ NEEDED = {
     "projections-withdrawals": SERVICE,
     "archive": {LOG, "EXCHANGE_SHARD", "EXCHANGE_OBJECT_STORE"},
     "auditor": SERVICE,
+    "market-history": {LOG, "EXCHANGE_SHARD", "EXCHANGE_MARKET_HISTORY", "EXCHANGE_LAKE"},
     "migrations": {DATABASE},
     "topics": {LOG, "EXCHANGE_SHARD", "EXCHANGE_TOPIC_REPLICAS"},
 }

@@ -9,6 +9,10 @@
 {{- if and .Values.workloads.archive.enabled (not .Values.global.objectStore.archive) -}}
 {{- fail "global.objectStore.archive is needed: the archive's own folder ends with its pod" -}}
 {{- end -}}
+{{- $history := .Values.global.marketHistory -}}
+{{- if and (index .Values.workloads "market-history").enabled (not (and $history.candlesTable $history.tradesTable)) -}}
+{{- fail "global.marketHistory.candlesTable and tradesTable are needed (or workloads.market-history.enabled=false)" -}}
+{{- end -}}
 {{- if and .Values.network.enabled (not (and .Values.ingress.proxyCidrs .Values.network.dataCidrs .Values.network.kubernetesCidrs .Values.network.awsCidrs)) -}}
 {{- fail "ingress.proxyCidrs, network.dataCidrs, network.kubernetesCidrs and network.awsCidrs are needed: a policy without addresses lets everything through" -}}
 {{- end -}}
