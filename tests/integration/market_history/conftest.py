@@ -73,6 +73,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         "market_history_seconds_days": 100_000,
         "market_history_age_ms": 20,
         "market_history_shards": SHARDS,
+        # The emulator answers slowly where much is stored or the machine is busy.
+        "market_history_deadline_ms": 120_000,
     }
     if request.param == "folder":
         return Settings(market_history=f"folder:{tmp_path}/history", lake=f"folder:{tmp_path}/lake", **kept)

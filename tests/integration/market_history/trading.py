@@ -25,7 +25,7 @@ from services.market_history.reader import HistoryReader
 from tests.event_streams import START_MS, EngineStream
 
 SYMBOLS = {1: "BTCUSDT", 2: "ETHUSDT"}
-WAIT_S = 60.0
+WAIT_S = 300.0
 
 
 class Tape:
