@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = ["Settings", "SettingsError"]
@@ -98,6 +98,18 @@ class Settings(BaseSettings):
     # A segment of the archive is closed when it has this size, or its first record this age.
     archive_segment_size_bytes: int = 8 * 1024 * 1024
     archive_segment_age_ms: int = 60_000
+    # Candles and trades: "dynamodb:<table of candles>,<table of trades>", "folder:<path>", "" for none.
+    market_history: str = ""
+    # Keys that the rows of one market are spread over. May be raised, never lowered.
+    market_history_shards: int = Field(default=8, ge=1, le=100)
+    # After so many days trades and candles of a second may go; the other candles stay.
+    market_history_trades_days: int = Field(default=400, ge=1)
+    market_history_seconds_days: int = Field(default=31, ge=1)
+    # How long what was traded may wait for others to be written with.
+    market_history_age_ms: int = Field(default=1_000, ge=1)
+    market_history_deadline_ms: int = Field(default=20_000, ge=1)
+    # Where every trade goes for analysis: "kinesis:<stream>", "folder:<path>", "" for nowhere.
+    lake: str = ""
 
     # Notices to people. "" for what needs no AWS: a table of the database, a file in data_dir, no browsers.
     notices_queue_url: str = ""

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 __all__ = [
+    "HistoryError",
+    "HistoryRow",
+    "HistoryTable",
     "KeyWrapError",
     "KeyWrapper",
     "Lease",
@@ -21,6 +24,7 @@ __all__ = [
     "LogWriter",
     "ObjectStore",
     "ObjectStoreError",
+    "RecordStream",
 ]
 
 
@@ -164,4 +168,49 @@ class KeyWrapper(Protocol):
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """Undo `wrap`. Raises KeyWrapError."""
+        ...
+
+
+class HistoryError(Exception):
+    """A table or a stream of the market's history did not take or give what was asked of it."""
+
+
+class HistoryRow(NamedTuple):
+    """One row of a table. Its key is `series` and `number`, and it may go some time after `expires_at_s`."""
+
+    series: str
+    number: int
+    values: Mapping[str, int | str]
+    expires_at_s: int | None = None
+
+
+class HistoryTable(Protocol):
+    """Rows in series: DynamoDB, or a folder."""
+
+    async def put(self, rows: Sequence[HistoryRow], newer_by: str | None = None) -> Sequence[HistoryRow]:
+        """Write rows over those of the same key; all are durable but those returned, which were throttled.
+
+        `newer_by`: leave a stored row alone whose value of this name is as great. Raises HistoryError; then
+        any of the rows may have been written.
+        """
+        ...
+
+    async def read(
+        self, series: str, first: int, last: int, *, limit: int, newest_first: bool = False
+    ) -> list[HistoryRow]:
+        """At most `limit` rows with first <= number <= last, ascending unless `newest_first`.
+
+        Sees every row that was written before. Raises HistoryError.
+        """
+        ...
+
+
+class RecordStream(Protocol):
+    """Takes records for others to read: Kinesis, or a folder."""
+
+    async def put(self, records: Mapping[str, bytes]) -> Sequence[str]:
+        """Append one record to each key's sequence; all are durable but those of the keys returned.
+
+        Raises HistoryError; then any of the records may have been taken.
+        """
         ...

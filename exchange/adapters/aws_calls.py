@@ -1,8 +1,4 @@
-"""Calls of one AWS service for the adapters of `exchange.message_ports`.
-
-boto3 blocks, so calls run in a few threads of their own. Each is bounded three times: by the socket's
-timeouts, by botocore's own tries, and by a deadline after which the caller no longer waits.
-"""
+"""Calls of AWS by boto3, which blocks: a few threads, a bounded queue, a deadline for each call."""
 
 import asyncio
 import threading
@@ -14,55 +10,87 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from exchange.message_ports import MessageError
+__all__ = ["AwsCalls", "error_code", "is_throttled", "status_of"]
 
-__all__ = ["AwsCalls", "status_of"]
-
-_THREADS: Final = 8
-_CALLS_WAITING_MAX: Final = 256
-_ATTEMPTS_MAX: Final = 2
+_CONNECT_TIMEOUT_S: Final = 3.0
+_READ_TIMEOUT_S_MIN: Final = 1.0
+_CALLS_WAITING_MAX: Final = 512
+# What DynamoDB and Kinesis say when they want less, or the key management service behind them does.
+_THROTTLED: Final = frozenset(
+    {
+        "InternalFailure",
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    }
+)
 
 _T = TypeVar("_T")
 
 
 class AwsCalls:
-    """One client of boto3. Credentials, region and, for emulators, AWS_ENDPOINT_URL come from where boto3
+    """One client of one service. Credentials, region and, for emulators, AWS_ENDPOINT_URL come from where boto3
     looks for them. Nothing is connected before the first call.
+
+    `failure`: what a call raises when it fails. `tries`: of botocore itself. All of them end within
+    `deadline_ms`, so that no call that somebody has given up arrives behind those that were made after it;
+    `poll_ms_max` is how much longer an answer may take that the service was told to wait with.
     """
 
-    def __init__(self, service: str, deadline_ms: int, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        deadline_ms: int,
+        failure: type[Exception],
+        tries: int = 2,
+        threads: int = 8,
+        poll_ms_max: int = 0,
+        endpoint_url: str | None = None,
+    ) -> None:
         self._service = service
+        self._failure = failure
         self._deadline_s = deadline_ms / 1000
         self._endpoint_url = endpoint_url
+        connect_s = min(_CONNECT_TIMEOUT_S, self._deadline_s / tries / 2)
+        read_s = max(_READ_TIMEOUT_S_MIN, self._deadline_s / tries - connect_s)
+        self._config = Config(
+            connect_timeout=connect_s,
+            read_timeout=read_s + poll_ms_max / 1000,
+            retries={"mode": "standard", "total_max_attempts": tries},
+            max_pool_connections=threads,
+            tcp_keepalive=True,
+        )
         self._lock = threading.Lock()
         self._client: Any = None
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=service)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=service)
         self._places = threading.BoundedSemaphore(_CALLS_WAITING_MAX)
 
-    async def call(self, what: str, request: Callable[[Any], _T], wait_ms: int = 0) -> _T:
-        """Run `request(client)`; `wait_ms` is what the service itself is told to wait.
+    async def call(self, what: str, work: Callable[[Any], _T], wait_ms: int = 0) -> _T:
+        """Run `work(client)` in a thread; `wait_ms` is what the service itself is told to wait.
 
-        Raises MessageError; ClientErrors too come as its cause.
+        Raises the `failure` of this client; a ClientError is its cause.
         """
         if not self._places.acquire(blocking=False):
-            raise MessageError(f"{self._service}: {what}: more than {_CALLS_WAITING_MAX} calls are waiting")
+            raise self._failed(what, f"more than {_CALLS_WAITING_MAX} calls are waiting")
         try:
-            future = self._pool.submit(lambda: request(self._connected()))
+            future = self._pool.submit(lambda: work(self._connected()))
         except RuntimeError as error:
             self._places.release()
-            raise MessageError(f"{self._service}: {what}: closed") from error
+            raise self._failed(what, "closed") from error
         # Not before the thread is done: whoever stopped waiting has not freed it.
         future.add_done_callback(self._leave)
         try:
             async with asyncio.timeout(self._deadline_s + wait_ms / 1000):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise MessageError(f"{self._service}: {what}: no answer within {self._deadline_s:g} s") from None
+            raise self._failed(what, f"no answer within {self._deadline_s:g} s") from None
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "unknown")
-            raise MessageError(f"{self._service}: {what}: refused: {code}") from error
+            raise self._failed(what, f"refused: {error_code(error) or 'unknown'}") from error
         except (BotoCoreError, OSError) as error:
-            raise MessageError(f"{self._service}: {what}: {type(error).__name__}") from error
+            raise self._failed(what, type(error).__name__) from error
 
     async def close(self) -> None:
         """Drop what waits; calls under way end by their own timeouts."""
@@ -75,24 +103,28 @@ class AwsCalls:
         with self._lock:
             if self._client is None:
                 self._client = boto3.client(
-                    self._service,
-                    endpoint_url=self._endpoint_url,
-                    config=Config(
-                        connect_timeout=self._deadline_s / _ATTEMPTS_MAX,
-                        # A long poll answers after up to the deadline too: see SqsQueue.receive.
-                        read_timeout=self._deadline_s,
-                        retries={"total_max_attempts": _ATTEMPTS_MAX, "mode": "standard"},
-                        max_pool_connections=_THREADS,
-                        tcp_keepalive=True,
-                    ),
+                    self._service, endpoint_url=self._endpoint_url, config=self._config
                 )
             return self._client
+
+    def _failed(self, what: str, why: str) -> Exception:
+        return self._failure(f"{self._service}: {what}: {why}")
 
     def _leave(self, _: "Future[Any]") -> None:
         self._places.release()
 
 
-def status_of(error: MessageError) -> int:
+def error_code(error: ClientError) -> str:
+    """The name that AWS gave to what went wrong."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_throttled(code: str) -> bool:
+    """Whether the same again, later and slower, may well work."""
+    return code in _THROTTLED
+
+
+def status_of(error: Exception) -> int:
     """The HTTP status with which AWS refused, 0 when it did not answer."""
     cause = error.__cause__
     if not isinstance(cause, ClientError):

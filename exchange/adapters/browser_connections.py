@@ -16,7 +16,9 @@ class DynamoConnections:
 
     def __init__(self, table: str, deadline_ms: int, endpoint_url: str | None = None) -> None:
         self._table = table
-        self._dynamo = AwsCalls("dynamodb", deadline_ms, endpoint_url)
+        self._dynamo = AwsCalls(
+            "dynamodb", deadline_ms=deadline_ms, failure=MessageError, endpoint_url=endpoint_url
+        )
 
     async def add(self, connection_id: str, user_id: int, expires_at_s: int) -> None:
         """Write the row; a repeat writes it again."""
@@ -55,7 +57,12 @@ class ApiGatewayPusher:
     """The management API of a WebSocket API: `management_url` is https://…/<stage>."""
 
     def __init__(self, management_url: str, deadline_ms: int) -> None:
-        self._api = AwsCalls("apigatewaymanagementapi", deadline_ms, management_url)
+        self._api = AwsCalls(
+            "apigatewaymanagementapi",
+            deadline_ms=deadline_ms,
+            failure=MessageError,
+            endpoint_url=management_url,
+        )
 
     async def push(self, connection_id: str, body: str) -> bool:
         """Post to one connection; False on 410 Gone. Raises MessageError."""

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from exchange.adapters.aws_calls import AwsCalls
-from exchange.message_ports import Announcement
+from exchange.message_ports import Announcement, MessageError
 
 __all__ = ["SnsTopic"]
 
@@ -18,7 +18,7 @@ class SnsTopic:
 
     def __init__(self, topic_arn: str, deadline_ms: int, endpoint_url: str | None = None) -> None:
         self._arn = topic_arn
-        self._sns = AwsCalls("sns", deadline_ms, endpoint_url)
+        self._sns = AwsCalls("sns", deadline_ms=deadline_ms, failure=MessageError, endpoint_url=endpoint_url)
 
     async def publish(self, announcement: Announcement) -> None:
         """Publish one message in as many forms as there are kinds of readers. Raises MessageError."""

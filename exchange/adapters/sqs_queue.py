@@ -23,7 +23,13 @@ class SqsQueue:
     def __init__(self, queue_url: str, deadline_ms: int, endpoint_url: str | None = None) -> None:
         self._url = queue_url
         self._wait_ms_max = deadline_ms // 2
-        self._sqs = AwsCalls("sqs", deadline_ms, endpoint_url)
+        self._sqs = AwsCalls(
+            "sqs",
+            deadline_ms=deadline_ms,
+            failure=MessageError,
+            poll_ms_max=self._wait_ms_max,
+            endpoint_url=endpoint_url,
+        )
         self._dead_url: str | None = None
 
     async def put(self, messages: Sequence[NewMessage]) -> None:

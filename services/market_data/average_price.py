@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.market_data.intervals import HOUR_MS, MINUTE_MS
+from exchange.trading.intervals import HOUR_MS, MINUTE_MS
 from services.market_data.state import MarketView
 
 __all__ = ["AVERAGE_PRICE_MINUTES", "average_price_text"]

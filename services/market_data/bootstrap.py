@@ -12,12 +12,12 @@ from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.codes import NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.event_tail import TailPosition
-from services.market_data.candles import Series
+from exchange.trading.candles import Series
+from exchange.trading.intervals import DAY_MS, HOUR_MS
+from exchange.trading.market import Asset
+from exchange.trading.trades import RING_SIZE_MAX, aggregate
 from services.market_data.history import CANDLES_MAX, read_candles, read_newest_trades
-from services.market_data.intervals import DAY_MS, HOUR_MS
-from services.market_data.market import Asset
 from services.market_data.state import MarketState, MarketView
-from services.market_data.trades import RING_SIZE_MAX, aggregate
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

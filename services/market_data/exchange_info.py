@@ -5,7 +5,7 @@ from typing import Final
 
 from exchange.contracts.codes import ORDER_TYPE_NAMES, STP_EXPIRE_MAKER, STP_NAMES, TRADING_MODE_NAMES
 from exchange.money import format_fixed
-from services.market_data.market import Market
+from exchange.trading.market import Market
 from services.market_data.usage import WEIGHT_PER_MINUTE_MAX
 
 __all__ = ["RATE_LIMITS", "market_status", "symbol_object", "trade_fee_rows"]

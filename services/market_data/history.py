@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from exchange.contracts.codes import BUY, SELL
-from services.market_data.candles import Candle
-from services.market_data.trades import AggregateTrade, Trade, aggregate
+from exchange.trading.candles import Candle
+from exchange.trading.trades import AggregateTrade, Trade, aggregate
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

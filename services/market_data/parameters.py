@@ -23,7 +23,7 @@ from exchange.contracts.errors import (
     overflowed,
     unread_parameters,
 )
-from services.market_data.intervals import INTERVALS, Interval, parse_time_zone
+from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
 from services.market_data.state import MarketState, MarketView
 
 __all__ = [

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 import orjson
 
+from exchange.trading.candles import Candle
+from exchange.trading.intervals import Interval
+from exchange.trading.market import Market, rounded_ratio
+from exchange.trading.trades import AggregateTrade, Trade
 from services.market_data.book import Level
-from services.market_data.candles import Candle
-from services.market_data.intervals import Interval
-from services.market_data.market import Market, rounded_ratio
 from services.market_data.state import MarketView
 from services.market_data.tickers import Statistics
-from services.market_data.trades import AggregateTrade, Trade
 
 __all__ = [
     "aggregate_trade_message",

@@ -5,10 +5,10 @@ from itertools import chain
 from typing import Final
 
 from exchange.contracts.errors import ApiError, invalid_data
+from exchange.trading.intervals import DAY_MS, HOUR_MS, INTERVALS, parse_window_ms
+from exchange.trading.market import Market
 from services.market_data.endpoints import Call, Endpoint
 from services.market_data.exchange_info import market_status
-from services.market_data.intervals import DAY_MS, HOUR_MS, INTERVALS, parse_window_ms
-from services.market_data.market import Market
 from services.market_data.parameters import (
     STATUS_MISMATCH,
     choice,

@@ -6,13 +6,14 @@ from typing import Final
 import orjson
 
 from exchange.contracts.errors import ApiError, bad_combination, invalid_data
+from exchange.trading.candles import Candle, buckets, fill
+from exchange.trading.intervals import Interval
+from exchange.trading.market import Market
+from exchange.trading.trades import AggregateTrade, Trade
 from services.market_data.average_price import AVERAGE_PRICE_MINUTES, average_price_text
-from services.market_data.candles import Candle, buckets, fill
 from services.market_data.endpoints import Call, Endpoint
 from services.market_data.exchange_info import market_status
 from services.market_data.history import History, HistoryTooLongError
-from services.market_data.intervals import Interval
-from services.market_data.market import Market
 from services.market_data.parameters import (
     STATUS_MISMATCH,
     integer,
@@ -24,7 +25,6 @@ from services.market_data.parameters import (
 )
 from services.market_data.payloads import level_texts
 from services.market_data.state import MarketState, MarketView
-from services.market_data.trades import AggregateTrade, Trade
 
 __all__ = ["TradingEndpoints"]
 

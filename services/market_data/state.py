@@ -13,11 +13,11 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.trading.candles import CandleStore
+from exchange.trading.market import Asset, Market
+from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
 from services.market_data.book import Book, Level
-from services.market_data.candles import CandleStore
-from services.market_data.market import Asset, Market
 from services.market_data.tickers import WINDOWS, RollingWindow
-from services.market_data.trades import AggregateTrade, Ring, Trade, aggregate
 
 __all__ = ["Changes", "MarketState", "MarketView"]
 

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from services.market_data.intervals import INTERVALS, Interval, parse_time_zone
+from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
 from services.market_data.tickers import WINDOWS
 
 __all__ = ["LISTEN_KEY", "NAME_LENGTH_MAX", "StreamName", "parse_stream_name"]

@@ -11,11 +11,11 @@ from typing import Final
 
 import orjson
 
+from exchange.trading.intervals import DAY_MS, Interval
 from services.market_data import payloads
 from services.market_data.average_price import AVERAGE_PRICE_MINUTES, average_price_text
 from services.market_data.book import Level
 from services.market_data.hub import Hub, Topic
-from services.market_data.intervals import DAY_MS, Interval
 from services.market_data.state import Changes, MarketState, MarketView
 from services.market_data.tickers import WINDOWS, window_start_ms
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from services.market_data.candles import Candle, CandleStore
-from services.market_data.intervals import DAY_MS, HOUR_MS, MINUTE_MS
+from exchange.trading.candles import Candle, CandleStore
+from exchange.trading.intervals import DAY_MS, HOUR_MS, MINUTE_MS
 
 __all__ = ["WINDOWS", "RollingWindow", "Statistics", "statistics", "window_start_ms"]
 

@@ -14,6 +14,7 @@ SINGLE = {
     "projections-withdrawals",
     "archive",
     "auditor",
+    "market-history",
     "notifier",
 }
 JOBS = {"migrations", "topics", "readiness"}
@@ -38,7 +39,7 @@ def requirements(pod: Object) -> list[Any]:
 def test_every_process_has_its_workload(shape: str) -> None:
     found = set(workloads(shape, "--set", "workloads.notifier.enabled=true"))
     wanted = SCALED | SINGLE | JOBS | {"engine"}
-    assert found == (wanted - {"archive"} if shape == "local" else wanted)
+    assert found == (wanted - {"archive", "market-history"} if shape == "local" else wanted)
     assert ("notifier" in workloads(shape)) is (shape in AWS_SHAPES)
 
 
@@ -138,6 +139,7 @@ def test_every_pod_has_an_account_of_the_agreed_name(shape: str) -> None:
         "projections",
         "archive",
         "auditor",
+        "market-history",
         "notifier",
         "jobs",
     }

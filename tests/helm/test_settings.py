@@ -32,6 +32,7 @@ NEEDED = {
     "archive": {LOG, "EXCHANGE_SHARD", "EXCHANGE_OBJECT_STORE"},
     "auditor": SERVICE,
     "notifier": {LOG, DATABASE, "EXCHANGE_SHARD"},
+    "market-history": {LOG, "EXCHANGE_SHARD", "EXCHANGE_MARKET_HISTORY", "EXCHANGE_LAKE"},
     "migrations": {DATABASE},
     "topics": {LOG, "EXCHANGE_SHARD", "EXCHANGE_TOPIC_REPLICAS"},
 }

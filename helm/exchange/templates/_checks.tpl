@@ -12,6 +12,10 @@
 {{- if and .Values.workloads.notifier.enabled (eq .Values.secrets.mode "external") (not (and .Values.global.notices.queueUrl .Values.global.notices.topicArn)) -}}
 {{- fail "global.notices.queueUrl and topicArn are needed: without them the notifier writes into a file of its pod" -}}
 {{- end -}}
+{{- $history := .Values.global.marketHistory -}}
+{{- if and (index .Values.workloads "market-history").enabled (not (and $history.candlesTable $history.tradesTable)) -}}
+{{- fail "global.marketHistory.candlesTable and tradesTable are needed (or workloads.market-history.enabled=false)" -}}
+{{- end -}}
 {{- if and .Values.network.enabled (not (and .Values.ingress.proxyCidrs .Values.network.dataCidrs .Values.network.kubernetesCidrs .Values.network.awsCidrs)) -}}
 {{- fail "ingress.proxyCidrs, network.dataCidrs, network.kubernetesCidrs and network.awsCidrs are needed: a policy without addresses lets everything through" -}}
 {{- end -}}

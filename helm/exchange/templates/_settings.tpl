@@ -1,5 +1,6 @@
 {{/*
 What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, key}}}. "needs" lists what it uses:
+  marketHistory   the tables of candles and trades, and the stream to the lake if there is one
   log        the command and event logs
   database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
@@ -28,6 +29,12 @@ plain:
   {{- range $kind := list "snapshots" "archive" }}
   {{- with and (has $kind $needs) (get $global.objectStore $kind) }}
   object_store: s3://{{ . }}
+  {{- end }}
+  {{- end }}
+  {{- if has "marketHistory" $needs }}
+  market_history: dynamodb:{{ $global.marketHistory.candlesTable }},{{ $global.marketHistory.tradesTable }}
+  {{- with $global.lake.streamName }}
+  lake: kinesis:{{ . }}
   {{- end }}
   {{- end }}
   {{- if has "keys" $needs }}

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from exchange.contracts.codes import BUY, SELL
+from exchange.trading.trades import Ring, Trade, aggregate
 from services.market_data.book import Book, BookError
 from services.market_data.state import MarketState
-from services.market_data.trades import Ring, Trade, aggregate
 from tests.event_streams import RandomTrading
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.market_data.candles import CandleStore, buckets, fill
-from services.market_data.intervals import (
+from exchange.trading.candles import CandleStore, buckets, fill
+from exchange.trading.intervals import (
     DAY_MS,
     HOUR_MS,
     INTERVALS,
@@ -14,8 +14,8 @@ from services.market_data.intervals import (
     parse_time_zone,
     parse_window_ms,
 )
+from exchange.trading.trades import Trade
 from services.market_data.tickers import RollingWindow, window_start_ms
-from services.market_data.trades import Trade
 
 START_MS = int(datetime(2024, 1, 30, 22, 58, 30, tzinfo=UTC).timestamp()) * 1000
 

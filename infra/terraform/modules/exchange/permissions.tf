@@ -22,18 +22,22 @@ locals {
       { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
       local.data_key,
     ]
-    projections = concat(
+    projections = [
+      {
+        Effect   = "Allow"
+        Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+        Resource = [module.messaging.queues["withdrawals"].arn]
+      },
+      local.data_key,
+      local.logs_key,
+    ]
+    # Never deletes: rows go by their TTL.
+    market-history = concat(
       [
         { Effect = "Allow", Action = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"], Resource = values(module.market_history.arns) },
-        {
-          Effect   = "Allow"
-          Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-          Resource = [module.messaging.queues["withdrawals"].arn]
-        },
         local.data_key,
-        local.logs_key,
       ],
-      [for lake in module.lake : { Effect = "Allow", Action = ["kinesis:PutRecord", "kinesis:PutRecords"], Resource = [lake.stream.arn] }],
+      [for lake in module.lake : { Effect = "Allow", Action = ["kinesis:PutRecords"], Resource = [lake.stream.arn] }],
     )
     # Writes once and reads back; the bucket's lock keeps even this account from changing what it wrote.
     archive = [

@@ -1,7 +1,8 @@
 locals {
   provisioned = var.capacity != null
   # A busy symbol's rows share a key, and one key takes 1,000 writes a second: the key therefore ends in a shard
-  # number ("BTCUSDT#1m#3"), which the writer draws and readers merge.
+  # number ("BTCUSDT#1m#3", "BTCUSDT#3"), which follows from the row's own number, so that what is written twice is
+  # one row; readers merge. Candles also holds the markets and the writers' positions (services/market_history/rows.py).
   tables = {
     candles = { hash = "series", range = "open_time_ms" }
     trades  = { hash = "series", range = "trade_id" }

@@ -28,6 +28,11 @@ locals {
       description = "The archive does not keep up with the logs"
       runbook     = "ArchiveBehind"
     }
+    market-history-behind = {
+      metric      = "exchange_market_history_lag_records", threshold = 100000, periods = 10
+      description = "Candles and trades for history, or the lake, do not keep up with the events"
+      runbook     = "MarketHistoryBehind"
+    }
     snapshot-failures = {
       metric      = "exchange_engine_snapshot_failures_total", statistic = "Sum", threshold = 0, periods = 1
       description = "A snapshot was not stored: the next start takes longer"

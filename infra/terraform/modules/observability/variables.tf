@@ -13,7 +13,7 @@ variable "processes" {
   description = "Processes of the exchange: a log group each."
   type        = set(string)
   default = [
-    "archive", "auditor", "engine", "jobs", "market-data", "notifier", "order", "projections", "user",
+    "archive", "auditor", "engine", "jobs", "market-data", "market-history", "notifier", "order", "projections", "user",
   ]
 }
 

@@ -13,7 +13,7 @@ variables {
 
 run "first_apply" {
   assert {
-    condition     = toset(keys(output.service_account_role_arns)) == toset(["order", "market-data", "user", "engine", "projections", "archive", "auditor", "notifier", "jobs"])
+    condition     = toset(keys(output.service_account_role_arns)) == toset(["order", "market-data", "user", "engine", "projections", "archive", "auditor", "market-history", "notifier", "jobs"])
     error_message = "A role for each service account of the chart."
   }
 

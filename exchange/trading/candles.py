@@ -9,10 +9,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from services.market_data.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Interval
-from services.market_data.trades import Trade
+from exchange.trading.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Interval
+from exchange.trading.trades import Trade
 
-__all__ = ["Candle", "CandleStore", "Series", "buckets", "fill"]
+__all__ = ["STEPS_MS", "Candle", "CandleStore", "Series", "base_step_ms", "buckets", "fill"]
+
+# Lengths of the steps of the five series.
+STEPS_MS: Final = (SECOND_MS, MINUTE_MS, QUARTER_MS, HOUR_MS, DAY_MS)
 
 # Older rows are read from PostgreSQL. 130,000 minutes are 90 days, 70,000 quarters two years.
 _ROWS_MAX: Final = {
@@ -114,13 +117,15 @@ class Series:
         self.known_from_ms = known_from_ms
         self._trim()
 
-    def add(self, trade: Trade) -> None:
-        """Take in the next trade."""
+    def add(self, trade: Trade) -> Candle:
+        """Take in the next trade; the candle that it belongs to."""
         open_ms = trade.time_ms - trade.time_ms % self.step_ms
         if not self.rows or self.rows[-1].open_ms != open_ms:
             self.rows.append(Candle(open_ms, trade.price_ticks))
             self._trim()
-        self.rows[-1].add_trade(trade)
+        candle = self.rows[-1]
+        candle.add_trade(trade)
+        return candle
 
     def between(self, from_ms: int, to_ms: int) -> Sequence[Candle]:
         """Candles with from_ms <= open_ms < to_ms."""
@@ -178,11 +183,9 @@ class CandleStore:
 
     def base(self, interval: Interval) -> Series:
         """The coarsest series from which this interval can be put together."""
-        step_ms = interval.step_ms or DAY_MS
-        for series in (self.days, self.hours, self.quarters, self.minutes):
-            if step_ms % series.step_ms == 0 and interval.offset_ms % series.step_ms == 0:
-                return series
-        return self.seconds
+        step_ms = base_step_ms(interval)
+        every = (self.seconds, self.minutes, self.quarters, self.hours, self.days)
+        return next(series for series in every if series.step_ms == step_ms)
 
     def bucket(self, interval: Interval, open_ms: int) -> Candle | None:
         """One bucket from memory, flat if nothing was traded in it; None before the first trade."""
@@ -191,6 +194,13 @@ class CandleStore:
         rows = series.between(open_ms, interval.moved(open_ms, 1))
         found = fill(rows, interval, [open_ms], earlier.close_ticks if earlier else None)
         return found[0] if found else None
+
+
+def base_step_ms(interval: Interval) -> int:
+    """Step of the coarsest series from which an interval can be put together."""
+    length_ms = interval.step_ms or DAY_MS
+    fitting = (s for s in STEPS_MS if length_ms % s == 0 and interval.offset_ms % s == 0)
+    return max(fitting, default=SECOND_MS)
 
 
 def buckets(

@@ -1,0 +1,75 @@
+"""The process of the market's history: the event log into tables and a stream; probes and metrics on HTTP."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI
+
+from exchange.adapters.kafka_log import shard_logs
+from exchange.adapters.market_history import HistoryTables, open_lake, open_market_history
+from exchange.config import Settings
+from exchange.operations import add_operations_routes
+from exchange.ports import Log, RecordStream
+from exchange.process import run_process, serve
+from services.market_history.component import HistoryFollower
+from services.market_history.rows import Retention
+from services.market_history.sinks import Sink, StreamSink, TableSink
+
+__all__ = ["create_app", "followers", "main"]
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def followers(
+    settings: Settings, event_log: Log, tables: HistoryTables, lake: RecordStream | None
+) -> list[HistoryFollower]:
+    """One follower for the tables and, if there is a stream, one for it: each has a pace of its own."""
+    sinks: dict[str, Sink] = {
+        "tables": TableSink(
+            tables.candles,
+            tables.trades,
+            key_shards=settings.market_history_shards,
+            retention=Retention(settings.market_history_trades_days, settings.market_history_seconds_days),
+            clock_ms=_clock_ms,
+        )
+    }
+    if lake is not None:
+        sinks["lake"] = StreamSink(lake)
+    return [
+        HistoryFollower(
+            name,
+            event_log,
+            tables.candles,
+            sink,
+            shard=settings.shard,
+            age_ms=settings.market_history_age_ms,
+            log_deadline_ms=settings.log_deadline_ms,
+        )
+        for name, sink in sinks.items()
+    ]
+
+
+def create_app(components: Sequence[HistoryFollower]) -> FastAPI:
+    """/healthz, /readyz and /metrics, nothing else."""
+    app = FastAPI(title="market-history", docs_url=None, redoc_url=None, openapi_url=None)
+
+    def readiness() -> Mapping[str, str | None]:
+        return {part: problem for c in components for part, problem in c.readiness().items()}
+
+    add_operations_routes(app, readiness)
+    return app
+
+
+async def main(settings: Settings) -> None:
+    """Compose and run the followers over Kafka, the tables and the stream. Raises SettingsError."""
+    _, event_log = shard_logs(settings)
+    async with open_market_history(settings) as tables, open_lake(settings) as lake:
+        components = followers(settings, event_log, tables, lake)
+        await serve(create_app(components), components, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(main))
