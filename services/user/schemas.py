@@ -18,6 +18,8 @@ __all__ = [
     "DepositList",
     "DepositRequest",
     "DepositShown",
+    "IdentityLinked",
+    "IdentityRequest",
     "LedgerEntryShown",
     "LedgerPage",
     "LedgerQuery",
@@ -122,6 +124,19 @@ class LoginRequest(_Received):
 
     email: Email
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+
+
+class IdentityRequest(_Received):
+    """An id token of the sign-in that shall open the account."""
+
+    token: SecretStr = Field(min_length=1, max_length=8_192)
+
+
+class IdentityLinked(_Sent):
+    """The sign-in opens the account from now on."""
+
+    issuer: str
+    subject: str
 
 
 class ApiKeyRequest(_Received):
