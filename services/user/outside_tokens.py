@@ -15,11 +15,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 from pydantic import TypeAdapter, ValidationError
 
-from services.user.schemas import Email
+from services.user.schemas import TOKEN_LENGTH_MAX, Email
 
 __all__ = ["Claims", "SeenToken", "TokenRefusedError", "check", "is_outside", "read", "verified_email"]
 
-TOKEN_LENGTH_MAX: Final = 8_192
 # How far an issuer's clock and ours may be apart.
 LEEWAY_S: Final = 30
 # Cognito's own limit; without one, a log-out would have to be remembered for ever.

@@ -3,6 +3,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
   log        the command and event logs
   database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
+  issuers    of tokens that people sign in with
 */}}
 {{- define "exchange.settings" -}}
 {{- $global := .root.Values.global -}}
@@ -32,6 +33,10 @@ plain:
   {{- else }}
   secret_key_file: /var/lib/exchange/secrets/data.key
   {{- end }}
+  {{- end }}
+  {{- with and (has "issuers" $needs) $global.identity.issuers }}
+  identity_issuers: {{ join "," . | quote }}
+  identity_audience: {{ required "global.identity.audience is needed" (join "," $global.identity.audience) | quote }}
   {{- end }}
   {{- if has "clients" $needs }}
   trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}
