@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     kms_key_id: str = ""
     kms_deadline_ms: int = 5_000
     session_lifetime_s: int = 86_400
+    # Issuers whose tokens are believed beside our own sessions, as https://issuer or https://issuer=https://keys,
+    # separated by commas; and the clients (audiences) that they are made for.
+    identity_issuers: str = ""
+    identity_audience: str = ""
+    # An issuer's word for an e-mail address also opens an account that was made here for it with a password.
+    # Nobody checks addresses at our own sign-up, so a stranger may know that password: see ADR 0015.
+    identity_link_by_email: bool = False
     faucet: bool = False
     rate_limits: bool = True
     # Strict-Transport-Security on every answer: only where clients come by TLS and by nothing else.

@@ -31,8 +31,8 @@ _T = TypeVar("_T")
 
 
 class AwsCalls:
-    """One client of one service. Credentials, region and, for emulators, AWS_ENDPOINT_URL come from where boto3
-    looks for them. Nothing is connected before the first call.
+    """One client of one service. Credentials, region and, for emulators, AWS_ENDPOINT_URL come from where
+    boto3 looks for them. Nothing is connected before the first call.
 
     `failure`: what a call raises when it fails. `tries`: of botocore itself. All of them end within
     `deadline_ms`, so that no call that somebody has given up arrives behind those that were made after it;

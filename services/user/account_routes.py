@@ -11,6 +11,8 @@ from services.user.schemas import (
     ApiKeyList,
     ApiKeyRequest,
     ApiKeyShown,
+    IdentityLinked,
+    IdentityRequest,
     LoginRequest,
     Me,
     SessionOpened,
@@ -41,6 +43,15 @@ async def log_in(body: LoginRequest, service: Service, caller: CallerAddress) ->
 async def log_out(service: Service, session: SignedIn, caller: CallerAddress) -> None:
     """End the session that the token belongs to."""
     await service.accounts.log_out(session, caller)
+
+
+@router.post("/identities", status_code=201)
+async def link_identity(
+    body: IdentityRequest, service: Service, session: SignedIn, caller: CallerAddress
+) -> IdentityLinked:
+    """Let an outside sign-in with the account's own e-mail address open it too."""
+    identity = await service.accounts.link(session, body.token.get_secret_value(), caller)
+    return IdentityLinked(issuer=identity.issuer, subject=identity.subject)
 
 
 @router.get("/me")

@@ -25,6 +25,9 @@ from exchange.credentials import (
 )
 from exchange.key_ring import KeyRing, api_secret_place
 from services.user.audit_log import Act
+from services.user.identities import Identities
+from services.user.identity_store import Identity, IdentityNotLinkedError
+from services.user.outside_tokens import TokenRefusedError, is_outside
 from services.user.passwords import Passwords
 from services.user.repository import NewApiKey, Repository, User
 from services.user.sessions import Session, Sessions
@@ -63,6 +66,7 @@ class Accounts:
         passwords: Passwords,
         key_ring: KeyRing,
         cache: "redis.asyncio.Redis",
+        identities: Identities | None,
         *,
         cache_deadline_ms: int,
         rate_limits: bool,
@@ -73,6 +77,7 @@ class Accounts:
         self._passwords = passwords
         self._key_ring = key_ring
         self._cache = cache
+        self._identities = identities
         self._cache_deadline_ms = cache_deadline_ms
         self._rate_limits = rate_limits
         self._clock_ms = clock_ms
@@ -102,24 +107,57 @@ class Accounts:
             raise WrongCredentialsError
         return await self._sessions.open(user.user_id)
 
-    async def _count_attempt(self, action: str, email: str, caller: str) -> None:
+    async def _count_attempt(self, action: str, email: str | None, caller: str) -> None:
         """By address, so that nobody tries many accounts; by account, so that many do not try one."""
         if not self._rate_limits:
             return
-        for who, attempts_max in (
-            (f"address {_network(caller)}", ATTEMPTS_PER_ADDRESS_MAX),
-            (f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX),
-        ):
+        limits = [(f"address {_network(caller)}", ATTEMPTS_PER_ADDRESS_MAX)]
+        if email is not None:
+            limits.append((f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX))
+        for who, attempts_max in limits:
             await self._sessions.count_attempt(
                 action, who, attempts_max=attempts_max, window_s=ATTEMPTS_WINDOW_S
             )
 
-    async def session(self, token: str) -> Session | None:
-        """The session that `token` opened, None when it has ended."""
-        return await self._sessions.find(token)
+    async def session(self, token: str, caller: str) -> Session | None:
+        """The session that `token` opened, None when it has ended.
+
+        For a token of an outside issuer, raises what `Identities.verified` and `Identities.log_in` raise, and
+        TooManyAttemptsError. Tokens that are refused or new count, and no others: nobody's tries keep those
+        out who are in.
+        """
+        if self._identities is None or not is_outside(token):
+            return await self._sessions.find(token)
+        try:
+            claims = await self._identities.verified(token)
+            session = await self._identities.known(claims)
+        except TokenRefusedError:
+            await self._count_attempt("outside-token", None, caller)
+            raise
+        if session is not None:
+            return session
+        await self._count_attempt("outside-token", None, caller)
+        try:
+            return await self._identities.log_in(claims, caller)
+        except IdentityNotLinkedError:
+            detail = {"issuer": claims.iss, "subject": claims.sub, "email": claims.email}
+            await self._repository.record(Act("log-in-failed", None, caller, self._clock_ms(), detail))
+            raise
+
+    async def link(self, session: Session, token: str, caller: str) -> Identity:
+        """Let an outside identity open this account. Raises as `Identities.verified` and `.link` do."""
+        if self._identities is None:
+            raise TokenRefusedError("no outside issuer is believed here")
+        await self._count_attempt("outside-token", None, caller)
+        claims = await self._identities.verified(token)
+        return await self._identities.link(claims, session.user_id, caller)
 
     async def log_out(self, session: Session, caller: str) -> None:
-        """End the session on every replica."""
+        """End the session, or all of the log-in at an outside issuer, on every replica."""
+        if session.is_outside:
+            assert self._identities is not None, "it made this session"
+            await self._identities.log_out(session, caller)
+            return
         await self._sessions.end(session)
         await self._repository.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
 

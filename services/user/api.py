@@ -16,7 +16,11 @@ from services.user import account_routes, address_routes, money_routes
 from services.user.accounts import PublicKeyError, WrongCredentialsError
 from services.user.component import NotReadyError, UserService
 from services.user.database import DatabaseUnavailableError
+from services.user.identities import EmailNotAcceptedError
+from services.user.identity_store import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
+from services.user.issuer_keys import KeysUnavailableError
 from services.user.metrics import RequestMeter
+from services.user.outside_tokens import TokenRefusedError
 from services.user.passwords import PasswordsBusyError
 from services.user.problems import (
     Problem,
@@ -74,6 +78,18 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     WrongCredentialsError: lambda _: ProblemError(
         "wrong-credentials", "Check both.", headers={"WWW-Authenticate": "Bearer"}
     ),
+    TokenRefusedError: lambda error: ProblemError(
+        "token-refused", f"The token: {error}.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    ),
+    KeysUnavailableError: _unavailable("The keys of the token's issuer cannot be had; nothing was changed."),
+    IdentityUnknownError: lambda _: ProblemError(
+        "identity-unknown", "Send an id token with a verified e-mail address once; then access tokens do."
+    ),
+    IdentityNotLinkedError: lambda _: ProblemError(
+        "identity-not-linked", "Log in with its password, and send this token to POST /v1/identities."
+    ),
+    IdentityTakenError: lambda _: ProblemError("identity-taken", "Use another sign-in, or that account."),
+    EmailNotAcceptedError: lambda error: ProblemError("email-not-accepted", f"Of the address: {error}."),
     EmailTakenError: lambda _: ProblemError("email-taken", "Log in, or take another address."),
     TooManyKeysError: lambda _: ProblemError("too-many-keys", "Revoke one first."),
     AddressListedError: lambda _: ProblemError("address-listed", "Remove it first to list it anew."),

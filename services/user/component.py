@@ -15,6 +15,7 @@ from exchange.withdrawal_stop import WithdrawalStop
 from services.user.accounts import Accounts
 from services.user.database import Database, DatabaseUnavailableError
 from services.user.event_follower import EventFollower
+from services.user.identities import Identities
 from services.user.passwords import Passwords
 from services.user.repository import Repository
 from services.user.sessions import CacheUnavailableError, Sessions
@@ -76,6 +77,7 @@ class UserService:
         self._sessions = Sessions(
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
         )
+        self._identities = Identities.of(settings, database, self._sessions, clock_ms)
         self._passwords: Passwords | None = None
         self._accounts: Accounts | None = None
         self._transfers: Transfers | None = None
@@ -142,6 +144,7 @@ class UserService:
             self._passwords,
             self._key_ring,
             resources.cache,
+            self._identities,
             cache_deadline_ms=settings.cache_deadline_ms,
             rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
@@ -169,6 +172,8 @@ class UserService:
             group.create_task(self._gateway.run(), name="user gateway")
             group.create_task(self._follow(self._follower, self._gateway), name="user events")
             group.create_task(self._probe(), name="user probe")
+            if self._identities is not None:
+                group.create_task(self._identities.run(), name="user issuers")
 
     async def _follow(self, follower: EventFollower, gateway: CommandGateway) -> None:
         while True:

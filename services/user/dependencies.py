@@ -11,7 +11,10 @@ from services.user.sessions import Session
 
 __all__ = ["CallerAddress", "Service", "SignedIn"]
 
-_bearer: Final = HTTPBearer(auto_error=False, description="The accessToken of POST /v1/sessions.")
+_bearer: Final = HTTPBearer(
+    auto_error=False,
+    description="The accessToken of POST /v1/sessions, or a token of an issuer that this exchange believes.",
+)
 
 
 def _service(request: Request) -> UserService:
@@ -23,12 +26,21 @@ def _service(request: Request) -> UserService:
 Service = Annotated[UserService, Depends(_service)]
 
 
+def _caller_address(request: Request) -> str:
+    return "" if request.client is None else request.client.host
+
+
+CallerAddress = Annotated[str, Depends(_caller_address)]
+
+
 async def _session(
-    service: Service, authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    service: Service,
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    caller: CallerAddress,
 ) -> Session:
     session = None
     if authorization is not None:
-        session = await service.accounts.session(authorization.credentials)
+        session = await service.accounts.session(authorization.credentials, caller)
     if session is None:
         raise ProblemError(
             "not-signed-in",
@@ -39,10 +51,3 @@ async def _session(
 
 
 SignedIn = Annotated[Session, Depends(_session)]
-
-
-def _caller_address(request: Request) -> str:
-    return "" if request.client is None else request.client.host
-
-
-CallerAddress = Annotated[str, Depends(_caller_address)]

@@ -41,11 +41,11 @@ class Asset(NamedTuple):
 
 
 class User(NamedTuple):
-    """An account."""
+    """An account. `password_hash` None: an outside sign-in opened it."""
 
     user_id: int
     email: str
-    password_hash: str
+    password_hash: str | None
     created_ms: int
 
 

@@ -18,6 +18,8 @@ __all__ = [
     "DepositList",
     "DepositRequest",
     "DepositShown",
+    "IdentityLinked",
+    "IdentityRequest",
     "LedgerEntryShown",
     "LedgerPage",
     "LedgerQuery",
@@ -39,6 +41,8 @@ __all__ = [
 EMAIL_LENGTH_MAX: Final = 254  # RFC 5321: a path of 256 octets with its two brackets
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128
+# Of an outside issuer; Cognito's have one to two thousand characters.
+TOKEN_LENGTH_MAX: Final = 8_192
 PAGE_SIZE_DEFAULT: Final = 500
 PAGE_SIZE_MAX: Final = 1_000
 IP_ALLOW_LIST_MAX: Final = 30
@@ -122,6 +126,19 @@ class LoginRequest(_Received):
 
     email: Email
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+
+
+class IdentityRequest(_Received):
+    """An id token of the sign-in that shall open the account."""
+
+    token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
+
+
+class IdentityLinked(_Sent):
+    """The sign-in opens the account from now on."""
+
+    issuer: str
+    subject: str
 
 
 class ApiKeyRequest(_Received):

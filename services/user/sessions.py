@@ -19,11 +19,13 @@ import redis.asyncio
 from exchange.cancellation import raise_if_cancelled
 from exchange.connections import CACHE_ERRORS
 
-__all__ = ["CacheUnavailableError", "Session", "Sessions", "TooManyAttemptsError"]
+__all__ = ["CacheUnavailableError", "OutsideLogin", "Session", "Sessions", "TooManyAttemptsError"]
 
 _TOKEN_SIZE_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"([0-9]{1,19})~[A-Za-z0-9_-]{43}", re.ASCII)
 _SESSIONS_PER_USER_MAX: Final = 50
+# In place of a user's number, for an outside log-in that was ended here.
+_ENDED: Final = b"ended"
 
 # KEYS: session, the user's list of sessions. ARGV: user id, lifetime in seconds, list's size, prefix, hash.
 # The oldest sessions of a user end when there are too many.
@@ -58,10 +60,18 @@ class TooManyAttemptsError(Exception):
 
 
 class Session(NamedTuple):
-    """Who is signed in, and the name of the session in the cache."""
+    """Who is signed in, and the session's name in the cache: a hash of the token or of the outside log-in."""
 
     user_id: int
     token_hash: str
+    is_outside: bool = False
+
+
+class OutsideLogin(NamedTuple):
+    """What the cache knows: whose log-in it is, and whether it was ended here."""
+
+    user_id: int | None
+    has_ended: bool
 
 
 class Sessions:
@@ -106,6 +116,26 @@ class Sessions:
         async with self._within_deadline():
             await self._cache.delete(_session_key(session.user_id, session.token_hash))
 
+    # -- log-ins at outside issuers: what the database knows of them, at hand
+
+    async def find_outside(self, login_hash: str) -> OutsideLogin:
+        """What is known of a log-in that began elsewhere."""
+        async with self._within_deadline():
+            return _outside(await self._cache.get(_outside_key(login_hash)))
+
+    async def keep_outside(self, login_hash: str, user_id: int) -> OutsideLogin:
+        """Remember whose it is, unless something is known already; return what is known then."""
+        async with self._within_deadline():
+            known = await self._cache.set(
+                _outside_key(login_hash), user_id, ex=self.lifetime_s, nx=True, get=True
+            )
+        return OutsideLogin(user_id, has_ended=False) if known is None else _outside(known)
+
+    async def end_outside(self, login_hash: str) -> None:
+        """Refuse all tokens of the log-in from now on, everywhere."""
+        async with self._within_deadline():
+            await self._cache.set(_outside_key(login_hash), _ENDED, ex=self.lifetime_s)
+
     async def count_attempt(self, action: str, who: str, *, attempts_max: int, window_s: int) -> None:
         """Count an attempt of `who`. Raises TooManyAttemptsError when the window's limit is used up."""
         async with self._within_deadline():
@@ -132,6 +162,17 @@ class Sessions:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _outside_key(login_hash: str) -> str:
+    return f"outside-logins:{login_hash}"
+
+
+def _outside(value: object) -> OutsideLogin:
+    if value is None or value == _ENDED:
+        return OutsideLogin(None, has_ended=value is not None)
+    assert isinstance(value, bytes), "the cache gives bytes"
+    return OutsideLogin(int(value), has_ended=False)
 
 
 def _session_key(user_id: int | str, token_hash: str) -> str:

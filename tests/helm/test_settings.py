@@ -9,6 +9,7 @@ import yaml
 
 from exchange.config import Settings
 from exchange.peers import parse_peers
+from services.user.issuer_keys import parse_issuers
 from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, HelmError, containers, objects, workloads
 
 KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}
@@ -98,6 +99,21 @@ def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> N
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
         opens = DATABASE in {entry["name"] for entry in container.get("env", [])}
         assert ("/etc/exchange/database" in paths) is opens, name
+
+
+def test_the_user_service_believes_the_issuers_that_terraform_hands_over_and_nobody_else_does() -> None:
+    for shape in SHAPES:
+        for name, given in environment(shape).items():
+            told = {word for word in given if word.startswith("EXCHANGE_IDENTITY_")}
+            if name == "user" and shape in AWS_SHAPES:
+                issuers = parse_issuers(given["EXCHANGE_IDENTITY_ISSUERS"])
+                assert [url.removesuffix("/.well-known/jwks.json") for url in issuers.values()] == [*issuers]
+                assert len(issuers) == len(given["EXCHANGE_IDENTITY_AUDIENCE"].split(",")) == 2
+            else:
+                assert not told, f"{shape} {name}"
+    for nothing in ("null", "{}"):
+        with pytest.raises(HelmError, match="audience"):
+            environment("production", "--set", f"global.identity.audience={nothing}")
 
 
 def test_no_password_is_readable_in_a_pod() -> None:

@@ -208,6 +208,11 @@ V1: Final[Mapping[str, list[V1Case]]] = {
             needs_session=False,
         )
     ],
+    # Here no issuer is believed; tests/security/test_outside_strangers.py has one.
+    "POST /v1/identities": [
+        V1Case(_path("/v1/identities"), lambda owner: {"token": owner.trader.token}, 401),
+        V1Case(_path("/v1/identities"), lambda owner: {"token": "x", "userId": owner.trader.user_id}, 422),
+    ],
     "GET /v1/me": [
         V1Case(_path("/v1/me"), None, 200, lambda me, owner, stranger: me["userId"] == stranger.user_id)
     ],

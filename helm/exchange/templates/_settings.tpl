@@ -5,6 +5,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
   database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
   notices    the ways to people and to browsers
+  issuers    of tokens that people sign in with
 */}}
 {{- define "exchange.settings" -}}
 {{- $global := .root.Values.global -}}
@@ -58,6 +59,10 @@ plain:
   notices_connections_table: {{ $global.notices.connectionsTable | quote }}
   notices_connections_url: {{ $global.notices.connectionsEndpoint | quote }}
   {{- end }}
+  {{- end }}
+  {{- with and (has "issuers" $needs) $global.identity.issuers }}
+  identity_issuers: {{ join "," . | quote }}
+  identity_audience: {{ required "global.identity.audience is needed" (join "," $global.identity.audience) | quote }}
   {{- end }}
   {{- if has "clients" $needs }}
   trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}

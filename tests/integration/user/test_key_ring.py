@@ -188,6 +188,53 @@ async def test_secrets_live_under_a_key_of_the_service_and_survive_its_absence(
         await KeyRing.from_resources(resources).open(first, PLACE)
 
 
+async def test_secrets_of_api_keys_open_after_the_service_has_rotated_its_key(
+    kms: KmsKeyWrapper, kms_url: str, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS keeps the old backing keys of a rotated key, so what was wrapped stays readable. The emulator
+    writes the rotation down and has one backing key: what a client asks and is answered is the same."""
+    for service in exchange.replicas:
+        monkeypatch.setattr(service.accounts._key_ring, "_wrapper", kms)
+    resources = replace(exchange.resources, key_wrapper=kms)
+    person = await exchange.signed_in()
+    secrets_by_key = dict([await new_key(exchange, person)])
+    client = boto3.client("kms", endpoint_url=kms_url)
+    try:
+        client.enable_key_rotation(KeyId=kms._key_id)
+        for turn in (1, 2):
+            client.rotate_key_on_demand(KeyId=kms._key_id)
+            assert len(client.list_key_rotations(KeyId=kms._key_id)["Rotations"]) == turn
+            # Under the data key that was wrapped before, and under a new one.
+            secrets_by_key |= dict([await new_key(exchange, person)])
+            assert await KeyRing.from_resources(resources).rotate() == turn + 1
+            secrets_by_key |= dict([await new_key(exchange, person)])
+        assert client.get_key_rotation_status(KeyId=kms._key_id)["KeyRotationEnabled"]
+    finally:
+        client.close()
+    assert sorted((await versions_of(resources)).values()) == [1, 1, 2, 2, 3]
+    for api_key, secret in secrets_by_key.items():
+        assert await secret_of(resources, api_key) == secret
+
+
+async def test_an_alias_that_is_moved_to_another_key_opens_nothing_until_it_is_moved_back(
+    kms: KmsKeyWrapper, kms_url: str, resources: Resources
+) -> None:
+    """Why the settings name the key's ARN: to move an alias is no rotation, it loses what was wrapped."""
+    client = boto3.client("kms", endpoint_url=kms_url)
+    alias = f"alias/{secrets.token_hex(4)}"
+    try:
+        client.create_alias(AliasName=alias, TargetKeyId=kms._key_id)
+        by_alias = replace(resources, key_wrapper=KmsKeyWrapper(alias, 5_000, kms_url))
+        sealed = await KeyRing.from_resources(by_alias).seal(b"secret", PLACE)
+        client.update_alias(AliasName=alias, TargetKeyId=client.create_key()["KeyMetadata"]["KeyId"])
+        with pytest.raises(KeyRingError):
+            await KeyRing.from_resources(by_alias).open(sealed, PLACE)
+        client.update_alias(AliasName=alias, TargetKeyId=kms._key_id)
+        assert await KeyRing.from_resources(by_alias).open(sealed, PLACE) == b"secret"
+    finally:
+        client.close()
+
+
 async def test_a_service_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

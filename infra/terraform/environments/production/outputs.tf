@@ -23,6 +23,11 @@ output "kafka" {
   value       = module.exchange.kafka
 }
 
+output "audiences" {
+  description = "Clients that this region's tokens are made for: other_audiences of the other region."
+  value       = module.exchange.audiences
+}
+
 output "issuers" {
   description = "Issuers of this region's tokens: other_issuers of the other region."
   value       = module.exchange.issuers

@@ -108,6 +108,12 @@ variable "other_issuers" {
   default     = []
 }
 
+variable "other_audiences" {
+  description = "Output `audiences` of the other region."
+  type        = list(string)
+  default     = []
+}
+
 variable "storage_replica" {
   description = "Output `replica` of the other region."
   type        = object({ bucket_arns = map(string), kms_key_arn = string })

@@ -53,7 +53,7 @@ locals {
       }
       identity = {
         issuers  = concat(values(module.identity.issuers), var.other_issuers)
-        audience = module.identity.client_id
+        audience = concat(values(module.identity.client_ids), var.other_audiences)
       }
       telemetry = { prometheusEndpoint = module.observability.prometheus_endpoint, logGroups = module.observability.log_groups }
       # For charts that use IRSA; Pod Identity needs no annotation.
@@ -108,6 +108,11 @@ output "replica" {
 output "issuers" {
   description = "Issuers of this region's tokens: other_issuers of the other side."
   value       = values(module.identity.issuers)
+}
+
+output "audiences" {
+  description = "Clients that this region's tokens are made for: other_audiences of the other side."
+  value       = values(module.identity.client_ids)
 }
 
 output "kafka" {

@@ -172,6 +172,12 @@ variable "other_issuers" {
   default     = []
 }
 
+variable "other_audiences" {
+  description = "Clients that those tokens are made for: output `audiences` of the other side."
+  type        = list(string)
+  default     = []
+}
+
 variable "global_database" {
   description = "Name of the Aurora Global Database; null for none."
   type        = string

@@ -13,6 +13,11 @@ output "client_id" {
   value       = aws_cognito_user_pool_client.web[data.aws_region.this.region].id
 }
 
+output "client_ids" {
+  description = "Id of the web client of each region's pool: the audiences of all tokens that are made here."
+  value       = { for region, client in aws_cognito_user_pool_client.web : region => client.id }
+}
+
 output "user_pool_arns" {
   description = "ARN of each region's pool."
   value       = { for region, pool in aws_cognito_user_pool.this : region => pool.arn }

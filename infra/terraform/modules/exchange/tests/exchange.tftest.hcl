@@ -59,7 +59,7 @@ run "second_apply_with_every_switch" {
   }
 
   assert {
-    condition     = length(module.api_gateway) == 1 && length(module.lake) == 1 && length(yamldecode(output.helm_values).global.identity.issuers) == 2
+    condition     = length(module.api_gateway) == 1 && length(module.lake) == 1 && length(yamldecode(output.helm_values).global.identity.issuers) == 2 && length(yamldecode(output.helm_values).global.identity.audience) == 2
     error_message = "Every switch is planned."
   }
 

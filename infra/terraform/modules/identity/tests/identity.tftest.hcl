@@ -31,7 +31,7 @@ run "second_region_by_switch" {
   }
 
   assert {
-    condition     = toset(keys(aws_cognito_user_pool.this)) == toset(["eu-central-1", "eu-west-1"]) && length(output.issuers) == 2
-    error_message = "Two pools, two issuers."
+    condition     = toset(keys(aws_cognito_user_pool.this)) == toset(["eu-central-1", "eu-west-1"]) && length(output.issuers) == 2 && length(output.client_ids) == 2
+    error_message = "Two pools, two issuers, two clients."
   }
 }
