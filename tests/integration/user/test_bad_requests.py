@@ -258,6 +258,7 @@ async def test_the_api_describes_itself(exchange: Exchange) -> None:
         "/v1/sessions",
         "/v1/sessions/current",
         "/v1/me",
+        "/v1/identities",
         "/v1/api-keys",
         "/v1/api-keys/{api_key}",
         "/v1/deposits",

@@ -1,4 +1,4 @@
-"""The issuer for laptops, as a process of its own: it says how to believe it, and its tokens open an account."""
+"""The issuer for laptops as a process of its own: it says how to believe it, and its tokens open accounts."""
 
 import asyncio
 import sys
