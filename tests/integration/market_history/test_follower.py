@@ -148,7 +148,7 @@ async def test_a_replay_from_the_start_changes_nothing(settings: Settings) -> No
 
 async def test_a_process_that_is_behind_does_no_harm_and_stops(settings: Settings) -> None:
     tape = Tape(seed=15)
-    await tape.grow(300, gap_ms_max=20)
+    await tape.grow(600, gap_ms_max=60)
     await follow(settings, tape.log, tape.seq)
     before = await everything(settings)
     behind = MemoryLog(lambda: 0)
