@@ -28,11 +28,17 @@ class Catalogue:
         self.markets: dict[int, Market] = {}
 
     async def load(self, table: HistoryTable) -> None:
-        """Take in what the table knows. Raises HistoryError."""
+        """Take in what the table knows. Raises HistoryError.
+
+        Another follower may be about to write more, in any order. What is there only in part is left out:
+        it lies ahead of whoever reads it here, on the log.
+        """
         for row in await self._read(table, asset_series(self._shard)):
             self.apply(asset_of(row))
         for row in await self._read(table, market_series(self._shard)):
-            self.apply(market_of(row))
+            market = market_of(row)
+            if {market.base_asset_id, market.quote_asset_id} <= set(self._assets):
+                self.apply(market)
 
     @staticmethod
     async def _read(table: HistoryTable, series: str) -> list[HistoryRow]:

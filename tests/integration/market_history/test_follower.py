@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from exchange.adapters.market_history import HistoryTables
+from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.ports import HistoryError, HistoryRow, HistoryTable
 from exchange.trading.candles import buckets, fill
@@ -145,6 +146,22 @@ async def test_a_replay_from_the_start_changes_nothing(settings: Settings) -> No
     await check_everything(settings, tape)
 
 
+async def test_a_process_that_is_behind_does_no_harm_and_stops(settings: Settings) -> None:
+    tape = Tape(seed=15)
+    await tape.grow(600, gap_ms_max=60)
+    await follow(settings, tape.log, tape.seq)
+    before = await everything(settings)
+    behind = MemoryLog(lambda: 0)
+    behind.records = tape.log.records[: len(tape.log.records) // 2]
+    async with opened(settings) as (candles, trades, _):
+        components = followers(settings, behind, HistoryTables(Forgetful(candles), trades), None)
+        async with running(components) as tasks:
+            with pytest.raises(ExceptionGroup) as failure:
+                await until_written(components, tape.seq, tasks)
+            assert failure.group_contains(PositionError, match="another one went on")
+    assert await everything(settings) == before
+
+
 class Forgetful:
     """A table that has no positions at first."""
 
@@ -184,6 +201,21 @@ class Crashing:
 
     async def read(self, series: str, first: int, last: int, **how: Any) -> list[HistoryRow]:
         return await self._table.read(series, first, last, **how)
+
+
+async def test_markets_that_another_follower_has_written_in_part_are_taken_from_the_log(
+    settings: Settings,
+) -> None:
+    tape = Tape(seed=14)
+    await tape.grow(20)
+    await follow(settings, tape.log, tape.seq)
+    listed = next(rows for rows in await everything(settings) if rows and rows[0].series == "markets#0")
+    empty = settings.model_copy(update={"shard": 1})
+    async with opened(empty) as (candles, _, _):
+        await candles.put([row._replace(series="markets#1") for row in listed])
+    await follow(empty, tape.log, tape.seq)
+    async with reading(empty) as reader:
+        assert await reader.market("BTCUSDT") is not None
 
 
 @pytest.mark.slow
