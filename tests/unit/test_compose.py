@@ -1,14 +1,17 @@
 """docker-compose.yml, the Dockerfile and what they mount agree with the code.
 
-Read as text on purpose: nothing in the project needs a YAML parser, and these promises need none either.
+Read as text where one line says it all.
 """
 
 import importlib.util
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from pydantic import ValidationError
 
 from exchange.config import Settings
 
@@ -191,3 +194,19 @@ def test_dashboard_asks_for_metrics_that_the_code_emits() -> None:
             suffixes = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
             emitted |= {name.removesuffix("_total") + suffix for suffix in suffixes[kind]}
     assert asked <= emitted, asked - emitted
+
+
+def against_the_specification(compose: dict[str, Any]) -> None:
+    """Raises ValidationError. The specification lets everything through that begins with "x-"."""
+    from compose_viz.spec.compose_spec import ComposeSpecification
+
+    ComposeSpecification.model_validate({k: v for k, v in compose.items() if not k.startswith("x-")})
+
+
+@pytest.mark.skipif(importlib.util.find_spec("compose_viz") is None, reason="not for this Python")
+def test_the_file_is_as_the_compose_specification_wants_it() -> None:
+    compose = yaml.safe_load(COMPOSE)
+    against_the_specification(compose)
+    compose["services"]["order"]["helthcheck"] = {"disable": True}
+    with pytest.raises(ValidationError, match="helthcheck"):
+        against_the_specification(compose)

