@@ -185,7 +185,7 @@ class _ShakyReader:
 async def test_failing_store_and_log_delay_the_archive_and_spoil_nothing(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.archive.component.RETRY_WAIT_S", 0.001)
+    monkeypatch.setattr("exchange.patience.WAIT_S", 0.001)
     source = Source()
     shaky = Shaky(store, source.log)
     one = archiver(shaky, shaky, age_ms=20)  # type: ignore[arg-type]
