@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from exchange.config import Settings
-from exchange.ports import Log, LogError, LogReader, LogRecord, ObjectStore, ObjectStoreError
+from exchange.held_reader import HeldReader
+from exchange.patience import Patience
+from exchange.ports import Log, LogError, LogRecord, ObjectStore, ObjectStoreError
 from services.archive.segments import ArchiveError, Segment
 from services.archive.shelf import LOGS, Shelf
 
@@ -24,12 +25,11 @@ __all__ = ["Archiver", "archivers"]
 logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_MS: Final = 500
-RETRY_WAIT_S: Final = 0.2
-RETRY_WAIT_S_MAX: Final = 5.0
 LAG_INTERVAL_S: Final = 10.0
 _STOP_DEADLINE_S: Final = 5.0
 # What a record costs in a segment beside its value.
 _RECORD_OVERHEAD_BYTES: Final = 16
+_LOG_ERRORS: Final = (LogError, OSError, TimeoutError)
 
 _next_offset = Gauge("exchange_archive_next_offset", "First offset that is not archived.", ["log"])
 _lag_records = Gauge("exchange_archive_lag_records", "Records on the log that are not archived.", ["log"])
@@ -63,13 +63,13 @@ class Archiver:
         self._size_bytes_max = segment_size_bytes
         self._age_s_max = segment_age_ms / 1000
         self._log_deadline_s = log_deadline_ms / 1000
-        self._reader: LogReader | None = None
+        self._reader = HeldReader(self.name, log, log_deadline_ms)
         self._records: list[LogRecord] = []
         self._size_bytes = 0
         self._opened_s = 0.0
         # First offset that is not archived, as far as this archiver knows.
         self.next_offset = 0
-        self._problem: str | None = "not started"
+        self._patience = Patience(self.name, (*_LOG_ERRORS, ObjectStoreError), _failures_total.labels(name))
         self._log_problem: str | None = None
 
     async def start(self) -> None:
@@ -83,46 +83,33 @@ class Archiver:
 
     async def stop(self) -> None:
         """Archive what has been read, if that can be done soon, and close the reader."""
-        self._problem = "stopped"
+        self._patience.problem = "stopped"
         with contextlib.suppress(ObjectStoreError, TimeoutError):
             async with asyncio.timeout(_STOP_DEADLINE_S):
                 if self._records:
                     await self._shelf.add(Segment(self._log_name, self._records))
         self._records = []
-        await self._close_reader()
+        await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the last try to follow the log and to write the archive worked."""
-        return {self.name: self._problem or self._log_problem}
+        return {self.name: self._patience.problem or self._log_problem}
 
     async def _follow(self) -> None:
         while True:
-            async for attempt in self._attempts():
+            async for attempt in self._patience.attempts():
                 with attempt:
                     try:
-                        if self._reader is None:
+                        if not self._reader.is_open:
                             await self._find_place()
                         await self._read()
-                    except (LogError, OSError, TimeoutError):
+                    except _LOG_ERRORS:
                         # A reader that failed is not to be trusted with what comes next.
-                        await self._close_reader()
+                        await self._reader.close()
                         raise
                     if self._is_due():
                         await self._close_segment()
-                    self._problem = None
-
-    def _attempts(self) -> AsyncRetrying:
-        return AsyncRetrying(
-            retry=retry_if_exception_type((LogError, ObjectStoreError, OSError, TimeoutError)),
-            wait=wait_random_exponential(multiplier=RETRY_WAIT_S, max=RETRY_WAIT_S_MAX),
-            before_sleep=self._note_failure,
-        )
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self._problem = f"{type(error).__name__}: {error}"
-        _failures_total.labels(self._log_name).inc()
-        logger.warning("%s: attempt %d failed: %s", self.name, state.attempt_number, self._problem)
+                    self._patience.worked()
 
     async def _find_place(self) -> None:
         """Go on behind the newest segment; its last record must be the log's."""
@@ -136,24 +123,23 @@ class Archiver:
                 f"{self._log_name}: archived up to offset {archived_to}, but the log ends at {end}: "
                 "restore the log from the archive, or keep the archive of another history elsewhere"
             )
-        async with asyncio.timeout(self._log_deadline_s):
-            self._reader = await self._log.reader(max(0, archived_to - 1))
-            if newest is not None:
-                await self._check_history(self._reader, newest.records[-1])
+        await self._reader.open(max(0, archived_to - 1))
+        if newest is not None:
+            async with asyncio.timeout(self._log_deadline_s):
+                await self._check_history(newest.records[-1])
         self._advance(archived_to)
         logger.info("%s: goes on at offset %d of %d", self.name, archived_to, end)
 
-    async def _check_history(self, reader: LogReader, archived: LogRecord) -> None:
+    async def _check_history(self, archived: LogRecord) -> None:
         records: list[LogRecord] = []
         while not records:
-            records = await reader.read(READ_TIMEOUT_MS)
+            records = await self._reader.read(READ_TIMEOUT_MS)
         if records[0] != archived:
             raise ArchiveError(f"{self._log_name}: record {archived.offset} differs from the archived one")
         self._take(records[1:])
 
     async def _read(self) -> None:
         """Take what has come, waiting no longer than the open segment may."""
-        assert self._reader is not None
         timeout_ms = READ_TIMEOUT_MS
         if self._records:
             left_s = self._opened_s + self._age_s_max - time.monotonic()
@@ -184,7 +170,7 @@ class Archiver:
         else:
             # Another archiver was quicker, or an own try had arrived whose answer was lost.
             logger.info("%s: offset %d is archived already", self.name, segment.records[0].offset)
-            await self._close_reader()
+            await self._reader.close()
 
     def _first_records(self) -> list[LogRecord]:
         """As many as make one segment: a read may have brought more."""
@@ -203,22 +189,13 @@ class Archiver:
         self.next_offset = next_offset
         _next_offset.labels(self._log_name).set(next_offset)
 
-    async def _close_reader(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(self._log_deadline_s):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("%s: the reader did not close", self.name, exc_info=True)
-
     async def _watch_lag(self) -> None:
         while True:
             await asyncio.sleep(LAG_INTERVAL_S)
             try:
                 async with asyncio.timeout(self._log_deadline_s):
                     end = await self._log.end_offset()
-            except (LogError, OSError, TimeoutError) as error:
+            except _LOG_ERRORS as error:
                 self._log_problem = f"{type(error).__name__}: {error}"
                 continue
             self._log_problem = None

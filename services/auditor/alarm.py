@@ -9,11 +9,11 @@ from typing import Final
 import asyncpg
 import msgspec
 from prometheus_client import Counter, Gauge
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.contracts.events import TradingModeChanged
 from exchange.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
+from exchange.patience import Patience
 from exchange.ports import LogError
 from exchange.service import Resources
 from services.auditor.breach_store import DETAIL_LENGTH_MAX, BreachStore
@@ -24,8 +24,6 @@ __all__ = ["Alarm"]
 
 logger = logging.getLogger(__name__)
 
-RETRY_WAIT_S: Final = 0.2
-RETRY_WAIT_S_MAX: Final = 10.0
 RED_EVERY_S: Final = 5.0
 _RETRYABLE: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
@@ -121,16 +119,7 @@ class Alarm:
 
 async def _until_done(what: str, act: Callable[[], Awaitable[None]]) -> None:
     """Try until it works, with growing random pauses: there is nothing else to do while red."""
-
-    def note(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        logger.error("%s, attempt %d: %r", what, state.attempt_number, error)
-
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(_RETRYABLE),
-        wait=wait_random_exponential(multiplier=RETRY_WAIT_S, max=RETRY_WAIT_S_MAX),
-        before_sleep=note,
-    ):
+    async for attempt in Patience(what, _RETRYABLE, log_level=logging.ERROR).attempts():
         with attempt:
             await act()
 

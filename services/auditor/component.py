@@ -9,12 +9,12 @@ from typing import Final, Protocol
 import asyncpg
 import msgspec
 from prometheus_client import Counter, Gauge
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay
-from tenacity.wait import wait_random_exponential
+from tenacity import stop_after_delay
 
 from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.contracts.audit_keys import HEARTBEAT_AGE_S_MAX, HEARTBEAT_KEY
 from exchange.contracts.codec import decode_events
+from exchange.patience import Patience
 from exchange.ports import LogError
 from exchange.service import Resources
 from services.auditor.alarm import Alarm
@@ -45,14 +45,13 @@ COMPARE_PAUSES: Final = 20
 COMPARED_AGE_S_MAX: Final = 60.0
 LAG_EVERY_S: Final = 10.0
 RETRY_S_MAX: Final = 60.0
-RETRY_WAIT_S: Final = 0.1
-RETRY_WAIT_S_MAX: Final = 3.0
 _STORE_ERRORS: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
     *CACHE_ERRORS,
     asyncpg.PostgresError,
     NotReachedError,
 )
+_RETRYABLE: Final[tuple[type[BaseException], ...]] = (*_STORE_ERRORS, LogError)
 
 _last_seq = Gauge("exchange_auditor_last_seq", "Seq of the last event audited.")
 _outcomes_total = Counter("exchange_auditor_outcomes_total", "Outcomes audited.")
@@ -103,7 +102,9 @@ class Auditor:
         self._counted_outcomes = 0
         self._progress_at = 0.0
         self._round_at = 0.0
-        self._problem: str | None = "not started"
+        self._patience = Patience(
+            self.name, _RETRYABLE, _failures_total, give_up=stop_after_delay(RETRY_S_MAX)
+        )
         self._store_problems: dict[str, str] = {}
 
     @property
@@ -124,11 +125,11 @@ class Auditor:
             ),
             BookComparison(self._resources.cache, self._follower),
         ]
-        async for attempt in self._attempts((*_STORE_ERRORS, LogError)):
+        async for attempt in self._patience.attempts():
             with attempt:
                 await self.alarm.start()
                 self._replay_end_offset = await self._resources.event_log.end_offset()
-        self._problem = "replaying"
+        self._patience.problem = "replaying"
         now = asyncio.get_running_loop().time()
         self._round_at = now
         self._compared_at = dict.fromkeys((c.store for c in self._comparisons), now)
@@ -144,7 +145,7 @@ class Auditor:
 
     async def stop(self) -> None:
         """Keep what was audited, and close the reader."""
-        self._problem = "stopped"
+        self._patience.problem = "stopped"
         if self.alarm.breach is None and self._follower.is_between and self._checkpoint_outcomes:
             await self._save_checkpoint()
         await self._follower.close()
@@ -156,11 +157,11 @@ class Auditor:
         now = asyncio.get_running_loop().time()
         stale = {
             f"{self.name}_{store}": f"not compared for {now - at:.0f} s: {self._store_problems.get(store)}"
-            if self._problem is None and now - at > COMPARED_AGE_S_MAX
+            if self._patience.problem is None and now - at > COMPARED_AGE_S_MAX
             else None
             for store, at in self._compared_at.items()
         }
-        return {self.name: red or self._problem, **({} if red else stale)}
+        return {self.name: red or self._patience.problem, **({} if red else stale)}
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -168,10 +169,14 @@ class Auditor:
         loop = asyncio.get_running_loop()
         while self.alarm.breach is None:
             breaches: Sequence[Breach] = ()
-            async for attempt in self._attempts((LogError, OSError, TimeoutError)):
+            async for attempt in self._patience.attempts():
                 with attempt:
-                    await self._follower.open()
-                    breaches = await self._follower.advance(READ_TIMEOUT_MS)
+                    try:
+                        await self._follower.open()
+                        breaches = await self._follower.advance(READ_TIMEOUT_MS)
+                    except _RETRYABLE:
+                        await self._follower.close()
+                        raise
             self._note_round(loop.time())
             if not breaches and self._follower.is_between:
                 breaches = await self._between_gulps(loop.time())
@@ -179,19 +184,19 @@ class Auditor:
                 self._note_round(loop.time())
                 self.alarm.sound(breaches)
             # A replay takes no pauses, but lets others run.
-            await asyncio.sleep(0 if self._problem or not self._follower.is_between else GATHER_S)
+            await asyncio.sleep(0 if self._patience.problem or not self._follower.is_between else GATHER_S)
         await asyncio.Event().wait()
 
     async def _between_gulps(self, now: float) -> Sequence[Breach]:
         """What is due when everything that was read has been audited."""
-        if self._problem is not None:
+        if self._patience.problem is not None:
             self._note_progress(now)
         if self._checkpoint_outcomes >= CHECKPOINT_EVERY_OUTCOMES:
             breaches = recount(self.state)
             if breaches:
                 return breaches
             await self._save_checkpoint()
-        if self._problem is None and now >= self._compare_at:
+        if self._patience.problem is None and now >= self._compare_at:
             breaches = [b for comparison in self._comparisons for b in await self._compare(comparison)]
             took_s = asyncio.get_running_loop().time() - now
             pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
@@ -211,13 +216,14 @@ class Auditor:
         """Tell how far a replay is, and when it is over."""
         end = self._replay_end_offset or 0
         if self._follower.next_offset >= end:
-            self._problem = None
+            self._patience.worked()
             logger.info("replayed up to seq %d", self.state.seq)
             return
-        self._problem = f"replaying: seq {self.state.seq}, record {self._follower.next_offset} of {end}"
+        where = f"seq {self.state.seq}, record {self._follower.next_offset} of {end}"
+        self._patience.problem = f"replaying: {where}"
         if now >= self._progress_at:
             self._progress_at = now + PROGRESS_EVERY_S
-            logger.info("%s", self._problem)
+            logger.info("replaying: %s", where)
 
     async def _save_checkpoint(self) -> None:
         """A disk that is full or away costs a longer replay, nothing else."""
@@ -255,7 +261,7 @@ class Auditor:
         while True:
             is_red = self.alarm.breach is not None
             if is_red or asyncio.get_running_loop().time() - self._round_at < STUCK_S:
-                word = "red" if is_red else "replaying" if self._problem else "auditing"
+                word = "red" if is_red else "replaying" if self._patience.problem else "auditing"
                 value = {"seq": self.state.seq, "time_ms": time.time_ns() // 1_000_000, "state": word}
                 try:
                     await self._resources.cache.set(
@@ -279,19 +285,3 @@ class Auditor:
 
     def _follower_at(self, state: AuditState, next_offset: int) -> Follower:
         return Follower(self._resources.event_log, state, next_offset, self._settings.log_deadline_ms)
-
-    def _attempts(self, errors: tuple[type[BaseException], ...]) -> AsyncRetrying:
-        async def note(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            self._problem = f"{type(error).__name__}: {error}"
-            _failures_total.inc()
-            logger.warning("attempt %d failed: %s", state.attempt_number, self._problem)
-            await self._follower.close()
-
-        return AsyncRetrying(
-            retry=retry_if_exception_type(errors),
-            stop=stop_after_delay(RETRY_S_MAX),
-            wait=wait_random_exponential(multiplier=RETRY_WAIT_S, max=RETRY_WAIT_S_MAX),
-            before_sleep=note,
-            reraise=True,
-        )

@@ -8,7 +8,8 @@ from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome
 from exchange.event_tail import ChainError, EventTail, TailPosition
-from exchange.ports import Log, LogError, LogReader
+from exchange.held_reader import HeldReader
+from exchange.ports import Log
 from services.auditor.audit import Audit
 from services.auditor.state import AuditState, Breach
 
@@ -40,7 +41,7 @@ class Follower:
         self._audit = Audit(state)
         self._position = TailPosition(state.seq, state.hash, next_offset)
         self._pending: deque[CommandOutcome] = deque()
-        self._reader: LogReader | None = None
+        self._reader = HeldReader("auditor", log, deadline_ms)
         self._tail: EventTail | None = None
 
     @property
@@ -65,18 +66,13 @@ class Follower:
                 "the event log ends at %d, before %d: from its start", end_offset, self.next_offset
             )
             self._position.next_offset = 0
-        self._reader = await self._log.reader(self._position.next_offset)
+        await self._reader.open(self._position.next_offset)
         self._tail = EventTail(self._reader, self._position)
 
     async def close(self) -> None:
         """Let go of the reader; `open` goes on where it was."""
-        reader, self._reader, self._tail = self._reader, None, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("the reader did not close", exc_info=True)
+        self._tail = None
+        await self._reader.close()
 
     async def advance(self, timeout_ms: int, until_seq: int | None = None) -> Sequence[Breach]:
         """Audit the next slice, not beyond `until_seq`, and return what it broke.

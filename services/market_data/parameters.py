@@ -4,8 +4,6 @@ Codes and texts as in binance-spot-api section 3. Unknown names are refused (-11
 is expected at all), repeated ones too (-1101).
 """
 
-import re
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -19,18 +17,14 @@ from exchange.contracts.errors import (
     illegal_characters,
     invalid_data,
     invalid_symbol,
-    mandatory_parameter,
-    overflowed,
     unread_parameters,
 )
+from exchange.query_parameters import SYMBOL_PATTERN, Parameters, integer, is_symbol, optional, required
 from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
 from services.market_data.state import MarketState, MarketView
 
 __all__ = [
-    "Parameters",
     "choice",
-    "flag",
-    "integer",
     "interval",
     "limit",
     "one_view",
@@ -38,21 +32,12 @@ __all__ = [
     "parse_query",
     "status_filter",
     "text_list",
-    "time_ms",
     "zone_offset_ms",
 ]
 
-Parameters = Mapping[str, str]
-INTEGER_MAX: Final = 2**63 - 1
 QUERY_SIZE_BYTES_MAX: Final = 32_768
 _PAIRS_MAX: Final = 64
-_INTEGER_PATTERN: Final = "^[0-9]{1,20}$"
-_INTEGER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
-_SYMBOL_PATTERN: Final = "^[A-Z0-9-_.]{1,20}$"
-_SYMBOL: Final = re.compile(r"[A-Z0-9\-_.]{1,20}", re.ASCII)
 _SYMBOLS_PATTERN: Final = '^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$'
-# Timestamps may come in microseconds (section 1); none in milliseconds is that large before the year 5138.
-_MICROSECONDS_FROM: Final = 10**14
 _STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})
 STATUS_MISMATCH: Final = "The symbol's status does not match the requested symbolStatus."
 
@@ -90,34 +75,6 @@ def _decoded(raw: bytes) -> str:
     return raw.decode()
 
 
-def _optional(parameters: Parameters, name: str) -> str | None:
-    text = parameters.get(name)
-    if text == "":
-        raise empty_parameter(name)
-    return text
-
-
-def integer(parameters: Parameters, name: str) -> int | None:
-    """A whole number from 0 to 2**63 - 1, None when not sent. Raises -1100, -1105, -1108."""
-    text = _optional(parameters, name)
-    if text is None:
-        return None
-    if _INTEGER.fullmatch(text) is None:
-        raise illegal_characters(name, _INTEGER_PATTERN)
-    value = int(text)
-    if value > INTEGER_MAX:
-        raise overflowed(name)
-    return value
-
-
-def time_ms(parameters: Parameters, name: str) -> int | None:
-    """A time in milliseconds; sent in milliseconds or in microseconds."""
-    value = integer(parameters, name)
-    if value is not None and value >= _MICROSECONDS_FROM:
-        return value // 1000
-    return value
-
-
 def limit(parameters: Parameters, default: int, most: int) -> int:
     """How many items; larger than `most` means `most`. Raises -1130 for zero."""
     value = integer(parameters, "limit")
@@ -128,19 +85,9 @@ def limit(parameters: Parameters, default: int, most: int) -> int:
     return min(value, most)
 
 
-def flag(parameters: Parameters, name: str, default: bool) -> bool:
-    """`true` or `false` in any case. Raises -1130."""
-    text = _optional(parameters, name)
-    if text is None:
-        return default
-    if text.lower() not in ("true", "false"):
-        raise invalid_data(name)
-    return text.lower() == "true"
-
-
 def choice(parameters: Parameters, name: str, names: frozenset[str], code: int, message: str) -> str | None:
     """One of `names`, None when not sent; else ApiError(code, message)."""
-    text = _optional(parameters, name)
+    text = optional(parameters, name)
     if text is not None and text not in names:
         raise ApiError(code, message)
     return text
@@ -148,10 +95,7 @@ def choice(parameters: Parameters, name: str, names: frozenset[str], code: int, 
 
 def interval(parameters: Parameters) -> Interval:
     """The mandatory `interval`, seen from `timeZone`. Raises -1102, -1120, -1130."""
-    text = parameters.get("interval")
-    if not text:
-        raise mandatory_parameter("interval")
-    found = INTERVALS.get(text)
+    found = INTERVALS.get(required(parameters, "interval"))
     if found is None:
         raise ApiError(-1120, "Invalid interval.")
     offset_ms = zone_offset_ms(parameters)
@@ -160,7 +104,7 @@ def interval(parameters: Parameters) -> Interval:
 
 def zone_offset_ms(parameters: Parameters) -> int:
     """What local time in `timeZone` is ahead of UTC; 0 when not sent. Raises -1130."""
-    text = _optional(parameters, "timeZone")
+    text = optional(parameters, "timeZone")
     if text is None:
         return 0
     # A plus sign that was not percent-encoded arrives as a space.
@@ -171,8 +115,8 @@ def zone_offset_ms(parameters: Parameters) -> int:
 
 
 def _view(state: MarketState, symbol: str) -> MarketView:
-    if _SYMBOL.fullmatch(symbol) is None:
-        raise illegal_characters("symbol", _SYMBOL_PATTERN)
+    if not is_symbol(symbol):
+        raise illegal_characters("symbol", SYMBOL_PATTERN)
     view = state.by_symbol.get(symbol)
     if view is None:
         raise invalid_symbol()
@@ -181,10 +125,7 @@ def _view(state: MarketState, symbol: str) -> MarketView:
 
 def one_view(state: MarketState, parameters: Parameters) -> MarketView:
     """The market of the mandatory `symbol`. Raises -1100, -1102, -1121."""
-    symbol = parameters.get("symbol")
-    if not symbol:
-        raise mandatory_parameter("symbol")
-    return _view(state, symbol)
+    return _view(state, required(parameters, "symbol"))
 
 
 def optional_views(
@@ -194,13 +135,13 @@ def optional_views(
 
     Raises -1128 for both, -1100, -1121, and -1151 for a symbol that is listed twice.
     """
-    symbol = _optional(parameters, "symbol")
+    symbol = optional(parameters, "symbol")
     if "symbols" not in parameters:
         return (_view(state, symbol) if symbol is not None else None), None
     if symbol is not None:
         raise bad_combination()
     symbols = text_list(parameters, "symbols", _SYMBOLS_PATTERN)
-    if any(_SYMBOL.fullmatch(one) is None for one in symbols):
+    if not all(map(is_symbol, symbols)):
         raise illegal_characters("symbols", _SYMBOLS_PATTERN)
     if len(set(symbols)) != len(symbols):
         raise ApiError(-1151, "Symbol is present multiple times in the list.")
@@ -209,7 +150,7 @@ def optional_views(
 
 def text_list(parameters: Parameters, name: str, pattern: str) -> list[str]:
     """A JSON array of texts, not empty. Raises -1100, -1105."""
-    text = _optional(parameters, name) or ""
+    text = optional(parameters, name) or ""
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -6,9 +6,10 @@ from typing import Final
 import orjson
 
 from exchange.contracts.errors import ApiError, bad_combination
+from exchange.query_parameters import boolean
 from services.market_data.endpoints import Call, Endpoint
 from services.market_data.exchange_info import RATE_LIMITS, market_status, symbol_object, trade_fee_rows
-from services.market_data.parameters import STATUS_MISMATCH, flag, one_view, optional_views, status_filter
+from services.market_data.parameters import STATUS_MISMATCH, one_view, optional_views, status_filter
 from services.market_data.state import MarketState, MarketView
 
 __all__ = ["GeneralEndpoints"]
@@ -54,7 +55,7 @@ class GeneralEndpoints:
         parameters = call.parameters
         state = self._state()
         view, views = optional_views(state, parameters)
-        shows_sets = flag(parameters, "showPermissionSets", default=True)
+        shows_sets = boolean(parameters, "showPermissionSets", default=True)
         status = status_filter(parameters)
         permissions = parameters.get("permissions")
         if permissions is not None and (view is not None or views is not None):

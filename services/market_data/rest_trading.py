@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 
 from exchange.contracts.errors import ApiError, bad_combination, invalid_data
+from exchange.query_parameters import integer, time_ms
 from exchange.trading.candles import Candle, buckets, fill
 from exchange.trading.intervals import Interval
 from exchange.trading.market import Market
@@ -16,12 +17,10 @@ from services.market_data.exchange_info import market_status
 from services.market_data.history import History, HistoryTooLongError
 from services.market_data.parameters import (
     STATUS_MISMATCH,
-    integer,
     interval,
     limit,
     one_view,
     status_filter,
-    time_ms,
 )
 from services.market_data.payloads import level_texts
 from services.market_data.state import MarketState, MarketView

@@ -16,10 +16,11 @@ from prometheus_client import Counter, Gauge
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome
 from exchange.contracts.events import TradeExecuted
 from exchange.event_tail import EventTail, TailPosition
-from exchange.ports import HistoryRow, HistoryTable, Log, LogError, LogReader
+from exchange.held_reader import HeldReader
+from exchange.patience import Patience
+from exchange.ports import HistoryError, HistoryRow, HistoryTable, Log, LogError
 from exchange.trading.trades import Trade
 from services.market_history.catalogue import Catalogue
-from services.market_history.retries import Retries
 from services.market_history.rows import position_of, position_row, position_series
 from services.market_history.sinks import SeenTrade, Sink, put_rows
 
@@ -32,13 +33,16 @@ TRADES_PER_BATCH_MAX: Final = 2_000
 # How many events without a trade may have to be read again after a restart.
 EVENTS_UNRECORDED_MAX: Final = 20_000
 LAG_INTERVAL_S: Final = 10.0
-_CLOSE_DEADLINE_S: Final = 5.0
+_LOG_ERRORS: Final = (LogError, OSError, TimeoutError)
 
 _seq = Gauge("exchange_market_history_seq", "Event up to which everything is written.", ["follower"])
 _lag_records = Gauge(
     "exchange_market_history_lag_records", "Records on the event log that are not written.", ["follower"]
 )
 _trades_total = Counter("exchange_market_history_trades_total", "Trades written.", ["follower"])
+_failures_total = Counter(
+    "exchange_market_history_failures_total", "Failures after which it tries again.", ["follower"]
+)
 
 
 class PositionError(Exception):
@@ -76,11 +80,11 @@ class HistoryFollower:
         self._position = TailPosition(0, EMPTY_CHAIN_HASH, 0)
         # Everything up to this event is written.
         self.recorded_seq = 0
-        self._reader: LogReader | None = None
+        self._reader = HeldReader(self.name, log, log_deadline_ms)
         self._tail: EventTail | None = None
         self._trades: list[SeenTrade] = []
         self._listings: list[HistoryRow] = []
-        self._retries = Retries(self.name)
+        self._patience = Patience(self.name, (*_LOG_ERRORS, HistoryError), _failures_total.labels(self.name))
         self._log_problem: str | None = None
 
     async def start(self) -> None:
@@ -94,15 +98,15 @@ class HistoryFollower:
 
     async def stop(self) -> None:
         """Close the reader; what was read and not written is read again."""
-        self._retries.problem = "stopped"
-        await self._close_reader()
+        self._patience.problem = "stopped"
+        await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the last try to follow the log and to write worked."""
-        return {self.name: self._retries.problem or self._log_problem}
+        return {self.name: self._patience.problem or self._log_problem}
 
     async def _follow(self) -> None:
-        async for attempt in self._retries.attempts():
+        async for attempt in self._patience.attempts():
             with attempt:
                 await self._find_place()
         while True:
@@ -136,7 +140,7 @@ class HistoryFollower:
                 if left_ms <= 0:
                     return
                 timeout_ms = min(READ_TIMEOUT_MS, left_ms)
-            async for attempt in self._retries.attempts():
+            async for attempt in self._patience.attempts():
                 with attempt:
                     outcomes = await self._read(timeout_ms)
             for outcome in outcomes:
@@ -148,15 +152,15 @@ class HistoryFollower:
     async def _read(self, timeout_ms: int) -> list[CommandOutcome]:
         try:
             if self._tail is None:
-                async with asyncio.timeout(self._log_deadline_s):
-                    self._reader = await self._log.reader(self._position.next_offset)
+                await self._reader.open(self._position.next_offset)
                 self._tail = EventTail(self._reader, self._position)
             outcomes = await self._tail.read(timeout_ms)
-        except (LogError, OSError, TimeoutError):
+        except _LOG_ERRORS:
             # A reader that failed is not to be trusted with what comes next.
-            await self._close_reader()
+            self._tail = None
+            await self._reader.close()
             raise
-        self._retries.worked()
+        self._patience.worked()
         return outcomes
 
     def _take(self, outcome: CommandOutcome) -> None:
@@ -171,8 +175,8 @@ class HistoryFollower:
                     self._listings.append(listing)
 
     async def _write_batch(self) -> None:
-        await put_rows(self._table, self._listings, self._retries)
-        await self._sink.write(self._trades, self._retries)
+        await put_rows(self._table, self._listings, self._patience)
+        await self._sink.write(self._trades, self._patience)
         await self._record_position()
         _trades_total.labels(self._follower).inc(len(self._trades))
         self._listings, self._trades = [], []
@@ -181,8 +185,8 @@ class HistoryFollower:
         """Move the row on, and see that it is where it was put: two followers of one name write one after
         the other at best, and the one that is behind must stop."""
         row = position_row(self._shard, self._follower, self._position)
-        await put_rows(self._table, [row], self._retries, "seq")
-        async for attempt in self._retries.attempts():
+        await put_rows(self._table, [row], self._patience, "seq")
+        async for attempt in self._patience.attempts():
             with attempt:
                 found = await self._table.read(row.series, row.number, row.number, limit=1)
         if [one.values for one in found] != [row.values]:
@@ -190,22 +194,13 @@ class HistoryFollower:
         self.recorded_seq = self._position.seq
         _seq.labels(self._follower).set(self.recorded_seq)
 
-    async def _close_reader(self) -> None:
-        reader, self._reader, self._tail = self._reader, None, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(_CLOSE_DEADLINE_S):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("%s: the reader did not close", self.name, exc_info=True)
-
     async def _watch_lag(self) -> None:
         while True:
             await asyncio.sleep(LAG_INTERVAL_S)
             try:
                 async with asyncio.timeout(self._log_deadline_s):
                     end = await self._log.end_offset()
-            except (LogError, OSError, TimeoutError) as error:
+            except _LOG_ERRORS as error:
                 self._log_problem = f"{type(error).__name__}: {error}"
                 continue
             self._log_problem = None

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from exchange.patience import Patience
 from exchange.ports import HistoryError, HistoryRow, HistoryTable, RecordStream
 from exchange.trading.candles import STEPS_MS, Candle
 from exchange.trading.market import Market
 from exchange.trading.trades import Trade
 from services.market_history.lines import rounds, trade_line
 from services.market_history.open_candles import OpenCandles, openings
-from services.market_history.retries import Retries
 from services.market_history.rows import (
     NEWEST_TRADE,
     Retention,
@@ -34,7 +34,7 @@ class SeenTrade(NamedTuple):
 class Sink(Protocol):
     """Writes trades. What was written before may come again, from any place on, after a restart."""
 
-    async def write(self, trades: Sequence[SeenTrade], retries: Retries) -> None:
+    async def write(self, trades: Sequence[SeenTrade], patience: Patience) -> None:
         """Return when all of them are durable, however long that takes."""
         ...
 
@@ -63,11 +63,11 @@ class TableSink:
         self._clock_ms = clock_ms
         self._open: dict[str, OpenCandles] = {}
 
-    async def write(self, trades: Sequence[SeenTrade], retries: Retries) -> None:
+    async def write(self, trades: Sequence[SeenTrade], patience: Patience) -> None:
         """As `Sink`."""
         for market, trade, _ in trades:
             if market.symbol not in self._open:
-                async for attempt in retries.attempts():
+                async for attempt in patience.attempts():
                     with attempt:
                         stored = await self._stored(market.symbol, trade.time_ms)
                 self._open[market.symbol] = OpenCandles(stored)
@@ -82,8 +82,8 @@ class TableSink:
             candle_row(symbol, step_ms, candle, self._key_shards, self._retention)
             for (symbol, step_ms, _), candle in changed.items()
         ]
-        await put_rows(self._trades, self._lasting(trade_rows), retries)
-        await put_rows(self._candles, self._lasting(candle_rows), retries, NEWEST_TRADE)
+        await put_rows(self._trades, self._lasting(trade_rows), patience)
+        await put_rows(self._candles, self._lasting(candle_rows), patience, NEWEST_TRADE)
 
     def _lasting(self, rows: Sequence[HistoryRow]) -> list[HistoryRow]:
         now_s = self._clock_ms() // 1000
@@ -121,30 +121,30 @@ class StreamSink:
     def __init__(self, stream: RecordStream) -> None:
         self._stream = stream
 
-    async def write(self, trades: Sequence[SeenTrade], retries: Retries) -> None:
+    async def write(self, trades: Sequence[SeenTrade], patience: Patience) -> None:
         """As `Sink`."""
         lines: dict[str, list[bytes]] = {}
         for market, trade, seq in trades:
             lines.setdefault(market.symbol, []).append(trade_line(market, trade, seq))
         for records in rounds(lines):
             waiting = records
-            async for attempt in retries.attempts():
+            async for attempt in patience.attempts():
                 with attempt:
                     refused = await self._stream.put(waiting)
                     waiting = {key: waiting[key] for key in refused}
                     if waiting:
                         raise HistoryError(f"{len(waiting)} of {len(records)} records were refused")
-                    retries.worked()
+                    patience.worked()
 
 
 async def put_rows(
-    table: HistoryTable, rows: Sequence[HistoryRow], retries: Retries, newer_by: str | None = None
+    table: HistoryTable, rows: Sequence[HistoryRow], patience: Patience, newer_by: str | None = None
 ) -> None:
     """Write rows, those that were refused again, for ever."""
     waiting = rows
-    async for attempt in retries.attempts():
+    async for attempt in patience.attempts():
         with attempt:
             waiting = await table.put(waiting, newer_by)
             if waiting:
                 raise HistoryError(f"{len(waiting)} of {len(rows)} rows were throttled")
-            retries.worked()
+            patience.worked()

@@ -14,12 +14,12 @@ from typing import Final
 from prometheus_client import Gauge
 
 from exchange.event_tail import EventTail, TailPosition, newest_event
-from exchange.ports import LogError, LogReader
+from exchange.held_reader import HeldReader
 from exchange.service import Resources
 from services.notifier.notices import NoticeMaker
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore
-from services.notifier.retries import Patience
+from services.notifier.retries import patience
 
 __all__ = ["EventFollower"]
 
@@ -50,8 +50,8 @@ class EventFollower:
         self._log_deadline_s = settings.log_deadline_ms / 1000
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
         self._outlet = outlet
-        self._patience = Patience(self.name)
-        self._reader: LogReader | None = None
+        self._patience = patience(self.name)
+        self._reader = HeldReader(self.name, self._log, settings.log_deadline_ms)
         self._tail: EventTail | None = None
         self._maker = NoticeMaker(settings.shard)
         self.last_seq = 0
@@ -72,12 +72,12 @@ class EventFollower:
                         # What was read and not put has to be read again.
                         self._tail = None
                         raise
-                    self._patience.problem = None
+                    self._patience.worked()
 
     async def stop(self) -> None:
         """Close the reader."""
         self._patience.problem = "stopped"
-        await self._close_reader()
+        await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the last try worked."""
@@ -85,13 +85,11 @@ class EventFollower:
 
     async def _resume(self) -> None:
         """Take the database's word for where we stand, and read the log from there."""
-        await self._close_reader()
         async with asyncio.timeout(self._log_deadline_s):
             position = await self._store.position() or await self._begin_at_end()
         maker = NoticeMaker(self._shard)
         await self._store.teach(maker)
-        async with asyncio.timeout(self._log_deadline_s):
-            self._reader = await self._log.reader(position.next_offset)
+        await self._reader.open(position.next_offset)
         self._maker, self.last_seq = maker, position.seq
         self._tail = EventTail(self._reader, position)
         logger.info("%s: goes on behind seq %d at offset %d", self.name, position.seq, position.next_offset)
@@ -117,12 +115,3 @@ class EventFollower:
         self.last_seq = tail.position.seq
         _last_seq.set(self.last_seq)
         _delay_s.set(max(0.0, time.time() - outcomes[-1].time_ms / 1000))
-
-    async def _close_reader(self) -> None:
-        reader, self._reader, self._tail = self._reader, None, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(self._log_deadline_s):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("%s: the reader did not close", self.name, exc_info=True)

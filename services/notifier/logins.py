@@ -8,7 +8,7 @@ from exchange.service import Resources
 from services.notifier.notices import login_notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore
-from services.notifier.retries import Patience
+from services.notifier.retries import patience
 
 __all__ = ["LoginFollower"]
 
@@ -25,7 +25,7 @@ class LoginFollower:
         settings = resources.settings
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
         self._outlet = outlet
-        self._patience = Patience(self.name)
+        self._patience = patience(self.name)
         self.last_id: int | None = None
 
     async def start(self) -> None:
@@ -42,7 +42,7 @@ class LoginFollower:
                     except BaseException:
                         self.last_id = None
                         raise
-                    self._patience.problem = None
+                    self._patience.worked()
             if not is_full:
                 await asyncio.sleep(POLL_INTERVAL_S)
 

@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from exchange.message_ports import Announcement, MessageError, MessageQueue, QueuedMessage, Topic
 from services.notifier.notices import Notice, NoticeError, subject_of
-from services.notifier.retries import Patience
+from services.notifier.retries import patience
 
 __all__ = ["NoticeWorker", "deliver"]
 
@@ -67,8 +67,8 @@ class NoticeWorker:
         self._queue = queue
         self._topic = topic
         self._retry_delay_ms = retry_delay_ms
-        self._patience = Patience(self.name)
-        self._dead_patience = Patience("notices-dead")
+        self._patience = patience(self.name)
+        self._dead_patience = patience("notices-dead")
 
     async def start(self) -> None:
         """Nothing to recover: the queue knows."""
@@ -115,7 +115,7 @@ class NoticeWorker:
             async for attempt in self._patience.attempts():
                 with attempt:
                     await self.work_once(RECEIVE_WAIT_MS)
-                    self._patience.problem = None
+                    self._patience.worked()
 
     async def _watch_dead(self) -> None:
         while True:

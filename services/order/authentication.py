@@ -26,13 +26,12 @@ from exchange.contracts.errors import (
     illegal_characters,
     invalid_key,
     mandatory_parameter,
-    overflowed,
     stale_timestamp,
     unavailable,
 )
 from exchange.credentials import HMAC, ApiKey, Credentials, CredentialsError
 from exchange.money import NumberError, parse_fixed
-from services.order.parameters import INTEGER_MAX, INTEGER_PATTERN, Parameters
+from exchange.query_parameters import MICROSECONDS_FROM, Parameters, required, whole_number
 
 __all__ = [
     "READ",
@@ -48,8 +47,6 @@ RECEIVE_WINDOW_DEFAULT_US: Final = 5_000_000
 RECEIVE_WINDOW_MAX_US: Final = 60_000_000
 RECEIVE_WINDOW_PATTERN: Final = r"^[0-9]{1,20}(\.[0-9]{1,3})?$"
 AHEAD_MAX_US: Final = 1_000_000
-MICROSECONDS_FROM: Final = 10**14  # a millisecond timestamp reaches this in the year 5138
-_TIMESTAMP: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _API_KEY: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}", re.ASCII)
 
 
@@ -117,14 +114,7 @@ class Authenticator:
         Accepted: timestamp < now + 1000 ms and now - timestamp <= recvWindow (section 1, timing).
         Timestamps may count milliseconds or microseconds.
         """
-        text = parameters.get("timestamp")
-        if not text:
-            raise mandatory_parameter("timestamp")
-        if _TIMESTAMP.fullmatch(text) is None:
-            raise illegal_characters("timestamp", INTEGER_PATTERN)
-        timestamp_us = int(text)
-        if timestamp_us > INTEGER_MAX:
-            raise overflowed("timestamp")
+        timestamp_us = whole_number("timestamp", required(parameters, "timestamp"))
         if timestamp_us < MICROSECONDS_FROM:
             timestamp_us *= 1_000
         window_us = _receive_window_us(parameters.get("recvWindow"))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from exchange.query_parameters import Parameters
 from services.order.authentication import READ, TRADE, Caller
-from services.order.parameters import Parameters
 
 __all__ = ["Call", "Endpoint", "Security", "endpoint"]
 

@@ -15,8 +15,8 @@ import redis.asyncio
 import redis.exceptions
 
 from exchange.contracts.errors import ApiError, unavailable
+from exchange.query_parameters import required
 from services.order.endpoints import Call
-from services.order.parameters import required
 
 __all__ = ["ListenKeys", "channel_of"]
 

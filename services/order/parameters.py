@@ -1,22 +1,18 @@
-"""Request parameters: raw bytes to names and texts, and the checks that endpoints share.
+"""Request parameters: raw bytes to names and texts, and the checks that endpoints of orders share.
 
-Numbers are checked as text by anchored ASCII patterns before a number is made of them. The texts of the
-errors are those of binance-spot-api section 3.
+The texts of the errors are those of binance-spot-api section 3.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from exchange.contracts.errors import (
     ApiError,
     duplicate_parameter,
-    empty_parameter,
     illegal_characters,
     invalid_data,
     invalid_symbol,
-    mandatory_parameter,
     overflowed,
     too_much_precision,
     unread_parameters,
@@ -28,33 +24,22 @@ from exchange.money import (
     PrecisionError,
     parse_fixed,
 )
+from exchange.query_parameters import SYMBOL_PATTERN, Parameters, integer, is_symbol, optional, required
 from services.order.view import AccountView, Market
 
 __all__ = [
-    "Parameters",
     "amount",
-    "boolean",
     "check_known",
     "client_order_id",
-    "integer",
     "limit",
     "market",
-    "optional",
     "parse_parameters",
-    "required",
 ]
 
-Parameters = Mapping[str, str]
-
 PARAMETERS_MAX: Final = 64
-INTEGER_MAX: Final = 2**63 - 1
-INTEGER_PATTERN: Final = "^[0-9]{1,20}$"
-SYMBOL_PATTERN: Final = "^[A-Z0-9-_.]{1,20}$"
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
 LIMIT_DEFAULT: Final = 500
 LIMIT_MAX: Final = 1_000
-_INTEGER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
-_SYMBOL: Final = re.compile(r"[A-Z0-9\-_.]{1,20}", re.ASCII)
 _CLIENT_ORDER_ID: Final = re.compile(r"[a-zA-Z0-9\-_]{1,36}", re.ASCII)
 _ILLEGAL_SOMEWHERE: Final = "Illegal characters found in a parameter."
 
@@ -115,35 +100,6 @@ def check_known(parameters: Parameters, known: frozenset[str]) -> None:
         raise unread_parameters(len(parameters.keys() & known), len(parameters))
 
 
-def required(parameters: Parameters, name: str) -> str:
-    """The text of a mandatory parameter, else -1102."""
-    text = parameters.get(name)
-    if not text:
-        raise mandatory_parameter(name)
-    return text
-
-
-def optional(parameters: Parameters, name: str) -> str | None:
-    """The text of an optional parameter, None when it was not sent; sent empty, -1105."""
-    text = parameters.get(name)
-    if text == "":
-        raise empty_parameter(name)
-    return text
-
-
-def integer(parameters: Parameters, name: str) -> int | None:
-    """A whole number from 0 to 2**63 - 1, None when not sent. Raises -1100, -1105, -1108."""
-    text = optional(parameters, name)
-    if text is None:
-        return None
-    if _INTEGER.fullmatch(text) is None:
-        raise illegal_characters(name, INTEGER_PATTERN)
-    value = int(text)
-    if value > INTEGER_MAX:
-        raise overflowed(name)
-    return value
-
-
 def amount(parameters: Parameters, name: str, decimals: int) -> int | None:
     """A money text in units of 10**-decimals, None when not sent. Raises -1100, -1105, -1108, -1111."""
     text = optional(parameters, name)
@@ -157,17 +113,6 @@ def amount(parameters: Parameters, name: str, decimals: int) -> int | None:
         raise too_much_precision(name) from None
     except NumberOverflowError:
         raise overflowed(name) from None
-
-
-def boolean(parameters: Parameters, name: str) -> bool:
-    """`true` or `false` in any case; False when not sent. Raises -1130."""
-    text = optional(parameters, name)
-    if text is None:
-        return False
-    lowered = text.lower()
-    if lowered not in ("true", "false"):
-        raise invalid_data(name)
-    return lowered == "true"
 
 
 def limit(parameters: Parameters) -> int:
@@ -188,7 +133,7 @@ def market(parameters: Parameters, view: AccountView, *, is_mandatory: bool = Tr
     found = view.market_by_symbol.get(text)
     if found is not None:
         return found
-    if _SYMBOL.fullmatch(text) is None:
+    if not is_symbol(text):
         raise illegal_characters("symbol", SYMBOL_PATTERN)
     raise invalid_symbol()
 

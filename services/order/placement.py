@@ -17,15 +17,8 @@ from exchange.contracts.errors import (
     invalid_data,
     not_required,
 )
-from services.order.parameters import (
-    Parameters,
-    amount,
-    client_order_id,
-    integer,
-    market,
-    optional,
-    required,
-)
+from exchange.query_parameters import Parameters, integer, optional, required
+from services.order.parameters import amount, client_order_id, market
 from services.order.shapes import ACK, FULL, RESULT
 from services.order.view import AccountView, Market
 

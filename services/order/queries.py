@@ -8,9 +8,10 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.errors import ApiError, bad_combination, mandatory_parameter, unknown_order
+from exchange.query_parameters import Parameters, boolean, integer, time_ms
 from services.order.endpoints import Call
 from services.order.history import History, OrderPage, TradePage, TradeRow
-from services.order.parameters import Parameters, boolean, client_order_id, integer, limit, market
+from services.order.parameters import client_order_id, limit, market
 from services.order.shapes import commission, order_status, rate_text
 from services.order.trading import State
 from services.order.usage import Usage
@@ -19,7 +20,6 @@ from services.order.view import Market, OrderRecord
 __all__ = ["Queries"]
 
 RANGE_MAX_MS: Final = 86_400_000
-MICROSECONDS_FROM: Final = 10**14
 PPM_PER_BASIS_POINT: Final = 100
 _TRADE_COMBINATIONS: Final = frozenset(
     frozenset(names.split())
@@ -189,18 +189,13 @@ def _market(parameters: Parameters, state: State) -> Market:
 
 def _time_range(parameters: Parameters) -> tuple[int | None, int | None]:
     """startTime and endTime in milliseconds. Raises -1127, -1128."""
-    start_ms, end_ms = (_time_ms(parameters, name) for name in ("startTime", "endTime"))
+    start_ms, end_ms = (time_ms(parameters, name) for name in ("startTime", "endTime"))
     if start_ms is not None and end_ms is not None:
         if start_ms > end_ms:
             raise bad_combination()
         if end_ms - start_ms > RANGE_MAX_MS:
             raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
     return start_ms, end_ms
-
-
-def _time_ms(parameters: Parameters, name: str) -> int | None:
-    value = integer(parameters, name)
-    return value // 1_000 if value is not None and value >= MICROSECONDS_FROM else value
 
 
 def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:

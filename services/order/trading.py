@@ -24,16 +24,9 @@ from exchange.gateway import (
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
+from exchange.query_parameters import Parameters, boolean, integer, optional, required
 from services.order.endpoints import Call
-from services.order.parameters import (
-    Parameters,
-    boolean,
-    client_order_id,
-    integer,
-    market,
-    optional,
-    required,
-)
+from services.order.parameters import client_order_id, market
 from services.order.placement import Placement, new_client_order_id, parse_placement
 from services.order.shapes import canceled_order, placed_order, rate_text
 from services.order.view import AccountView, Market

@@ -20,10 +20,11 @@ from exchange.contracts.errors import (
     unknown_error,
 )
 from exchange.credentials import ED25519
+from exchange.query_parameters import Parameters, boolean, integer
 from services.order.authentication import READ, Authenticator, Caller
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.market_data import MARKET_DATA_PATHS, MarketDataClient
-from services.order.parameters import Parameters, boolean, check_known, integer
+from services.order.parameters import check_known
 from services.order.rest import invalid_time_unit
 from services.order.usage import Usage
 from services.order.user_data import Subscription, UserDataHub

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge
-from tenacity import RetryCallState
 
 from exchange.connections import CACHE_ERRORS
 from exchange.event_tail import EventTail, TailPosition
-from exchange.ports import LogError, LogReader, LogTimeoutError
+from exchange.held_reader import HeldReader
+from exchange.ports import LogTimeoutError
 from exchange.service import Resources
 from services.projections.book_cache import (
     APPLIED,
@@ -27,7 +27,7 @@ from services.projections.book_cache import (
 )
 from services.projections.book_state import Books, MarketBook
 from services.projections.ledger_store import LedgerStore, PostgresLedger
-from services.projections.retries import attempts, problem_of
+from services.projections.retries import patience
 
 __all__ = ["BookProjection"]
 
@@ -77,9 +77,9 @@ class BookProjection:
         self._copies: dict[int, _Copy] = {}
         self._position = TailPosition(0, b"", 0)
         self._time_ms = 0
-        self._reader: LogReader | None = None
+        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms)
         self._tail: EventTail | None = None
-        self._problem: str | None = "not started"
+        self._patience = patience(self.name)
         self._cache_problem: str | None = None
         self._cache_retry_s = CACHE_RETRY_S_MIN
         self._cache_retry_at = 0.0
@@ -92,7 +92,7 @@ class BookProjection:
 
     async def start(self) -> None:
         """Build the books from the ledger, catch up with the log, write every book anew."""
-        async for attempt in attempts(self._note_failure):
+        async for attempt in self._patience.attempts():
             with attempt:
                 await self._load()
                 await self._open()
@@ -107,21 +107,26 @@ class BookProjection:
     async def run(self) -> None:
         """Follow the log until cancelled. Raises as the class says."""
         while True:
-            async for attempt in attempts(self._note_failure):
+            async for attempt in self._patience.attempts():
                 with attempt:
-                    if self._tail is None:
-                        await self._open()
-                    await self._read_gulp(READ_TIMEOUT_MS)
+                    try:
+                        if self._tail is None:
+                            await self._open()
+                        await self._read_gulp(READ_TIMEOUT_MS)
+                    except BaseException:
+                        # A reader that failed is not to be trusted with what comes next.
+                        self._tail = None
+                        raise
             await self._write()
 
     async def stop(self) -> None:
         """Close the reader."""
-        self._problem = "stopped"
-        await self._close_reader()
+        self._patience.problem = "stopped"
+        await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the log can be followed, and whether the cache takes the books."""
-        return {self.name: self._problem, "book_cache": self._cache_problem}
+        return {self.name: self._patience.problem, "book_cache": self._cache_problem}
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -139,18 +144,8 @@ class BookProjection:
         self._time_ms = found.time_ms
 
     async def _open(self) -> None:
-        await self._close_reader()
-        self._reader = await self._log.reader(self._position.next_offset)
+        await self._reader.open(self._position.next_offset)
         self._tail = EventTail(self._reader, self._position)
-
-    async def _close_reader(self) -> None:
-        reader, self._reader, self._tail = self._reader, None, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(self._settings.log_deadline_ms / 1000):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("book: the reader did not close", exc_info=True)
 
     async def _catch_up(self) -> None:
         deadline_ms = self._settings.log_deadline_ms
@@ -175,13 +170,8 @@ class BookProjection:
             more = await tail.read(1)
             self.books.apply(more)
             self._time_ms = more[-1].time_ms if more else self._time_ms
-        self._problem = None
+        self._patience.worked()
         _last_seq.set(self._position.seq)
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        self._problem = problem_of(state)
-        self._tail = None
-        logger.warning("book: attempt %d failed: %s", state.attempt_number, self._problem)
 
     # -- cache --------------------------------------------------------------------------------
 

@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
-from tenacity import RetryCallState
 
 from exchange.contracts.codec import CommandOutcome, decode_events
 from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
-from exchange.ports import LogError, LogReader
+from exchange.held_reader import HeldReader
+from exchange.ports import LogError
 from exchange.service import Resources
 from services.projections.ledger_batch import LedgerBatch
 from services.projections.ledger_entries import MarketAssets
 from services.projections.ledger_store import FencedError, LedgerStore, PostgresLedger
-from services.projections.retries import attempts, problem_of
+from services.projections.retries import patience
 
 __all__ = ["LedgerProjection"]
 
@@ -63,13 +63,13 @@ class LedgerProjection:
         self._settings = resources.settings
         self._log = resources.event_log
         self._store = store or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
-        self._reader: LogReader | None = None
+        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms)
         self._tail: EventTail | None = None
         self._markets: dict[int, MarketAssets] = {}
         # Seqs at which the database may stand if nobody else writes; None: not read yet.
         self._allowed_seqs: frozenset[int] | None = None
         self._written = TailPosition(0, b"", 0)
-        self._problem: str | None = "not started"
+        self._patience = patience(self.name, _failures_total)
         self._log_problem: str | None = None
 
     @property
@@ -79,7 +79,7 @@ class LedgerProjection:
 
     async def start(self) -> None:
         """Read the position and open the log there. Bounded retries, then raises."""
-        async for attempt in attempts(self._note_failure):
+        async for attempt in self._patience.attempts():
             with attempt:
                 await self._resume()
 
@@ -91,45 +91,34 @@ class LedgerProjection:
 
     async def stop(self) -> None:
         """Close the reader."""
-        self._problem = "stopped"
-        await self._close_reader()
+        self._patience.problem = "stopped"
+        await self._reader.close()
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the last try to write the ledger worked, and whether the log answers."""
-        return {self.name: self._problem, "event_log": self._log_problem}
+        return {self.name: self._patience.problem, "event_log": self._log_problem}
 
     async def _follow(self) -> None:
         while True:
-            async for attempt in attempts(self._note_failure):
+            async for attempt in self._patience.attempts():
                 with attempt:
-                    if self._tail is None:
-                        await self._resume()
-                    await self._project_gulp()
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        self._problem = problem_of(state)
-        self._tail = None
-        _failures_total.inc()
-        logger.warning("ledger: attempt %d failed: %s", state.attempt_number, self._problem)
+                    try:
+                        if self._tail is None:
+                            await self._resume()
+                        await self._project_gulp()
+                    except BaseException:
+                        # What was read and not written has to be read again.
+                        self._tail = None
+                        raise
 
     async def _resume(self) -> None:
         """Take the database's word for where we stand, and read the log from there."""
-        await self._close_reader()
         position, self._markets = await self._store.resume(self._settings.shard)
         if self._allowed_seqs is not None and position.seq not in self._allowed_seqs:
             raise FencedError(f"the ledger is at seq {position.seq}, this process left it at {self.last_seq}")
-        self._reader = await self._log.reader(position.next_offset)
+        await self._reader.open(position.next_offset)
         self._tail = EventTail(self._reader, position)
         self._set_written(TailPosition(position.seq, position.hash, position.next_offset))
-
-    async def _close_reader(self) -> None:
-        reader, self._reader, self._tail = self._reader, None, None
-        if reader is not None:
-            try:
-                async with asyncio.timeout(self._settings.log_deadline_ms / 1000):
-                    await reader.close()
-            except (LogError, OSError, TimeoutError):
-                logger.warning("ledger: the reader did not close", exc_info=True)
 
     async def _project_gulp(self) -> None:
         """Read what has come, waiting a moment so that more comes with it, and write it."""
@@ -147,7 +136,7 @@ class LedgerProjection:
             offset = tail.position.next_offset if is_last else start_offset
             last = chunk[-1].events[-1]
             await self._write(chunk, TailPosition(last.seq, last.hash, offset))
-        self._problem = None
+        self._patience.worked()
 
     async def _write(self, outcomes: Sequence[CommandOutcome], position: TailPosition) -> None:
         batch = LedgerBatch(self._markets)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Counter
+from tenacity import stop_after_attempt, stop_after_delay
 
 from exchange.connections import CONNECTION_ERRORS, acquire
 from exchange.contracts.codes import REJECT_UNKNOWN_WITHDRAWAL
@@ -22,10 +23,12 @@ from exchange.gateway import (
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
+from exchange.patience import Patience
 from exchange.ports import LogReader, LogWriter
 from exchange.service import Resources
 from exchange.withdrawal_stop import WithdrawalStop
 from services.projections.ledger_store import LedgerError, read_position
+from services.projections.retries import RETRY_S_MAX
 
 __all__ = ["WithdrawalSettler"]
 
@@ -35,7 +38,6 @@ POLL_INTERVAL_S: Final = 0.25
 PAGE_MAX: Final = 100
 READ_TIMEOUT_MS: Final = 500
 FAILURES_MAX: Final = 20
-BACKOFF_S_MAX: Final = 5.0
 
 _settled_total = Counter(
     "exchange_withdrawals_settled_total", "Withdrawals whose settlement was sent and decided."
@@ -63,7 +65,8 @@ class WithdrawalSettler:
     """Component that sends SettleWithdrawal for every withdrawal the ledger holds as RESERVED.
 
     Without a `gateway` it opens one of its own with its own tail of the event log; a given one is run
-    and resolved by its owner. Raises the last error after FAILURES_MAX failed rounds in a row.
+    and resolved by its owner. Raises the last error after FAILURES_MAX failed rounds in a row that took
+    RETRY_S_MAX at the least.
     """
 
     name = "withdrawals"
@@ -84,7 +87,12 @@ class WithdrawalSettler:
         self._tail: EventTail | None = None
         # Decided by the engine, but the ledger may not show it yet.
         self._decided: set[int] = set()
-        self._problem: str | None = "not started"
+        self._patience = Patience(
+            self.name,
+            _RETRYABLE,
+            _failures_total,
+            give_up=stop_after_attempt(FAILURES_MAX) & stop_after_delay(RETRY_S_MAX),
+        )
         self._stopped: str | None = None
 
     async def start(self) -> None:
@@ -101,7 +109,7 @@ class WithdrawalSettler:
                 deadline_ms=self._settings.command_deadline_ms,
                 sender=self.name,
             )
-        self._problem = None
+        self._patience.worked()
 
     async def run(self) -> None:
         """Settle until cancelled."""
@@ -113,7 +121,7 @@ class WithdrawalSettler:
 
     async def stop(self) -> None:
         """Close what start opened."""
-        self._problem = "stopped"
+        self._patience.problem = "stopped"
         deadline_s = self._settings.log_deadline_ms / 1000
         for part in (self._writer, self._reader):
             if part is not None:
@@ -123,28 +131,19 @@ class WithdrawalSettler:
 
     def readiness(self) -> Mapping[str, str | None]:
         """Whether the last round worked. A stop of all withdrawals is no fault of this part."""
-        return {self.name: self._problem}
+        return {self.name: self._patience.problem}
 
     async def _resolve(self, tail: EventTail, gateway: CommandGateway) -> None:
         while True:
             gateway.resolve(await tail.read(READ_TIMEOUT_MS))
 
     async def _settle_forever(self) -> None:
-        failures = 0
         while True:
-            try:
-                await self._settle_round()
-            except _RETRYABLE as e:
-                failures += 1
-                _failures_total.inc()
-                self._problem = f"{type(e).__name__}: {e}"
-                logger.warning("withdrawals: round failed, %d in a row: %s", failures, self._problem)
-                if failures >= FAILURES_MAX:
-                    raise
-                await asyncio.sleep(min(POLL_INTERVAL_S * 2**failures, BACKOFF_S_MAX))
-            else:
-                failures, self._problem = 0, None
-                await asyncio.sleep(POLL_INTERVAL_S)
+            async for attempt in self._patience.attempts():
+                with attempt:
+                    await self._settle_round()
+                    self._patience.worked()
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _settle_round(self) -> None:
         """One page of reservations that the ledger has and nobody settled, all at once.

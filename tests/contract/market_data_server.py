@@ -2,33 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.process import HttpServer, bind
 from exchange.service import Component, Resources, run_components
 from services.market_data.api import create_app
-from services.market_data.component import MarketDataService, clock_us
-from services.migrations import migrate
+from services.market_data.component import MarketDataService
+from tests.at_work import eventually
 from tests.event_streams import EventStream
 
 WAIT_S = 20.0
-POLL_S = 0.005
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for a condition. Raises TimeoutError after WAIT_S."""
-    for _ in range(int(WAIT_S / POLL_S)):
-        if condition():
-            return
-        await asyncio.sleep(POLL_S)
-    raise TimeoutError("the condition never came true")
 
 
 class MarketDataServer:
@@ -59,23 +47,6 @@ class MarketDataServer:
 def settings_of(database_dsn: str, valkey_url: str) -> Settings:
     """Settings for real servers."""
     return Settings(database_dsn=SecretStr(database_dsn), cache_url=SecretStr(valkey_url), rate_limits=False)
-
-
-@contextlib.asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Real database, migrated, and cache; logs in memory."""
-    database, cache = await open_pool(settings), open_cache(settings)
-    try:
-        async with database.acquire() as connection:
-            await migrate(connection)
-
-        def clock_ms() -> int:
-            return clock_us() // 1000
-
-        yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
-    finally:
-        await cache.aclose()
-        await close_pool(database, 5_000)
 
 
 @contextlib.asynccontextmanager

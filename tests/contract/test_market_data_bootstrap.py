@@ -13,7 +13,8 @@ from services.market_data.bootstrap import load_state
 from services.market_data.component import MarketDataService
 from services.market_data.state import MarketState, MarketView
 from services.projections.ledger import LedgerProjection
-from tests.contract.market_data_server import WAIT_S, open_resources, serving, settings_of
+from tests.at_work import open_resources
+from tests.contract.market_data_server import WAIT_S, serving, settings_of
 from tests.event_streams import START_MS, EventStream, RandomTrading
 
 pytestmark = pytest.mark.integration

@@ -10,11 +10,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from services.market_data.payloads import level_texts
+from tests.at_work import eventually, open_resources
 from tests.contract.market_data_server import (
     WAIT_S,
     MarketDataServer,
-    eventually,
-    open_resources,
     serving,
     settings_of,
 )

@@ -8,7 +8,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from exchange.service import Resources
-from tests.contract.market_data_server import MarketDataServer, open_resources, serving, settings_of
+from tests.at_work import open_resources
+from tests.contract.market_data_server import MarketDataServer, serving, settings_of
 from tests.contract.test_market_data_sockets import ask, receive
 
 pytestmark = pytest.mark.integration

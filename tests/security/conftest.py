@@ -5,8 +5,7 @@ import asyncio
 import hmac
 import json
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,31 +16,17 @@ import pytest
 import websockets
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.key_file import FileKeyWrapper
-from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.local.assembly import AssembledExchange, assemble
 from exchange.local.servers import free_port
 from exchange.process import HttpServer, bind
 from exchange.service import Component, Resources
-from services.migrations import migrate
 from services.projections.ledger import LedgerProjection
+from tests.at_work import clock_ms, eventually, open_resources
 
 PASSWORD = "correct horse battery"
 WAIT_S = 20.0
-
-
-def clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for a condition. Raises TimeoutError."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -63,14 +48,8 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    database = await open_pool(settings)
-    cache = open_cache(settings)
-    async with database.acquire() as connection:
-        await migrate(connection)
-    wrapper = FileKeyWrapper(settings.secret_key_file)
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
-    await cache.aclose()
-    await close_pool(database, 5_000)
+    async with open_resources(settings, wrapper=FileKeyWrapper(settings.secret_key_file)) as opened:
+        yield opened
 
 
 @dataclass

@@ -1,10 +1,7 @@
 """Promises of services/archive/component.py: gapless, write-once, no state of its own."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,6 +10,7 @@ from exchange.ports import Log, LogError, LogReader, LogRecord, ObjectStore, Obj
 from services.archive.component import Archiver
 from services.archive.segments import ArchiveError
 from services.archive.shelf import Shelf
+from tests.at_work import running
 
 pytestmark = pytest.mark.integration
 SEED = 61
@@ -24,23 +22,6 @@ def archiver(log: Log, store: ObjectStore, *, size_bytes: int = 2_000, age_ms: i
         "events", log, store, shard=3, segment_size_bytes=size_bytes, segment_age_ms=age_ms,
         log_deadline_ms=2_000,
     )  # fmt: skip
-
-
-@asynccontextmanager
-async def running(*archivers: Archiver, stopped_in_order: bool = True) -> AsyncIterator[None]:
-    tasks = []
-    for one in archivers:
-        await one.start()
-        tasks.append(asyncio.create_task(one.run()))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for one in archivers if stopped_in_order else ():
-            await one.stop()
 
 
 class Source:
@@ -185,7 +166,7 @@ class _ShakyReader:
 async def test_failing_store_and_log_delay_the_archive_and_spoil_nothing(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.archive.component.RETRY_WAIT_S", 0.001)
+    monkeypatch.setattr("exchange.patience.WAIT_S", 0.001)
     source = Source()
     shaky = Shaky(store, source.log)
     one = archiver(shaky, shaky, age_ms=20)  # type: ignore[arg-type]

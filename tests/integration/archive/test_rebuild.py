@@ -1,7 +1,6 @@
 """Rebuild from nothing: from the event log, and from the archive alone, to the same hashes (ADR 0010)."""
 
 import asyncio
-import contextlib
 import io
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +27,6 @@ from exchange.event_tail import newest_event
 from exchange.local.console import Steps
 from exchange.local.rebuild_steps import RebuildSteps
 from exchange.ports import Log, LogError, LogRecord
-from exchange.service import Component
 from loadtest.bench.workload import Mischief
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots, state_hash
@@ -36,6 +34,7 @@ from services.archive.component import archivers
 from services.archive.segments import ArchiveError
 from services.projections.rebuild import fingerprints
 from services.projections.reconcile import reconcile
+from tests.at_work import running
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -50,23 +49,6 @@ def commands(count: int) -> list[Command]:
     print(f"seed {SEED}")
     source = Mischief(SEED)
     return [c for c in [*source.setup(), *source.take(count)] if not isinstance(c, Malformed)]
-
-
-@asynccontextmanager
-async def running(*components: Component) -> AsyncIterator[None]:
-    tasks = []
-    for component in components:
-        await component.start()
-        tasks.append(asyncio.create_task(component.run()))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for component in components:
-            await component.stop()
 
 
 async def send(log: Log, some: list[Command]) -> None:

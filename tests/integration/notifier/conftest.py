@@ -10,12 +10,9 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.service import Resources
-from services.migrations import migrate
+from tests.at_work import open_resources
 from tests.event_streams import START_MS
 
 ATTEMPTS_MAX = 3
@@ -106,14 +103,5 @@ def settings(database_dsn: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    database = await open_pool(settings)
-    cache = open_cache(settings)
-    async with database.acquire() as connection:
-        await migrate(connection)
-
-    def clock_ms() -> int:
-        return START_MS
-
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
-    await cache.aclose()
-    await close_pool(database, 5_000)
+    async with open_resources(settings, lambda: START_MS) as opened:
+        yield opened

@@ -26,9 +26,10 @@ from services.notifier.positions import FencedError, NotifierStore
 from services.projections.ledger import LedgerProjection
 from services.user import audit_log
 from services.user.audit_log import Act
+from tests.at_work import eventually
 from tests.event_streams import START_MS, EventStream, RandomTrading
 from tests.integration.notifier.conftest import ATTEMPTS_MAX
-from tests.integration.projections.conftest import Running, eventually, publish
+from tests.integration.projections.conftest import Running, publish
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from exchange.service import Resources
 from services.notifier.notices import Notice
 from services.user import audit_log
 from services.user.audit_log import Act
-from tests.integration.projections.conftest import eventually
+from tests.at_work import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -7,25 +7,10 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.service import Component, Resources
-from services.migrations import migrate
+from tests.at_work import eventually, open_resources
 from tests.event_streams import START_MS, EventStream
-
-WAIT_S = 30.0
-POLL_S = 0.01
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for a condition. Raises TimeoutError after WAIT_S."""
-    for _ in range(int(WAIT_S / POLL_S)):
-        if condition():
-            return
-        await asyncio.sleep(POLL_S)
-    raise TimeoutError("the condition never came true")
 
 
 class Running:
@@ -84,17 +69,8 @@ def settings(database_dsn: str, valkey_url: str) -> Settings:
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    database = await open_pool(settings)
-    cache = open_cache(settings)
-    async with database.acquire() as connection:
-        await migrate(connection)
-
-    def clock_ms() -> int:
-        return START_MS
-
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache)
-    await cache.aclose()
-    await close_pool(database, 5_000)
+    async with open_resources(settings, lambda: START_MS) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from services.projections.book_cache import (
 )
 from services.projections.ledger import LedgerProjection
 from services.projections.rebuild import clear_projection, fingerprints
+from tests.at_work import eventually
 from tests.event_streams import RandomTrading
-from tests.integration.projections.conftest import Running, eventually, publish
+from tests.integration.projections.conftest import Running, publish
 
 pytestmark = pytest.mark.integration
 

@@ -17,8 +17,9 @@ from services.projections.ledger import LedgerProjection
 from services.projections.ledger_store import FencedError
 from services.projections.rebuild import clear_projection, fingerprints
 from services.projections.reconcile import reconcile
+from tests.at_work import eventually
 from tests.event_streams import ONE, EngineStream, EventStream, RandomTrading
-from tests.integration.projections.conftest import Running, eventually, publish
+from tests.integration.projections.conftest import Running, publish
 
 pytestmark = pytest.mark.integration
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -2,8 +2,7 @@
 
 import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.folder_store import FolderStore
 from exchange.adapters.key_file import FileKeyWrapper
-from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command
@@ -23,25 +19,12 @@ from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
-from services.migrations import migrate
 from services.projections.ledger import LedgerProjection
 from services.user.api import create_app
 from services.user.component import UserService
+from tests.at_work import eventually, open_resources
 
 PASSWORD = "correct horse battery"
-
-
-def clock_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-async def eventually(condition: Callable[[], bool], deadline_s: float = 20.0) -> None:
-    """Wait for a condition. Raises TimeoutError."""
-    give_up_s = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > give_up_s:
-            raise TimeoutError("the condition never came true")
-        await asyncio.sleep(0.005)
 
 
 class Running:
@@ -90,14 +73,8 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    database = await open_pool(settings)
-    cache = open_cache(settings)
-    async with database.acquire() as connection:
-        await migrate(connection)
-    wrapper = FileKeyWrapper(settings.secret_key_file)
-    yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
-    await cache.aclose()
-    await close_pool(database, 5_000)
+    async with open_resources(settings, wrapper=FileKeyWrapper(settings.secret_key_file)) as opened:
+        yield opened
 
 
 @dataclass

@@ -18,7 +18,8 @@ from exchange.local.servers import free_port
 from exchange.process import HttpServer, bind
 from services.user import issuer_keys
 from services.user.identities import Identities
-from tests.integration.user.conftest import Exchange, eventually
+from tests.at_work import eventually
+from tests.integration.user.conftest import Exchange
 
 __all__ = [
     "AUDIENCE",

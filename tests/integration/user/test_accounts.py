@@ -21,7 +21,8 @@ from exchange.service import Resources
 from services.user import accounts
 from services.user.api import create_app
 from services.user.component import UserService
-from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem, client_of, eventually
+from tests.at_work import eventually
+from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem, client_of
 
 pytestmark = pytest.mark.integration
 

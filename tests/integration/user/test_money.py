@@ -12,7 +12,8 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.commands import PlaceOrder
 from services.user.component import UserService
-from tests.integration.user.conftest import Exchange, Person, assert_problem, client_of, eventually
+from tests.at_work import eventually
+from tests.integration.user.conftest import Exchange, Person, assert_problem, client_of
 
 pytestmark = pytest.mark.integration
 

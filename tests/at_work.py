@@ -1,0 +1,62 @@
+"""What most tests of processes begin with: resources over real servers, components at work, and waiting."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from exchange.adapters.cache import open_cache
+from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.key_file import FileKeyWrapper
+from exchange.adapters.memory_log import MemoryLog
+from exchange.config import Settings
+from exchange.service import Component, Resources
+from services.migrations import migrate
+
+WAIT_S = 30.0
+POLL_S = 0.005
+
+
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for a condition. Raises TimeoutError after WAIT_S."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, clock_ms: Callable[[], int] = clock_ms, wrapper: FileKeyWrapper | None = None
+) -> AsyncIterator[Resources]:
+    """Real database, migrated, and cache; logs in memory, whose records get their times from `clock_ms`."""
+    database, cache = await open_pool(settings), open_cache(settings)
+    try:
+        async with database.acquire() as connection:
+            await migrate(connection)
+        yield Resources(settings, MemoryLog(clock_ms), MemoryLog(clock_ms), database, cache, wrapper)
+    finally:
+        await cache.aclose()
+        await close_pool(database, 5_000)
+
+
+@asynccontextmanager
+async def running(*components: Component, stopped_in_order: bool = True) -> AsyncIterator[None]:
+    """Components at work; what one of them ended with is raised at the end."""
+    tasks = []
+    for component in components:
+        await component.start()
+        tasks.append(asyncio.create_task(component.run(), name=component.name))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for component in components if stopped_in_order else ():
+            await component.stop()
