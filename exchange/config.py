@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from exchange.log_lines import LogFormat
+
 __all__ = ["Settings", "SettingsError"]
 
 
@@ -24,6 +26,8 @@ class Settings(BaseSettings):
     port: int = 8080
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
+    # Lines for people, or JSON objects for machines (exchange/log_lines.py).
+    log_format: LogFormat = "text"
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"

@@ -74,6 +74,14 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logs_are_for_machines_wherever_machines_collect_them(shape: str) -> None:
+    formats = {
+        given.get("EXCHANGE_LOG_FORMAT") for name, given in environment(shape).items() if name != "readiness"
+    }
+    assert formats == {"text" if shape == "local" else "json"}
+
+
 @pytest.mark.parametrize("shape", AWS_SHAPES)
 def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) -> None:
     given = environment(shape)["notifier"]

@@ -12,6 +12,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
 {{- $needs := .needs -}}
 plain:
   shard: {{ $global.shard }}
+  log_format: {{ $global.logFormat }}
   {{- if has "log" $needs }}
   kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
   {{- if ne $global.kafka.securityProtocol "PLAINTEXT" }}
