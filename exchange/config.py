@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     # Copies of each log that services.topics asks for: as many as there are brokers, three at most.
     topic_replicas: int = 1
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
+    # A reader beside it (Aurora's reader endpoint), for history that may be a moment old; "" for the writer.
+    database_reader_dsn: SecretStr = SecretStr("")
     # redis:// or, for TLS, rediss://. Of a cluster, any of its nodes, or the address that stands for all.
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cache_cluster: bool = False

@@ -102,6 +102,20 @@ def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) 
     ]
 
 
+def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is() -> None:
+    reader = {"secretKeyRef": {"name": "exchange-database", "key": "readerDsn"}}
+    for shape in SHAPES:
+        told = {
+            name: entry["valueFrom"]
+            for name, container in containers(shape)
+            for entry in container.get("env", [])
+            if entry["name"] == "EXCHANGE_DATABASE_READER_DSN"
+        }
+        assert told == ({} if shape == "local" else {"market-data": reader})
+    without = environment("production", "--set", "global.database.readerHost=null")
+    assert not [name for name, given in without.items() if "EXCHANGE_DATABASE_READER_DSN" in given]
+
+
 def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:
     for name, container in containers("production"):
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}

@@ -1,4 +1,4 @@
-"""What the gateway packs and what it leaves alone: the real nginx with its real file, before a small server."""
+"""What the gateway packs and what it leaves alone: the real nginx with its real file, before a server."""
 
 import gzip
 from collections.abc import AsyncIterator
