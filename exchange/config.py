@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from exchange.log_lines import LogFormat
+
 __all__ = ["Settings", "SettingsError"]
 
 
@@ -24,6 +26,8 @@ class Settings(BaseSettings):
     port: int = 8080
     data_dir: Path = Path(".data")
     log_level: str = "INFO"
+    # Lines for people, or JSON objects for machines (exchange/log_lines.py).
+    log_format: LogFormat = "text"
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_SSL"] = "PLAINTEXT"
@@ -36,6 +40,8 @@ class Settings(BaseSettings):
     # Copies of each log that services.topics asks for: as many as there are brokers, three at most.
     topic_replicas: int = 1
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
+    # A reader beside it (Aurora's reader endpoint), for history that may be a moment old; "" for the writer.
+    database_reader_dsn: SecretStr = SecretStr("")
     # redis:// or, for TLS, rediss://. Of a cluster, any of its nodes, or the address that stands for all.
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cache_cluster: bool = False

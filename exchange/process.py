@@ -21,6 +21,7 @@ from exchange import crash_points
 from exchange.config import Settings, SettingsError
 from exchange.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.http_defence import WithPagePolicy, answer_headers
+from exchange.log_lines import LogFormat, formatter
 from exchange.service import Component, run_components
 
 __all__ = ["HttpServer", "bind", "configure_logging", "run_process", "run_until_signal", "serve"]
@@ -43,11 +44,11 @@ _SEND_BUFFER_SIZE_BYTES = 262_144
 _WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = 65_536
 
 
-def configure_logging(level: str) -> None:
-    """Log to standard error, a line a record."""
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
-    )
+def configure_logging(level: str, log_format: LogFormat = "text", shard: int = 0) -> None:
+    """Log to standard error, a line a record (of several lines when it is text with a traceback)."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(log_format, shard))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Its lines of information show paths, and with them listen keys; its warnings are any client's to write.
@@ -174,7 +175,8 @@ def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
     except SettingsError as error:
         print(f"settings: {error}", file=sys.stderr)
         return 2
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format, settings.shard)
+    logging.captureWarnings(True)
     crash_points.watch(settings.crash_points)
     logger.info("settings %s", settings.model_dump(mode="json"))
     _disk_free.set_function(lambda: _free_part(settings.data_dir))

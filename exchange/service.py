@@ -22,7 +22,8 @@ _STOP_DEADLINE_S = 10
 class Resources:
     """Connections to the world, made by the main module.
 
-    `key_wrapper` is needed only where the secrets of API keys are read or made.
+    `key_wrapper` is needed only where the secrets of API keys are read or made. `database_reader` is for
+    `exchange.readers` alone.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Resources:
     database: "asyncpg.Pool[asyncpg.Record]"
     cache: "redis.asyncio.Redis"
     key_wrapper: KeyWrapper | None = None
+    database_reader: "asyncpg.Pool[asyncpg.Record] | None" = None
 
 
 class Component(Protocol):

@@ -13,7 +13,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from exchange.config import Settings
 
-__all__ = ["close_pool", "open_pool"]
+__all__ = ["close_pool", "open_pool", "open_reader_pool"]
 
 _IDLE_LIFETIME_S: Final = 30.0
 
@@ -35,6 +35,31 @@ async def open_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
             target_session_attrs=SessionAttribute.read_write,
             server_settings={"application_name": "exchange", "timezone": "UTC"},
         )
+
+
+async def open_reader_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record] | None":
+    """The pool for reads that may be a moment old, None without a reader. Connects on use: nobody waits here.
+
+    Its transactions are read-only, whatever the address leads to: Aurora's reader endpoint is the writer's
+    while there is no reader.
+    """
+    dsn = settings.database_reader_dsn.get_secret_value()
+    if not dsn:
+        return None
+    deadline_s = settings.database_deadline_ms / 1000
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=settings.database_pool_size,
+        max_inactive_connection_lifetime=_IDLE_LIFETIME_S,
+        timeout=deadline_s,
+        command_timeout=deadline_s,
+        server_settings={
+            "application_name": "exchange-reader",
+            "timezone": "UTC",
+            "default_transaction_read_only": "on",
+        },
+    )
 
 
 async def close_pool(pool: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int) -> None:

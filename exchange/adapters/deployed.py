@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
+from exchange.adapters.database import close_pool, open_pool, open_reader_pool
 from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.key_file import FileKeyWrapper
 from exchange.config import Settings
@@ -18,6 +18,7 @@ __all__ = ["deployed_resources"]
 async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS."""
     database = await open_pool(settings)
+    reader = await open_reader_pool(settings)
     cache = open_cache(settings)
     try:
         yield Resources(
@@ -26,9 +27,12 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
             database,
             cache,
             _key_wrapper(settings),
+            reader,
         )
     finally:
         await cache.aclose()
+        if reader is not None:
+            await close_pool(reader, settings.database_deadline_ms)
         await close_pool(database, settings.database_deadline_ms)
 
 

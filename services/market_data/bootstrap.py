@@ -12,6 +12,7 @@ from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.codes import NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.event_tail import TailPosition
+from exchange.readers import Readers
 from exchange.trading.candles import Series
 from exchange.trading.intervals import DAY_MS, HOUR_MS
 from exchange.trading.market import Asset
@@ -34,15 +35,13 @@ _QUARTERS_LOADED_MS: Final = 700 * DAY_MS
 _RULE_FIELDS: Final = field_names(MarketRegistered)
 
 
-async def load_state(
-    pool: "asyncpg.Pool[asyncpg.Record]", shard: int, now_ms: int, deadline_ms: int
-) -> tuple[MarketState, TailPosition]:
+async def load_state(readers: Readers, shard: int, now_ms: int) -> tuple[MarketState, TailPosition]:
     """Return the state and where the event log goes on; the empty state of a shard without a position.
 
-    Raises what asyncpg raises; `deadline_ms` bounds the wait for a free connection.
+    A reader that is behind only makes the log's tail longer. Raises what asyncpg raises.
     """
     async with (
-        pool.acquire(timeout=deadline_ms / 1000) as connection,
+        readers.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         state = MarketState()

@@ -14,6 +14,7 @@ from exchange.connections import CONNECTION_ERRORS
 from exchange.contracts.errors import unavailable
 from exchange.event_tail import EventTail
 from exchange.ports import LogReader
+from exchange.readers import Readers
 from exchange.service import Resources
 from services.market_data.bootstrap import load_state
 from services.market_data.history import History
@@ -58,7 +59,8 @@ class MarketDataService:
         self.settings = settings
         self.state = MarketState()
         self.hub = Hub()
-        self.history = History(resources.database, settings.database_deadline_ms)
+        self._readers = Readers.from_resources(resources)
+        self.history = History(self._readers, settings.database_deadline_ms)
         self.user_feed = UserFeed(resources.cache, self.hub, settings.cache_deadline_ms)
         self.endpoint_groups = (
             GeneralEndpoints(self.current_state, clock_us),
@@ -93,16 +95,15 @@ class MarketDataService:
         for attempt in range(1, _START_TRIES + 1):
             try:
                 self.state, position = await load_state(
-                    self._resources.database,
-                    self.settings.shard,
-                    clock_us() // 1000,
-                    self.settings.database_deadline_ms,
+                    self._readers, self.settings.shard, clock_us() // 1000
                 )
                 break
             except _START_ERRORS as error:
                 if attempt == _START_TRIES:
                     raise
                 logger.warning("the state cannot be loaded (%r), try %d", error, attempt)
+                # A reader breaks off what takes it too long; the next try is the writer's.
+                self._readers.distrust()
                 await asyncio.sleep(_START_RETRY_S)
         self._publisher = StreamPublisher(self.state, self.hub, clock_us)
         self._end_offset_at_start = await self._resources.event_log.end_offset()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from exchange.contracts.codes import BUY, SELL
+from exchange.readers import Readers
 from exchange.trading.candles import Candle
 from exchange.trading.trades import AggregateTrade, Trade, aggregate
 
@@ -101,10 +102,13 @@ async def read_candles(
 
 
 class History:
-    """Questions that requests ask of the past. Each takes one connection and ends within the deadline."""
+    """Questions that requests ask of the past. Each takes one connection and ends within the deadline.
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int) -> None:
-        self._pool = pool
+    What is asked for is older than memory, so a reader that is a moment behind knows it.
+    """
+
+    def __init__(self, readers: Readers, deadline_ms: int) -> None:
+        self._readers = readers
         self._deadline_s = deadline_ms / 1000
 
     async def candles(self, market_id: int, step_ms: int, from_ms: int, to_ms: int) -> list[Candle]:
@@ -112,7 +116,7 @@ class History:
 
         Raises TimeoutError or asyncpg's errors, as everything here does.
         """
-        async with self._pool.acquire(timeout=self._deadline_s) as connection:
+        async with self._readers.connection() as connection:
             rows = await read_candles(connection, market_id, step_ms, from_ms, to_ms, self._deadline_s)
         if len(rows) == CANDLES_MAX:
             raise HistoryTooLongError(f"more than {CANDLES_MAX} steps of {step_ms} ms")
@@ -120,7 +124,7 @@ class History:
 
     async def price_before(self, market_id: int, time_ms: int) -> int | None:
         """Price in ticks of the last trade before `time_ms`."""
-        async with self._pool.acquire(timeout=self._deadline_s) as connection:
+        async with self._readers.connection() as connection:
             price: int | None = await connection.fetchval(
                 "SELECT price_ticks FROM trades WHERE market_id = $1 AND time_ms < $2 "
                 "ORDER BY time_ms DESC, trade_id DESC LIMIT 1",
@@ -132,7 +136,7 @@ class History:
 
     async def trades_from(self, market_id: int, first_id: int, before_id: int, limit: int) -> list[Trade]:
         """The oldest `limit` trades with first_id <= id < before_id."""
-        async with self._pool.acquire(timeout=self._deadline_s) as connection:
+        async with self._readers.connection() as connection:
             rows = await connection.fetch(
                 f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND trade_id >= $2 "
                 "AND trade_id < $3 ORDER BY trade_id LIMIT $4",
@@ -146,7 +150,7 @@ class History:
 
     async def trade_id_at(self, market_id: int, time_ms: int) -> int | None:
         """Id of the first trade at or after `time_ms`. Ids ascend with time."""
-        async with self._pool.acquire(timeout=self._deadline_s) as connection:
+        async with self._readers.connection() as connection:
             found: int | None = await connection.fetchval(
                 "SELECT trade_id FROM trades WHERE market_id = $1 AND time_ms >= $2 "
                 "ORDER BY time_ms, trade_id LIMIT 1",
@@ -186,7 +190,7 @@ class History:
 
         At most `limit`, and fewer when they were made of very many trades.
         """
-        async with self._pool.acquire(timeout=self._deadline_s) as connection:
+        async with self._readers.connection() as connection:
             rows = await connection.fetch(
                 f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND time_ms <= $2 "
                 "AND trade_id < $3 ORDER BY trade_id DESC LIMIT $4",

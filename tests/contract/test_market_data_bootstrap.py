@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from exchange.readers import Readers
 from exchange.service import Resources
 from services.market_data.api import create_app
 from services.market_data.bootstrap import load_state
@@ -87,7 +88,7 @@ async def test_the_loaded_state_equals_the_one_made_from_all_events(resources: R
     live = MarketState()
     for outcome in stream.outcomes:
         live.apply(outcome)
-    loaded, position = await load_state(resources.database, 0, live.time_ms, 5_000)
+    loaded, position = await load_state(Readers.from_resources(resources), 0, live.time_ms)
     assert (position.seq, position.hash) == (stream.seq, stream.hash)
     assert position.next_offset == await resources.event_log.end_offset()
     assert loaded.seq == live.seq
@@ -99,7 +100,7 @@ async def test_the_loaded_state_equals_the_one_made_from_all_events(resources: R
 
 
 async def test_an_empty_database_is_an_empty_exchange(resources: Resources) -> None:
-    state, position = await load_state(resources.database, 0, START_MS, 5_000)
+    state, position = await load_state(Readers.from_resources(resources), 0, START_MS)
     assert (state.seq, position.seq, position.next_offset) == (0, 0, 0)
 
 

@@ -120,6 +120,8 @@ def test_no_secret_stands_in_what_helm_keeps(shape: str) -> None:
         "@exchange.cluster-example.eu-central-1.rds.amazonaws.com:5432/exchange"
         "?sslmode=verify-full&sslrootcert=/etc/exchange/database/ca.pem"
     )
+    reader = externals["exchange-database"]["spec"]["target"]["template"]["data"]["readerDsn"]
+    assert reader == dsn.replace(".cluster-example.", ".cluster-ro-example.")
     url = externals["exchange-redis"]["spec"]["target"]["template"]["data"]["url"]
     assert url.startswith("rediss://:{{ .token | urlquery }}@")
 

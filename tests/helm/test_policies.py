@@ -18,6 +18,10 @@ SINGLE = {
     "notifier",
 }
 JOBS = {"migrations", "topics", "readiness"}
+CALLS_AWS_OR_KUBERNETES = {
+    f"EXCHANGE_{name}"
+    for name in ("KMS_KEY_ID", "OBJECT_STORE", "LEASE", "MARKET_HISTORY", "NOTICES_QUEUE_URL")
+}
 every_shape = pytest.mark.parametrize("shape", SHAPES)
 on_aws = pytest.mark.parametrize("shape", AWS_SHAPES)
 
@@ -301,8 +305,7 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
         assert ((name, 5432) in ways) == ("EXCHANGE_DATABASE_DSN" in settings), name
         assert ((name, 6379) in ways) == ("EXCHANGE_CACHE_URL" in settings), name
         assert (name, 53) in ways, name
-        if {"EXCHANGE_KMS_KEY_ID", "EXCHANGE_OBJECT_STORE", "EXCHANGE_LEASE"} & settings:
-            assert (name, 443) in ways, name
+        assert ((name, 443) in ways) == bool(CALLS_AWS_OR_KUBERNETES & settings), name
 
 
 @every_shape

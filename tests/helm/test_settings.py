@@ -74,6 +74,14 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_logs_are_for_machines_wherever_machines_collect_them(shape: str) -> None:
+    formats = {
+        given.get("EXCHANGE_LOG_FORMAT") for name, given in environment(shape).items() if name != "readiness"
+    }
+    assert formats == {"text" if shape == "local" else "json"}
+
+
 @pytest.mark.parametrize("shape", AWS_SHAPES)
 def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) -> None:
     given = environment(shape)["notifier"]
@@ -92,6 +100,20 @@ def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) 
         for name in environment("local", "--set", "workloads.notifier.enabled=true")["notifier"]
         if name.startswith("EXCHANGE_NOTICES")
     ]
+
+
+def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is() -> None:
+    reader = {"secretKeyRef": {"name": "exchange-database", "key": "readerDsn"}}
+    for shape in SHAPES:
+        told = {
+            name: entry["valueFrom"]
+            for name, container in containers(shape)
+            for entry in container.get("env", [])
+            if entry["name"] == "EXCHANGE_DATABASE_READER_DSN"
+        }
+        assert told == ({} if shape == "local" else {"market-data": reader})
+    without = environment("production", "--set", "global.database.readerHost=null")
+    assert not [name for name, given in without.items() if "EXCHANGE_DATABASE_READER_DSN" in given]
 
 
 def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:

@@ -3,10 +3,12 @@
 import base64
 import hmac
 import io
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import get_args
 
 import boto3
 import pytest
@@ -21,6 +23,7 @@ from exchange.config import Settings
 from exchange.credentials import PostgresCredentials
 from exchange.key_ring import KeyRing
 from exchange.local.servers import free_port
+from exchange.log_lines import LogFormat
 from exchange.process import configure_logging
 from exchange.service import Resources
 from tests.security.conftest import PASSWORD, Exchange, Trader
@@ -28,8 +31,8 @@ from tests.security.conftest import PASSWORD, Exchange, Trader
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+@pytest.fixture(params=get_args(LogFormat))
+def written(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What a process with EXCHANGE_LOG_LEVEL=DEBUG writes. The program's own set-up, on another stream."""
     root = logging.getLogger()
     handlers, level = root.handlers.copy(), root.level
@@ -37,7 +40,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     monkeypatch.setattr(sys, "stderr", stream)
     # `force` would close the handlers that pytest has put there.
     root.handlers.clear()
-    configure_logging("DEBUG")
+    configure_logging("DEBUG", request.param)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -62,6 +65,7 @@ def assert_absent(text: str, secrets: dict[str, bytes | str]) -> None:
         forms = {
             "as it is": raw.decode("latin-1"),
             "as Python shows it": repr(raw)[2:-1],
+            "as JSON shows it": json.dumps(raw.decode("latin-1"))[1:-1],
             "hex": raw.hex(),
             "base64": base64.b64encode(raw).decode(),
         }

@@ -2,6 +2,7 @@
 What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, key}}}. "needs" lists what it uses:
   marketHistory   the tables of candles and trades, and the stream to the lake if there is one
   log        the command and event logs
+  reader     PostgreSQL's reader, if there is one, beside the database
   database   PostgreSQL      cache      Redis        snapshots, archive   their bucket
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
   notices    the ways to people and to browsers
@@ -12,6 +13,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
 {{- $needs := .needs -}}
 plain:
   shard: {{ $global.shard }}
+  log_format: {{ $global.logFormat }}
   {{- if has "log" $needs }}
   kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
   {{- if ne $global.kafka.securityProtocol "PLAINTEXT" }}
@@ -79,6 +81,9 @@ secret:
   {{- if has "database" $needs }}
   database_dsn: {name: {{ .databaseSecret | default (include "exchange.databaseSecret" .root) }}, key: dsn}
   {{- end }}
+  {{- if and (has "reader" $needs) $global.database.readerHost }}
+  database_reader_dsn: {name: {{ include "exchange.databaseSecret" .root }}, key: readerDsn}
+  {{- end }}
   {{- with and (has "cache" $needs) (include "exchange.cacheSecret" .root) }}
   cache_url: {name: {{ . }}, key: url}
   {{- end }}
@@ -141,10 +146,10 @@ volumeMounts: []
 {{- end -}}
 {{- end }}
 
-{{/* What stands between user and host of the DSN is a placeholder here: see secrets.yaml. */}}
+{{/* What stands before the host of the DSN is a placeholder here: see secrets.yaml. "host": the reader's, or the writer. */}}
 {{- define "exchange.dsn" -}}
 {{- $database := .root.Values.global.database -}}
-postgresql://{{ .login }}@{{ required "global.database.writerHost is needed" $database.writerHost }}:{{ $database.port }}/{{ $database.name }}
+postgresql://{{ .login }}@{{ .host | default (required "global.database.writerHost is needed" $database.writerHost) }}:{{ $database.port }}/{{ $database.name }}
 {{- if $database.caConfigMap -}}
 ?sslmode={{ $database.sslMode }}&sslrootcert=/etc/exchange/database/ca.pem
 {{- end -}}

@@ -16,10 +16,11 @@ locals {
       { Effect = "Allow", Action = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"], Resource = values(module.market_history.arns) },
       local.data_key,
     ]
-    # Never deletes: old snapshots go by the bucket's lifecycle.
+    # Keeps three snapshots and removes older ones (matching_engine/snapshots.py); the bucket keeps what was removed
+    # for some days more.
     engine = [
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.snapshots.arn] },
-      { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
+      { Effect = "Allow", Action = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
       local.data_key,
     ]
     projections = [
@@ -41,16 +42,12 @@ locals {
     )
     # Writes once and reads back; the bucket's lock keeps even this account from changing what it wrote.
     archive = [
-      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn, module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn] },
       { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.archive.arn}/*"] },
-      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
       local.data_key,
     ]
-    auditor = [
-      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn, module.storage.snapshots.arn] },
-      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.storage.archive.arn}/*", "${module.storage.snapshots.arn}/*"] },
-      { Effect = "Allow", Action = ["kms:Decrypt"], Resource = [local.keys["data"]] },
-    ]
+    # Reads the event log, the ledger and the hot books; its checkpoints are files of its pod.
+    auditor = []
     notifier = concat(
       [
         { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [module.messaging.queues["notices"].arn] },

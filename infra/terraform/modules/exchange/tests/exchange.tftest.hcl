@@ -34,6 +34,34 @@ run "first_apply" {
     condition     = length(module.api_gateway) == 0 && length(module.lake) == 0
     error_message = "Switches are off."
   }
+
+  assert {
+    condition = {
+      for account, statements in local.service_accounts : account => sort(distinct(flatten([
+        for statement in statements : [
+          for pair in setproduct(statement.Action, statement.Resource) : "${pair[0]} ${pair[1]}" if startswith(pair[0], "s3:")
+        ]
+      ]))) if anytrue(flatten([for statement in statements : [for action in statement.Action : startswith(action, "s3:")]]))
+      } == {
+      engine = sort([
+        "s3:ListBucket ${module.storage.snapshots.arn}",
+        "s3:DeleteObject ${module.storage.snapshots.arn}/*",
+        "s3:GetObject ${module.storage.snapshots.arn}/*",
+        "s3:PutObject ${module.storage.snapshots.arn}/*",
+      ])
+      archive = sort([
+        "s3:ListBucket ${module.storage.archive.arn}",
+        "s3:GetObject ${module.storage.archive.arn}/*",
+        "s3:PutObject ${module.storage.archive.arn}/*",
+      ])
+    }
+    error_message = "Buckets: the engine keeps and prunes its snapshots, the archive puts and reads and never deletes, nobody else has any."
+  }
+
+  assert {
+    condition     = module.storage.snapshots.arn != module.storage.archive.arn
+    error_message = "The buckets can be told apart."
+  }
 }
 
 run "second_apply_with_every_switch" {
