@@ -15,7 +15,7 @@ from exchange.message_ports import MessageError
 from exchange.ports import LogError
 from services.notifier.notices import UnknownNameError
 
-__all__ = ["Patience"]
+__all__ = ["RETRYABLE", "Patience"]
 
 logger = logging.getLogger(__name__)
 
