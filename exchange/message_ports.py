@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 __all__ = [
     "BODY_SIZE_BYTES_MAX",
-    "CONNECTIONS_OF_USER_MAX",
+    "CONNECTIONS_OF_OWNER_MAX",
     "RECEIVED_MAX",
     "Announcement",
     "Connections",
@@ -25,8 +25,8 @@ __all__ = [
 BODY_SIZE_BYTES_MAX: Final = 32_768
 # What SQS gives in one answer.
 RECEIVED_MAX: Final = 10
-# Windows that one user may have open.
-CONNECTIONS_OF_USER_MAX: Final = 50
+# Windows that one identity may have open.
+CONNECTIONS_OF_OWNER_MAX: Final = 50
 
 
 class MessageError(Exception):
@@ -109,9 +109,9 @@ class Topic(Protocol):
 
 
 class Connections(Protocol):
-    """Which browsers' connections belong to which user."""
+    """Which browsers' connections are whose; an owner is an outside identity (identity.tokens.owner_of)."""
 
-    async def add(self, connection_id: str, user_id: int, expires_at_s: int) -> None:
+    async def add(self, connection_id: str, owner: str, expires_at_s: int) -> None:
         """Remember a connection until it is removed, or until then (seconds since 1970)."""
         ...
 
@@ -119,8 +119,8 @@ class Connections(Protocol):
         """Forget a connection, if it is there."""
         ...
 
-    async def of_user(self, user_id: int) -> list[str]:
-        """Ids of the user's connections, at most CONNECTIONS_OF_USER_MAX of them."""
+    async def of_owner(self, owner: str) -> list[str]:
+        """Ids of the owner's connections, at most CONNECTIONS_OF_OWNER_MAX of them."""
         ...
 
     async def close(self) -> None:

@@ -3,16 +3,16 @@
 from typing import Final
 
 from exchange.adapters.aws_calls import AwsCalls, status_of
-from exchange.message_ports import CONNECTIONS_OF_USER_MAX, MessageError
+from exchange.message_ports import CONNECTIONS_OF_OWNER_MAX, MessageError
 
 __all__ = ["ApiGatewayPusher", "DynamoConnections"]
 
-_BY_USER: Final = "by_user"
+_BY_OWNER: Final = "by_owner"
 _GONE: Final = 410
 
 
 class DynamoConnections:
-    """A table with the key `connection_id`, the index `by_user`, and TTL on `expires_at_s`."""
+    """A table with the key `connection_id`, the index `by_owner` of `owner`, and TTL on `expires_at_s`."""
 
     def __init__(self, table: str, deadline_ms: int, endpoint_url: str | None = None) -> None:
         self._table = table
@@ -20,11 +20,11 @@ class DynamoConnections:
             "dynamodb", deadline_ms=deadline_ms, failure=MessageError, endpoint_url=endpoint_url
         )
 
-    async def add(self, connection_id: str, user_id: int, expires_at_s: int) -> None:
+    async def add(self, connection_id: str, owner: str, expires_at_s: int) -> None:
         """Write the row; a repeat writes it again."""
         item = {
             "connection_id": {"S": connection_id},
-            "user_id": {"S": str(user_id)},
+            "owner": {"S": owner},
             "expires_at_s": {"N": str(expires_at_s)},
         }
         await self._dynamo.call("add", lambda dynamo: dynamo.put_item(TableName=self._table, Item=item))
@@ -34,16 +34,18 @@ class DynamoConnections:
         key = {"connection_id": {"S": connection_id}}
         await self._dynamo.call("remove", lambda dynamo: dynamo.delete_item(TableName=self._table, Key=key))
 
-    async def of_user(self, user_id: int) -> list[str]:
+    async def of_owner(self, owner: str) -> list[str]:
         """Ask the index, which may lag a moment behind the table."""
         answer = await self._dynamo.call(
-            "of user",
+            "of owner",
             lambda dynamo: dynamo.query(
                 TableName=self._table,
-                IndexName=_BY_USER,
-                KeyConditionExpression="user_id = :user",
-                ExpressionAttributeValues={":user": {"S": str(user_id)}},
-                Limit=CONNECTIONS_OF_USER_MAX,
+                IndexName=_BY_OWNER,
+                # By another name: "owner" is one of DynamoDB's own words.
+                KeyConditionExpression="#owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":owner": {"S": owner}},
+                Limit=CONNECTIONS_OF_OWNER_MAX,
             ),
         )
         return [item["connection_id"]["S"] for item in answer.get("Items", ())]

@@ -1,7 +1,8 @@
 """The functions that AWS runs: `send` for the queue, `connections` for the WebSocket API.
 
 Their settings are the environment that infra/terraform/modules/messaging gives them: NOTICES_TOPIC_ARN;
-CONNECTIONS_TABLE, JWT_ISSUER and, if there is one, JWT_AUDIENCE. What they do is the notifier's own code.
+CONNECTIONS_TABLE, JWT_ISSUERS and JWT_AUDIENCE, which mean what EXCHANGE_IDENTITY_ISSUERS and
+EXCHANGE_IDENTITY_AUDIENCE mean to the user service. What they do is the notifier's own code.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ from typing import Any, Final
 
 from exchange.adapters.browser_connections import DynamoConnections
 from exchange.adapters.sns_topic import SnsTopic
+from exchange.identity.issuer_keys import IssuerKeysOnDemand, parse_issuers
+from exchange.identity.tokens import TokenRefusedError, owner_of
+from exchange.identity.verifier import TokenVerifier
 from exchange.message_ports import MessageError
-from services.notifier.browser_tokens import BrowserTokens, TokenError
 from services.notifier.worker import deliver
 
 __all__ = ["connections", "send"]
@@ -49,8 +52,8 @@ def connections(event: Event, _context: object) -> Event:
         if context["routeKey"] == "$connect":
             expires_at_s = int(time.time()) + CONNECTION_LIFETIME_S
             # What _authorize said of it; API Gateway asks nobody else.
-            user_id = int(context["authorizer"]["userId"])
-            asyncio.run(_connections().add(context["connectionId"], user_id, expires_at_s))
+            owner = context["authorizer"]["owner"]
+            asyncio.run(_connections().add(context["connectionId"], owner, expires_at_s))
         elif context["routeKey"] == "$disconnect":
             asyncio.run(_connections().remove(context["connectionId"]))
         else:
@@ -62,14 +65,19 @@ def connections(event: Event, _context: object) -> Event:
 
 
 def _authorize(event: Event) -> Event:
-    """A policy that lets this one request through, or not."""
+    """A policy that lets this one request through, or not.
+
+    Without the issuer's keys a token is neither believed nor refused: KeysUnavailableError, which API Gateway
+    answers with 500. So it does when the function has no audience (SettingsError, KeyError).
+    """
     token = (event.get("queryStringParameters") or {}).get("token", "")
     try:
-        user_id = _tokens().user_id(token)
-    except TokenError as error:
+        claims = asyncio.run(_verifier().verified(token))
+    except TokenRefusedError as error:
         logger.info("refused: %s", error)
         return _policy("nobody", "Deny", event["methodArn"], {})
-    return _policy(str(user_id), "Allow", event["methodArn"], {"userId": str(user_id)})
+    owner = owner_of(claims.iss, claims.sub)
+    return _policy(owner, "Allow", event["methodArn"], {"owner": owner})
 
 
 def _policy(principal: str, effect: str, resource: str, context: dict[str, str]) -> Event:
@@ -90,5 +98,7 @@ def _connections() -> DynamoConnections:
 
 
 @functools.cache
-def _tokens() -> BrowserTokens:
-    return BrowserTokens(os.environ["JWT_ISSUER"], os.environ.get("JWT_AUDIENCE", ""))
+def _verifier() -> TokenVerifier:
+    issuers = parse_issuers(os.environ["JWT_ISSUERS"])
+    keys = {issuer: IssuerKeysOnDemand(issuer, url) for issuer, url in issuers.items()}
+    return TokenVerifier(keys, os.environ["JWT_AUDIENCE"], lambda: time.time_ns() // 1_000_000)

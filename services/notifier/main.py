@@ -15,6 +15,7 @@ from exchange.service import Component, Resources
 from services.notifier.follower import EventFollower
 from services.notifier.logins import LoginFollower
 from services.notifier.outlet import BrowserPush, Outlet
+from services.notifier.owners import Owners
 from services.notifier.worker import NoticeWorker
 
 __all__ = ["components_for", "create_app", "main"]
@@ -55,7 +56,8 @@ async def main(settings: Settings) -> None:
     windows = browsers(settings)
     async with deployed_resources(settings) as resources:
         queue, topic = notice_queue(settings, resources.database), notice_topic(settings)
-        push = None if windows is None else BrowserPush(*windows)
+        owners = Owners(resources.database, settings.database_deadline_ms)
+        push = None if windows is None else BrowserPush(*windows, owners)
         try:
             components = components_for(resources, queue, topic, push)
             await serve(create_app(components), components, settings)

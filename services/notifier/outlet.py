@@ -9,12 +9,13 @@ from prometheus_client import Counter
 
 from exchange.message_ports import (
     Connections,
-    MessageError,
     MessageQueue,
     NewMessage,
     Pusher,
 )
 from services.notifier.notices import Notice
+from services.notifier.owners import Owners
+from services.notifier.retries import RETRYABLE
 
 __all__ = ["BrowserPush", "Outlet"]
 
@@ -32,17 +33,19 @@ _missed_total = Counter(
 
 
 class BrowserPush:
-    """Component that pushes notices to the connections of their users, each once and in no promised order.
+    """Component that pushes notices to browsers, each once and in no promised order.
 
-    A browser that misses one sees the same in its account: nothing is tried again, and when too many wait
+    A connection stands under the outside identity that opened it; an account may have several of those. A
+    browser that misses a notice sees the same in its account: nothing is tried again, and when too many wait
     the oldest are dropped.
     """
 
     name = "notices-push"
 
-    def __init__(self, connections: Connections, pusher: Pusher) -> None:
+    def __init__(self, connections: Connections, pusher: Pusher, owners: Owners) -> None:
         self._connections = connections
         self._pusher = pusher
+        self._owners = owners
         self._waiting: asyncio.Queue[Notice] = asyncio.Queue(WAITING_MAX)
         self._problem: str | None = None
 
@@ -75,22 +78,26 @@ class BrowserPush:
             try:
                 await self.push(notice)
                 problem = None
-            except MessageError as error:
+            except RETRYABLE as error:
                 _missed_total.labels("failure").inc()
-                problem = str(error)
+                problem = f"{type(error).__name__}: {error}"
             if problem != self._problem:
                 logger.warning("%s: %s", self.name, problem or "works again")
                 self._problem = problem
 
     async def push(self, notice: Notice) -> None:
-        """Send to every connection of the user, and forget those that are gone. Raises MessageError."""
+        """Send to every connection of the account's identities, and forget those that are gone.
+
+        Raises MessageError, and what Owners raises.
+        """
         body = notice.encode()
-        for connection_id in await self._connections.of_user(notice.user_id):
-            if await self._pusher.push(connection_id, body):
-                _pushed_total.inc()
-            else:
-                await self._connections.remove(connection_id)
-                _gone_total.inc()
+        for owner in await self._owners.of_user(notice.user_id):
+            for connection_id in await self._connections.of_owner(owner):
+                if await self._pusher.push(connection_id, body):
+                    _pushed_total.inc()
+                else:
+                    await self._connections.remove(connection_id)
+                    _gone_total.inc()
 
 
 class Outlet:

@@ -11,7 +11,7 @@ from exchange.patience import Patience
 from exchange.ports import LogError
 from services.notifier.notices import UnknownNameError
 
-__all__ = ["patience"]
+__all__ = ["RETRYABLE", "patience"]
 
 RETRYABLE: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,

@@ -23,11 +23,12 @@ from exchange.credentials import (
     announce_revocation,
     hash_api_key,
 )
+from exchange.identity.tokens import TokenRefusedError
 from exchange.key_ring import KeyRing, api_secret_place
 from services.user.audit_log import Act
 from services.user.identities import Identities
 from services.user.identity_store import Identity, IdentityNotLinkedError
-from services.user.outside_tokens import TokenRefusedError, is_outside
+from services.user.outside_tokens import is_outside
 from services.user.passwords import Passwords
 from services.user.repository import NewApiKey, Repository, User
 from services.user.sessions import Session, Sessions

@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 
 from exchange.contracts import codes
 from exchange.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.identity.issuer_keys import KeysUnavailableError
+from exchange.identity.tokens import TokenRefusedError
 from exchange.key_ring import KeyRingError
 from exchange.operations import add_operations_routes
 from services.user import account_routes, address_routes, money_routes
@@ -18,9 +20,7 @@ from services.user.component import NotReadyError, UserService
 from services.user.database import DatabaseUnavailableError
 from services.user.identities import EmailNotAcceptedError
 from services.user.identity_store import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
-from services.user.issuer_keys import KeysUnavailableError
 from services.user.metrics import RequestMeter
-from services.user.outside_tokens import TokenRefusedError
 from services.user.passwords import PasswordsBusyError
 from services.user.problems import (
     Problem,

@@ -8,11 +8,13 @@ from typing import Final, Self
 import orjson
 from prometheus_client import Counter
 
-from exchange.config import Settings, SettingsError
+from exchange.config import Settings
+from exchange.identity.issuer_keys import IssuerKeys, parse_issuers
+from exchange.identity.tokens import Claims, TokenRefusedError
+from exchange.identity.verifier import TokenVerifier
 from services.user.database import Database
 from services.user.identity_store import Identity, IdentityStore, IdentityUnknownError, Login
-from services.user.issuer_keys import IssuerKeys, parse_issuers
-from services.user.outside_tokens import Claims, TokenRefusedError, check, read, verified_email
+from services.user.outside_tokens import verified_email
 from services.user.sessions import OutsideLogin, Session, Sessions
 
 __all__ = ["EmailNotAcceptedError", "Identities"]
@@ -36,13 +38,13 @@ class Identities:
     def __init__(
         self,
         keys: Mapping[str, IssuerKeys],
-        audiences: frozenset[str],
+        audience: str,
         store: IdentityStore,
         sessions: Sessions,
         clock_ms: Callable[[], int],
     ) -> None:
         self._keys = dict(keys)
-        self._audiences = audiences
+        self._verifier = TokenVerifier(keys, audience, clock_ms)
         self._store = store
         self._sessions = sessions
         self._clock_ms = clock_ms
@@ -53,14 +55,11 @@ class Identities:
     ) -> Self | None:
         """None when the settings name no issuer. Raises SettingsError."""
         issuers = parse_issuers(settings.identity_issuers)
-        audiences = frozenset(filter(None, (part.strip() for part in settings.identity_audience.split(","))))
         if not issuers:
             return None
-        if not audiences:
-            raise SettingsError("EXCHANGE_IDENTITY_ISSUERS needs EXCHANGE_IDENTITY_AUDIENCE")
         store = IdentityStore(database, link_by_email=settings.identity_link_by_email)
         keys = {issuer: IssuerKeys(issuer, url) for issuer, url in issuers.items()}
-        return cls(keys, audiences, store, sessions, clock_ms)
+        return cls(keys, settings.identity_audience, store, sessions, clock_ms)
 
     async def run(self) -> None:
         """Keep the issuers' keys at hand. Ends by cancellation only."""
@@ -71,14 +70,7 @@ class Identities:
     async def verified(self, token: str) -> Claims:
         """What the token proves. Raises TokenRefusedError, KeysUnavailableError."""
         try:
-            seen = read(token)
-            keys = self._keys.get(seen.claims.iss)
-            if keys is None:
-                raise TokenRefusedError("its issuer is not believed here")
-            key = await keys.key(seen.key_id)
-            if key is None:
-                raise TokenRefusedError("its issuer has no key of the name it gives")
-            claims = check(seen, key, self._audiences, self._clock_ms() // 1000)
+            claims = await self._verifier.verified(token)
         except TokenRefusedError:
             _tokens.labels("refused").inc()
             raise

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from exchange.identity.tokens import TOKEN_LENGTH_MAX
 from exchange.money import NUMBER_PATTERN
 
 __all__ = [
@@ -41,8 +42,6 @@ __all__ = [
 EMAIL_LENGTH_MAX: Final = 254  # RFC 5321: a path of 256 octets with its two brackets
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128
-# Of an outside issuer; Cognito's have one to two thousand characters.
-TOKEN_LENGTH_MAX: Final = 8_192
 PAGE_SIZE_DEFAULT: Final = 500
 PAGE_SIZE_MAX: Final = 1_000
 IP_ALLOW_LIST_MAX: Final = 30

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from exchange.config import Settings
+from exchange.identity.issuer_keys import parse_issuers
 from exchange.peers import parse_peers
-from services.user.issuer_keys import parse_issuers
 from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, HelmError, containers, objects, workloads
 
 KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}

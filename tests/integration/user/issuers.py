@@ -13,10 +13,10 @@ from joserfc.jwk import OctKey
 from starlette.types import Receive, Scope, Send
 
 from exchange.config import Settings
+from exchange.identity import issuer_keys
 from exchange.local.issuer import LocalIssuer
 from exchange.local.servers import free_port
 from exchange.process import HttpServer, bind
-from services.user import issuer_keys
 from services.user.identities import Identities
 from tests.at_work import eventually
 from tests.integration.user.conftest import Exchange

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from exchange.config import Settings
-from services.user.outside_tokens import read
+from exchange.identity.tokens import read
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from exchange.config import Settings
-from services.user import issuer_keys
+from exchange.identity import issuer_keys
 from services.user.audit_log import verify
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 from tests.integration.user.issuers import (

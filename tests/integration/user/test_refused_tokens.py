@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from exchange.config import Settings, SettingsError
+from exchange.identity import issuer_keys
+from exchange.identity.issuer_keys import IssuerKeys, KeysUnavailableError, parse_issuers
 from exchange.service import Resources
-from services.user import issuer_keys
 from services.user.api import create_app
 from services.user.component import UserService
-from services.user.issuer_keys import IssuerKeys, KeysUnavailableError, parse_issuers
 from tests.integration.user.conftest import Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,
@@ -288,6 +288,7 @@ def test_issuers_are_read_with_the_address_of_their_keys() -> None:
         "https://a.example.com:99999",
         "http://127.0.0.1.example.com",
         "https://[a",
+        "https://a.example.com/|b",
     ],
 )
 def test_an_issuer_that_could_be_anybody_is_no_setting(text: str) -> None:

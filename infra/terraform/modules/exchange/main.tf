@@ -8,6 +8,9 @@ locals {
   bucket_prefix = "${var.name}-${local.account}-${local.region}"
   keys          = module.security.key_arns
   clients       = { cluster = module.eks.security_group_id }
+  # Whose tokens are believed, by every part that is shown one.
+  issuers  = concat(values(module.identity.issuers), var.other_issuers)
+  audience = concat(values(module.identity.client_ids), var.other_audiences)
 }
 
 module "security" {
@@ -144,7 +147,8 @@ module "messaging" {
   data_key_arn        = local.keys["data"]
   secrets_key_arn     = local.keys["secrets"]
   image_uri           = local.image_uri
-  jwt_issuer          = module.identity.issuer
+  jwt_issuers         = local.issuers
+  jwt_audience        = local.audience
   deletion_protection = var.protected
 }
 

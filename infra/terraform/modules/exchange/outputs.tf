@@ -52,8 +52,8 @@ locals {
         connectionsEndpoint = try(module.messaging.websocket.management_url, null)
       }
       identity = {
-        issuers  = concat(values(module.identity.issuers), var.other_issuers)
-        audience = concat(values(module.identity.client_ids), var.other_audiences)
+        issuers  = local.issuers
+        audience = local.audience
       }
       telemetry = { prometheusEndpoint = module.observability.prometheus_endpoint, logGroups = module.observability.log_groups }
       # For charts that use IRSA; Pod Identity needs no annotation.

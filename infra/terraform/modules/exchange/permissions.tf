@@ -55,7 +55,7 @@ locals {
         {
           Effect   = "Allow"
           Action   = ["dynamodb:DeleteItem", "dynamodb:Query"]
-          Resource = [module.messaging.connections_table.arn, "${module.messaging.connections_table.arn}/index/by_user"]
+          Resource = [module.messaging.connections_table.arn, "${module.messaging.connections_table.arn}/index/by_owner"]
         },
         local.data_key,
         local.logs_key,

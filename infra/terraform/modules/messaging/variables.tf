@@ -47,9 +47,24 @@ variable "sender_timeout_s" {
   }
 }
 
-variable "jwt_issuer" {
-  description = "Whose tokens open a notices connection."
-  type        = string
+variable "jwt_issuers" {
+  description = "Whose tokens open a notices connection: issuers, or issuer=address of its keys."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.jwt_issuers) > 0 && alltrue([for issuer in var.jwt_issuers : startswith(issuer, "https://")])
+    error_message = "At least one, each an https URL."
+  }
+}
+
+variable "jwt_audience" {
+  description = "Ids of the clients that those tokens are made for."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.jwt_audience) > 0
+    error_message = "Without an audience a token for anybody would be as good as one for us."
+  }
 }
 
 variable "deletion_protection" {

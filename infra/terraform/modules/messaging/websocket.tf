@@ -1,3 +1,11 @@
+locals {
+  connections_environment = {
+    CONNECTIONS_TABLE = aws_dynamodb_table.connections.name
+    JWT_ISSUERS       = join(",", var.jwt_issuers)
+    JWT_AUDIENCE      = join(",", var.jwt_audience)
+  }
+}
+
 # Account notices to browsers. Market data stays on the load balancer, which has no price per message.
 resource "aws_dynamodb_table" "connections" {
   name                        = "${var.name}-connections"
@@ -10,14 +18,15 @@ resource "aws_dynamodb_table" "connections" {
     type = "S"
   }
 
+  # The identity whose token opened the connection: issuer|subject.
   attribute {
-    name = "user_id"
+    name = "owner"
     type = "S"
   }
 
   global_secondary_index {
-    name            = "by_user"
-    hash_key        = "user_id"
+    name            = "by_owner"
+    hash_key        = "owner"
     projection_type = "KEYS_ONLY"
   }
 
@@ -55,7 +64,7 @@ module "connections" {
   handler         = var.handlers.connections
   logs_key_arn    = var.logs_key_arn
   secrets_key_arn = var.secrets_key_arn
-  environment     = { CONNECTIONS_TABLE = aws_dynamodb_table.connections.name, JWT_ISSUER = var.jwt_issuer }
+  environment     = local.connections_environment
   statements = [
     { Effect = "Allow", Action = ["dynamodb:DeleteItem", "dynamodb:PutItem"], Resource = [aws_dynamodb_table.connections.arn] },
     { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.data_key_arn] },

@@ -7,7 +7,8 @@ variables {
   logs_key_arn    = "arn:aws:kms:eu-central-1:111122223333:key/logs"
   data_key_arn    = "arn:aws:kms:eu-central-1:111122223333:key/data"
   secrets_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/secrets"
-  jwt_issuer      = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test"
+  jwt_issuers     = ["https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_test"]
+  jwt_audience    = ["web", "web-west"]
 }
 
 run "poison_goes_to_the_dead_letters" {
@@ -43,7 +44,37 @@ run "functions_once_there_is_an_image" {
   }
 
   assert {
+    condition     = local.connections_environment.JWT_ISSUERS == join(",", var.jwt_issuers) && local.connections_environment.JWT_AUDIENCE == "web,web-west"
+    error_message = "The function learns whose tokens it believes, and for whom they must be made."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.connections.global_secondary_index).hash_key == "owner"
+    error_message = "The notifier finds connections by their owner."
+  }
+
+  assert {
     condition     = aws_sqs_queue.this["notices"].visibility_timeout_seconds >= 6 * var.sender_timeout_s
     error_message = "A message stays hidden while it is worked on."
   }
+}
+
+run "nobody_is_let_in_without_an_audience" {
+  command = plan
+
+  variables {
+    jwt_audience = []
+  }
+
+  expect_failures = [var.jwt_audience]
+}
+
+run "issuers_are_named_and_https" {
+  command = plan
+
+  variables {
+    jwt_issuers = ["http://issuer.example.com"]
+  }
+
+  expect_failures = [var.jwt_issuers]
 }

@@ -2,13 +2,15 @@
 
 Each issuer is asked every few minutes, and when a token names a key that is not known: then at most once in
 `PAUSE_S`, whatever clients send. While the issuer is away its last keys serve on, for `STALE_S` at most.
+A process reads them beside its work (`IssuerKeys`); a function, which does nothing between its calls, when it
+is asked (`IssuerKeysOnDemand`).
 """
 
 import asyncio
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from prometheus_client import Gauge
 
 from exchange.config import SettingsError
 
-__all__ = ["IssuerKeys", "KeysUnavailableError", "parse_issuers"]
+__all__ = ["IssuerKeys", "IssuerKeysOnDemand", "KeysUnavailableError", "parse_issuers"]
 
 FRESH_S: Final = 300.0
 STALE_S: Final = 3_600.0
@@ -36,7 +38,7 @@ _WELL_KNOWN: Final = "/.well-known/jwks.json"
 
 logger = logging.getLogger(__name__)
 _age: Final = Gauge(
-    "exchange_user_issuer_keys_age_seconds", "Since an issuer's keys were last read", ["issuer"]
+    "exchange_identity_issuer_keys_age_seconds", "Since an issuer's keys were last read", ["issuer"]
 )
 
 
@@ -68,7 +70,7 @@ def parse_issuers(text: str) -> dict[str, str]:
         url = url or issuer.rstrip("/") + _WELL_KNOWN
         for address in (issuer, url):
             if not _is_safe(address):
-                raise SettingsError(f"EXCHANGE_IDENTITY_ISSUERS: {address!r} must be a plain https URL")
+                raise SettingsError(f"issuer of tokens: {address!r} must be a plain https URL")
         issuers[issuer] = url
     return issuers
 
@@ -78,6 +80,8 @@ def _is_safe(address: str) -> bool:
         url = urlsplit(address)
         host = url.hostname
         is_plain = not (url.query or url.fragment or url.username or url.password) and url.port != 0
+        # A bar would let two identities be one text (`owner_of`).
+        is_plain = is_plain and "|" not in address
     except ValueError:
         return False
     if host is None or not is_plain:
@@ -92,67 +96,40 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost"
 
 
-class IssuerKeys:
-    """The keys of one issuer. They are read by `run`, which asks for them at once."""
+class _KeptKeys:
+    """The keys of one issuer as they were last read."""
 
-    def __init__(self, issuer: str, url: str) -> None:
+    def __init__(self, issuer: str, url: str, clock_s: Callable[[], float]) -> None:
         self._issuer = issuer
         self._url = url
+        self._clock_s = clock_s
         self._keys: Mapping[str, RSAKey] = {}
         self._read_s = -math.inf
         self._failure: str | None = "they were not read yet"
-        self._is_pausing = False
-        self._wanted = asyncio.Event()
-        self._read = asyncio.Event()
-        _age.labels(issuer).set_function(lambda: time.monotonic() - self._read_s)
+        _age.labels(issuer).set_function(self._age_s)
 
-    async def run(self) -> None:
-        """Read the keys again and again. Ends by cancellation only."""
-        # Redirects are not followed: the keys are where the settings say, or nowhere.
-        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S, follow_redirects=False) as client:
-            while True:
-                self._wanted.clear()
-                await self._refresh(client)
-                self._is_pausing = True
-                await asyncio.sleep(PAUSE_S)
-                self._is_pausing = False
-                try:
-                    async with asyncio.timeout(FRESH_S - PAUSE_S):
-                        await self._wanted.wait()
-                except TimeoutError:
-                    pass
+    def _age_s(self) -> float:
+        return self._clock_s() - self._read_s
 
-    async def key(self, key_id: str) -> RSAKey | None:
-        """The key of this name; None when the issuer has none. Raises KeysUnavailableError."""
+    def _known(self, key_id: str) -> RSAKey | None:
+        return None if self._age_s() > STALE_S else self._keys.get(key_id)
+
+    def _found(self, key_id: str) -> RSAKey | None:
+        """Of the last reading. Raises KeysUnavailableError when it failed and the key is not known before."""
         found = self._known(key_id)
-        if found is None and not self._is_pausing:
-            self._wanted.set()
-            try:
-                async with asyncio.timeout(DEADLINE_S + 1):
-                    await self._read.wait()
-            except TimeoutError:
-                raise KeysUnavailableError(f"the keys of {self._issuer} do not come") from None
-            found = self._known(key_id)
         if found is None and self._failure is not None:
             raise KeysUnavailableError(f"the keys of {self._issuer} cannot be read: {self._failure}")
         return found
-
-    def _known(self, key_id: str) -> RSAKey | None:
-        if time.monotonic() - self._read_s > STALE_S:
-            return None
-        return self._keys.get(key_id)
 
     async def _refresh(self, client: httpx.AsyncClient) -> None:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 self._keys = _usable(await self._fetch(client))
-            self._read_s = time.monotonic()
+            self._read_s = self._clock_s()
             self._failure = None
         except (httpx.HTTPError, TimeoutError, OSError, ValueError, RecursionError) as error:
             self._failure = str(error) or type(error).__name__
             logger.warning("the keys of %s cannot be read: %s", self._issuer, self._failure)
-        read, self._read = self._read, asyncio.Event()
-        read.set()
 
     async def _fetch(self, client: httpx.AsyncClient) -> bytes:
         """Raises ValueError, and what httpx raises."""
@@ -167,6 +144,69 @@ class IssuerKeys:
                 if len(body) > BODY_SIZE_BYTES_MAX:
                     raise ValueError(f"more than {BODY_SIZE_BYTES_MAX} bytes")
         return bytes(body)
+
+
+class IssuerKeys(_KeptKeys):
+    """The keys of one issuer. They are read by `run`, which asks for them at once."""
+
+    def __init__(self, issuer: str, url: str) -> None:
+        super().__init__(issuer, url, time.monotonic)
+        self._is_pausing = False
+        self._wanted = asyncio.Event()
+        self._read = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read the keys again and again. Ends by cancellation only."""
+        async with _client() as client:
+            while True:
+                self._wanted.clear()
+                await self._refresh(client)
+                read, self._read = self._read, asyncio.Event()
+                read.set()
+                self._is_pausing = True
+                await asyncio.sleep(PAUSE_S)
+                self._is_pausing = False
+                try:
+                    async with asyncio.timeout(FRESH_S - PAUSE_S):
+                        await self._wanted.wait()
+                except TimeoutError:
+                    pass
+
+    async def key(self, key_id: str) -> RSAKey | None:
+        """The key of this name; None when the issuer has none. Raises KeysUnavailableError."""
+        if self._known(key_id) is None and not self._is_pausing:
+            self._wanted.set()
+            try:
+                async with asyncio.timeout(DEADLINE_S + 1):
+                    await self._read.wait()
+            except TimeoutError:
+                raise KeysUnavailableError(f"the keys of {self._issuer} do not come") from None
+        return self._found(key_id)
+
+
+class IssuerKeysOnDemand(_KeptKeys):
+    """The same for a function: read when they are old or do not have the key. For one call at a time.
+
+    By the wall clock, as a function that is frozen between its calls may find the monotonic one stopped.
+    """
+
+    def __init__(self, issuer: str, url: str) -> None:
+        super().__init__(issuer, url, time.time)
+        self._asked_s = -math.inf
+
+    async def key(self, key_id: str) -> RSAKey | None:
+        """The key of this name; None when the issuer has none. Raises KeysUnavailableError."""
+        is_wanted = self._known(key_id) is None or self._age_s() > FRESH_S
+        if is_wanted and self._clock_s() - self._asked_s >= PAUSE_S:
+            async with _client() as client:
+                await self._refresh(client)
+            self._asked_s = self._clock_s()
+        return self._found(key_id)
+
+
+def _client() -> httpx.AsyncClient:
+    # Redirects are not followed: the keys are where the settings say, or nowhere.
+    return httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S, follow_redirects=False)
 
 
 def _usable(body: bytes) -> dict[str, RSAKey]:
