@@ -1,5 +1,6 @@
 """The notifier over real PostgreSQL, the log in memory, and AWS's parts by an emulator over HTTP."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from pydantic import SecretStr
 
 from exchange.config import Settings
 from exchange.service import Resources
+from services.notifier import aws_lambda
 from tests.at_work import open_resources
 from tests.event_streams import START_MS
 
 ATTEMPTS_MAX = 3
+ROUTE = "arn:aws:execute-api:eu-central-1:111122223333:abcdefghij/live/$connect"
 
 
 class Estate(NamedTuple):
@@ -58,12 +61,12 @@ def estate(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate
         KeySchema=[{"AttributeName": "connection_id", "KeyType": "HASH"}],
         AttributeDefinitions=[
             {"AttributeName": "connection_id", "AttributeType": "S"},
-            {"AttributeName": "user_id", "AttributeType": "S"},
+            {"AttributeName": "owner", "AttributeType": "S"},
         ],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": "by_user",
-                "KeySchema": [{"AttributeName": "user_id", "KeyType": "HASH"}],
+                "IndexName": "by_owner",
+                "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ],
@@ -71,6 +74,38 @@ def estate(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate
     yield Estate(s3_endpoint, queue, topic, subscriber, name)
     for client in (sqs, sns, dynamo):
         client.close()
+
+
+@pytest.fixture
+def cold_functions() -> Iterator[None]:
+    """AWS's functions as after a cold start."""
+    yield
+    for kept in (aws_lambda._topic, aws_lambda._connections, aws_lambda._verifier):
+        kept.cache_clear()
+
+
+def asks(token: str | None) -> dict[str, Any]:
+    """What API Gateway hands to the authorizer of a WebSocket API."""
+    return {
+        "type": "REQUEST",
+        "methodArn": ROUTE,
+        "headers": {"Host": "abcdefghij.execute-api.eu-central-1.amazonaws.com"},
+        "queryStringParameters": None if token is None else {"token": token},
+        "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "connectionId": "LvqPQf1ZFiA="},
+    }
+
+
+async def connects(connection_id: str, token: str) -> None:
+    """Open a connection as API Gateway does it: it asks the authorizer, then tells of the connection."""
+    allowed = await asyncio.to_thread(aws_lambda.connections, asks(token), None)
+    assert allowed["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    context = {
+        "connectionId": connection_id,
+        "routeKey": "$connect",
+        "authorizer": allowed["context"] | {"principalId": allowed["principalId"]},
+    }
+    answer = await asyncio.to_thread(aws_lambda.connections, {"requestContext": context}, None)
+    assert answer == {"statusCode": 200}
 
 
 def arn_of(sqs: Any, url: str) -> str:

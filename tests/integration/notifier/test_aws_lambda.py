@@ -1,36 +1,26 @@
 """Promises of the functions that AWS runs, called with events of the shapes that AWS documents."""
 
-import json
+import asyncio
 import re
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import boto3
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
+from exchange.config import SettingsError
+from exchange.identity import issuer_keys
+from exchange.identity.issuer_keys import KeysUnavailableError
 from services.notifier import aws_lambda
 from services.notifier.notices import Notice, login_notice
-from tests.integration.notifier.conftest import Estate, arrived
+from tests.integration.notifier.conftest import ROUTE, Estate, arrived, asks, connects
+from tests.integration.user.issuers import AUDIENCE, MOODS, WRONG_CLAIMS, MoodyIssuer, forged, running
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("cold_functions")]
 
 ROOT = Path(__file__).parents[3]
-ROUTE = "arn:aws:execute-api:eu-central-1:111122223333:abcdefghij/live/$connect"
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """As after a cold start."""
-    yield
-    for kept in (aws_lambda._topic, aws_lambda._connections, aws_lambda._tokens):
-        kept.cache_clear()
 
 
 def record(message_id: str, body: str) -> dict[str, Any]:
@@ -67,9 +57,9 @@ def test_functions_read_only_what_terraform_gives_them() -> None:
     asked = set(re.findall(r'os\.environ\["(\w+)"\]', source))
     folder = ROOT / "infra" / "terraform" / "modules" / "messaging"
     given = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
-    assert asked == {"NOTICES_TOPIC_ARN", "CONNECTIONS_TABLE", "JWT_ISSUER"}
+    assert asked == {"NOTICES_TOPIC_ARN", "CONNECTIONS_TABLE", "JWT_ISSUERS", "JWT_AUDIENCE"}
     for name in asked:
-        assert re.search(rf"environment\s*= \{{.*\b{name}\b", given), name
+        assert re.search(rf"environment\s*= \{{[^}}]*\b{name}\b", given), name
 
 
 def test_only_the_bad_message_of_a_batch_is_reported(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,125 +82,121 @@ def test_all_are_reported_when_the_topic_refuses(estate: Estate, monkeypatch: py
     assert failures == [{"itemIdentifier": "id-0"}, {"itemIdentifier": "id-1"}]
 
 
-class Issuer:
-    """Whoever signs tokens: its keys are fetched over HTTP."""
-
-    def __init__(self) -> None:
-        self.key = generate_private_key(65_537, 2_048)
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
-        body = json.dumps({"keys": [public | {"kid": "one", "use": "sig", "alg": "RS256"}]}).encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                found = self.path == "/pool/.well-known/jwks.json"
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return None
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/pool"
-
-    def token(self, key: RSAPrivateKey | None = None, **claims: object) -> str:
-        now_s = int(time.time())
-        base = {"iss": self.url, "exp": now_s + 900, "iat": now_s, "aud": "web", "exchange_user_id": "1001"}
-        said = {name: value for name, value in (base | claims).items() if value is not None}
-        return jwt.encode(said, key or self.key, algorithm="RS256", headers={"kid": "one"})
-
-
 @pytest.fixture
-def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
-    made = Issuer()
-    thread = threading.Thread(target=made.server.serve_forever)
-    thread.start()
-    monkeypatch.setenv("JWT_ISSUER", made.url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+async def issuer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MoodyIssuer]:
+    """The issuer that the functions' settings name."""
+    async with running() as started:
+        monkeypatch.setenv("JWT_ISSUERS", started.url)
+        monkeypatch.setenv("JWT_AUDIENCE", f"other-client,{AUDIENCE}")
+        yield started
 
 
-def asks(token: str | None) -> dict[str, Any]:
-    """What API Gateway hands to the authorizer of a WebSocket API."""
-    return {
-        "type": "REQUEST",
-        "methodArn": ROUTE,
-        "headers": {"Host": "abcdefghij.execute-api.eu-central-1.amazonaws.com"},
-        "queryStringParameters": None if token is None else {"token": token},
-        "requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "connectionId": "LvqPQf1ZFiA="},
-    }
-
-
-def effect(answer: dict[str, Any]) -> str:
+async def effect(token: str | None) -> str:
+    """What the authorizer says; a function of AWS has an event loop of its own."""
+    answer = await asyncio.to_thread(aws_lambda.connections, asks(token), None)
     (statement,) = answer["policyDocument"]["Statement"]
     assert statement["Resource"] == ROUTE
+    assert set(answer["context"]) == ({"owner"} if statement["Effect"] == "Allow" else set())
     return str(statement["Effect"])
 
 
-def test_a_token_lets_its_user_in_and_his_connection_is_remembered_and_forgotten(
-    estate: Estate, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["idToken", "accessToken"])
+async def test_a_token_lets_its_owner_in_and_his_connection_is_remembered_and_forgotten(
+    kind: str, estate: Estate, issuer: MoodyIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONNECTIONS_TABLE", estate.connections_table)
-    allowed = aws_lambda.connections(asks(issuer.token()), None)
-    assert effect(allowed) == "Allow"
-    context: dict[str, Any] = {"connectionId": "LvqPQf1ZFiA=", "routeKey": "$connect"}
-    context["authorizer"] = allowed["context"] | {"principalId": allowed["principalId"]}
-    assert aws_lambda.connections({"requestContext": context}, None) == {"statusCode": 200}
+    await connects("LvqPQf1ZFiA=", issuer.tokens("ann@example.com", sub="ann|1")[kind])
     dynamo = boto3.client("dynamodb")
     key = {"connection_id": {"S": "LvqPQf1ZFiA="}}
     row = dynamo.get_item(TableName=estate.connections_table, Key=key)["Item"]
-    assert row["user_id"] == {"S": "1001"}
+    assert row["owner"] == {"S": f"{issuer.url}|ann|1"}
     assert int(row["expires_at_s"]["N"]) > 1_700_000_000
     left = {"connectionId": "LvqPQf1ZFiA=", "routeKey": "$disconnect", "eventType": "DISCONNECT"}
-    assert aws_lambda.connections({"requestContext": left}, None) == {"statusCode": 200}
+    answer = await asyncio.to_thread(aws_lambda.connections, {"requestContext": left}, None)
+    assert answer == {"statusCode": 200}
     assert "Item" not in dynamo.get_item(TableName=estate.connections_table, Key=key)
+    dynamo.close()
+
+
+def test_other_routes_are_not_ours() -> None:
     other = {"connectionId": "LvqPQf1ZFiA=", "routeKey": "$default"}
     assert aws_lambda.connections({"requestContext": other}, None) == {"statusCode": 400}
-    dynamo.close()
 
 
 def test_a_register_that_is_away_refuses_the_connection(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CONNECTIONS_TABLE", "no-such-table")
-    context = {"connectionId": "a=", "routeKey": "$connect", "authorizer": {"userId": "1001"}}
+    context = {"connectionId": "a=", "routeKey": "$connect", "authorizer": {"owner": "https://a|b"}}
     assert aws_lambda.connections({"requestContext": context}, None) == {"statusCode": 500}
 
 
-def test_no_other_token_lets_anybody_in(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    stranger = generate_private_key(65_537, 2_048)
-    unsigned = jwt.encode({"iss": issuer.url, "exchange_user_id": "1001"}, "", algorithm="none")
-    shared = jwt.encode(
-        {"iss": issuer.url, "exp": 2_000_000_000, "exchange_user_id": "1001"},
-        "x" * 32,
-        algorithm="HS256",
-        headers={"kid": "one"},
-    )
-    refused = [
-        None,
-        "",
-        "x",
-        "a.b.c",
-        "x" * 100_000,
-        unsigned,
-        shared,
-        issuer.token(stranger),
-        issuer.token(iss="https://elsewhere"),
-        issuer.token(exp=1_700_000_000),
-        issuer.token(exp=None),
-        issuer.token(exchange_user_id=None),
-        issuer.token(exchange_user_id="0"),
-        issuer.token(exchange_user_id="1001 or 1002"),
-        issuer.token(exchange_user_id=["1001"]),
-    ]
-    for token in refused:
-        answer = aws_lambda.connections(asks(token), None)
-        assert (effect(answer), answer["context"]) == ("Deny", {}), token
-    aws_lambda._tokens.cache_clear()
-    monkeypatch.setenv("JWT_AUDIENCE", "web")
-    assert effect(aws_lambda.connections(asks(issuer.token()), None)) == "Allow"
-    assert effect(aws_lambda.connections(asks(issuer.token(aud="other")), None)) == "Deny"
+async def test_no_other_token_lets_anybody_in(issuer: MoodyIssuer) -> None:
+    good = issuer.tokens("ann@example.com")
+    tokens: dict[str, str | None] = {"none": None, "empty": "", "letters": "x", "parts": "a.b.c"}
+    for use, token in good.items():
+        tokens |= {f"{use}: {what}": forgery for what, forgery in forged(issuer, token).items()}
+    for what, claims in WRONG_CLAIMS.items():
+        made = issuer.tokens("ann@example.com", **claims)
+        tokens |= {f"{use}: {what}": token for use, token in made.items()}
+    async with running() as stranger:
+        tokens["issuer that is not believed"] = stranger.tokens("ann@example.com")["idToken"]
+        for what, one in tokens.items():
+            assert await effect(one) == "Deny", what
+        assert stranger.asked == 0
+    for token in good.values():
+        assert await effect(token) == "Allow"
+
+
+@pytest.mark.parametrize("audience", ["", " , ", None])
+async def test_without_an_audience_nobody_is_let_in(
+    audience: str | None, issuer: MoodyIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JWT_AUDIENCE")
+    if audience is not None:
+        monkeypatch.setenv("JWT_AUDIENCE", audience)
+    for token in issuer.tokens("ann@example.com").values():
+        with pytest.raises((SettingsError, KeyError), match="JWT_AUDIENCE"):
+            await effect(token)
+
+
+@pytest.mark.parametrize("mood", MOODS)
+async def test_without_keys_a_token_is_neither_believed_nor_refused(
+    mood: str, issuer: MoodyIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuer_keys, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(issuer_keys, "PAUSE_S", 0.0)
+    issuer.mood = mood
+    token = issuer.tokens("ann@example.com")["idToken"]
+    with pytest.raises(KeysUnavailableError):
+        await effect(token)
+    issuer.mood = ""
+    monkeypatch.setattr(issuer_keys, "DEADLINE_S", 20.0)
+    assert await effect(token) == "Allow"
+
+
+async def test_keys_are_asked_for_when_they_are_old_or_unknown_and_seldom(
+    issuer: MoodyIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = issuer.tokens("ann@example.com")["idToken"]
+    unknown = forged(issuer, old)["unknown kid"]
+    monkeypatch.setattr(issuer_keys, "PAUSE_S", 600.0)
+    assert await effect(old) == "Allow"
+    for _ in range(5):
+        assert (await effect(old), await effect(unknown)) == ("Allow", "Deny")
+    assert issuer.asked == 1
+    issuer.rotate()
+    new = issuer.tokens("ann@example.com")["idToken"]
+    assert await effect(new) == "Deny"
+    monkeypatch.setattr(issuer_keys, "PAUSE_S", 0.0)
+    assert await effect(new) == "Allow"
+    assert await effect(old) == "Deny"
+    # The issuer is away: what is known serves on, but not for ever.
+    issuer.mood = "status 500"
+    monkeypatch.setattr(issuer_keys, "FRESH_S", -1.0)
+    before = issuer.asked
+    assert await effect(new) == "Allow"
+    assert issuer.asked == before + 1
+    monkeypatch.setattr(issuer_keys, "STALE_S", -1.0)
+    with pytest.raises(KeysUnavailableError):
+        await effect(new)

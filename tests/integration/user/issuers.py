@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from tests.integration.user.conftest import Exchange
 __all__ = [
     "AUDIENCE",
     "MOODS",
+    "WRONG_CLAIMS",
     "MoodyIssuer",
     "asked_of_all",
     "bearer",
@@ -47,6 +49,33 @@ _BODIES = {
     "deep": b"[" * 60_000,
 }
 MOODS = [*_BODIES, "slow", "endless", "status 500", "elsewhere"]
+
+# Of tokens that are signed as they should be.
+_NOW_S = int(time.time())
+WRONG_CLAIMS: dict[str, dict[str, Any]] = {
+    "another issuer": {"iss": "https://issuer.example.com"},
+    "almost the issuer": {"iss": "http://127.0.0.1"},
+    "no issuer": {"iss": None},
+    "another audience": {"aud": "somebody else", "client_id": "somebody else"},
+    "several audiences": {"aud": [AUDIENCE, "somebody else"], "client_id": ""},
+    "no audience": {"aud": None, "client_id": None},
+    "audience in the wrong place": {"aud": None, "client_id": None, "azp": AUDIENCE},
+    "expired": {"exp": _NOW_S - 31, "iat": _NOW_S - 100},
+    "never expires": {"exp": None},
+    "expires in a year": {"exp": _NOW_S + 365 * 86_400},
+    "expiry as text": {"exp": str(_NOW_S + 900)},
+    "not valid yet": {"nbf": _NOW_S + 600},
+    "from the future": {"iat": _NOW_S + 600, "exp": _NOW_S + 900},
+    "no time": {"iat": None},
+    "refresh token": {"token_use": "refresh"},
+    "of no use": {"token_use": None},
+    "no subject": {"sub": None},
+    "empty subject": {"sub": ""},
+    "long subject": {"sub": "s" * 256},
+    "subject as a number": {"sub": 1001},
+    "no number": {"jti": None, "origin_jti": None},
+    "too large": {"more": "m" * 8_000},
+}
 
 
 class MoodyIssuer(LocalIssuer):

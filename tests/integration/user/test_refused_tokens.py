@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +18,7 @@ from tests.integration.user.conftest import Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,
     MOODS,
+    WRONG_CLAIMS,
     MoodyIssuer,
     asked_of_all,
     bearer,
@@ -30,32 +30,6 @@ from tests.integration.user.issuers import (
 )
 
 pytestmark = pytest.mark.integration
-
-NOW_S = int(time.time())
-WRONG_CLAIMS: dict[str, dict[str, Any]] = {
-    "another issuer": {"iss": "https://issuer.example.com"},
-    "almost the issuer": {"iss": "http://127.0.0.1"},
-    "no issuer": {"iss": None},
-    "another audience": {"aud": "somebody else", "client_id": "somebody else"},
-    "several audiences": {"aud": [AUDIENCE, "somebody else"], "client_id": ""},
-    "no audience": {"aud": None, "client_id": None},
-    "audience in the wrong place": {"aud": None, "client_id": None, "azp": AUDIENCE},
-    "expired": {"exp": NOW_S - 31, "iat": NOW_S - 100},
-    "never expires": {"exp": None},
-    "expires in a year": {"exp": NOW_S + 365 * 86_400},
-    "expiry as text": {"exp": str(NOW_S + 900)},
-    "not valid yet": {"nbf": NOW_S + 600},
-    "from the future": {"iat": NOW_S + 600, "exp": NOW_S + 900},
-    "no time": {"iat": None},
-    "refresh token": {"token_use": "refresh"},
-    "of no use": {"token_use": None},
-    "no subject": {"sub": None},
-    "empty subject": {"sub": ""},
-    "long subject": {"sub": "s" * 256},
-    "subject as a number": {"sub": 1001},
-    "no number": {"jti": None, "origin_jti": None},
-    "too large": {"more": "m" * 8_000},
-}
 
 
 @pytest.fixture
