@@ -55,7 +55,11 @@ locals {
         issuers  = local.issuers
         audience = local.audience
       }
-      telemetry = { prometheusEndpoint = module.observability.prometheus_endpoint, logGroups = module.observability.log_groups }
+      telemetry = {
+        metricsLogGroup    = module.observability.metrics_log_group
+        prometheusEndpoint = module.observability.prometheus_endpoint
+        logGroups          = module.observability.log_groups
+      }
       # For charts that use IRSA; Pod Identity needs no annotation.
       serviceAccountRoles = module.eks.service_account_role_arns
     }

@@ -3,7 +3,7 @@ locals {
   namespace = "Exchange"
 
   defaults = {
-    comparison = "GreaterThanThreshold", statistic = "Maximum", percentile = null, dimensions = {}
+    comparison = "GreaterThanThreshold", statistic = "Maximum", dimensions = {}
     period_s   = 60, periods = 3, missing = "notBreaching", runbook = null
   }
 
@@ -67,11 +67,6 @@ locals {
       metric      = "exchange_withdrawals_failures_total", statistic = "Sum", threshold = 0, periods = 1
       description = "A withdrawal was not settled"
     }
-    order-latency = {
-      metric      = "exchange_order_request_seconds", percentile = "p99", threshold = 0.1, periods = 5
-      description = "One order in a hundred takes more than 100 ms"
-      runbook     = "AnswersSlow"
-    }
     streams-cut = {
       metric      = "exchange_market_data_stream_clients_cut_total", statistic = "Sum", threshold = 100
       description = "Clients are cut off because they read too slowly, or we send too slowly"
@@ -86,7 +81,7 @@ locals {
       description = "Unusually many or few commands"
     }
     order-latency = {
-      metric      = "exchange_order_request_seconds", stat = "p99", dimensions = {}
+      metric      = "exchange_order_request_seconds", stat = "Average", dimensions = {}
       comparison  = "GreaterThanUpperThreshold"
       description = "Orders take unusually long"
     }

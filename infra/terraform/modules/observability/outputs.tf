@@ -8,6 +8,11 @@ output "log_groups" {
   value       = { for name, group in aws_cloudwatch_log_group.process : name => group.name }
 }
 
+output "metrics_log_group" {
+  description = "Log group through which the collector sends metrics."
+  value       = aws_cloudwatch_log_group.metrics.name
+}
+
 output "prometheus_endpoint" {
   description = "Where metrics are written to in Managed Prometheus; null without."
   value       = one(aws_prometheus_workspace.this[*].prometheus_endpoint)
@@ -19,19 +24,13 @@ output "search_endpoint" {
 }
 
 output "collector_statements" {
-  description = "What the collector (ADOT) may do: metrics in our namespace, logs in our groups, traces."
+  description = "What the collector (ADOT) may do: metrics and logs through our log groups, traces."
   value = concat(
     [
       {
-        Effect    = "Allow"
-        Action    = ["cloudwatch:PutMetricData"]
-        Resource  = "*"
-        Condition = { StringEquals = { "cloudwatch:namespace" = local.namespace } }
-      },
-      {
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        Resource = [for group in aws_cloudwatch_log_group.process : "${group.arn}:*"]
+        Resource = [for group in concat(values(aws_cloudwatch_log_group.process), [aws_cloudwatch_log_group.metrics]) : "${group.arn}:*"]
       },
       # Traces have no resource to name.
       { Effect = "Allow", Action = ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"], Resource = "*" },

@@ -57,7 +57,7 @@ variable "dead_letter_queues" {
 variable "cancel_endpoint" {
   description = "The label `endpoint` of a cancellation in exchange_order_request_seconds."
   type        = string
-  default     = "DELETE /api/v3/order"
+  default     = "order.cancel"
 }
 
 variable "band_width" {

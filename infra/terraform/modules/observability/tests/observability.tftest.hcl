@@ -13,7 +13,7 @@ variables {
 
 run "alarms_reach_somebody" {
   assert {
-    condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.exchange), values(aws_cloudwatch_metric_alarm.server), values(aws_cloudwatch_metric_alarm.burn), values(aws_cloudwatch_metric_alarm.anomaly)) : contains(a.alarm_actions, aws_sns_topic.alarms.arn)])
+    condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.exchange), values(aws_cloudwatch_metric_alarm.server), values(aws_cloudwatch_metric_alarm.burn), values(aws_cloudwatch_metric_alarm.anomaly), [aws_cloudwatch_metric_alarm.order_latency]) : contains(a.alarm_actions, aws_sns_topic.alarms.arn)])
     error_message = "Every alarm goes to the topic."
   }
 
@@ -30,6 +30,11 @@ run "alarms_reach_somebody" {
   assert {
     condition     = alltrue([for g in aws_cloudwatch_log_group.process : g.kms_key_id == var.logs_key_arn && g.retention_in_days == 90])
     error_message = "Logs are under our key and end."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.metrics.kms_key_id == var.logs_key_arn && contains(flatten([for s in output.collector_statements : s.Resource if contains(s.Action, "logs:PutLogEvents")]), "${aws_cloudwatch_log_group.metrics.arn}:*")
+    error_message = "The collector may write the lines that metrics are made of."
   }
 
   assert {

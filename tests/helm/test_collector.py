@@ -1,0 +1,218 @@
+"""The collector sends what the alarms ask for, by the dimensions that they ask for and may do little else."""
+
+import functools
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.helm.charts import CHART, KUBERNETES, ROOT, HelmError, Object, objects, run_helm
+from tests.helm.test_settings import emitted
+
+COLLECTOR = ROOT / "helm" / "collector"
+OBSERVABILITY = ROOT / "infra" / "terraform" / "modules" / "observability"
+HANDOVER = ("--values", str(CHART / "ci" / "handover.yaml"))
+WITHOUT_PROMETHEUS = ("--set", "global.telemetry.prometheusEndpoint=null")
+
+
+@functools.cache
+def rendered(*more: str) -> tuple[Object, ...]:
+    text = run_helm(
+        *("template", "collector", str(COLLECTOR), "--namespace", "opentelemetry"),
+        *("--kube-version", f"{KUBERNETES}.0", *HANDOVER, *more),
+    )
+    return tuple(found for found in yaml.safe_load_all(text) if found is not None)
+
+
+def one(kind: str, *more: str) -> Any:
+    (found,) = (each for each in rendered(*more) if each["kind"] == kind)
+    return found
+
+
+def config(*more: str) -> Any:
+    return yaml.safe_load(one("ConfigMap", *more)["data"]["collector.yaml"])
+
+
+def asked_for() -> dict[str, set[tuple[str, ...]]]:
+    """Metric -> the sets of dimensions that alarms name it by."""
+    text = "".join((OBSERVABILITY / name).read_text("utf-8") for name in ("alarms.tf", "main.tf"))
+    asked: dict[str, set[tuple[str, ...]]] = {}
+    for metric, more in re.findall(r'"(exchange_[a-z_]+)"([^{}]*(?:\{[^{}]*\})?)', text):
+        dimensions = re.search(r"dimensions\s*=\s*\{([^{}]*)\}", more)
+        names = re.findall(r"(\w+)\s*=", dimensions[1]) if dimensions else []
+        asked.setdefault(metric, set()).add(tuple(names))
+    return asked
+
+
+def test_helm_and_kubernetes_take_the_chart() -> None:
+    run_helm("lint", str(COLLECTOR), "--strict", "--namespace", "opentelemetry", *HANDOVER)
+    for found in rendered():
+        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_pipelines_are_made_of_parts_that_are_there() -> None:
+    names = {"metrics/cloudwatch", "traces"}
+    for more, expected in (((), names | {"metrics/managed"}), (WITHOUT_PROMETHEUS, names)):
+        made = config(*more)
+        pipelines = made["service"]["pipelines"]
+        assert set(pipelines) == expected
+        for kind in ("receivers", "processors", "exporters"):
+            assert {name for each in pipelines.values() for name in each[kind]} == set(made[kind]), kind
+        assert set(made["service"]["extensions"]) == set(made["extensions"])
+        # Before all else, and last: what bounds memory, and what makes few calls of many.
+        assert all(each["processors"][0] == "memory_limiter" for each in pipelines.values())
+        assert all(each["processors"][-1] == "batch" for each in pipelines.values())
+    assert config()["exporters"]["prometheusremotewrite"]["endpoint"].endswith(
+        "4444-555555555555/api/v1/remote_write"
+    )
+
+
+def test_every_metric_of_an_alarm_arrives_by_the_dimensions_that_the_alarm_names() -> None:
+    asked = asked_for()
+    assert len(asked) > 15
+    assert asked["exchange_order_errors_total"] == {("code",)}
+    assert asked["exchange_order_request_seconds"] == {(), ("endpoint",)}
+    made = config()
+    passed = set(made["processors"]["filter/alarmed"]["metrics"]["include"]["metric_names"])
+    exporter = made["exporters"]["awsemf"]
+    assert exporter["dimension_rollup_option"] == "NoDimensionRollup"
+    sent = {
+        metric: {tuple(names) for names in declaration["dimensions"]}
+        for metric in passed
+        for declaration in exporter["metric_declarations"]
+        if re.search(declaration["metric_name_selectors"][0], metric)
+    }
+    assert passed == set(sent)
+    for metric, dimensions in asked.items():
+        assert dimensions <= sent.get(metric, set()), metric
+    assert all(() in dimensions for dimensions in sent.values()), "each also without dimensions"
+    namespace = re.search(r'namespace = "(\w+)"', (OBSERVABILITY / "alarms.tf").read_text("utf-8"))
+    assert namespace is not None
+    assert exporter["namespace"] == namespace[1]
+
+
+def test_nothing_is_sent_to_cloudwatch_that_nobody_emits() -> None:
+    made = {re.sub(r"_(bucket|sum|count)$", "", name) for name in emitted()} | emitted()
+    values = yaml.safe_load((COLLECTOR / "values.yaml").read_text("utf-8"))
+    assert set(values["cloudwatchMetrics"]) <= made
+
+
+def test_dimensions_are_labels_with_the_values_that_alarms_ask_for() -> None:
+    rest = (ROOT / "services" / "order" / "rest.py").read_text("utf-8")
+    assert re.search(r'"exchange_order_errors_total", "[^"]+", \["endpoint", "code"\]', rest)
+    variables = (OBSERVABILITY / "variables.tf").read_text("utf-8")
+    cancel = re.search(r'variable "cancel_endpoint" \{[^}]*default\s*=\s*"([^"]+)"', variables)
+    assert cancel is not None
+    assert f'"{cancel[1]}"' in (ROOT / "services" / "order" / "routes.py").read_text("utf-8")
+
+
+def test_no_alarm_asks_for_a_percentile_of_sums_and_counts() -> None:
+    for name in ("alarms.tf", "main.tf"):
+        text = (OBSERVABILITY / name).read_text("utf-8")
+        assert "extended_statistic" not in text
+        assert not re.search(r'"p\d\d(\.\d+)?"', text)
+
+
+def test_counters_arrive_as_what_is_new_and_each_pod_counts_by_itself() -> None:
+    made = config()
+    assert "cumulativetodelta" in made["service"]["pipelines"]["metrics/cloudwatch"]["processors"]
+    assert made["exporters"]["awsemf"]["resource_to_telemetry_conversion"] == {"enabled": True}
+    assert one("Deployment")["spec"]["replicas"] == 1, "two would count everything twice"
+    (job,) = made["receivers"]["prometheus/cloudwatch"]["config"]["scrape_configs"]
+    # A window of an alarm is a minute: each has a value.
+    assert int(job["scrape_interval"].removesuffix("s")) <= 30
+    assert job["scrape_protocols"] == ["PrometheusText0.0.4"]
+
+
+def test_dashboards_and_autoscalers_get_everything_by_the_labels_that_they_know() -> None:
+    made = config()
+    pipeline = made["service"]["pipelines"]["metrics/managed"]
+    assert pipeline["processors"] == ["memory_limiter", "batch"], "nothing is filtered"
+    (job,) = made["receivers"]["prometheus/managed"]["config"]["scrape_configs"]
+    assert job["job_name"] == "exchange", "dashboards and alerts know this job"
+    assert {"namespace", "pod"} <= {rule.get("target_label") for rule in job["relabel_configs"]}
+    assert "metric_relabel_configs" not in job
+
+
+def test_it_finds_the_pods_of_the_exchange_and_only_these() -> None:
+    (job,) = config()["receivers"]["prometheus/managed"]["config"]["scrape_configs"]
+    assert job["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["exchange"]}}]
+    assert job["relabel_configs"][0]["source_labels"] == [
+        "__meta_kubernetes_pod_label_app_kubernetes_io_part_of"
+    ]
+    for kind in ("Deployment", "StatefulSet"):
+        for name, found in objects("production", kind).items():
+            template = found["spec"]["template"]
+            assert template["metadata"]["labels"]["app.kubernetes.io/part-of"] == "exchange", name
+            assert [port["name"] for port in template["spec"]["containers"][0]["ports"]] == ["http"], name
+
+
+def test_the_pod_is_bounded_pinned_and_nobody() -> None:
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert re.fullmatch(r".+/aws-otel-collector:v\d+\.\d+\.\d+", container["image"])
+    digest = "sha256:" + "0" * 64
+    pinned = one("Deployment", "--set", f"collector.image.digest={digest}")["spec"]["template"]["spec"]
+    assert pinned["containers"][0]["image"].endswith(f"@{digest}")
+    with pytest.raises(HelmError, match="tag"):
+        rendered("--set", "collector.image.tag=latest")
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+    assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+
+
+def test_it_may_only_look_where_pods_are_and_its_account_is_the_one_that_aws_knows() -> None:
+    role = one("Role")
+    assert role["metadata"]["namespace"] == "exchange"
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    controllers = (ROOT / "infra/terraform/modules/eks/controllers.tf").read_text("utf-8")
+    tied = re.search(r'telemetry = \{\s*namespace\s*=\s*"([\w-]+)", account = "([\w-]+)"', controllers)
+    assert tied is not None
+    account = one("ServiceAccount")["metadata"]
+    assert (account["namespace"], account["name"]) == tied.groups()
+    assert one("Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == account["name"]
+    with pytest.raises(HelmError, match="tied"):
+        run_helm("template", "collector", str(COLLECTOR), "--namespace", "elsewhere", *HANDOVER)
+
+
+def test_network_policies_on_both_sides_let_it_ask_and_be_told() -> None:
+    port = [{"protocol": "TCP", "port": 8080}]
+    traces = [{"protocol": "TCP", "port": 4317}, {"protocol": "TCP", "port": 4318}]
+    theirs = objects("production", "NetworkPolicy")
+    collector = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "opentelemetry"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "collector"}},
+    }
+    (asked,) = theirs["metrics"]["spec"]["ingress"]
+    assert collector in asked["from"]
+    assert asked["ports"] == port
+    assert theirs["to-collector"]["spec"]["egress"] == [{"to": [collector], "ports": traces}]
+    own = one("NetworkPolicy")["spec"]
+    labels = one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert own["podSelector"]["matchLabels"].items() <= labels.items()
+    assert collector["podSelector"]["matchLabels"].items() <= labels.items()
+    exchange = {"matchLabels": {"kubernetes.io/metadata.name": "exchange"}}
+    assert own["ingress"] == [{"from": [{"namespaceSelector": exchange}], "ports": traces}]
+    assert [
+        rule["ports"] for rule in own["egress"] if rule["to"][0].get("namespaceSelector") == exchange
+    ] == [port]
+    assert all(rule["to"] and rule["ports"] for rule in own["egress"])
+    with pytest.raises(HelmError, match="lets everything through"):
+        rendered("--set", "network.kubernetesCidrs=null")
+    without = objects("production", "NetworkPolicy", "--set", "monitoring.collectorNamespace=")
+    assert "to-collector" not in without
+    assert len(without["metrics"]["spec"]["ingress"][0]["from"]) == 1
+
+
+def test_what_is_missing_is_named() -> None:
+    for setting, complaint in (
+        ("global.region=", "region"),
+        ("global.telemetry.metricsLogGroup=", "metricsLogGroup"),
+    ):
+        with pytest.raises(HelmError, match=complaint):
+            rendered("--set", setting)
