@@ -114,6 +114,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            call,
             urgent=True,
         )
         return [
@@ -175,6 +176,7 @@ class Trading:
         outcome = await self._submit(
             lambda command_id: placement.command(command_id, caller.user_id, caller.valid_until_ms),
             order_rejection,
+            call,
             urgent=urgent,
         )
         crash_point("order.before-answer")
@@ -205,6 +207,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            call,
             urgent=True,
             is_impossible=order_id == 0,
         )
@@ -232,6 +235,7 @@ class Trading:
         self,
         make_command: Callable[[int], Command],
         rejection: Callable[[int], ApiError],
+        call: Call,
         *,
         urgent: bool,
         is_impossible: bool = False,
@@ -243,7 +247,8 @@ class Trading:
         if gateway is None:
             raise unavailable()
         try:
-            outcome = await gateway.submit(make_command(gateway.new_command_id()), urgent=urgent)
+            command = make_command(gateway.new_command_id())
+            outcome = await gateway.submit(command, urgent=urgent, trace=call.trace)
         except GatewayOverloadedError:
             raise overloaded() from None
         except GatewayUnavailableError:

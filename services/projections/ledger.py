@@ -18,9 +18,11 @@ from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
 from exchange.ports import LogError, LogReader
 from exchange.service import Resources
+from exchange.tracing import Tracing
 from services.projections.ledger_batch import LedgerBatch
 from services.projections.ledger_entries import MarketAssets
 from services.projections.ledger_store import FencedError, LedgerStore, PostgresLedger
+from services.projections.ledger_tracing import LedgerSpans
 from services.projections.retries import attempts, problem_of
 
 __all__ = ["LedgerProjection"]
@@ -59,10 +61,13 @@ class LedgerProjection:
 
     name = "ledger"
 
-    def __init__(self, resources: Resources, store: LedgerStore | None = None) -> None:
+    def __init__(
+        self, resources: Resources, store: LedgerStore | None = None, tracing: Tracing | None = None
+    ) -> None:
         self._settings = resources.settings
         self._log = resources.event_log
         self._store = store or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
+        self._spans = None if tracing is None else LedgerSpans(tracing)
         self._reader: LogReader | None = None
         self._tail: EventTail | None = None
         self._markets: dict[int, MarketAssets] = {}
@@ -119,6 +124,9 @@ class LedgerProjection:
         if self._allowed_seqs is not None and position.seq not in self._allowed_seqs:
             raise FencedError(f"the ledger is at seq {position.seq}, this process left it at {self.last_seq}")
         self._reader = await self._log.reader(position.next_offset)
+        if self._spans is not None:
+            self._spans.forget()
+            self._reader = self._spans.watching(self._reader)
         self._tail = EventTail(self._reader, position)
         self._set_written(TailPosition(position.seq, position.hash, position.next_offset))
 
@@ -147,6 +155,8 @@ class LedgerProjection:
             offset = tail.position.next_offset if is_last else start_offset
             last = chunk[-1].events[-1]
             await self._write(chunk, TailPosition(last.seq, last.hash, offset))
+        if self._spans is not None:
+            self._spans.forget()
         self._problem = None
 
     async def _write(self, outcomes: Sequence[CommandOutcome], position: TailPosition) -> None:
@@ -158,6 +168,8 @@ class LedgerProjection:
         started = time.perf_counter()
         await self._store.write(self._settings.shard, expected_seq, position, time_ms, batch)
         crash_point("ledger.after-commit")
+        if self._spans is not None:
+            self._spans.written(outcomes)
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))
