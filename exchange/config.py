@@ -98,6 +98,13 @@ class Settings(BaseSettings):
     # Ed25519, PEM: whose order takes the engine past a command at which it halts.
     operator_public_key: str = ""
     lease_duration_ms: int = 3_000
+    # Where spans go, the OTLP/HTTP URL of a collector (http://host:4318/v1/traces); "" for no tracing.
+    tracing_endpoint: str = ""
+    # The part of requests that is traced, 0 to 1.
+    tracing_share: float = Field(default=0.01, ge=0, le=1)
+    # Requests that come through trusted_proxies are traced if their traceparent says so: only where the proxy
+    # writes that header itself, or takes out those of clients.
+    tracing_parents: bool = False
     # Folder of exchange.crash_points; for tests that kill.
     crash_points: Path | None = None
 

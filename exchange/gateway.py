@@ -15,7 +15,8 @@ from exchange.admission import AdmissionControl
 from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import Command
 from exchange.crash_points import crash_point
-from exchange.ports import LogError, LogWriter
+from exchange.ports import Headers, LogError, LogWriter
+from exchange.tracing import Hop, Span, TraceContext, traces_header
 
 __all__ = ["CommandGateway", "GatewayOverloadedError", "GatewayUnavailableError", "OutcomeUnknownError"]
 
@@ -70,6 +71,8 @@ class CommandGateway:
         self._waiting_max = waiting_max
         self._queue: list[Command] = []
         self._waiting: dict[int, asyncio.Future[CommandOutcome]] = {}
+        # Of the sampled commands in the queue: few, or none.
+        self._traced: dict[int, TraceContext] = {}
         self._wake = asyncio.Event()
         # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
         self._next_command_id = secrets.randbits(62) | 1
@@ -105,8 +108,10 @@ class CommandGateway:
                 f"{self._admission.undecided} commands are waiting, a new one would for {wait_s:.2f} s"
             )
 
-    async def submit(self, command: Command, *, urgent: bool = False) -> CommandOutcome:
-        """Send one command and wait for what the engine decides.
+    async def submit(
+        self, command: Command, *, urgent: bool = False, trace: Span | None = None
+    ) -> CommandOutcome:
+        """Send one command and wait for what the engine decides. `trace`: the request's span, if sampled.
 
         Raises GatewayOverloadedError or GatewayUnavailableError when nothing was sent,
         OutcomeUnknownError when the deadline passes or the log fails after sending.
@@ -116,6 +121,9 @@ class CommandGateway:
         self.admit(urgent=urgent)
         future: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
         self._waiting[command.command_id] = future
+        span = None if trace is None else trace.child(Hop.COMMAND)
+        if span is not None:
+            self._traced[command.command_id] = span.context
         self._queue.append(command)
         self._admission.sent(command.command_id)
         self._wake.set()
@@ -126,6 +134,9 @@ class CommandGateway:
             raise OutcomeUnknownError("no outcome within the deadline") from None
         finally:
             self._waiting.pop(command.command_id, None)
+            if span is not None:
+                self._traced.pop(command.command_id, None)
+                span.end("" if _has_outcome(future) else "no outcome")
 
     def resolve(self, outcomes: Iterable[CommandOutcome]) -> None:
         """Wake the callers whose outcomes have come."""
@@ -147,7 +158,10 @@ class CommandGateway:
                 while self._queue:
                     batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
                     del self._queue[:_COMMANDS_PER_RECORD_MAX]
-                    await self._writer.append(encode_commands(batch))
+                    if self._traced:
+                        await self._writer.append(encode_commands(batch), self._headers(batch))
+                    else:
+                        await self._writer.append(encode_commands(batch))
                     crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
@@ -156,3 +170,16 @@ class CommandGateway:
                 if not future.done():
                     future.set_exception(OutcomeUnknownError(str(error)))
             raise
+
+    def _headers(self, batch: Iterable[Command]) -> Headers:
+        """What the record says of its sampled commands."""
+        contexts: dict[int, TraceContext] = {}
+        for command in batch:
+            context = self._traced.pop(command.command_id, None)
+            if context is not None:
+                contexts[command.command_id] = context
+        return traces_header(contexts)
+
+
+def _has_outcome(future: "asyncio.Future[CommandOutcome]") -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None

@@ -4,14 +4,16 @@ Adapters under `exchange.adapters` implement them; only a process's main module 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 __all__ = [
+    "Headers",
     "HistoryError",
     "HistoryRow",
     "HistoryTable",
     "KeyWrapError",
     "KeyWrapper",
+    "LabelledRecord",
     "Lease",
     "LeaseError",
     "LeaseRecord",
@@ -26,6 +28,10 @@ __all__ = [
     "ObjectStoreError",
     "RecordStream",
 ]
+
+
+# Names and values that travel beside a record.
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 
 class LogError(Exception):
@@ -43,12 +49,44 @@ class LogRecord(NamedTuple):
     timestamp_ms: int
     value: bytes
 
+    @property
+    def headers(self) -> Headers:
+        """What came beside the record; most come without."""
+        return ()
+
+
+class LabelledRecord(LogRecord):
+    """A record that came with headers.
+
+    They say something about the record and are no part of it: it is equal to the same one without them, and
+    a log may lose them. The archive does.
+    """
+
+    _headers: Headers = ()
+
+    @classmethod
+    def of(cls, offset: int, timestamp_ms: int, value: bytes, headers: Headers) -> LogRecord:
+        """A record with these headers, which may be none."""
+        if not headers:
+            return LogRecord(offset, timestamp_ms, value)
+        record = cls(offset, timestamp_ms, value)
+        record._headers = headers
+        return record
+
+    @property
+    def headers(self) -> Headers:
+        """What came beside the record."""
+        return self._headers
+
 
 class LogWriter(Protocol):
     """Appends records. One writer is used by one task at a time."""
 
-    async def append(self, value: bytes) -> int:
-        """Append durably and return the offset. Raises LogError; never retries silently."""
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
+        """Append durably and return the offset. Raises LogError; never retries silently.
+
+        `headers` may be lost on the way: a log that has no place for them, as the embedded one, drops them.
+        """
         ...
 
     async def close(self) -> None:

@@ -23,6 +23,7 @@ from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.kubernetes_lease import KubernetesLease
 from exchange.adapters.object_store import open_object_store
+from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings, SettingsError
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
@@ -83,7 +84,7 @@ async def main(settings: Settings) -> None:
     ):
         with attempt:
             await write_genesis(command_log)
-    async with open_object_store(settings) as store:
+    async with open_tracing(settings, "engine") as tracing, open_object_store(settings) as store:
         runner = EngineRunner(
             command_log,
             event_log,
@@ -92,6 +93,7 @@ async def main(settings: Settings) -> None:
             snapshot_every_commands=settings.snapshot_every_commands,
             elector=_elector(settings),
             poison=PoisonWatch.from_settings(settings),
+            tracing=tracing,
         )
         # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
         gc.freeze()

@@ -24,7 +24,8 @@ from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
 from exchange.crash_points import crash_point
 from exchange.event_tail import ChainError, newest_event
-from exchange.ports import Log, LogReader, LogRecord, LogWriter
+from exchange.ports import Headers, Log, LogReader, LogRecord, LogWriter
+from exchange.tracing import Tracing
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
@@ -32,6 +33,7 @@ from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
+from matching_engine.tracing import DecisionSpans
 
 __all__ = ["DeposedError", "EngineRunner"]
 
@@ -90,6 +92,7 @@ class EngineRunner:
         snapshot_every_commands: int,
         elector: Elector | None = None,
         poison: PoisonWatch | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._command_log = command_log
         self._event_log = event_log
@@ -98,6 +101,7 @@ class EngineRunner:
         self._snapshot_every_commands = snapshot_every_commands
         self._elector = elector
         self._poison = poison
+        self._tracing = tracing
         self._halted_at: PoisonNote | None = None
         self._commands_since_snapshot = 0
         self._reader: LogReader | None = None
@@ -267,11 +271,17 @@ class EngineRunner:
             records = await self._reader.read(_READ_TIMEOUT_MS)
             if not records:
                 continue
+            started_ns = time.time_ns()
             outcomes = self._apply(records)
             leader = _leader_in(outcomes)
             if self._elector is not None and leader not in (None, self._elector.holder):
                 raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
-            await self._publish_pending()
+            if self._tracing is None:
+                await self._publish_pending()
+            else:
+                spans = DecisionSpans(self._tracing, records, outcomes, started_ns)
+                await self._publish_pending(spans.headers())
+                spans.published()
             _commands_per_record.observe(len(outcomes))
             self._snapshot_when_due(factor * self._snapshot_every_commands)
 
@@ -321,7 +331,7 @@ class EngineRunner:
             self._next_event_offset = record.offset + 1
         _published_seq.set(self.outbox.published_seq)
 
-    async def _publish_pending(self) -> None:
+    async def _publish_pending(self, headers: Headers = ()) -> None:
         """Append the outcomes that the event log does not hold yet. Raises LogError."""
         assert self._writer is not None, "start comes before publishing"
         pending = self.outbox.pending
@@ -329,7 +339,7 @@ class EngineRunner:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
             for part in records_of(self._shard_number, self.shard.engine.epoch, chunk):
                 crash_point("engine.before-publish")
-                await self._writer.append(part)
+                await (self._writer.append(part, headers) if headers else self._writer.append(part))
                 crash_point("engine.after-publish")
             _events_total.inc(chunk[-1].events[-1].seq - self.outbox.published_seq)
             self.outbox.published(chunk)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from exchange.ports import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports import Headers, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
 
 __all__ = ["FileLog", "FileRestorer"]
 
@@ -256,7 +256,8 @@ class _FileWriter:
     def __init__(self, log: FileLog) -> None:
         self._log = log
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
+        # The file's format has no place for headers.
         return await self._log.append(value)
 
     async def close(self) -> None:

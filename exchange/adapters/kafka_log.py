@@ -5,6 +5,7 @@ must exit (design decision 6).
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,7 +13,7 @@ from aiokafka.errors import KafkaError
 from exchange.adapters.kafka_cluster import KafkaCluster, stop
 from exchange.config import Settings
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.ports import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports import Headers, LabelledRecord, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
 
 __all__ = ["KafkaLog", "shard_logs"]
 
@@ -78,10 +79,10 @@ class _KafkaWriter:
         self._topic = topic
         self._deadline_s = deadline_ms / 1000
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         try:
             async with asyncio.timeout(self._deadline_s):
-                sent = await self._producer.send(self._topic, value, partition=0)
+                sent = await self._producer.send(self._topic, value, partition=0, headers=list(headers))
                 metadata = await sent
                 return int(metadata.offset)
         except TimeoutError:
@@ -104,9 +105,14 @@ class _KafkaReader:
         except (KafkaError, OSError) as error:
             raise LogError(f"{self._partition.topic}: {error!r}") from error
         return [
-            LogRecord(record.offset, record.timestamp, record.value or b"")
+            LabelledRecord.of(record.offset, record.timestamp, record.value or b"", _headers(record.headers))
             for record in batches.get(self._partition, [])
         ]
 
     async def close(self) -> None:
         await stop(self._consumer)
+
+
+def _headers(found: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """Kafka's headers may lack a value."""
+    return tuple((name, value or b"") for name, value in found) if found else ()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports import LogReader, LogRecord, LogWriter
+from exchange.ports import Headers, LabelledRecord, LogReader, LogRecord, LogWriter
 
 __all__ = ["MemoryLog"]
 
@@ -34,9 +34,9 @@ class MemoryLog:
         """The newest record."""
         return self.records[-1] if self.records else None
 
-    async def _append(self, value: bytes) -> int:
+    async def _append(self, value: bytes, headers: Headers = ()) -> int:
         offset = len(self.records)
-        self.records.append(LogRecord(offset, self._clock_ms(), value))
+        self.records.append(LabelledRecord.of(offset, self._clock_ms(), value, headers))
         async with self._grown:
             self._grown.notify_all()
         return offset
@@ -55,8 +55,8 @@ class _MemoryWriter:
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
 
-    async def append(self, value: bytes) -> int:
-        return await self._log._append(value)
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
+        return await self._log._append(value, headers)
 
     async def close(self) -> None:
         return None

@@ -15,6 +15,7 @@ from exchange.event_tail import EventTail
 from exchange.gateway import CommandGateway
 from exchange.ports import LogError, LogReader, LogWriter
 from exchange.service import Resources
+from exchange.tracing import Tracing
 from services.order.authentication import Authenticator
 from services.order.bootstrap import load_view
 from services.order.history import History
@@ -51,6 +52,7 @@ class OrderService:
         resources: Resources,
         credentials: Credentials,
         monotonic_s: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
         settings = resources.settings
         self._resources = resources
@@ -77,6 +79,7 @@ class OrderService:
             is_started=self.is_started,
             body_size_bytes_max=settings.body_size_bytes_max,
             receive_deadline_s=settings.request_deadline_ms / 1000,
+            tracing=tracing,
         )
         self.websocket = WsApi(
             routes.methods,
@@ -87,6 +90,7 @@ class OrderService:
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
             clock_ms,
             settings.body_size_bytes_max,
+            tracing,
         )
 
     async def start(self) -> None:

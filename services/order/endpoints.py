@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from exchange.query_parameters import Parameters
+from exchange.tracing import Span
 from services.order.authentication import READ, TRADE, Caller
 
 __all__ = ["Call", "Endpoint", "Security", "endpoint"]
@@ -34,11 +35,15 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One checked call. `unit`: 1 when times are wanted in milliseconds, 1000 for microseconds."""
+    """One checked call. `unit`: 1 when times are wanted in milliseconds, 1000 for microseconds.
+
+    `trace`: the request's span when it is sampled.
+    """
 
     parameters: Parameters
     caller: Caller
     unit: int
+    trace: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import sys
 
 from exchange.adapters.deployed import deployed_resources
+from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings
 from exchange.credentials import PostgresCredentials
 from exchange.process import run_process, serve
@@ -14,9 +15,9 @@ __all__ = ["main"]
 
 async def main(settings: Settings) -> None:
     """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
-    async with deployed_resources(settings) as resources:
+    async with open_tracing(settings, "order") as tracing, deployed_resources(settings) as resources:
         credentials = PostgresCredentials.from_resources(resources)
-        service = OrderService(resources, credentials)
+        service = OrderService(resources, credentials, tracing=tracing)
         await serve(create_app(service), [credentials, service], settings)
 
 

@@ -15,12 +15,13 @@ from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError, invalid_data, not_supported, unavailable, unknown_error
+from exchange.tracing import Span, TraceContext, Tracing, parse_traceparent
 from services.order.authentication import Authenticator, signed_payload
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.parameters import check_known, parse_parameters
 from services.order.usage import Usage
 
-__all__ = ["RestApi", "invalid_time_unit", "json_bytes"]
+__all__ = ["RestApi", "end_request", "invalid_time_unit", "json_bytes"]
 
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
@@ -68,6 +69,7 @@ class RestApi:
         is_started: Callable[[], bool],
         body_size_bytes_max: int,
         receive_deadline_s: float,
+        tracing: Tracing | None = None,
     ) -> None:
         self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
@@ -75,6 +77,7 @@ class RestApi:
         self._is_started = is_started
         self._body_size_bytes_max = body_size_bytes_max
         self._receive_deadline_s = receive_deadline_s
+        self._tracing = tracing
         names = {found.name for methods in routes.values() for found in methods.values()}
         self._durations = {name: _duration.labels(name) for name in names}
 
@@ -87,23 +90,29 @@ class RestApi:
         client = scope.get("client")
         client_ip = client[0] if client else ""
         headers: list[tuple[bytes, bytes]] = [_JSON, _NO_STORE]
-        name = "unknown"
+        name, code = "unknown", 0
+        span: Span | None = None
         try:
             endpoint = self._find(scope["path"], scope["method"])
             name = endpoint.name
-            status, result = 200, await self._answer(endpoint, scope, receive, client_ip, headers)
+            if self._tracing is not None:
+                parent = _trace_parent(scope) if self._tracing.takes_parents else None
+                span = self._tracing.request(name, parent)
+            status, result = 200, await self._answer(endpoint, scope, receive, client_ip, headers, span)
         except ApiError as error:
-            status, result = error.status, error.payload()
+            status, result, code = error.status, error.payload(), error.code
             _errors.labels(name, str(error.code)).inc()
             if status in (408, 413):
                 headers.append(_CLOSE)
             elif status == 503:
                 headers.append(_RETRY_SOON)
         except _Gone:
+            if span is not None:
+                span.end("the client has gone")
             return
         except Exception:
             logger.exception("%s failed", name)
-            status, result = 500, unknown_error().payload()
+            status, result, code = 500, unknown_error().payload(), -1000
             _errors.labels(name, "-1000").inc()
         weight = endpoint.weight if name != "unknown" else 1
         used = b"%d" % self._usage.add_weight(client_ip, weight)
@@ -113,6 +122,8 @@ class RestApi:
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+        if span is not None:
+            end_request(span, status, code)
         duration = self._durations.get(name)
         if duration is not None:
             took_s = time.perf_counter() - started
@@ -136,6 +147,7 @@ class RestApi:
         receive: Receive,
         client_ip: str,
         headers: list[tuple[bytes, bytes]],
+        span: Span | None,
     ) -> object:
         api_key, unit, length = _read_headers(scope["headers"])
         query: bytes = scope["query_string"]
@@ -155,7 +167,7 @@ class RestApi:
             )
         if endpoint.parameters is not None:
             check_known(parameters, endpoint.parameters)
-        result = await endpoint.handler(Call(parameters, caller, unit))
+        result = await endpoint.handler(Call(parameters, caller, unit, span))
         if endpoint.placed_orders:
             ten_seconds, day = self._usage.add_orders(caller.user_id, endpoint.placed_orders)
             headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
@@ -205,6 +217,24 @@ def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int, 
                 raise invalid_time_unit()
             unit = found
     return api_key, unit, length
+
+
+def _trace_parent(scope: Scope) -> TraceContext | None:
+    """The trace that a request through a trusted proxy belongs to."""
+    client = scope.get("client")
+    # uvicorn gives a client whose address a trusted proxy told the port 0, which nobody else can have.
+    if client is None or client[1] != 0:
+        return None
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            return parse_traceparent(value)
+    return None
+
+
+def end_request(span: Span, status: int, code: int) -> None:
+    """The request is answered. `code`: of the error, 0 for none."""
+    problem = str(code) if status >= 500 else ""
+    span.end(problem, {"http.response.status_code": status, "exchange.code": code})
 
 
 def invalid_time_unit() -> ApiError:

@@ -107,6 +107,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            call,
             urgent=True,
         )
         return [
@@ -168,6 +169,7 @@ class Trading:
         outcome = await self._submit(
             lambda command_id: placement.command(command_id, caller.user_id, caller.valid_until_ms),
             order_rejection,
+            call,
             urgent=urgent,
         )
         crash_point("order.before-answer")
@@ -198,6 +200,7 @@ class Trading:
                 caller.valid_until_ms,
             ),
             cancel_rejection,
+            call,
             urgent=True,
             is_impossible=order_id == 0,
         )
@@ -225,6 +228,7 @@ class Trading:
         self,
         make_command: Callable[[int], Command],
         rejection: Callable[[int], ApiError],
+        call: Call,
         *,
         urgent: bool,
         is_impossible: bool = False,
@@ -236,7 +240,8 @@ class Trading:
         if gateway is None:
             raise unavailable()
         try:
-            outcome = await gateway.submit(make_command(gateway.new_command_id()), urgent=urgent)
+            command = make_command(gateway.new_command_id())
+            outcome = await gateway.submit(command, urgent=urgent, trace=call.trace)
         except GatewayOverloadedError:
             raise overloaded() from None
         except GatewayUnavailableError:

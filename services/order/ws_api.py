@@ -21,11 +21,12 @@ from exchange.contracts.errors import (
 )
 from exchange.credentials import ED25519
 from exchange.query_parameters import Parameters, boolean, integer
+from exchange.tracing import Tracing
 from services.order.authentication import READ, Authenticator, Caller
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.parameters import check_known
-from services.order.rest import invalid_time_unit
+from services.order.rest import end_request, invalid_time_unit
 from services.order.usage import Usage
 from services.order.user_data import Subscription, UserDataHub
 from services.order.user_events import terminated
@@ -65,6 +66,7 @@ class WsApi:
     market_data: MarketDataClient
     clock_ms: Callable[[], int]
     message_size_bytes_max: int
+    tracing: Tracing | None = None
     sessions: set["_Session"] = field(default_factory=set)
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -153,10 +155,7 @@ class _Session:
         endpoint = self._api.methods.get(request.method)
         if endpoint is not None:
             self._api.usage.add_weight(self._client_ip, endpoint.weight)
-            caller = await self._caller(endpoint.security, parameters)
-            if endpoint.parameters is not None:
-                check_known(_own_names(parameters), endpoint.parameters)
-            call = Call(parameters, caller, self._unit)
+            call = await self._checked_call(endpoint, parameters)
             await self.connection.spawn(self._answer(request, parameters, endpoint, call))
             return
         path = MARKET_DATA_PATHS.get(request.method)
@@ -164,6 +163,20 @@ class _Session:
             raise not_supported()
         self._api.usage.add_weight(self._client_ip, _MARKET_DATA_WEIGHT)
         await self.connection.spawn(self._forward(request, parameters, path))
+
+    async def _checked_call(self, endpoint: Endpoint, parameters: Parameters) -> Call:
+        tracing = self._api.tracing
+        # A socket lives for hours: each request is a trace of its own.
+        span = None if tracing is None else tracing.request(endpoint.name, None)
+        try:
+            caller = await self._caller(endpoint.security, parameters)
+            if endpoint.parameters is not None:
+                check_known(_own_names(parameters), endpoint.parameters)
+        except ApiError as error:
+            if span is not None:
+                end_request(span, error.status, error.code)
+            raise
+        return Call(parameters, caller, self._unit, span)
 
     async def _caller(self, security: Security, parameters: Parameters) -> Caller:
         """Who asks: by the request's own signature, or as the session's user (section 5)."""
@@ -188,6 +201,7 @@ class _Session:
 
     async def _answer(self, request: Request, parameters: Parameters, endpoint: Endpoint, call: Call) -> None:
         user_id = None
+        status, code = 200, 0
         try:
             result = await endpoint.handler(call)
             if endpoint.placed_orders:
@@ -195,11 +209,15 @@ class _Session:
                 self._api.usage.add_orders(user_id, endpoint.placed_orders)
             frame = reply(request.id, result, self._limits(parameters, user_id))
         except ApiError as error:
+            status, code = error.status, error.code
             frame = error_reply(request.id, error, self._limits(parameters, None))
         except Exception:
             logger.exception("%s failed", endpoint.name)
+            status, code = 500, -1000
             frame = error_reply(request.id, unknown_error(), self._limits(parameters, None))
         self.connection.send(frame)
+        if call.trace is not None:
+            end_request(call.trace, status, code)
 
     async def _forward(self, request: Request, parameters: dict[str, str], path: str) -> None:
         try:

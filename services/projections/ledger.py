@@ -16,11 +16,13 @@ from exchange.contracts.codec import CommandOutcome, decode_events
 from exchange.crash_points import crash_point
 from exchange.event_tail import EventTail, TailPosition
 from exchange.held_reader import HeldReader
-from exchange.ports import LogError
+from exchange.ports import LogError, LogReader
 from exchange.service import Resources
+from exchange.tracing import Tracing
 from services.projections.ledger_batch import LedgerBatch
 from services.projections.ledger_entries import MarketAssets
 from services.projections.ledger_store import FencedError, LedgerStore, PostgresLedger
+from services.projections.ledger_tracing import LedgerSpans
 from services.projections.retries import patience
 
 __all__ = ["LedgerProjection"]
@@ -59,11 +61,14 @@ class LedgerProjection:
 
     name = "ledger"
 
-    def __init__(self, resources: Resources, store: LedgerStore | None = None) -> None:
+    def __init__(
+        self, resources: Resources, store: LedgerStore | None = None, tracing: Tracing | None = None
+    ) -> None:
         self._settings = resources.settings
         self._log = resources.event_log
         self._store = store or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
         self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms)
+        self._spans = None if tracing is None else LedgerSpans(tracing)
         self._tail: EventTail | None = None
         self._markets: dict[int, MarketAssets] = {}
         # Seqs at which the database may stand if nobody else writes; None: not read yet.
@@ -117,7 +122,11 @@ class LedgerProjection:
         if self._allowed_seqs is not None and position.seq not in self._allowed_seqs:
             raise FencedError(f"the ledger is at seq {position.seq}, this process left it at {self.last_seq}")
         await self._reader.open(position.next_offset)
-        self._tail = EventTail(self._reader, position)
+        reader: LogReader = self._reader
+        if self._spans is not None:
+            self._spans.forget()
+            reader = self._spans.watching(reader)
+        self._tail = EventTail(reader, position)
         self._set_written(TailPosition(position.seq, position.hash, position.next_offset))
 
     async def _project_gulp(self) -> None:
@@ -136,6 +145,8 @@ class LedgerProjection:
             offset = tail.position.next_offset if is_last else start_offset
             last = chunk[-1].events[-1]
             await self._write(chunk, TailPosition(last.seq, last.hash, offset))
+        if self._spans is not None:
+            self._spans.forget()
         self._patience.worked()
 
     async def _write(self, outcomes: Sequence[CommandOutcome], position: TailPosition) -> None:
@@ -147,6 +158,8 @@ class LedgerProjection:
         started = time.perf_counter()
         await self._store.write(self._settings.shard, expected_seq, position, time_ms, batch)
         crash_point("ledger.after-commit")
+        if self._spans is not None:
+            self._spans.written(outcomes)
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))

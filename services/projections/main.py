@@ -9,28 +9,30 @@ from typing import Final
 from fastapi import FastAPI
 
 from exchange.adapters.deployed import deployed_resources
+from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings
 from exchange.operations import add_operations_routes
 from exchange.process import run_process, serve
 from exchange.service import Component, Resources
+from exchange.tracing import Tracing
 from services.projections.book import BookProjection
 from services.projections.ledger import LedgerProjection
 from services.projections.withdrawals import WithdrawalSettler
 
 __all__ = ["components_for", "create_app", "main"]
 
-_PARTS: Final[Mapping[str, Callable[[Resources], Component]]] = {
-    "ledger": LedgerProjection,
-    "book": BookProjection,
-    "withdrawals": WithdrawalSettler,
+_PARTS: Final[Mapping[str, Callable[[Resources, Tracing | None], Component]]] = {
+    "ledger": lambda resources, tracing: LedgerProjection(resources, tracing=tracing),
+    "book": lambda resources, _: BookProjection(resources),
+    "withdrawals": lambda resources, _: WithdrawalSettler(resources),
 }
 ALL: Final = "all"
 
 
-def components_for(part: str, resources: Resources) -> list[Component]:
+def components_for(part: str, resources: Resources, tracing: Tracing | None = None) -> list[Component]:
     """The component of one part, or of `all`. Raises KeyError for an unknown one."""
     names = list(_PARTS) if part == ALL else [part]
-    return [_PARTS[name](resources) for name in names]
+    return [_PARTS[name](resources, tracing) for name in names]
 
 
 def create_app(components: Sequence[Component]) -> FastAPI:
@@ -46,8 +48,9 @@ def create_app(components: Sequence[Component]) -> FastAPI:
 
 async def main(part: str, settings: Settings) -> None:
     """Compose and run one part, or all, over Kafka, PostgreSQL and Redis."""
-    async with deployed_resources(settings) as resources:
-        components = components_for(part, resources)
+    service = f"projections-{part}"
+    async with open_tracing(settings, service) as tracing, deployed_resources(settings) as resources:
+        components = components_for(part, resources, tracing)
         await serve(create_app(components), components, settings)
 
 

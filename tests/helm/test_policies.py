@@ -304,6 +304,7 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
         assert ((name, 9092) in ways) == ("EXCHANGE_KAFKA_BOOTSTRAP" in settings), name
         assert ((name, 5432) in ways) == ("EXCHANGE_DATABASE_DSN" in settings), name
         assert ((name, 6379) in ways) == ("EXCHANGE_CACHE_URL" in settings), name
+        assert ((name, 4318) in ways) == ("EXCHANGE_TRACING_ENDPOINT" in settings), name
         assert (name, 53) in ways, name
         assert ((name, 443) in ways) == bool(CALLS_AWS_OR_KUBERNETES & settings), name
 

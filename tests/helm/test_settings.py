@@ -138,6 +138,21 @@ def test_the_user_service_believes_the_issuers_that_terraform_hands_over_and_nob
             environment("production", "--set", f"global.identity.audience={nothing}")
 
 
+def test_who_has_a_part_in_a_trace_knows_the_collector_and_nobody_else_does() -> None:
+    for shape in SHAPES:
+        told = {
+            name: (given["EXCHANGE_TRACING_ENDPOINT"], float(given["EXCHANGE_TRACING_SHARE"]))
+            for name, given in environment(shape).items()
+            if "EXCHANGE_TRACING_ENDPOINT" in given
+        }
+        if shape in AWS_SHAPES:
+            assert set(told) == {"order", "engine", "projections-ledger"}
+            share = 0.1 if shape == "staging" else 0.01
+            assert set(told.values()) == {("http://collector.opentelemetry:4318/v1/traces", share)}
+        else:
+            assert not told, shape
+
+
 def test_no_password_is_readable_in_a_pod() -> None:
     for shape in AWS_SHAPES:
         for _, container in containers(shape):

@@ -7,6 +7,7 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
   keys       the key that wraps data keys            clients   addresses of clients behind a proxy
   notices    the ways to people and to browsers
   issuers    of tokens that people sign in with
+  traces     the collector of spans
 */}}
 {{- define "exchange.settings" -}}
 {{- $global := .root.Values.global -}}
@@ -65,6 +66,10 @@ plain:
   {{- with and (has "issuers" $needs) $global.identity.issuers }}
   identity_issuers: {{ join "," . | quote }}
   identity_audience: {{ required "global.identity.audience is needed" (join "," $global.identity.audience) | quote }}
+  {{- end }}
+  {{- with and (has "traces" $needs) $global.tracing.endpoint }}
+  tracing_endpoint: {{ . | quote }}
+  tracing_share: {{ $global.tracing.share | quote }}
   {{- end }}
   {{- if has "clients" $needs }}
   trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}

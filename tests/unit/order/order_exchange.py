@@ -17,6 +17,7 @@ from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import Command, CreditDeposit
 from exchange.credentials import HMAC, ApiKey
 from exchange.service import Resources
+from exchange.tracing import Tracing
 from services.order.api import create_app
 from services.order.component import OrderService
 from tests.event_streams import ONE, EngineStream
@@ -131,6 +132,7 @@ class OrderExchange:
         database: Any = None,
         cache: Any = None,
         monotonic_s: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
         **settings: object,
     ) -> None:
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
@@ -146,7 +148,7 @@ class OrderExchange:
             database or cast("Any", EmptyDatabase()),
             self.cache,
         )
-        self.service = OrderService(self.resources, self.credentials, monotonic_s)
+        self.service = OrderService(self.resources, self.credentials, monotonic_s, tracing)
         self.app = create_app(self.service)
         self.is_engine_away = False
         self.permits: asyncio.Semaphore | None = None
@@ -261,10 +263,11 @@ async def running_exchange(
     database: Any = None,
     cache: Any = None,
     monotonic_s: Callable[[], float] = time.monotonic,
+    tracing: Tracing | None = None,
     **settings: object,
 ) -> AsyncIterator[OrderExchange]:
     """An exchange where Alice and Bob have money. Without `database` and `cache` there are fakes."""
-    exchange = OrderExchange(database, cache, monotonic_s, **settings)
+    exchange = OrderExchange(database, cache, monotonic_s, tracing, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
     tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]
