@@ -12,6 +12,7 @@ import yaml
 from infra.checks.terraform import Outcome
 
 CHART = Path(__file__).parents[2] / "helm" / "exchange"
+COLLECTOR = CHART.parent / "collector"
 
 
 def merged(defaults: Any, values: Any) -> Any:
@@ -39,6 +40,8 @@ def unknown_keys(defaults: Any, values: Any, path: str = "") -> list[str]:
 def test_the_chart_takes_what_terraform_hands_over(outcome_of: Callable[[str], Outcome]) -> None:
     defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    collector = yaml.safe_load((COLLECTOR / "values.yaml").read_text(encoding="utf-8"))
+    collector_schema = json.loads((COLLECTOR / "values.schema.json").read_text(encoding="utf-8"))
     runs = [outputs["helm_values"] for outputs in outcome_of("modules/exchange").outputs]
     assert len(runs) == 3
     for run in runs:
@@ -46,3 +49,5 @@ def test_the_chart_takes_what_terraform_hands_over(outcome_of: Callable[[str], O
         assert unknown_keys(defaults, handed_over) == []
         if handed_over["global"]["image"]["digest"] is not None:
             jsonschema.validate(merged(defaults, handed_over), schema)
+        jsonschema.validate(merged(collector, handed_over), collector_schema)
+        assert handed_over["global"]["telemetry"]["metricsLogGroup"] == "/exchange-test/metrics"
