@@ -17,7 +17,8 @@ from exchange.adapters.database import close_pool, open_reader_pool
 from exchange.local.servers import free_port
 from exchange.service import Resources
 from services.market_data.state import MarketState
-from tests.contract.market_data_server import MarketDataServer, open_resources, serving, settings_of
+from tests.at_work import open_resources
+from tests.contract.market_data_server import MarketDataServer, serving, settings_of
 from tests.contract.test_market_data_bootstrap import publish, write_ledger
 from tests.event_streams import EventStream, RandomTrading
 

@@ -80,9 +80,10 @@ async def test_the_cache_holds_no_token_and_the_database_no_password(exchange: E
     person = await exchange.signed_in()
     keys = [key async for key in exchange.resources.cache.scan_iter("*")]
     token_hash = hashlib.sha256(person.token.encode()).hexdigest()
-    assert f"sessions:{token_hash}".encode() in keys
+    name = f"sessions:{{{person.user_id}}}:{token_hash}"
+    assert name.encode() in keys
     assert not any(person.token.encode() in key for key in keys)
-    assert 0 < await exchange.resources.cache.ttl(f"sessions:{token_hash}") <= 86_400
+    assert 0 < await exchange.resources.cache.ttl(name) <= 86_400
     stored = await exchange.resources.database.fetchval("SELECT password_hash FROM users")
     assert stored.startswith("$argon2id$")
 
