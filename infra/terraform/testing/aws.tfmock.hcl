@@ -66,3 +66,21 @@ mock_resource "aws_elasticache_replication_group" {
     configuration_endpoint_address = "clustercfg.mock.euc1.cache.amazonaws.com"
   }
 }
+
+mock_resource "aws_sns_topic" {
+  defaults = {
+    arn = "arn:aws:sns:eu-central-1:111122223333:mock"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    url = "https://sqs.eu-central-1.amazonaws.com/111122223333/mock"
+  }
+}
+
+mock_resource "aws_apigatewayv2_stage" {
+  defaults = {
+    invoke_url = "wss://mock.execute-api.eu-central-1.amazonaws.com/live"
+  }
+}
