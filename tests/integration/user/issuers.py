@@ -14,7 +14,6 @@ from joserfc.jwk import OctKey
 from starlette.types import Receive, Scope, Send
 
 from exchange.config import Settings
-from exchange.identity import issuer_keys
 from exchange.local.issuer import LocalIssuer
 from exchange.local.servers import free_port
 from exchange.process import HttpServer, bind
@@ -142,7 +141,7 @@ async def keys_are_read(exchange: Exchange) -> None:
             for keys in identities._keys.values()
         )
 
-    await eventually(asked, issuer_keys.DEADLINE_S + 20)
+    await eventually(asked)
 
 
 async def everything_made(exchange: Exchange) -> Mapping[str, int]:
