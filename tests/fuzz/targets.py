@@ -26,6 +26,7 @@ from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, M
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
 from exchange.money import NumberError, format_fixed, parse_fixed
+from exchange.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import UnknownRulesError
 from matching_engine.core.shard import Shard
@@ -292,6 +293,14 @@ def user_body(data: bytes) -> None:
     msgspec.json.decode(data)
 
 
+def trace_header(data: bytes) -> None:
+    """What is read of a header would be written so that it is read again."""
+    found = traced_commands((("exchange-trace", data),))
+    assert len(found) <= TRACED_COMMANDS_MAX
+    assert traced_commands(traces_header(found)) == found
+    parse_traceparent(data)
+
+
 TARGETS: Final[dict[str, Target]] = {
     "commands": Target(commands),
     "events": Target(events),
@@ -303,5 +312,6 @@ TARGETS: Final[dict[str, Target]] = {
     "websocket_request": Target(websocket_request, is_text=True),
     "stream_control": Target(stream_control, is_text=True),
     "market_query": Target(market_query, is_text=True),
+    "trace_header": Target(trace_header, is_text=True),
     "user_body": Target(user_body, is_text=True),
 }

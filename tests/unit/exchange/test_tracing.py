@@ -14,6 +14,7 @@ from exchange.tracing import (
     traced_commands,
     traces_header,
 )
+from services.archive.segments import Segment, pack
 
 TRACE, SPAN = 0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -102,6 +103,7 @@ async def test_headers_are_no_part_of_a_record() -> None:
     assert (labelled.headers, plain.headers) == (headers, ())
     assert msgspec.msgpack.encode([labelled]) == msgspec.msgpack.encode([plain])
     assert tuple(labelled) == (3, 5, b"x")
+    assert pack(Segment("events", [labelled])) == pack(Segment("events", [plain])), "as the archive keeps it"
     log = MemoryLog(lambda: 5)
     await (await log.writer()).append(b"x", headers)
     (record,) = await (await log.reader(0)).read(1_000)
