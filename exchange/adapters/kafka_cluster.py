@@ -146,11 +146,15 @@ def _access(settings: Settings) -> dict[str, Any]:
 
 async def _start(client: Client) -> None:
     """Raises LogError too when the broker has refused a token: aiokafka 0.14 takes any answer for a yes."""
-    connections = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    connections = _connections_of(client)
     _pace(connections)
     await client.start()
     if not connections.cluster.brokers():
         raise LogError("Kafka tells of no broker: it does not take the token")
+
+
+def _connections_of(client: Client) -> AIOKafkaClient:
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client
 
 
 def _pace(connections: AIOKafkaClient) -> None:
@@ -178,10 +182,14 @@ async def stop(client: Client) -> None:
 
     The latter is what a consumer of aiokafka 0.14 does whose last fetch has failed, before it closes its
     connections. It must not pass for a cancellation of ours, which would end the process without a word.
+    A producer hangs that has something to send and nobody to send it to.
     """
     stopping = client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop()
-    if not await _ended_by_itself(stopping) and isinstance(client, AIOKafkaConsumer):
-        await _ended_by_itself(client._client.close())
+    if await _ended_by_itself(stopping):
+        return
+    if isinstance(client, AIOKafkaProducer):
+        await _ended_by_itself(client._sender.close())
+    await _ended_by_itself(_connections_of(client).close())
 
 
 async def _ended_by_itself(stopping: Coroutine[Any, Any, None]) -> bool:

@@ -172,4 +172,7 @@ async def test_a_writer_without_a_leader_asks_for_one_some_times_a_second_and_do
     assert 2 <= tries <= 100
     appending.cancel()
     await asyncio.gather(appending, return_exceptions=True)
+    monkeypatch.undo()
     await writer.close()
+    del appending, client, writer
+    gc.collect()  # says of a client that was left open, and a warning fails the test
