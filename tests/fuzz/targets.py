@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from exchange import query_parameters as shared
 from exchange.adapters.folder_store import FolderStore
 from exchange.contracts import codec
 from exchange.contracts.codec import (
@@ -221,9 +222,9 @@ def order_parameters(data: bytes) -> None:
     with contextlib.suppress(ApiError):
         found = parameters.parse_parameters(line, body)
         for read in (
-            *(lambda name=name: parameters.integer(found, name) for name in _INTEGER_NAMES),
+            *(lambda name=name: shared.integer(found, name) for name in _INTEGER_NAMES),
             lambda: parameters.amount(found, "price", 8),
-            lambda: parameters.boolean(found, "computeCommissionRates"),
+            lambda: shared.boolean(found, "computeCommissionRates"),
             lambda: parameters.limit(found),
             lambda: parameters.client_order_id(found, "newClientOrderId"),
             lambda: parse_placement(found, _VIEW).command(1, 1001, START_MS),
@@ -272,9 +273,9 @@ def market_query(data: bytes) -> None:
     except ApiError:
         return
     for read in (
-        lambda: query.time_ms(found, "startTime"),
+        lambda: shared.time_ms(found, "startTime"),
         lambda: query.limit(found, 500, 1_000),
-        lambda: query.flag(found, "omit", False),
+        lambda: shared.boolean(found, "omit"),
         lambda: query.interval(found),
         lambda: query.zone_offset_ms(found),
         lambda: query.text_list(found, "symbols", ""),
