@@ -1,16 +1,19 @@
-"""A proxy in front of the emulator that refuses, at random, as DynamoDB and Kinesis do under load."""
+"""A proxy in front of the emulator that refuses as DynamoDB and Kinesis do under load."""
 
 import contextlib
 import json
 import random
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator
+from itertools import cycle
 from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, web
 
 __all__ = ["Throttling", "throttling"]
 
+# What happens to the calls of one operation, in turn, so that none of it depends on how many there are.
+_TURNS = ("part", "all", "part", "nothing", "part", "nothing", "part", "answer", "part", "nothing", "all")
 _HEADERS_KEPT = ("Content-Type", "X-Amz-Target", "Authorization", "X-Amz-Date")
 
 
@@ -22,22 +25,23 @@ class Throttling:
         self._target = target
         self._random = random.Random(seed)
         self.refused: Counter[str] = Counter()
+        self._turns: defaultdict[str, Iterator[str]] = defaultdict(lambda: cycle(_TURNS))
         self.on = True
 
     async def handle(self, request: web.Request) -> web.Response:
         operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         body = json.loads(await request.read())
-        dice = self._random.random() if self.on else 1.0
-        if dice < 0.15:
+        what = next(self._turns[operation]) if self.on else "nothing"
+        if what == "all":
             self.refused[f"{operation}: all"] += 1
             error = {"__type": "ProvisionedThroughputExceededException", "message": "slower"}
             return web.json_response(error, status=400, content_type="application/x-amz-json-1.1")
-        held_back = self._hold_back(operation, body) if dice < 0.6 else None
+        held_back = self._hold_back(operation, body) if what == "part" else None
         async with ClientSession(timeout=ClientTimeout(30)) as session:
             headers = {name: request.headers[name] for name in _HEADERS_KEPT if name in request.headers}
             async with session.post(self._target, data=json.dumps(body), headers=headers) as answer:
                 status, said = answer.status, await answer.read()
-        if dice > 0.97 and self.on:
+        if what == "answer":
             self.refused[f"{operation}: answer lost"] += 1
             return web.Response(status=503)
         if held_back is not None and status == 200:
