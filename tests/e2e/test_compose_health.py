@@ -20,7 +20,9 @@ import psutil
 import pytest
 import yaml
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from exchange.local.exchange_process import ROOT, ExchangeProcess
 
@@ -65,7 +67,7 @@ def answers_http(words: Sequence[str], port: int) -> bool:
 
 def answers_ping(_: Sequence[str], port: int) -> bool:
     try:
-        with Redis(port=port, socket_timeout=CHECK_DEADLINE_S) as client:
+        with Redis(port=port, socket_timeout=CHECK_DEADLINE_S, retry=Retry(NoBackoff(), 0)) as client:
             return bool(client.ping())
     except RedisError:
         return False
