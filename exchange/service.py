@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import asyncpg
-import redis.asyncio
+from typing import TYPE_CHECKING, Protocol
 
 from exchange.config import Settings
 from exchange.ports import KeyWrapper, Log
+
+if TYPE_CHECKING:  # Half a second at the start of those processes that need neither.
+    import asyncpg
+    import redis.asyncio
 
 __all__ = ["Component", "Resources", "run_components"]
 

@@ -44,6 +44,16 @@ class Elector:
             return False
         return self._clock_ms() - self._seen_at_ms < seen.duration_ms
 
+    async def observe(self) -> None:
+        """Note what the lease says now, and take nothing.
+
+        Who recovers for longer than a lease lasts need not wait for its end once more.
+        """
+        try:
+            self._note(await self._lease.read())
+        except LeaseError as error:
+            logger.warning("the lease cannot be read: %s", error)
+
     async def campaign(self) -> bool:
         """Renew the lease, or take it if it is free or abandoned. Returns whether this process holds it.
 
@@ -58,9 +68,7 @@ class Elector:
 
     async def _campaign(self) -> bool:
         record = await self._lease.read()
-        now_ms = self._clock_ms()
-        if record != self._seen:
-            self._seen, self._seen_at_ms = record, now_ms
+        now_ms = self._note(record)
         if record is not None and record.holder not in ("", self.holder):
             if now_ms - self._seen_at_ms < record.duration_ms:
                 return False
@@ -70,6 +78,13 @@ class Elector:
             return False
         self._seen, self._seen_at_ms = written, now_ms
         return True
+
+    def _note(self, record: LeaseRecord | None) -> int:
+        """Remember since when the lease says this; return the time of now."""
+        now_ms = self._clock_ms()
+        if record != self._seen:
+            self._seen, self._seen_at_ms = record, now_ms
+        return now_ms
 
     async def resign(self) -> None:
         """Give the lease back, so that nobody has to wait for its end."""

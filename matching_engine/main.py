@@ -21,7 +21,6 @@ from tenacity import (
 
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.kubernetes_lease import KubernetesLease
 from exchange.adapters.object_store import open_object_store
 from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings, SettingsError
@@ -43,6 +42,9 @@ def _lease(settings: Settings) -> Lease:
     if kind == "file" and place:
         return FileLease(Path(place))
     if kind == "kubernetes":
+        # Its client of HTTP takes a quarter of a second to import.
+        from exchange.adapters.kubernetes_lease import KubernetesLease
+
         try:
             # Both calls of a campaign end before the lease does.
             return KubernetesLease.in_cluster(place, deadline_ms=settings.lease_duration_ms // 3)

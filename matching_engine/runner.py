@@ -118,6 +118,8 @@ class EngineRunner:
 
         Raises LogError, ChainError.
         """
+        if self._elector is not None:
+            await self._elector.observe()
         newest = await self._snapshots.load_newest(Engine())
         if newest is not None:
             self.shard = newest

@@ -75,6 +75,28 @@ async def test_an_abandoned_lease_is_taken_over_after_its_duration_and_its_holde
     assert not await a.campaign()
 
 
+async def test_who_has_seen_an_abandoned_lease_before_it_recovered_does_not_wait_again(
+    tmp_path: Path,
+) -> None:
+    clock, lease = Clock(), FileLease(tmp_path / "lease")
+    a, b = elector(lease, "a", clock), elector(lease, "b", clock)
+    assert await a.campaign()
+    await b.observe()
+    assert not b.is_holding
+    clock.now_ms += DURATION_MS
+    assert await b.campaign()
+
+
+async def test_who_has_seen_a_lease_that_was_renewed_meanwhile_waits(tmp_path: Path) -> None:
+    clock, lease = Clock(), FileLease(tmp_path / "lease")
+    a, b = elector(lease, "a", clock), elector(lease, "b", clock)
+    assert await a.campaign()
+    await b.observe()
+    clock.now_ms += DURATION_MS
+    assert await a.campaign()
+    assert not await b.campaign()
+
+
 async def test_a_resigned_lease_is_free_at_once(tmp_path: Path) -> None:
     clock, lease = Clock(), FileLease(tmp_path / "lease")
     a, b = elector(lease, "a", clock), elector(lease, "b", clock)
