@@ -1,17 +1,30 @@
 """The routes that operators and probes use, the same on every service: /healthz, /readyz, /metrics."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 
-__all__ = ["Readiness", "add_exchange_readiness_route", "add_operations_routes"]
+from exchange.service import Component
+
+__all__ = ["Readiness", "add_exchange_readiness_route", "add_operations_routes", "operations_app"]
 
 _tasks = Gauge("exchange_tasks", "Tasks of this process's event loop")
 
 Readiness = Callable[[], Mapping[str, str | None]]
+
+
+def operations_app(name: str, components: Sequence[Component]) -> FastAPI:
+    """/healthz, /readyz and /metrics of a process that serves nothing else."""
+    app = FastAPI(title=name, docs_url=None, redoc_url=None, openapi_url=None)
+
+    def readiness() -> Mapping[str, str | None]:
+        return {part: problem for c in components for part, problem in c.readiness().items()}
+
+    add_operations_routes(app, readiness)
+    return app
 
 
 def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:

@@ -7,10 +7,8 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import FastAPI
 from tenacity import (
     AsyncRetrying,
     before_sleep_log,
@@ -25,7 +23,7 @@ from exchange.adapters.object_store import open_object_store
 from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings, SettingsError
 from exchange.object_keys import snapshots_prefix
-from exchange.operations import add_operations_routes
+from exchange.operations import operations_app
 from exchange.ports import Lease, LeaseError, LogError
 from exchange.process import run_process, serve
 from matching_engine import build
@@ -100,13 +98,7 @@ async def main(settings: Settings) -> None:
         # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
         gc.freeze()
         gc.set_threshold(50_000, 50, 1_000)
-        app = FastAPI(title="matching engine", docs_url=None, redoc_url=None, openapi_url=None)
-
-        def readiness() -> Mapping[str, str | None]:
-            return runner.readiness()
-
-        add_operations_routes(app, readiness)
-        await serve(app, [runner], settings)
+        await serve(operations_app("matching engine", [runner]), [runner], settings)
 
 
 if __name__ == "__main__":

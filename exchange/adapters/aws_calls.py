@@ -1,16 +1,16 @@
 """Calls of AWS by boto3, which blocks: a few threads, a bounded queue, a deadline for each call."""
 
-import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-__all__ = ["AwsCalls", "error_code", "is_throttled", "status_of"]
+from exchange.adapters.bounded_threads import BoundedThreads, NotTakenError
+
+__all__ = ["AwsCalls", "error_code", "http_status", "is_throttled", "status_of"]
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 _READ_TIMEOUT_S_MIN: Final = 1.0
@@ -65,26 +65,17 @@ class AwsCalls:
         )
         self._lock = threading.Lock()
         self._client: Any = None
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=service)
-        self._places = threading.BoundedSemaphore(_CALLS_WAITING_MAX)
+        self._threads = BoundedThreads(service, threads=threads, calls_max=_CALLS_WAITING_MAX)
 
     async def call(self, what: str, work: Callable[[Any], _T], wait_ms: int = 0) -> _T:
         """Run `work(client)` in a thread; `wait_ms` is what the service itself is told to wait.
 
         Raises the `failure` of this client; a ClientError is its cause.
         """
-        if not self._places.acquire(blocking=False):
-            raise self._failed(what, f"more than {_CALLS_WAITING_MAX} calls are waiting")
         try:
-            future = self._pool.submit(lambda: work(self._connected()))
-        except RuntimeError as error:
-            self._places.release()
-            raise self._failed(what, "closed") from error
-        # Not before the thread is done: whoever stopped waiting has not freed it.
-        future.add_done_callback(self._leave)
-        try:
-            async with asyncio.timeout(self._deadline_s + wait_ms / 1000):
-                return await asyncio.wrap_future(future)
+            return await self._threads.run(lambda: work(self._connected()), self._deadline_s + wait_ms / 1000)
+        except NotTakenError as error:
+            raise self._failed(what, str(error)) from error
         except TimeoutError:
             raise self._failed(what, f"no answer within {self._deadline_s:g} s") from None
         except ClientError as error:
@@ -94,7 +85,7 @@ class AwsCalls:
 
     async def close(self) -> None:
         """Drop what waits; calls under way end by their own timeouts."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         with self._lock:
             if self._client is not None:
                 self._client.close()
@@ -110,9 +101,6 @@ class AwsCalls:
     def _failed(self, what: str, why: str) -> Exception:
         return self._failure(f"{self._service}: {what}: {why}")
 
-    def _leave(self, _: "Future[Any]") -> None:
-        self._places.release()
-
 
 def error_code(error: ClientError) -> str:
     """The name that AWS gave to what went wrong."""
@@ -124,9 +112,12 @@ def is_throttled(code: str) -> bool:
     return code in _THROTTLED
 
 
+def http_status(error: ClientError) -> int:
+    """The HTTP status with which AWS refused."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 def status_of(error: Exception) -> int:
-    """The HTTP status with which AWS refused, 0 when it did not answer."""
+    """The HTTP status behind what a client of ours raised, 0 when AWS did not answer."""
     cause = error.__cause__
-    if not isinstance(cause, ClientError):
-        return 0
-    return int(cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return http_status(cause) if isinstance(cause, ClientError) else 0

@@ -4,12 +4,9 @@ boto3 blocks, so its calls run in a few threads of their own. Each call is bound
 socket's timeouts, by botocore's own tries, and by a deadline after which the caller no longer waits.
 """
 
-import asyncio
 import base64
 import hashlib
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -18,6 +15,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from exchange.adapters.aws_calls import error_code, http_status
+from exchange.adapters.bounded_threads import BoundedThreads, NotTakenError
 from exchange.object_keys import check_key
 from exchange.ports import ObjectStoreError
 
@@ -70,8 +69,7 @@ class S3Store:
                 s3={"addressing_style": "path" if options.endpoint_url else "auto"},
             ),
         )
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
-        self._places = threading.BoundedSemaphore(_CALLS_WAITING_MAX)
+        self._threads = BoundedThreads("s3", threads=_THREADS, calls_max=_CALLS_WAITING_MAX)
 
     async def put(self, key: str, body: bytes) -> bool:
         """Write if the key is free (If-None-Match).
@@ -88,7 +86,7 @@ class S3Store:
                     with attempt:
                         self._client.put_object(**arguments, **checksum, Body=body)
             except ClientError as error:
-                if _status(error) == 412:
+                if http_status(error) == 412:
                     return False
                 raise
             return True
@@ -103,7 +101,7 @@ class S3Store:
             try:
                 answer = self._client.get_object(**arguments, ChecksumMode="ENABLED")
             except ClientError as error:
-                if _status(error) == 404 and _code(error) in ("NoSuchKey", "404"):
+                if http_status(error) == 404 and error_code(error) in ("NoSuchKey", "404"):
                     return None
                 raise
             with answer["Body"] as stream:
@@ -140,7 +138,7 @@ class S3Store:
 
     async def close(self) -> None:
         """Drop what waits; calls under way end by their own timeouts."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         self._client.close()
 
     def _place_of(self, key: str) -> dict[str, Any]:
@@ -153,38 +151,19 @@ class S3Store:
         return {"ServerSideEncryption": "AES256"}
 
     async def _in_thread(self, what: str, work: Callable[[], _T]) -> _T:
-        if not self._places.acquire(blocking=False):
-            raise ObjectStoreError(f"{what}: more than {_CALLS_WAITING_MAX} calls are waiting")
         try:
-            future = self._pool.submit(work)
-        except RuntimeError as error:
-            self._places.release()
-            raise ObjectStoreError(f"{what}: the store is closed") from error
-        # Not before the thread is done: whoever stopped waiting has not freed it.
-        future.add_done_callback(self._leave)
-        try:
-            async with asyncio.timeout(self._options.deadline_ms / 1000):
-                return await asyncio.wrap_future(future)
+            return await self._threads.run(work, self._options.deadline_ms / 1000)
+        except NotTakenError as error:
+            raise ObjectStoreError(f"{what}: {error}") from error
         except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
             raise ObjectStoreError(f"{self._options.bucket}: {what}: {error!r}") from error
-
-    def _leave(self, _: "Future[Any]") -> None:
-        self._places.release()
 
 
 def _conflict_attempts() -> Retrying:
     """409: another conditional write of the same key is under way; once it ends the answer is clear."""
     return Retrying(
-        retry=retry_if_exception(lambda error: isinstance(error, ClientError) and _status(error) == 409),
+        retry=retry_if_exception(lambda error: isinstance(error, ClientError) and http_status(error) == 409),
         stop=stop_after_attempt(_CONFLICT_TRIES),
         wait=wait_random_exponential(multiplier=0.1, max=_CONFLICT_WAIT_S_MAX),
         reraise=True,
     )
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

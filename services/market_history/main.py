@@ -2,21 +2,18 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-
-from fastapi import FastAPI
 
 from exchange.adapters.kafka_log import shard_logs
 from exchange.adapters.market_history import HistoryTables, open_lake, open_market_history
 from exchange.config import Settings
-from exchange.operations import add_operations_routes
+from exchange.operations import operations_app
 from exchange.ports import Log, RecordStream
 from exchange.process import run_process, serve
 from services.market_history.component import HistoryFollower
 from services.market_history.rows import Retention
 from services.market_history.sinks import Sink, StreamSink, TableSink
 
-__all__ = ["create_app", "followers", "main"]
+__all__ = ["followers", "main"]
 
 
 def _clock_ms() -> int:
@@ -52,23 +49,12 @@ def followers(
     ]
 
 
-def create_app(components: Sequence[HistoryFollower]) -> FastAPI:
-    """/healthz, /readyz and /metrics, nothing else."""
-    app = FastAPI(title="market-history", docs_url=None, redoc_url=None, openapi_url=None)
-
-    def readiness() -> Mapping[str, str | None]:
-        return {part: problem for c in components for part, problem in c.readiness().items()}
-
-    add_operations_routes(app, readiness)
-    return app
-
-
 async def main(settings: Settings) -> None:
     """Compose and run the followers over Kafka, the tables and the stream. Raises SettingsError."""
     _, event_log = shard_logs(settings)
     async with open_market_history(settings) as tables, open_lake(settings) as lake:
         components = followers(settings, event_log, tables, lake)
-        await serve(create_app(components), components, settings)
+        await serve(operations_app("market-history", components), components, settings)
 
 
 if __name__ == "__main__":

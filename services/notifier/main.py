@@ -1,15 +1,12 @@
 """The notifier's process: what happened to an account, to its owner; probes and metrics on HTTP."""
 
 import sys
-from collections.abc import Mapping, Sequence
-
-from fastapi import FastAPI
 
 from exchange.adapters.deployed import deployed_resources
 from exchange.adapters.notice_channels import browsers, notice_queue, notice_topic
 from exchange.config import Settings
 from exchange.message_ports import MessageQueue, Topic
-from exchange.operations import add_operations_routes
+from exchange.operations import operations_app
 from exchange.process import run_process, serve
 from exchange.service import Component, Resources
 from services.notifier.follower import EventFollower
@@ -18,21 +15,10 @@ from services.notifier.outlet import BrowserPush, Outlet
 from services.notifier.owners import Owners
 from services.notifier.worker import NoticeWorker
 
-__all__ = ["components_for", "create_app", "main"]
+__all__ = ["components_for", "main"]
 
 # Of all shards' notifiers, the one that tells of logins, which belong to no shard.
 _SHARD_OF_LOGINS = 0
-
-
-def create_app(components: Sequence[Component]) -> FastAPI:
-    """/healthz, /readyz and /metrics, nothing else."""
-    app = FastAPI(title="notifier", docs_url=None, redoc_url=None, openapi_url=None)
-
-    def readiness() -> Mapping[str, str | None]:
-        return {part: problem for c in components for part, problem in c.readiness().items()}
-
-    add_operations_routes(app, readiness)
-    return app
 
 
 def components_for(
@@ -60,7 +46,7 @@ async def main(settings: Settings) -> None:
         push = None if windows is None else BrowserPush(*windows, owners)
         try:
             components = components_for(resources, queue, topic, push)
-            await serve(create_app(components), components, settings)
+            await serve(operations_app("notifier", components), components, settings)
         finally:
             for channel in (queue, topic, *(windows or ())):
                 await channel.close()

@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from fastapi import FastAPI
-
 from exchange.adapters.deployed import deployed_resources
 from exchange.adapters.tracing import open_tracing
 from exchange.config import Settings
-from exchange.operations import add_operations_routes
+from exchange.operations import operations_app
 from exchange.process import run_process, serve
 from exchange.service import Component, Resources
 from exchange.tracing import Tracing
@@ -19,7 +17,7 @@ from services.projections.book import BookProjection
 from services.projections.ledger import LedgerProjection
 from services.projections.withdrawals import WithdrawalSettler
 
-__all__ = ["components_for", "create_app", "main"]
+__all__ = ["components_for", "main"]
 
 _PARTS: Final[Mapping[str, Callable[[Resources, Tracing | None], Component]]] = {
     "ledger": lambda resources, tracing: LedgerProjection(resources, tracing=tracing),
@@ -35,23 +33,12 @@ def components_for(part: str, resources: Resources, tracing: Tracing | None = No
     return [_PARTS[name](resources, tracing) for name in names]
 
 
-def create_app(components: Sequence[Component]) -> FastAPI:
-    """/healthz, /readyz and /metrics, nothing else."""
-    app = FastAPI(title="projections", docs_url=None, redoc_url=None, openapi_url=None)
-
-    def readiness() -> Mapping[str, str | None]:
-        return {part: problem for c in components for part, problem in c.readiness().items()}
-
-    add_operations_routes(app, readiness)
-    return app
-
-
 async def main(part: str, settings: Settings) -> None:
     """Compose and run one part, or all, over Kafka, PostgreSQL and Redis."""
     service = f"projections-{part}"
     async with open_tracing(settings, service) as tracing, deployed_resources(settings) as resources:
         components = components_for(part, resources, tracing)
-        await serve(create_app(components), components, settings)
+        await serve(operations_app("projections", components), components, settings)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from exchange.local.servers import free_port
+from exchange.operations import operations_app
 from exchange.process import HttpServer, bind
-from services.projections.main import create_app
 from tests.security.conftest import Exchange
 
 pytestmark = pytest.mark.integration
@@ -43,7 +43,7 @@ async def test_private_answers_are_stored_nowhere(exchange: Exchange) -> None:
 
 async def test_without_tls_nobody_is_told_to_use_it() -> None:
     port = free_port()
-    server = HttpServer(create_app([]), bind("127.0.0.1", port))
+    server = HttpServer(operations_app("bare", []), bind("127.0.0.1", port))
     serving = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         while True:

@@ -13,9 +13,9 @@ from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import PlaceOrder, SetTradingMode
 from exchange.contracts.events import CommandRejected, TradeExecuted
+from exchange.operations import operations_app
 from exchange.service import Resources
 from services.auditor.component import Auditor
-from services.auditor.main import create_app
 from services.projections.book import BookProjection
 from services.projections.ledger import LedgerProjection
 from tests.event_streams import RandomTrading
@@ -92,7 +92,7 @@ class World:
 
 
 async def readyz(auditor: Auditor) -> httpx.Response:
-    transport = httpx.ASGITransport(app=create_app(auditor))
+    transport = httpx.ASGITransport(app=operations_app("auditor", [auditor]))
     async with httpx.AsyncClient(transport=transport, base_url="http://auditor") as client:
         return await client.get("/readyz")
 
