@@ -108,10 +108,8 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty bucket of the test's own; the environment has the emulator's credentials."""
-    import boto3
-
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment has credentials that the emulator takes, and a region."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -120,6 +118,14 @@ def s3_bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
         "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+
+@pytest.fixture
+def s3_bucket(s3_endpoint: str, aws_credentials: None) -> str:
+    """An empty bucket of the test's own; the environment has the emulator's credentials."""
+    import boto3
+
     name = f"test-{uuid.uuid4().hex[:12]}"
     client = boto3.client("s3", endpoint_url=s3_endpoint)
     client.create_bucket(Bucket=name)

@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: what `make chaos` calls. Exit code 0 only if no promise was broken."""
 
 import asyncio
+import contextlib
 import math
 import shutil
 import signal
@@ -96,16 +97,15 @@ def main(
 
 def run_round(options: Options, give_up: float, logs: Path | None) -> Result:
     """One stack, its faults, and the checks. `give_up`: begin no fault after this moment."""
-    with console.status(f"seed {options.seed}: starting a stack ..."):
-        running = running_stack(isolated=options.isolated, snapshot_every_commands=SNAPSHOT_EVERY_COMMANDS)
-        stack = running.__enter__()
-    try:
+    with contextlib.ExitStack() as exits:
+        with console.status(f"seed {options.seed}: starting a stack ..."):
+            stack = exits.enter_context(
+                running_stack(isolated=options.isolated, snapshot_every_commands=SNAPSHOT_EVERY_COMMANDS)
+            )
+        if logs is not None:
+            exits.callback(keep_logs, stack, logs / str(options.seed))
         campaign = Campaign(stack, options)
         uvloop.run(run_campaign(campaign, stack, give_up))
-    finally:
-        if logs is not None:
-            keep_logs(stack, logs / str(options.seed))
-        running.__exit__(None, None, None)
     return campaign.result
 
 

@@ -30,8 +30,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
-# A service of the compose file -> the stack's name of its process.
-NAMES = {"gateway": "nginx", "kafka": "kafka", "postgres": "postgres", "valkey": "valkey"}
+# A service of the compose file -> the stack's name of its process, where that is another.
+NAMES = {"gateway": "nginx"}
+# A server -> the setting by which the services find it.
+ADDRESSES = {
+    "kafka": "EXCHANGE_KAFKA_BOOTSTRAP",
+    "postgres": "EXCHANGE_DATABASE_DSN",
+    "valkey": "EXCHANGE_CACHE_URL",
+}
 CHECK_DEADLINE_S = 5.0
 NOTICE_S = 30.0
 
@@ -116,17 +122,12 @@ def is_healthy(words: Sequence[str], port: int) -> bool:
 
 def port_of(stack: ExchangeProcess, name: str) -> int:
     """Where a process of the stack listens."""
-    pid = stack.service_pid("order" if name in ("kafka", "postgres", "valkey") else name)
     if name == "nginx":
         return urlsplit(stack.url).port or 0
+    pid = stack.service_pid("order" if name in ADDRESSES else name)
     assert pid is not None
-    settings = psutil.Process(pid).environ()
-    if name == "kafka":
-        return int(settings["EXCHANGE_KAFKA_BOOTSTRAP"].rpartition(":")[2])
-    if name in ("postgres", "valkey"):
-        dsn = settings["EXCHANGE_DATABASE_DSN" if name == "postgres" else "EXCHANGE_CACHE_URL"]
-        return urlsplit(dsn).port or 0
-    return int(settings["EXCHANGE_PORT"])
+    address = psutil.Process(pid).environ()[ADDRESSES.get(name, "EXCHANGE_PORT")]
+    return int(re.findall(r"\d+", urlsplit(address).netloc or address)[-1])
 
 
 def test_every_process_that_lives_on_has_a_check(stack_exchange: ExchangeProcess) -> None:

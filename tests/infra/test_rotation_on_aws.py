@@ -76,14 +76,8 @@ class Rotation:
 
 
 @pytest.fixture
-def rotation(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotation]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def rotation(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotation]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     path = ROOT / "infra" / "functions" / "rotation" / "handler.py"
     specification = importlib.util.spec_from_file_location("rotation_handler_on_aws", path)
     assert specification is not None

@@ -33,18 +33,10 @@ class Estate(NamedTuple):
 
 
 @pytest.fixture
-def estate(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
+def estate(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     """Names of the test's own, and an environment in which boto3 finds the emulator."""
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": s3_endpoint,
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     name = f"test-{uuid.uuid4().hex[:12]}"
     sqs, sns, dynamo = (boto3.client(service) for service in ("sqs", "sns", "dynamodb"))
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]

@@ -91,14 +91,8 @@ def new_pool(cognito: Any, endpoint: str) -> Pool:
 
 
 @pytest.fixture
-def cognito(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-        "NO_PROXY": "127.0.0.1",
-    }.items():
-        monkeypatch.setenv(name, value)
+def cognito(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     client = boto3.client("cognito-idp", endpoint_url=s3_endpoint)
     yield client
     client.close()
