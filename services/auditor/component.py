@@ -38,10 +38,11 @@ HEARTBEAT_EVERY_S: Final = 5.0
 # A loop that has not come round for so long gets no heartbeat: it does not audit.
 STUCK_S: Final = 30.0
 COMPARE_EVERY_S: Final = 10.0
-# While stores are compared nothing is audited: one that takes long is followed by so many times its length.
+# While stores are compared nothing is audited: what takes long is followed by so many times its length. What
+# did not come to its end is tried again sooner, however long it waited for a store that was away.
 COMPARE_LONG_S: Final = 0.5
 COMPARE_PAUSES: Final = 20
-# So long may a store be behind, or away, before /readyz says so.
+# So long beyond the pause between two comparisons may a store be behind, or away, before /readyz says so.
 COMPARED_AGE_S_MAX: Final = 60.0
 LAG_EVERY_S: Final = 10.0
 RETRY_S_MAX: Final = 60.0
@@ -97,6 +98,7 @@ class Auditor:
         self._comparisons: list[Comparison] = []
         self._compared_at: dict[str, float] = {}
         self._compare_at = 0.0
+        self._compare_pause_s = compare_every_s
         self._replay_end_offset: int | None = None
         self._checkpoint_outcomes = 0
         self._counted_outcomes = 0
@@ -157,7 +159,7 @@ class Auditor:
         now = asyncio.get_running_loop().time()
         stale = {
             f"{self.name}_{store}": f"not compared for {now - at:.0f} s: {self._store_problems.get(store)}"
-            if self._patience.problem is None and now - at > COMPARED_AGE_S_MAX
+            if self._patience.problem is None and now - at > COMPARED_AGE_S_MAX + self._compare_pause_s
             else None
             for store, at in self._compared_at.items()
         }
@@ -199,8 +201,12 @@ class Auditor:
         if self._patience.problem is None and now >= self._compare_at:
             breaches = [b for comparison in self._comparisons for b in await self._compare(comparison)]
             took_s = asyncio.get_running_loop().time() - now
-            pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
-            self._compare_at = now + max(self._compare_every_s, pause_s)
+            if all(at >= now for at in self._compared_at.values()):
+                pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
+                self._compare_pause_s = max(self._compare_every_s, pause_s)
+                self._compare_at = now + self._compare_pause_s
+            else:
+                self._compare_at = now + took_s + self._compare_every_s
             return breaches
         return ()
 

@@ -1,6 +1,7 @@
 """Promises of the auditor beside a real ledger and a real hot book."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,9 +16,12 @@ from exchange.contracts.commands import PlaceOrder, SetTradingMode
 from exchange.contracts.events import CommandRejected, TradeExecuted
 from exchange.operations import operations_app
 from exchange.service import Resources
-from services.auditor.component import Auditor
+from services.auditor.component import COMPARE_LONG_S, Auditor
+from services.auditor.follower import NotReachedError
+from services.auditor.state import Breach
 from services.projections.book import BookProjection
 from services.projections.ledger import LedgerProjection
+from tests.at_work import eventually
 from tests.event_streams import RandomTrading
 from tests.integration.projections.conftest import Running, publish
 from tests.integration.projections.test_withdrawals import EngineLoop
@@ -114,6 +118,37 @@ async def test_sound_exchange_is_compared_again_and_again_while_it_trades(resour
     assert metric("red") == 0
     assert await resources.cache.get(RED_KEY) is None
     await world.running.stop()
+
+
+class AwayAtFirst:
+    """A store that keeps its caller waiting twice, and is not reached."""
+
+    store = "redis"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def compare(self) -> Sequence[Breach]:
+        self.asked += 1
+        if self.asked <= 2:
+            await asyncio.sleep(2 * COMPARE_LONG_S)
+            raise NotReachedError("the store is away")
+        return ()
+
+
+async def test_store_that_kept_its_caller_waiting_and_was_not_reached_is_soon_asked_again(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.auditor.component.COMPARE_PAUSES", 100_000)
+    auditor, store = Auditor(resources, compare_every_s=OFTEN_S), AwayAtFirst()
+    await auditor.start()
+    auditor._comparisons, auditor._compared_at = [store], {store.store: 0.0}
+    running = asyncio.create_task(auditor.run())
+    await eventually(lambda: running.done() or store.asked >= 5)
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running])
+    await auditor.stop()
 
 
 @pytest.mark.parametrize(
