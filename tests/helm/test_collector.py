@@ -1,5 +1,6 @@
 """The collector sends what the alarms ask for, by the dimensions that they ask for and may do little else."""
 
+import fnmatch
 import functools
 import re
 from typing import Any
@@ -26,13 +27,17 @@ def rendered(*more: str) -> tuple[Object, ...]:
     return tuple(found for found in yaml.safe_load_all(text) if found is not None)
 
 
-def one(kind: str, *more: str) -> Any:
-    (found,) = (each for each in rendered(*more) if each["kind"] == kind)
+def one(kind: str, *more: str, of_logs: bool = False) -> Any:
+    (found,) = (
+        each
+        for each in rendered(*more)
+        if each["kind"] == kind and (each["metadata"]["name"] == "logs") == of_logs
+    )
     return found
 
 
-def config(*more: str) -> Any:
-    return yaml.safe_load(one("ConfigMap", *more)["data"]["collector.yaml"])
+def config(*more: str, of_logs: bool = False) -> Any:
+    return yaml.safe_load(one("ConfigMap", *more, of_logs=of_logs)["data"]["collector.yaml"])
 
 
 def asked_for() -> dict[str, set[tuple[str, ...]]]:
@@ -216,3 +221,60 @@ def test_what_is_missing_is_named() -> None:
     ):
         with pytest.raises(HelmError, match=complaint):
             rendered("--set", setting)
+
+
+def test_what_each_process_says_goes_to_the_log_group_that_terraform_made_for_it() -> None:
+    variables = (OBSERVABILITY / "variables.tf").read_text("utf-8")
+    found = re.search(r'variable "processes" \{.*?default = \[(.*?)\]', variables, re.DOTALL)
+    assert found is not None
+    processes = set(re.findall(r'"([\w-]+)"', found[1]))
+    handover = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))
+    groups = handover["global"]["telemetry"]["logGroups"]
+    assert set(groups) == processes
+    made = config(of_logs=True)
+    pipelines = made["service"]["pipelines"]
+    assert set(pipelines) == {f"logs/{process}" for process in processes - {"jobs"}}, "jobs run on Fargate"
+    for name, pipeline in pipelines.items():
+        (receiver,), (exporter,) = pipeline["receivers"], pipeline["exporters"]
+        assert made["exporters"][exporter]["log_group_name"] == groups[name.removeprefix("logs/")]
+        assert made["receivers"][receiver]["storage"] == "file_storage"
+    assert set(made["service"]["extensions"]) == set(made["extensions"])
+
+
+def test_each_container_of_the_exchange_is_read_once() -> None:
+    receivers = config(of_logs=True)["receivers"]
+    patterns = {name: pattern for name, found in receivers.items() for pattern in found["include"]}
+    for kind in ("Deployment", "StatefulSet"):
+        for name, found in objects("production", kind).items():
+            for container in found["spec"]["template"]["spec"]["containers"]:
+                path = f"/var/log/pods/exchange_{name}-x1_0-1-2/{container['name']}/0.log"
+                readers = [each for each, pattern in patterns.items() if fnmatch.fnmatchcase(path, pattern)]
+                assert len(readers) == 1, (path, readers)
+    elsewhere = "/var/log/pods/kube-system_order-x1_0-1-2/order/0.log"
+    assert not any(fnmatch.fnmatchcase(elsewhere, pattern) for pattern in patterns.values())
+
+
+def test_who_reads_the_nodes_files_is_root_with_no_rights_and_writes_only_where_it_was() -> None:
+    pod = one("DaemonSet", of_logs=True)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == one("Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+    }
+    assert pod["automountServiceAccountToken"] is False
+    read_only = {mount["name"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+    assert read_only == {"config": True, "pods": True, "places": False}
+    assert pod["tolerations"] == [{"operator": "Exists", "effect": "NoSchedule"}], "the engine's nodes too"
+    policy = one("NetworkPolicy", of_logs=True)["spec"]
+    assert "ingress" not in policy
+    assert policy["podSelector"]["matchLabels"].items() <= (
+        one("DaemonSet", of_logs=True)["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
+def test_without_log_groups_nobody_reads_the_nodes_files() -> None:
+    kinds = [each["kind"] for each in rendered("--set", "global.telemetry.logGroups=null")]
+    assert "DaemonSet" not in kinds

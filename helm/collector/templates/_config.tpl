@@ -99,3 +99,8 @@ service:
       processors: [memory_limiter, batch]
       exporters: [awsxray]
 {{- end }}
+
+{{- define "collector.image" -}}
+{{- $image := .Values.collector.image -}}
+{{ $image.repository }}{{ with $image.digest }}@{{ . }}{{ else }}:{{ $image.tag }}{{ end }}
+{{- end }}

@@ -11,7 +11,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = each.value
 }
 
-# Logs of the pods, as Fluent Bit or the collector sends them: one group a process.
+# Logs of the pods, as the collector sends them (helm/collector): one group a process.
 resource "aws_cloudwatch_log_group" "process" {
   for_each = var.processes
 
