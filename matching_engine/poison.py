@@ -8,6 +8,7 @@ REJECT_SKIPPED, by every engine alike.
 """
 
 import secrets
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from exchange.config import Settings
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import SkipCommand
+from exchange.log_records import records_between
 from exchange.ports import Log
 
 __all__ = [
@@ -124,19 +126,12 @@ async def find_skip(
     end = await log.end_offset()
     if operator_key is None or first >= end:
         return False, first
-    reader = await log.reader(first)
-    try:
-        offset = first
-        while offset < end:
-            records = await reader.read(1_000)
-            for record in records:
-                offset = record.offset + 1
-                for command in decode_commands(record.value):
-                    if isinstance(command, SkipCommand) and _is_for(command, shard, note, operator_key):
-                        return True, offset
-        return False, offset
-    finally:
-        await reader.close()
+    async with aclosing(records_between(log, first, end)) as records:
+        async for record in records:
+            for command in decode_commands(record.value):
+                if isinstance(command, SkipCommand) and _is_for(command, shard, note, operator_key):
+                    return True, record.offset + 1
+    return False, end
 
 
 def _is_for(command: SkipCommand, shard: int, note: PoisonNote, operator_key: Ed25519PublicKey) -> bool:
