@@ -43,6 +43,6 @@ def service_of_path(path: str) -> str:
 def is_terminal_path(path: str) -> bool:
     """Whether the path is the web terminal's: files, which the gateway serves itself, and no service's route.
 
-    In AWS they lie in a bucket (modules/frontend); there the load balancer hands these paths to `service_of_path`.
+    In AWS they lie in a bucket (modules/frontend), and the load balancer knows nothing of them.
     """
     return path == "/" or path.startswith("/terminal/")

@@ -90,7 +90,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
 
 
 class _ByPath:
-    """Hands each request to the service that `exchange.routing` names; the terminal's files are no service's."""
+    """Hands each request to the service that `exchange.routing` names, or to the terminal's files."""
 
     def __init__(self, apps: Mapping[str, ASGIApp], operations: ASGIApp, terminal: ASGIApp) -> None:
         self._apps = apps

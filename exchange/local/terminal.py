@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 __all__ = ["WEB_ROOT", "terminal_app"]
 
 WEB_ROOT: Final = Path(__file__).parents[2] / "web"
-# The gateway and CloudFront (modules/frontend) say the same; tests/unit/test_terminal_files.py holds them equal.
+# The gateway and CloudFront (modules/frontend) say the same; tests/unit/test_terminal.py holds them equal.
 _HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "

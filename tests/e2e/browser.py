@@ -12,13 +12,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["CHROMIUM", "BrowserError", "Page", "open_page"]
 
 CHROMIUM: Final = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
+    filter(
+        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))
+    ),
+    None,
 )
+# Its own sandbox wants rights that containers and root do not have; it opens nothing but our own page.
+OPTIONS: Final = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--remote-debugging-port=0",
+)  # fmt: skip
 START_DEADLINE_S: Final = 60.0
 CALL_DEADLINE_S: Final = 30.0
 WAIT_DEADLINE_S: Final = 30.0
@@ -75,13 +85,18 @@ class Page:
         return result
 
     async def go(self, url: str, width: int = 1440, height: int = 900) -> None:
-        """Open an address in a window of this size."""
+        """Open an address in a window of this size; returns when the page is loaded."""
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
         await self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         await self.call("Page.navigate", url=url)
+        await self.until(f"location.href.startsWith({json.dumps(url)}) && document.readyState === 'complete'")
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page. Raises BrowserError when it throws."""
@@ -93,17 +108,23 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, expression: str) -> Any:
-        """Wait until the expression is truthy; its value. Raises BrowserError after the deadline."""
-        value = None
+        """Wait until the expression is truthy; its value. Raises BrowserError after the deadline.
+
+        An expression may throw meanwhile: a page that is being loaded has nothing yet.
+        """
+        value, thrown = None, ""
         try:
             async with asyncio.timeout(WAIT_DEADLINE_S):
                 while not value:
-                    value = await self.evaluate(expression)
+                    try:
+                        value = await self.evaluate(expression)
+                    except BrowserError as error:
+                        thrown = str(error)
                     await asyncio.sleep(0.05)
         except TimeoutError:
             shown = await self.evaluate("document.body.innerText")
             raise BrowserError(
-                f"never came true: {expression}\nproblems: {self.problems}\npage:\n{shown}"
+                f"never came true: {expression}\n{thrown}\nproblems: {self.problems}\npage:\n{shown}"
             ) from None
         return value
 
@@ -115,7 +136,9 @@ class Page:
 
     async def fill(self, selector: str, text: str) -> None:
         """Type a text into a field, in the place of what is there."""
-        await self.evaluate(f"(field => (field.focus(), field.select()))(document.querySelector({json.dumps(selector)}))")
+        await self.evaluate(
+            f"(field => (field.focus(), field.select()))(document.querySelector({json.dumps(selector)}))"
+        )
         await self.call("Input.insertText", text=text)
 
     async def text(self, selector: str) -> str:
@@ -133,17 +156,17 @@ async def open_page() -> AsyncIterator[Page]:
     """A Chromium with an empty profile and one empty tab. Raises BrowserError when it does not start."""
     assert CHROMIUM is not None, "tests ask for it before"
     profile = Path(tempfile.mkdtemp(prefix="exchange-browser-"))
-    # Its own sandbox wants rights that containers and root do not have; it opens nothing but our own page.
     process = await asyncio.create_subprocess_exec(
-        CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank",
+        *(CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "about:blank"),
         env={**os.environ, "HOME": str(profile)},
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
-        async with connect(await _tab_address(profile), max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
+        async with connect(
+            await _tab_address(profile), max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None
+        ) as socket:
             page = Page(socket)
             try:
                 yield page
@@ -156,8 +179,6 @@ async def open_page() -> AsyncIterator[Page]:
 
 async def _tab_address(profile: Path) -> str:
     """Chromium writes its port into the profile once it listens."""
-    import httpx
-
     try:
         async with asyncio.timeout(START_DEADLINE_S), httpx.AsyncClient(trust_env=False) as client:
             while True:

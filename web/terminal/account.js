@@ -11,14 +11,14 @@ const LABEL = "Web terminal";
 /** One person's session. `email` is "" and `key` null while nobody is logged in. */
 export class Account {
   constructor() {
-    this._forget();
-  }
-
-  _forget() {
     this._token = "";
     this.email = "";
     /** @type {{name: string, secret: CryptoKey} | null} */
     this.key = null;
+  }
+
+  _forget() {
+    Object.assign(this, { _token: "", email: "", key: null });
     sessionStorage.removeItem(STORED);
   }
 
@@ -71,7 +71,9 @@ export class Account {
     this._token = stored.token;
     this.email = stored.email;
     try {
-      if (stored.keyName) await this._revoke(stored.keyName);
+      // Usually `leave` has done it.
+      const { apiKeys } = await this._ask("GET", "/v1/api-keys");
+      if (apiKeys.some((key) => key.apiKey === stored.keyName)) await this._revoke(stored.keyName);
       await this._openKey();
     } catch (error) {
       if (!(error instanceof RequestError) || error.status !== 401) throw error;

@@ -112,10 +112,11 @@ function showSession() {
 
 function tellOf(report) {
   const side = report.S === "BUY" ? "Bought" : "Sold";
-  const name = `${trimmed(report.q)} ${report.s}`;
+  const { base, quote } = markets.find(({ symbol }) => symbol === report.s) ?? { base: report.s, quote: "" };
+  const name = `${trimmed(report.q)} ${base}`;
   if (report.x === "TRADE") {
     const rest = report.X === "FILLED" ? "" : ", partly filled";
-    toast(`${side} ${trimmed(report.l)} ${report.s} at ${trimmed(report.L)}${rest}`, "good");
+    toast(`${side} ${trimmed(report.l)} ${base} at ${trimmed(report.L)} ${quote}${rest}`, "good");
   } else if (report.x === "CANCELED") toast(`Cancelled: ${report.S.toLowerCase()} ${name}`);
   else if (report.x !== "NEW") toast(`Expired: ${report.S.toLowerCase()} ${name}`, "bad");
 }

@@ -208,21 +208,20 @@ export class Chart {
     const pointed = this._pointer && this._pointer.x < right;
     let index = pointed ? Math.floor((this._pointer.x + 4 - (right - candles.length * step)) / step) : null;
     if (this._selected !== null) index = this._selected - place.first;
-    if (index === null || index < 0 || index >= candles.length) {
-      this._writeLegend(this._candles.at(-1));
-      return;
-    }
-    const candle = candles[index];
+    const candle = index === null ? undefined : candles[index];
+    this._writeLegend(candle ?? this._candles.at(-1));
+    if (index === null || (this._selected !== null && !candle)) return;
     const across = this._selected !== null ? y(candle.close) : this._pointer.y;
     paint.strokeStyle = COLORS.cross;
     paint.setLineDash([4, 4]);
-    line(paint, Math.round(x(index)) + 0.5, 0, Math.round(x(index)) + 0.5, floor);
+    if (candle) line(paint, Math.round(x(index)) + 0.5, 0, Math.round(x(index)) + 0.5, floor);
     if (across < floor) line(paint, 0, Math.round(across) + 0.5, right, Math.round(across) + 0.5);
     paint.setLineDash([]);
     if (across < bottom) {
       const price = place.high - ((across - TOP_PX) / (bottom - TOP_PX)) * (place.high - place.low);
       this._tag(paint, price.toFixed(this._decimals), right, across, COLORS.tag, COLORS.white);
     }
+    if (!candle) return;
     const text = this._timeText(candle.time, true);
     const half = paint.measureText(text).width / 2 + 8;
     const middle = Math.max(half, Math.min(right - half, x(index)));
@@ -231,7 +230,6 @@ export class Chart {
     paint.fillStyle = COLORS.white;
     paint.textAlign = "center";
     paint.fillText(text, middle, floor + 12);
-    this._writeLegend(candle);
   }
 
   _timeText(time, isLong) {

@@ -37,7 +37,8 @@ async def start(
     """Starts nginx with `config_file`, whose relative paths count from `prefix_dir`.
 
     The file has to listen on 127.0.0.1:`port`, and to leave `daemon` out (an image sets it, and so do we);
-    it may leave out `pid`, `error_log` and `user`. `served_dir`: files that it serves. Errors go to `data_dir`/logs/nginx.log.
+    it may leave out `pid`, `error_log` and `user`. Errors go to `data_dir`/logs/nginx.log.
+    `served_dir`: the files that it serves itself, if any.
     Raises ServerError when the file is refused, the folder is in use, or the port does not answer in time.
     """
     data_dir, prefix_dir = data_dir.resolve(), prefix_dir.resolve()
@@ -54,8 +55,8 @@ async def start(
 def _globals(prefix_dir: Path, served_dir: Path, config: str) -> str:
     """The directives for the command line: those of the file would clash with a second one of the name."""
     directives = {"daemon": "off", "pid": f"{prefix_dir}/nginx.pid"}
-    # Workers of a root master are `nobody`, who may be unable to reach the folder for large request bodies, or
-    # the files that are served.
+    # Workers of a root master are `nobody`, who may be unable to reach the folder for large request bodies,
+    # or the files that are served.
     if places.is_root() and not all(
         places.reachable_by(places.unprivileged_uid(), folder / "file") for folder in (prefix_dir, served_dir)
     ):
