@@ -21,13 +21,13 @@ function columns(marketOf) {
     return executed === 0n ? "–" : price(row, fromUnits((toUnits(row.quoteExecuted, 8) * 10n ** 8n) / executed, 8));
   };
   const common = [
-    { name: "Time", text: (row) => dayAndTime(row.time) },
+    { name: "Time", isMinor: true, text: (row) => dayAndTime(row.time) },
     { name: "Market", text: (row) => row.symbol },
     { name: "Side", text: (row) => words(row.side), look: sideLook },
   ];
   const order = [
     ...common,
-    { name: "Type", text: (row) => (row.type === "LIMIT_MAKER" ? "Post only" : words(row.type)) },
+    { name: "Type", isMinor: true, text: (row) => (row.type === "LIMIT_MAKER" ? "Post only" : words(row.type)) },
     { name: "Price", isNumber: true, text: (row) => (row.type === "MARKET" ? "Market" : price(row, row.price)) },
     { name: "Quantity", isNumber: true, text: (row) => quantity(row, row.quantity) },
     { name: "Filled", isNumber: true, text: (row) => quantity(row, row.executed) },

@@ -8,6 +8,8 @@ const BOTTOM_PX = 22;
 const TOP_PX = 8;
 const VOLUME_SHARE = 0.18;
 const WIDTHS_PX = [3, 4, 6, 8, 11, 15, 20, 28];
+// Few candles are drawn wider at first, up to the last of these.
+const FIRST_WIDTHS = [5, 4, 3];
 const COLORS = {
   up: "#26c281", down: "#f0525f", upVolume: "rgba(38,194,129,.28)", downVolume: "rgba(240,82,95,.28)",
   line: "rgba(139,149,167,.10)", text: "#8b95a7", cross: "rgba(200,208,222,.55)", tag: "#2a3342", white: "#e8ecf3",
@@ -36,9 +38,14 @@ export class Chart {
    * @param {import("./rules.js").Market} market
    */
   show(candles, interval, market) {
-    if (interval !== this._interval || market.symbol !== this._symbol) Object.assign(this, { _shift: 0, _selected: null });
+    const isOther = interval !== this._interval || market.symbol !== this._symbol;
+    if (isOther) Object.assign(this, { _shift: 0, _selected: null, _isZoomed: false });
     Object.assign(this, { _candles: candles, _interval: interval, _symbol: market.symbol });
     Object.assign(this, { _decimals: market.priceDecimals, _quantityDecimals: Math.min(5, market.quantityDecimals) });
+    if (!this._isZoomed && candles.length > 0) {
+      const room = this._canvas.clientWidth - RIGHT_PX;
+      this._width = FIRST_WIDTHS.find((width) => candles.length * WIDTHS_PX[width] <= room) ?? 3;
+    }
     this.draw();
   }
 
@@ -86,6 +93,7 @@ export class Chart {
   }
 
   _zoom(step) {
+    this._isZoomed = true;
     this._width = Math.max(0, Math.min(WIDTHS_PX.length - 1, this._width + step));
     this._shiftTo(this._shift);
     this.draw();

@@ -8,7 +8,10 @@ import { make, setText } from "./dom.js";
  * @property {(row: object) => string} text
  * @property {(row: object) => string} [look] a class for the cell
  * @property {boolean} [isNumber]
+ * @property {boolean} [isMinor] left out on narrow screens
  */
+
+const classOf = ({ isNumber, isMinor }) => [isNumber && "number", isMinor && "minor"].filter(Boolean).join(" ");
 
 /** One table. `key` gives what a row is known by; `action` adds a button to each row. */
 export class Sheet {
@@ -19,7 +22,7 @@ export class Sheet {
   constructor({ caption, columns, key, empty, action }) {
     Object.assign(this, { _columns: columns, _key: key, _action: action });
     this._rows = new Map();
-    const heads = columns.map(({ name, isNumber }) => make("th", { scope: "col", class: isNumber ? "number" : "" }, [name]));
+    const heads = columns.map((column) => make("th", { scope: "col", class: classOf(column) }, [column.name]));
     if (action) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, ["Action"])]));
     this._body = make("tbody");
     this._empty = make("p", { class: "empty" }, [empty]);
@@ -58,7 +61,7 @@ export class Sheet {
     const known = this._rows.get(key);
     if (known) return known;
     const entry = { row };
-    const cells = this._columns.map(({ isNumber }) => make("td", { class: isNumber ? "number" : "" }, [make("span")]));
+    const cells = this._columns.map((column) => make("td", { class: classOf(column) }, [make("span")]));
     if (this._action) cells.push(make("td", { class: "number" }, [this._button(entry)]));
     entry.line = make("tr", {}, cells);
     this._rows.set(key, entry);

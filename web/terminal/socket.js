@@ -3,6 +3,8 @@
 import { pauseMs } from "./patience.js";
 
 const CONNECT_DEADLINE_MS = 10_000;
+// A connection that ends sooner counts as one more failed try.
+const STEADY_AFTER_MS = 10_000;
 
 /**
  * Keeps a connection to `path` of this origin until `close`.
@@ -20,6 +22,7 @@ export class Socket {
     Object.assign(this, { _path: path, _onState: onState, _onOpen: onOpen, _onMessage: onMessage });
     this._silenceMs = silenceMs;
     this._attempt = 0;
+    this._openedMs = Infinity;
     this._isClosed = false;
     this._hurry = () => this._retryNow();
     addEventListener("online", this._hurry);
@@ -35,13 +38,13 @@ export class Socket {
     this._watch(CONNECT_DEADLINE_MS);
     socket.addEventListener("open", () => {
       if (socket !== this._socket) return;
+      this._openedMs = performance.now();
       this._watch(this._silenceMs);
       this._onState("open");
       this._onOpen();
     });
     socket.addEventListener("message", ({ data }) => {
       if (socket !== this._socket) return;
-      this._attempt = 0;
       this._watch(this._silenceMs);
       this._onMessage(JSON.parse(data));
     });
@@ -57,6 +60,8 @@ export class Socket {
     if (socket !== this._socket || this._isClosed) return;
     clearTimeout(this._watching);
     this._socket = null;
+    if (performance.now() - this._openedMs > STEADY_AFTER_MS) this._attempt = 0;
+    this._openedMs = Infinity;
     this._onState("waiting");
     this._retry = setTimeout(() => this._connect(), pauseMs(this._attempt));
     this._attempt += 1;
