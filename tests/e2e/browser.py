@@ -41,13 +41,18 @@ class BrowserError(AssertionError):
 
 
 class Page:
-    """One tab. `problems`: uncaught errors, refusals of the content policy and failed loads, in words."""
+    """One tab. `problems`: uncaught errors, refusals of the content policy and failed loads, in words.
+
+    `lost`: how many answers did not reach the page.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reader = asyncio.create_task(self._read())
+        self._losing: set[asyncio.Task[dict[str, Any]]] = set()
+        self.lost = 0
         self.problems: list[str] = []
 
     async def close(self) -> None:
@@ -69,8 +74,26 @@ class Page:
         if method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.problems.append(details.get("exception", {}).get("description", details["text"]))
+        elif method == "Fetch.requestPaused":
+            self._let_go(params)
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+
+    def _let_go(self, params: dict[str, Any]) -> None:
+        """The answer to a POST is lost, any other one arrives."""
+        paused = {"requestId": params["requestId"]}
+        if params["request"]["method"] == "POST":
+            self.lost += 1
+            sending = self.call("Fetch.failRequest", **paused, errorReason="ConnectionReset")
+        else:
+            sending = self.call("Fetch.continueResponse", **paused)
+        task = asyncio.create_task(sending)
+        self._losing.add(task)
+        task.add_done_callback(self._losing.discard)
+
+    async def lose_answers(self, pattern: str) -> None:
+        """From now on POSTs to such addresses reach the server, and their answers do not reach the page."""
+        await self.call("Fetch.enable", patterns=[{"urlPattern": pattern, "requestStage": "Response"}])
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol. Raises BrowserError, TimeoutError."""

@@ -27,17 +27,24 @@ def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
     trader.close()
 
 
-def bids(url: str) -> object:
+def bids(url: str, symbol: str = SYMBOL) -> object:
     """The book as anybody sees it."""
-    return httpx.get(f"{url}/api/v3/depth?symbol={SYMBOL}", timeout=20, trust_env=False).json()["bids"]
+    return httpx.get(f"{url}/api/v3/depth?symbol={symbol}", timeout=20, trust_env=False).json()["bids"]
 
 
-async def sign_up(page: Page) -> None:
+async def sign_up(page: Page, email: str) -> None:
+    await page.until("document.querySelector('#connection').dataset.state === 'open'")
     await page.click("#sign-up")
-    await page.fill("#email", "somebody@example.com")
+    await page.fill("#email", email)
     await page.fill("#password", "correct horse battery")
     await page.click("#entrance-submit")
     await page.until("!document.querySelector('#log-out').hidden")
+
+
+async def deposit(page: Page, usdt: str) -> None:
+    await page.click("#faucet")
+    await page.fill("#deposit-amount", usdt)
+    await page.click("#deposit-form [type=submit]")
 
 
 async def place(page: Page, side: str, price: str, quantity: str) -> None:
@@ -53,13 +60,10 @@ async def test_a_trader_signs_up_trades_and_cancels(
 ) -> None:
     async with open_page() as page:
         await page.go(embedded_exchange.url + "/")
-        await page.until("document.querySelector('#connection').dataset.state === 'open'")
-        await sign_up(page)
+        await sign_up(page, "somebody@example.com")
 
         # Money from the faucet arrives by the account's own stream.
-        await page.click("#faucet")
-        await page.fill("#deposit-amount", "10000")
-        await page.click("#deposit-form [type=submit]")
+        await deposit(page, "10000")
         await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
 
         # A limit order rests: among the open orders, in the book on the screen, and for everybody else.
@@ -94,6 +98,27 @@ async def test_a_trader_signs_up_trades_and_cancels(
 
         await leaves_no_key_behind(page)
         assert [problem for problem in page.problems if "400 (Bad Request)" not in problem] == []
+
+
+async def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(
+    embedded_exchange: ExchangeProcess,
+) -> None:
+    async with open_page() as page:
+        await page.go(embedded_exchange.url + "/#ETHUSDT")
+        await sign_up(page, "unlucky@example.com")
+        await deposit(page, "10000")
+        await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+        await page.lose_answers("*/api/v3/order?*")
+        await page.fill("#price", "2000")
+        await page.fill("#quantity", "1")
+        # An impatient trader presses twice.
+        await page.evaluate("[1, 2].forEach(() => document.querySelector('#submit').click())")
+        await page.until(
+            "document.querySelector('#order-answer').innerText.includes('the order is in the book')"
+        )
+        await page.until(f"{OPEN_ROWS}.length === 1")
+        assert page.lost == 1
+        assert bids(embedded_exchange.url, "ETHUSDT") == [["2000.00000000", "1.00000000"]]
 
 
 async def leaves_no_key_behind(page: Page) -> None:

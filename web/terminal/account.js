@@ -3,7 +3,7 @@
 // secret is a CryptoKey in memory that nothing can read out, so a page that is loaded again makes a new key.
 
 import { request, RequestError } from "./http.js";
-import { signingKey } from "./signing.js";
+import { needSigning, signingKey } from "./signing.js";
 
 const STORED = "exchange.session";
 const LABEL = "Web terminal";
@@ -38,6 +38,7 @@ export class Account {
    * @throws {RequestError} kinds "email-taken", "invalid-request", and those of `logIn`
    */
   async signUp(email, password) {
+    needSigning();
     await request("POST", "/v1/users", { body: { email, password } });
     await this.logIn(email, password);
   }
@@ -49,6 +50,7 @@ export class Account {
    * @throws {RequestError} kinds "wrong-credentials", "too-many-attempts"
    */
   async logIn(email, password) {
+    needSigning();
     const session = await request("POST", "/v1/sessions", { body: { email, password } });
     this._token = session.accessToken;
     this.email = email;

@@ -3,13 +3,21 @@
 const encoder = new TextEncoder();
 
 /**
+ * Check, before anything is asked for, that keys can be used here.
+ * @throws {Error} outside a secure context (https, or localhost), where browsers have no `crypto.subtle`
+ */
+export function needSigning() {
+  if (!globalThis.crypto?.subtle) throw new Error("Trading needs https, or localhost: this page has no WebCrypto.");
+}
+
+/**
  * A secret as a key that can sign and never be read again.
  * @param {string} secret
  * @returns {Promise<CryptoKey>}
- * @throws {Error} outside a secure context (https, or localhost), where browsers have no `crypto.subtle`
+ * @throws {Error} as `needSigning`
  */
 export async function signingKey(secret) {
-  if (!globalThis.crypto?.subtle) throw new Error("Trading needs https, or localhost: this page has no WebCrypto.");
+  needSigning();
   return crypto.subtle.importKey("raw", encoder.encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 }
 
