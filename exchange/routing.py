@@ -6,7 +6,7 @@ nginx (`infra/nginx/exchange.conf.template`) and the Helm Ingress say the same; 
 import re
 from typing import Final
 
-__all__ = ["ORDER_PATHS", "SERVICES", "service_of_path"]
+__all__ = ["ORDER_PATHS", "SERVICES", "is_terminal_path", "service_of_path"]
 
 SERVICES: Final = ("order", "user", "market-data")
 
@@ -38,3 +38,11 @@ def service_of_path(path: str) -> str:
     if _USER.fullmatch(path):
         return "user"
     return "market-data"
+
+
+def is_terminal_path(path: str) -> bool:
+    """Whether the path is the web terminal's: files, which the gateway serves itself, and no service's route.
+
+    In AWS they lie in a bucket (modules/frontend), and the load balancer knows nothing of them.
+    """
+    return path == "/" or path.startswith("/terminal/")

@@ -8,9 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.adapters.folder_store import FolderStore
 from exchange.credentials import PostgresCredentials
+from exchange.local.terminal import terminal_app
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import add_operations_routes
-from exchange.routing import service_of_path
+from exchange.routing import is_terminal_path, service_of_path
 from exchange.service import Component, Resources
 from matching_engine.genesis import write_genesis
 from matching_engine.poison import PoisonWatch
@@ -83,19 +84,23 @@ async def assemble(resources: Resources) -> AssembledExchange:
         "market-data": create_market_data_app(market_data),
         "user": create_user_app(user),
     }
-    exchange = AssembledExchange(components, _ByPath(apps, whole))
+    exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()))
     add_operations_routes(whole, exchange.readiness)
     return exchange
 
 
 class _ByPath:
-    """Hands each request to the service that `exchange.routing` names."""
+    """Hands each request to the service that `exchange.routing` names, or to the terminal's files."""
 
-    def __init__(self, apps: Mapping[str, ASGIApp], operations: ASGIApp) -> None:
+    def __init__(self, apps: Mapping[str, ASGIApp], operations: ASGIApp, terminal: ASGIApp) -> None:
         self._apps = apps
         self._operations = operations
+        self._terminal = terminal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        app = self._operations if path in _OPERATIONS_PATHS else self._apps[service_of_path(path)]
+        if scope["type"] == "http" and is_terminal_path(path):
+            app = self._terminal
+        else:
+            app = self._operations if path in _OPERATIONS_PATHS else self._apps[service_of_path(path)]
         await app(scope, receive, send)

@@ -27,6 +27,7 @@ def welcome(url: str, mode: str, engine_build: str) -> str:
 ready: {url}
 
   {engine_build}
+  terminal  {url}/  (in a browser)
   health    {url}/readyz
   prices    curl '{url}/api/v3/ticker/price'
   depth     curl '{url}/api/v3/depth?symbol=BTCUSDT&limit=5'

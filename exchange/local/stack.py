@@ -22,6 +22,7 @@ from exchange.local.keeper import KeptProcess, StartChild
 from exchange.local.options import LocalOptions, engine_build, optional_market_maker
 from exchange.local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 from exchange.local.servers.process import Command, ManagedProcess
+from exchange.local.terminal import WEB_ROOT
 
 if TYPE_CHECKING:
     from exchange.local.market_maker import MarketMaker
@@ -100,7 +101,12 @@ class _Stack:
         await self._keep(
             "nginx",
             lambda: nginx.start(
-                state, self._options.port, prefix_dir=prefix, config_file=config, on_progress=steps
+                state,
+                self._options.port,
+                prefix_dir=prefix,
+                config_file=config,
+                served_dir=WEB_ROOT,
+                on_progress=steps,
             ),
         )
 
@@ -199,6 +205,7 @@ class _Stack:
     def _write_nginx_config(self) -> Path:
         addresses: Mapping[str, str] = {
             "LISTEN": f"127.0.0.1:{self._options.port}",
+            "WEB_ROOT": str(WEB_ROOT),
             "ORDER_ADDRESS": f"127.0.0.1:{self._ports['order']}",
             "USER_ADDRESS": f"127.0.0.1:{self._ports['user']}",
             "MARKET_DATA_ADDRESS": f"127.0.0.1:{self._ports['market-data']}",

@@ -11,6 +11,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 
 from exchange.local.servers import free_port, nginx
+from exchange.local.terminal import WEB_ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -44,11 +45,14 @@ async def gateway(tmp_path: Path) -> AsyncIterator[str]:
     upstream, port = free_port(), free_port()
     await web.TCPSite(runner, "127.0.0.1", upstream).start()
     addresses = {f"{name}_ADDRESS": f"127.0.0.1:{upstream}" for name in ("ORDER", "USER", "MARKET_DATA")} | {
-        "LISTEN": f"127.0.0.1:{port}"
+        "LISTEN": f"127.0.0.1:{port}",
+        "WEB_ROOT": str(WEB_ROOT),
     }
     config = tmp_path / "nginx.conf"
     config.write_text(Template(TEMPLATE.read_text()).safe_substitute(addresses))
-    server = await nginx.start(tmp_path, port, prefix_dir=tmp_path / "nginx", config_file=config)
+    server = await nginx.start(
+        tmp_path, port, prefix_dir=tmp_path / "nginx", config_file=config, served_dir=WEB_ROOT
+    )
     yield server.url
     await server.stop()
     await runner.cleanup()

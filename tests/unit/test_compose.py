@@ -121,6 +121,7 @@ def test_gateway_fills_in_every_variable_of_the_template() -> None:
     given = dict(re.findall(r"(?m)^      ([A-Z_]+): (\S+)$", gateway))
     assert given.pop("NGINX_ENVSUBST_OUTPUT_DIR") == "/etc/nginx"
     assert set(given) == wanted
+    assert f"- ./web:{given.pop('WEB_ROOT')}:ro" in gateway
     for name, address in given.items():
         host, port = address.rsplit(":", 1)
         assert port == "8080"

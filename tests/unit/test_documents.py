@@ -17,7 +17,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
-FOLDERS = "docs|exchange|infra|loadtest|matching_engine|services|tests"
+FOLDERS = "docs|exchange|infra|loadtest|matching_engine|services|tests|web"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -7,11 +7,13 @@ from string import Template
 
 import pytest
 
-from exchange.routing import ORDER_PATHS, SERVICES, service_of_path
+from exchange.routing import ORDER_PATHS, SERVICES, is_terminal_path, service_of_path
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "nginx" / "exchange.conf.template"
 UPSTREAMS = {"order": "order", "user": "user", "market_data": "market-data"}
 MOVED = "301 to the same path with a slash"
+# Files, which are no service's: the gateway serves them itself.
+TERMINAL = "the web terminal"
 Location = tuple[str, str, str]
 
 PATHS = [
@@ -44,6 +46,14 @@ PATHS = [
     "/sapi/v1/capital/config/getall",
     "/sapi/v1/order",
     "/stream",
+    "/terminal",
+    "/terminal/",
+    "/terminal/app.js",
+    "/terminal/api/v3/order",
+    "/terminals/app.js",
+    "/index.html",
+    "/v1/terminal/",
+    "/x/terminal/app.js",
     "/v1/",
     "/v1/me",
     "/v1/api-keys/abc",
@@ -63,12 +73,14 @@ PATHS = [
 
 
 def locations() -> Iterator[Location]:
-    """(modifier, pattern, service) of each location that hands on to a service, in the file's order."""
+    """(modifier, pattern, service) of each location for clients, in the file's order."""
     text = re.sub(r"(?m)^\s*#.*$", "", TEMPLATE.read_text(encoding="utf-8"))
     for modifier, pattern, body in re.findall(r"location\s+(?:(=|~\*?|\^~)\s+)?(\S+)\s*\{([^}]*)\}", text):
         target = re.search(r"proxy_pass\s+http://(\w+)", body)
         if target is not None:
             yield modifier, pattern, UPSTREAMS[target[1]]
+        elif re.search(r"^\s*root ", body):
+            yield modifier, pattern, TERMINAL
 
 
 def route_of_gateway() -> Callable[[str], str]:
@@ -100,12 +112,18 @@ def route_of_gateway() -> Callable[[str], str]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_gateway_and_embedded_mode_route_alike(path: str) -> None:
-    assert route_of_gateway()(path) == service_of_path(path)
+    assert route_of_gateway()(path) == (TERMINAL if is_terminal_path(path) else service_of_path(path))
+
+
+def test_the_terminal_takes_no_path_of_the_api() -> None:
+    assert {path for path in PATHS if is_terminal_path(path)} == {
+        "/", "/terminal/", "/terminal/app.js", "/terminal/api/v3/order",
+    }  # fmt: skip
 
 
 def test_every_service_is_reached() -> None:
     assert {service_of_path(path) for path in PATHS} == set(SERVICES)
-    assert {service for _, _, service in locations()} == set(SERVICES)
+    assert {service for _, _, service in locations()} == {*SERVICES, TERMINAL}
 
 
 def test_only_bare_names_that_no_client_calls_are_moved() -> None:

@@ -89,13 +89,6 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
-  # The terminal has its routes in the browser: an unknown path is its start page.
-  custom_error_response {
-    error_code         = 403
-    response_code      = 200
-    response_page_path = "/index.html"
-  }
-
   viewer_certificate {
     acm_certificate_arn      = aws_acm_certificate_validation.this.certificate_arn
     minimum_protocol_version = "TLSv1.2_2021"
@@ -132,7 +125,8 @@ resource "aws_cloudfront_response_headers_policy" "this" {
     }
 
     content_security_policy {
-      content_security_policy = "default-src 'self'; connect-src 'self' ${var.notices_origin}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+      # As the local gateway says it (infra/nginx), and one more place to connect to.
+      content_security_policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ${var.notices_origin}; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
       override                = true
     }
 
@@ -146,7 +140,7 @@ resource "aws_cloudfront_response_headers_policy" "this" {
     }
 
     referrer_policy {
-      referrer_policy = "strict-origin-when-cross-origin"
+      referrer_policy = "no-referrer"
       override        = true
     }
   }

@@ -28,6 +28,23 @@ run "files_are_private_and_signed" {
   }
 }
 
+run "the_terminal_runs_as_it_is" {
+  assert {
+    condition     = aws_cloudfront_distribution.this.default_root_object == "index.html" && one(aws_cloudfront_distribution.this.default_cache_behavior[*].target_origin_id) == "files"
+    error_message = "`/` is index.html of the bucket, and so are the files below /terminal/."
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_distribution.this.custom_error_response) == 0
+    error_message = "An error of the exchange (403: no faucet here) reaches the page as it is: these pages would stand in for all origins."
+  }
+
+  assert {
+    condition     = !strcontains(aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy, "unsafe-inline")
+    error_message = "Neither scripts nor styles in the page itself."
+  }
+}
+
 run "the_exchange_is_never_cached" {
   assert {
     condition     = alltrue([for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.target_origin_id == "exchange" && b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"])

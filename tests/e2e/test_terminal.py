@@ -1,0 +1,145 @@
+"""A trader at the web terminal: a real Chromium, a real exchange, and a second trader to trade with."""
+
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from exchange.local.exchange_process import ExchangeProcess
+from tests.e2e.browser import CHROMIUM, Page, open_page
+from tests.e2e.trader import Trader
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
+]
+OPEN_ROWS = "[...document.querySelectorAll('#tab-panel tbody tr')]"
+SYMBOL = "BTCUSDT"
+
+
+@pytest.fixture
+def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
+    """Somebody else, who trades through the API."""
+    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    yield trader
+    trader.close()
+
+
+def bids(url: str, symbol: str = SYMBOL) -> object:
+    """The book as anybody sees it."""
+    return httpx.get(f"{url}/api/v3/depth?symbol={symbol}", timeout=20, trust_env=False).json()["bids"]
+
+
+async def sign_up(page: Page, email: str) -> None:
+    await page.until("document.querySelector('#connection').dataset.state === 'open'")
+    await page.click("#sign-up")
+    await page.fill("#email", email)
+    await page.fill("#password", "correct horse battery")
+    await page.click("#entrance-submit")
+    await page.until("!document.querySelector('#log-out').hidden")
+
+
+async def deposit(page: Page, usdt: str) -> None:
+    await page.click("#faucet")
+    await page.fill("#deposit-amount", usdt)
+    await page.click("#deposit-form [type=submit]")
+
+
+async def place(page: Page, side: str, price: str, quantity: str) -> None:
+    await page.click(f"#side-{side}")
+    await page.fill("#price", price)
+    await page.fill("#quantity", quantity)
+    await page.click("#submit")
+    await page.until("document.querySelector('#order-answer').classList.contains('good')")
+
+
+async def test_a_trader_signs_up_trades_and_cancels(
+    embedded_exchange: ExchangeProcess, counterparty: Trader
+) -> None:
+    async with open_page() as page:
+        await page.go(embedded_exchange.url + "/")
+        await sign_up(page, "somebody@example.com")
+
+        # Money from the faucet arrives by the account's own stream.
+        await deposit(page, "10000")
+        await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+
+        # A limit order rests: among the open orders, in the book on the screen, and for everybody else.
+        await place(page, "buy", "50000", "0.1")
+        await page.until(f"{OPEN_ROWS}.length === 1")
+        await page.until("document.querySelector('#bids .level.own')?.dataset.price === '50000'")
+        await page.until("document.querySelector('#available').innerText === '5,000.00 USDT'")
+        assert bids(embedded_exchange.url) == [["50000.00000000", "0.10000000"]]
+
+        # Somebody sells into it: the fill is told, order, book, trades and balances follow without a reload.
+        counterparty.ask("POST", "/api/v3/order", symbol=SYMBOL, side="SELL", type="MARKET", quantity="0.04")
+        await page.until(
+            "document.querySelector('#toasts').innerText.includes('Bought 0.04 BTC at 50000 USDT')"
+        )
+        await page.until(f"{OPEN_ROWS}[0].innerText.includes('0.04000')")
+        await page.until("document.querySelector('#bids .level').innerText.includes('0.06000')")
+        await page.until("document.querySelector('#tape').innerText.includes('0.04000')")
+        await page.until("document.querySelector('#last').innerText === '50,000.00'")
+        await page.until("document.querySelector('#wallet').innerText.includes('0.03996000')")
+
+        # What the exchange refuses stands beside the form, with its code.
+        await page.fill("#quantity", "0.2")
+        await page.click("#submit")
+        await page.until("document.querySelector('#order-answer').innerText.includes('(-2010)')")
+
+        await page.click("#tab-panel tbody button")
+        await page.until(f"{OPEN_ROWS}.length === 0")
+        await page.until("document.querySelector('#available').innerText === '8,000.00 USDT'")
+        await page.click("#tab-history")
+        await page.until("document.querySelector('#tab-panel').innerText.includes('Canceled')")
+        assert bids(embedded_exchange.url) == []
+
+        await leaves_no_key_behind(page)
+        assert [problem for problem in page.problems if "400 (Bad Request)" not in problem] == []
+
+
+async def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(
+    embedded_exchange: ExchangeProcess,
+) -> None:
+    async with open_page() as page:
+        await page.go(embedded_exchange.url + "/#ETHUSDT")
+        await sign_up(page, "unlucky@example.com")
+        await deposit(page, "10000")
+        await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+        await page.lose_answers("*/api/v3/order?*")
+        await page.fill("#price", "2000")
+        await page.fill("#quantity", "1")
+        # An impatient trader presses twice.
+        await page.evaluate("[1, 2].forEach(() => document.querySelector('#submit').click())")
+        await page.until(
+            "document.querySelector('#order-answer').innerText.includes('the order is in the book')"
+        )
+        await page.until(f"{OPEN_ROWS}.length === 1")
+        assert page.lost == 1
+        assert bids(embedded_exchange.url, "ETHUSDT") == [["2000.00000000", "1.00000000"]]
+
+
+async def leaves_no_key_behind(page: Page) -> None:
+    """A page that is loaded again goes on with the session and a new key; logging out takes all back."""
+    ask = (
+        "fetch('/v1/api-keys', {headers: {Authorization: 'Bearer ' + TOKEN}})"
+        ".then(async answer => [answer.status, (await answer.json()).apiKeys?.map(key => key.apiKey)])"
+    )
+    session = json.loads(await page.evaluate("sessionStorage.getItem('exchange.session')"))
+    assert sorted(session) == ["email", "keyName", "token"]
+    await page.call("Page.reload")
+    await page.until(
+        f"(sessionStorage.getItem('exchange.session') ?? '').includes({json.dumps(session['token'])}) && "
+        f"!sessionStorage.getItem('exchange.session').includes({json.dumps(session['keyName'])})"
+    )
+    await page.until("document.querySelector('#available').innerText === '8,000.00 USDT'")
+    stored = json.loads(await page.evaluate("sessionStorage.getItem('exchange.session')"))
+    query = ask.replace("TOKEN", json.dumps(session["token"]))
+    assert await page.evaluate(query) == [200, [stored["keyName"]]]
+    await page.click("#log-out")
+    await page.until("sessionStorage.getItem('exchange.session') === null")
+    await page.until("!document.querySelector('#log-in').hidden")
+    assert (await page.evaluate(query))[0] == 401
+    page.problems = [problem for problem in page.problems if "401 (Unauthorized)" not in problem]

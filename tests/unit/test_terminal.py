@@ -1,0 +1,182 @@
+"""The web terminal's files: whole, without what the content policy refuses, served alike in every mode.
+
+Its pure modules are tested by node's own runner (web/tests), with results of Python to compare with.
+"""
+
+import gzip
+import hashlib
+import hmac
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from exchange.local.terminal import WEB_ROOT, terminal_app
+
+ROOT = Path(__file__).parents[2]
+PAGE = (WEB_ROOT / "index.html").read_text("utf-8")
+FILES = sorted(path for path in (WEB_ROOT / "terminal").iterdir())
+MODULES = [path for path in FILES if path.suffix == ".js"]
+NODE = shutil.which("node")
+ATOM = Decimal("1E-8")
+VECTORS = 300
+
+
+def policies(text: str) -> list[str]:
+    """The terminal's policy, wherever it is written; strings that Python has put together are one."""
+    return re.findall(r"default-src 'none'; script-src[^\"]*", re.sub(r'"\s*\n\s*"', "", text))
+
+
+async def get(path: str, **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(terminal_app())
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
+        return await client.get(path, headers=headers)
+
+
+def vectors(seed: int) -> dict[str, object]:
+    chance = random.Random(seed)
+    decimals = []
+    for _ in range(VECTORS):
+        one = Decimal(chance.randrange(10 ** chance.randrange(1, 18))) * ATOM
+        other = Decimal(chance.randrange(10 ** chance.randrange(1, 18))) * ATOM
+        step = Decimal(10) ** -chance.randrange(0, 9)
+        decimals.append(
+            {
+                "one": f"{one:f}",
+                "other": f"{other:f}",
+                "product": f"{(one * other).quantize(ATOM, ROUND_DOWN):f}",
+                "step": f"{step:f}",
+                "floored": f"{(one // step * step).quantize(ATOM):f}",
+                "units": str(int(one / ATOM)),
+            }
+        )
+    signatures = []
+    for _ in range(20):
+        secret, payload = (
+            "".join(chance.choices("aZ09&=%ä€ ", k=chance.randrange(1, 200))) for _ in range(2)
+        )
+        digest = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        signatures.append({"secret": secret, "payload": payload, "digest": digest})
+    return {"decimals": decimals, "signatures": signatures}
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed: the pure modules are tested by its runner")
+def test_money_books_signatures_and_rules_are_exact(tmp_path: Path) -> None:
+    assert NODE is not None
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    file = tmp_path / "vectors.json"
+    file.write_text(json.dumps(vectors(seed)), "utf-8")
+    tests = sorted(str(path) for path in (WEB_ROOT / "tests").glob("*.test.mjs"))
+    done = subprocess.run(
+        [NODE, "--test", "--test-reporter=tap", *tests],
+        env={**os.environ, "TERMINAL_VECTORS": str(file)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert re.search(r"(?m)^# skipped 0$", done.stdout)
+    assert tests
+
+
+def test_every_named_file_is_there_and_every_file_is_named() -> None:
+    named = set(re.findall(r'(?:src|href)="/terminal/([^"]+)"', PAGE))
+    for path in MODULES:
+        named |= set(re.findall(r'^import .*from "\./([\w-]+\.js)";$', path.read_text("utf-8"), re.MULTILINE))
+    assert named == {path.name for path in FILES}
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    for path in (WEB_ROOT / "index.html", *FILES):
+        text = path.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert not re.search(r"https?://|wss?://|url\(|@import|\"//", text), path.name
+
+
+def test_the_page_has_no_script_style_or_handler_of_its_own() -> None:
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", PAGE)
+    assert re.findall(r"<script[^>]*>(.*?)</script>", PAGE, re.DOTALL) == [""]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_data_never_become_markup_or_code_and_secrets_are_not_kept(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser|srcdoc", text
+    )
+    assert re.findall(r"localStorage\.setItem\((\S+),", text) in ([], ['"exchange.interval"'])
+    assert "parseFloat" not in text
+    assert len(text.splitlines()) < 400
+
+
+def test_elements_that_modules_ask_for_are_in_the_page() -> None:
+    ids = re.findall(r'\bid="([\w-]+)"', PAGE)
+    assert len(ids) == len(set(ids))
+    made = {"tab-open", "tab-history", "tab-trades", "tab-balances"}
+    for path in MODULES:
+        asked = set(re.findall(r'byId\("([\w-]+)"\)', path.read_text("utf-8")))
+        assert asked <= {*ids, *made}, path.name
+    for kind in ("for", "aria-labelledby", "aria-describedby"):
+        assert set(re.findall(rf'\b{kind}="([\w-]+)"', PAGE)) <= set(ids)
+
+
+def test_one_policy_in_every_mode() -> None:
+    (gateway,) = policies((ROOT / "infra" / "nginx" / "exchange.conf.template").read_text("utf-8"))
+    (embedded,) = policies((ROOT / "exchange" / "local" / "terminal.py").read_text("utf-8"))
+    (cloud,) = policies((ROOT / "infra/terraform/modules/frontend/main.tf").read_text("utf-8"))
+    assert gateway == embedded == cloud.replace(" ${var.notices_origin}", "")
+    assert "unsafe" not in gateway
+
+
+async def test_embedded_mode_serves_the_page_with_its_policy() -> None:
+    answer = await get("/")
+    assert answer.status_code == 200
+    assert answer.text == PAGE
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert [answer.headers["content-security-policy"]] == policies(
+        (ROOT / "infra" / "nginx" / "exchange.conf.template").read_text("utf-8")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("app.js", "text/javascript"), ("terminal.css", "text/css"), ("favicon.svg", "image/svg+xml")],
+)
+async def test_embedded_mode_serves_files_by_their_types_and_only_when_changed(
+    name: str, media_type: str
+) -> None:
+    answer = await get(f"/terminal/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].split(";")[0] == media_type
+    assert answer.headers["cache-control"] == "no-cache"
+    again = await get(f"/terminal/{name}", **{"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_embedded_mode_packs_text() -> None:
+    transport = httpx.ASGITransport(terminal_app())
+    async with (
+        httpx.AsyncClient(transport=transport, base_url="http://exchange") as client,
+        client.stream("GET", "/terminal/app.js", headers={"Accept-Encoding": "gzip"}) as answer,
+    ):
+        body = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(body) == (WEB_ROOT / "terminal" / "app.js").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/terminal/", "/terminal/nothing.js", "/terminal/../package.json", "/terminal/%2e%2e/package.json"],
+)
+async def test_embedded_mode_serves_nothing_else(path: str) -> None:
+    answer = await get(path)
+    assert answer.status_code == 404
+    assert "content-security-policy" in answer.headers

@@ -1,0 +1,118 @@
+// Elements without markup: text goes into the page as text, never as HTML.
+
+/**
+ * The element with this id.
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`no element ${id}`);
+  return found;
+}
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] `class`, `data-...`, `aria-...`: attributes; functions: listeners
+ * @param {(Node | string)[]} [children]
+ * @returns {HTMLElement}
+ */
+export function make(tag, attributes = {}, children = []) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/**
+ * Change a text only when it is another one: screen readers and selections notice each change.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * A group of buttons of which one is pressed.
+ * @param {Element} group
+ * @param {[string, string][]} choices value and label
+ * @param {(value: string) => void} onChoice
+ * @returns {(value: string) => void} presses a button without calling `onChoice`
+ */
+export function choices(group, choices, onChoice) {
+  const press = (value) => {
+    for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+  };
+  group.replaceChildren(
+    ...choices.map(([value, label]) =>
+      make("button", { type: "button", "data-value": value, "aria-pressed": "false", click: () => {
+        press(value);
+        onChoice(value);
+      } }, [label]),
+    ),
+  );
+  return press;
+}
+
+/**
+ * Calls `draw` before the next frame, once however often it is asked for, and at most every `pauseMs`.
+ * @param {() => void} draw
+ * @param {number} [pauseMs]
+ * @returns {() => void}
+ */
+export function drawnSoon(draw, pauseMs = 0) {
+  let isAsked = false;
+  let drawnMs = -Infinity;
+  const run = () => {
+    isAsked = false;
+    drawnMs = performance.now();
+    draw();
+  };
+  return () => {
+    if (isAsked) return;
+    isAsked = true;
+    const waitMs = drawnMs + pauseMs - performance.now();
+    if (waitMs > 0) setTimeout(() => requestAnimationFrame(run), waitMs);
+    else requestAnimationFrame(run);
+  };
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+/**
+ * The time of day, by the reader's own clock.
+ * @param {number} ms since 1970
+ * @returns {string} 23:59:59
+ */
+export function timeOfDay(ms) {
+  const date = new Date(ms);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+}
+
+/**
+ * Day and time of day, by the reader's own clock.
+ * @param {number} ms since 1970
+ * @returns {string} 12-31 23:59:59
+ */
+export function dayAndTime(ms) {
+  const date = new Date(ms);
+  return `${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(ms)}`;
+}
+
+/**
+ * News in a corner of the page, read out by screen readers, gone after a while.
+ * @param {string} text
+ * @param {"good" | "bad" | "plain"} [kind]
+ */
+export function toast(text, kind = "plain") {
+  const box = byId("toasts");
+  const news = make("p", { class: `toast ${kind}` }, [text]);
+  box.append(news);
+  while (box.children.length > 4) box.firstChild.remove();
+  setTimeout(() => news.remove(), kind === "bad" ? 9000 : 5000);
+}

@@ -1,0 +1,107 @@
+// The order book of one market, kept by the documented procedure: updates are buffered until a snapshot is
+// there, joined to it by their ids, and a gap between two updates makes the book stale until the next snapshot.
+
+import { toUnits } from "./decimal.js";
+
+const DECIMALS = 8;
+const BUFFERED_MAX = 2000;
+
+/**
+ * @typedef {{price: string, units: bigint, quantity: string, lots: bigint}} Level
+ * A price level; `units` and `lots` are price and quantity in 10**-8.
+ */
+
+/** Bids and asks of one market. `state`: "waiting" for a snapshot, or "live". */
+export class LocalBook {
+  constructor() {
+    this.reset();
+  }
+
+  /** Forget everything and wait for a snapshot; updates are buffered meanwhile. */
+  reset() {
+    this.state = "waiting";
+    this.lastId = 0;
+    this._buffer = [];
+    this._sides = { bids: new Map(), asks: new Map() };
+    this._sorted = { bids: null, asks: null };
+  }
+
+  /**
+   * Take an answer of GET /api/v3/depth and the buffered updates that follow it.
+   * @param {{lastUpdateId: number, bids: string[][], asks: string[][]}} snapshot
+   * @returns {boolean} false when it is older than the buffer reaches back: ask for another one
+   */
+  applySnapshot(snapshot) {
+    // The first update that is not inside the snapshot must begin at its id + 1 or before.
+    const following = this._buffer.filter((update) => update.u > snapshot.lastUpdateId);
+    if (following.length > 0 && following[0].U > snapshot.lastUpdateId + 1) return false;
+    this.reset();
+    this.state = "live";
+    this.lastId = snapshot.lastUpdateId;
+    this._apply("bids", snapshot.bids);
+    this._apply("asks", snapshot.asks);
+    return following.every((update) => this.applyUpdate(update) !== "gap");
+  }
+
+  /**
+   * Take a depthUpdate event.
+   * @param {{U: number, u: number, b: string[][], a: string[][]}} update
+   * @returns {"buffered" | "applied" | "old" | "gap"} after "gap" the book waits for a snapshot, and has
+   *   buffered the update already
+   */
+  applyUpdate(update) {
+    if (this.state !== "live") {
+      this._buffer.push(update);
+      if (this._buffer.length > BUFFERED_MAX) this._buffer.shift();
+      return "buffered";
+    }
+    if (update.u <= this.lastId) return "old";
+    if (update.U > this.lastId + 1) {
+      this.reset();
+      this._buffer.push(update);
+      return "gap";
+    }
+    this._apply("bids", update.b);
+    this._apply("asks", update.a);
+    this.lastId = update.u;
+    return "applied";
+  }
+
+  _apply(side, levels) {
+    const book = this._sides[side];
+    for (const [price, quantity] of levels) {
+      const units = toUnits(price, DECIMALS);
+      const lots = toUnits(quantity, DECIMALS);
+      if (lots === 0n) book.delete(units);
+      else book.set(units, { price, units, quantity, lots });
+    }
+    if (levels.length > 0) this._sorted[side] = null;
+  }
+
+  /**
+   * The best levels of a side with the quantity up to and with each.
+   * @param {"bids" | "asks"} side
+   * @param {number} count
+   * @returns {(Level & {sum: bigint})[]} best first
+   */
+  top(side, count) {
+    const direction = side === "bids" ? -1 : 1;
+    this._sorted[side] ??= [...this._sides[side].values()].sort((one, other) =>
+      one.units === other.units ? 0 : one.units < other.units ? -direction : direction,
+    );
+    let sum = 0n;
+    return this._sorted[side].slice(0, count).map((level) => ({ ...level, sum: (sum += level.lots) }));
+  }
+
+  /**
+   * The distance between the best prices.
+   * @returns {{units: bigint, partsPerMillion: bigint} | null} null while a side is empty
+   */
+  spread() {
+    const [bid] = this.top("bids", 1);
+    const [ask] = this.top("asks", 1);
+    if (!bid || !ask) return null;
+    const units = ask.units - bid.units;
+    return { units, partsPerMillion: (units * 1_000_000n) / ask.units };
+  }
+}

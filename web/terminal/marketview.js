@@ -1,0 +1,158 @@
+// The market on the screen: header, order book, recent trades.
+
+import { byId, drawnSoon, make, setText, timeOfDay } from "./dom.js";
+import { fromUnits, grouped, shown, trimmed } from "./decimal.js";
+
+const LEVEL_PX = 20;
+const DRAW_EVERY_MS = 100;
+
+/** The figures of the last 24 hours. */
+export class Ticker {
+  /** @param {import("./rules.js").Market} market whose figures come from now on */
+  use(market) {
+    this._market = market;
+    for (const id of ["last", "book-last", "change", "high", "low", "volume", "turnover"]) setText(byId(id), "–");
+    setText(byId("volume-base-name"), `24h volume (${market.base})`);
+    setText(byId("volume-quote-name"), `24h volume (${market.quote})`);
+    document.title = `${market.base}/${market.quote} · Exchange`;
+  }
+
+  /** @param {Record<string, string>} ticker */
+  show(ticker) {
+    const { priceDecimals, base, quote } = this._market;
+    const price = (text) => grouped(shown(text, priceDecimals));
+    const isDown = ticker.percent.startsWith("-");
+    const sign = isDown ? "" : "+";
+    setText(byId("change"), `${sign}${shown(ticker.change, priceDecimals)} (${sign}${shown(ticker.percent, 2)}%)`);
+    byId("change").className = isDown ? "down" : "up";
+    setText(byId("high"), price(ticker.high));
+    setText(byId("low"), price(ticker.low));
+    setText(byId("volume"), grouped(shown(ticker.volume, 3)));
+    setText(byId("turnover"), grouped(shown(ticker.quoteVolume, 2)));
+    document.title = `${price(ticker.last)} ${base}/${quote} · Exchange`;
+    if (!this._hasTrades) this.showLast(ticker.last, null);
+  }
+
+  /**
+   * @param {string} text the price
+   * @param {boolean | null} isSell who took it; null: nobody knows
+   */
+  showLast(text, isSell) {
+    this._hasTrades = isSell !== null;
+    for (const id of ["last", "book-last"]) {
+      const element = byId(id);
+      setText(element, grouped(shown(text, this._market.priceDecimals)));
+      element.className = isSell === null ? "" : isSell ? "down" : "up";
+    }
+  }
+}
+
+/** The order book as rows that stay where they are and change their texts. */
+export class BookView {
+  /** @param {(price: string) => void} onPrice called with the price of a level that was chosen */
+  constructor(onPrice) {
+    this._onPrice = onPrice;
+    this._sides = { asks: byId("asks"), bids: byId("bids") };
+    this._own = new Set();
+    this.show = drawnSoon(() => this._draw(), DRAW_EVERY_MS);
+    for (const box of Object.values(this._sides)) {
+      new ResizeObserver(this.show).observe(box);
+      box.addEventListener("keydown", (event) => this._move(event, box));
+    }
+  }
+
+  /** One level of each side is a stop for Tab, the arrow keys go on from there. */
+  _move(event, box) {
+    const outwards = box === this._sides.asks ? "ArrowUp" : "ArrowDown";
+    if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+    event.preventDefault();
+    const { activeElement: level } = document;
+    (event.key === outwards ? level.nextElementSibling : level.previousElementSibling)?.focus();
+  }
+
+  /**
+   * @param {import("./rules.js").Market} market
+   * @param {import("./localbook.js").LocalBook} book
+   */
+  use(market, book) {
+    Object.assign(this, { _market: market, _book: book });
+    setText(byId("book-price-name"), `Price (${market.quote})`);
+    setText(byId("book-quantity-name"), `Quantity (${market.base})`);
+    this.show();
+  }
+
+  /** @param {import("./orders.js").Order[]} orders of this account, which are marked */
+  mark(orders) {
+    this._own = new Set(orders.map((order) => `${order.side} ${shown(order.price, 8)}`));
+    this.show();
+  }
+
+  _draw() {
+    if (!this._market) return;
+    const count = (box) => Math.max(1, Math.floor(box.clientHeight / LEVEL_PX));
+    const asks = this._book.top("asks", count(this._sides.asks));
+    const bids = this._book.top("bids", count(this._sides.bids));
+    const sums = [asks.at(-1)?.sum ?? 0n, bids.at(-1)?.sum ?? 0n];
+    const most = sums[0] > sums[1] ? sums[0] : sums[1];
+    this._drawSide(this._sides.asks, asks, most, "SELL");
+    this._drawSide(this._sides.bids, bids, most, "BUY");
+    const spread = this._book.spread();
+    const percent = spread && fromUnits(spread.partsPerMillion / 100n, 2);
+    setText(byId("spread"), spread
+      ? `Spread ${shown(fromUnits(spread.units, 8), this._market.priceDecimals)} (${percent}%)` : "");
+    setText(byId("book-state"), this._book.state === "live" ? "" : "Loading …");
+  }
+
+  _drawSide(box, levels, most, side) {
+    while (box.children.length > levels.length) box.lastChild.remove();
+    while (box.children.length < levels.length) box.append(this._row());
+    levels.forEach((level, index) => {
+      const row = box.children[index];
+      const { priceDecimals, quantityDecimals } = this._market;
+      const [price, quantity, sum] = row.children;
+      row.tabIndex = index === 0 ? 0 : -1;
+      row.dataset.price = trimmed(level.price);
+      row.classList.toggle("own", this._own.has(`${side} ${level.price}`));
+      row.style.setProperty("--depth", `${most === 0n ? 0 : Number((level.sum * 1000n) / most) / 10}%`);
+      setText(price, shown(level.price, priceDecimals));
+      setText(quantity, shown(level.quantity, quantityDecimals));
+      setText(sum, shown(fromUnits(level.sum, 8), quantityDecimals));
+    });
+  }
+
+  _row() {
+    const row = make("button", { type: "button", class: "level" }, [make("span"), make("span"), make("span")]);
+    row.addEventListener("click", () => this._onPrice(row.dataset.price));
+    return row;
+  }
+}
+
+/** Trades as they come, the newest first. */
+export class Tape {
+  constructor() {
+    this._box = byId("tape");
+    this._trades = [];
+    this._draw = drawnSoon(() => this._drawNow(), DRAW_EVERY_MS);
+  }
+
+  /** @param {object[]} trades newest first @param {import("./rules.js").Market} market */
+  show(trades, market) {
+    Object.assign(this, { _trades: trades, _market: market });
+    this._draw();
+  }
+
+  _drawNow() {
+    const { priceDecimals, quantityDecimals } = this._market;
+    while (this._box.children.length > this._trades.length) this._box.lastChild.remove();
+    while (this._box.children.length < this._trades.length) {
+      this._box.append(make("div", { class: "trade" }, [make("span"), make("span"), make("span")]));
+    }
+    this._trades.forEach((trade, index) => {
+      const [price, quantity, time] = this._box.children[index].children;
+      setText(price, shown(trade.price, priceDecimals));
+      price.className = trade.isSell ? "down" : "up";
+      setText(quantity, shown(trade.quantity, quantityDecimals));
+      setText(time, timeOfDay(trade.time));
+    });
+  }
+}

@@ -1,0 +1,141 @@
+// What is known of an account's orders and balances, put together from answers of REST and events of the user
+// data stream, which may come in any order: of two reports on one thing the later one is kept.
+
+import { toUnits } from "./decimal.js";
+
+const OPEN = new Set(["NEW", "PARTIALLY_FILLED", "PENDING_NEW"]);
+const KEPT_MAX = 1000;
+
+/**
+ * @typedef {object} Order
+ * @property {number} id
+ * @property {string} clientId the name that its sender gave it
+ * @property {string} symbol
+ * @property {"BUY" | "SELL"} side
+ * @property {string} type
+ * @property {string} timeInForce
+ * @property {string} price
+ * @property {string} quantity
+ * @property {string} executed
+ * @property {string} quoteExecuted
+ * @property {string} status
+ * @property {number} time ms since 1970
+ * @property {number} updated ms since 1970
+ */
+
+/**
+ * An order as the queries of REST show it.
+ * @param {object} row
+ * @returns {Order}
+ */
+export function orderOfRow(row) {
+  return {
+    id: row.orderId, clientId: row.clientOrderId, symbol: row.symbol, side: row.side, type: row.type,
+    timeInForce: row.timeInForce, price: row.price, quantity: row.origQty, executed: row.executedQty,
+    quoteExecuted: row.cummulativeQuoteQty, status: row.status, time: row.time, updated: row.updateTime,
+  };
+}
+
+/**
+ * An order as an executionReport shows it.
+ * @param {object} report
+ * @returns {Order}
+ */
+export function orderOfReport(report) {
+  return {
+    id: report.i, clientId: report.C || report.c, symbol: report.s, side: report.S, type: report.o,
+    timeInForce: report.f, price: report.p, quantity: report.q, executed: report.z, quoteExecuted: report.Z,
+    status: report.X, time: report.O, updated: report.T,
+  };
+}
+
+/** Orders by id. */
+export class OrderStore {
+  constructor() {
+    this._orders = new Map();
+  }
+
+  /**
+   * Take a report, unless a later one is known: an order only ever fills further, and once closed stays closed.
+   * @param {Order} order
+   * @returns {boolean} whether it was taken
+   */
+  take(order) {
+    const known = this._orders.get(order.id);
+    if (known) {
+      const filled = toUnits(order.executed, 8) - toUnits(known.executed, 8);
+      const reopens = OPEN.has(order.status) && !OPEN.has(known.status);
+      if (filled < 0n || reopens) return false;
+    }
+    this._orders.set(order.id, order);
+    if (this._orders.size > KEPT_MAX) this._forgetOldest();
+    return true;
+  }
+
+  _forgetOldest() {
+    for (const [id, order] of this._orders) {
+      if (OPEN.has(order.status)) continue;
+      this._orders.delete(id);
+      return;
+    }
+  }
+
+  /**
+   * Orders that were thought open and that a list of all open orders does not have.
+   * @param {Order[]} open the list
+   * @param {number} askedMs when it was asked for, by the exchange's clock
+   * @returns {Order[]} whose end has to be asked for
+   */
+  missing(open, askedMs) {
+    const listed = new Set(open.map((order) => order.id));
+    return this.open().filter((order) => !listed.has(order.id) && order.updated < askedMs);
+  }
+
+  /** @returns {Order[]} newest first */
+  open() {
+    return this._list((order) => OPEN.has(order.status));
+  }
+
+  /**
+   * @param {string} symbol
+   * @returns {Order[]} of this market, newest first
+   */
+  history(symbol) {
+    return this._list((order) => order.symbol === symbol);
+  }
+
+  _list(wanted) {
+    return [...this._orders.values()].filter(wanted).sort((one, other) => other.id - one.id);
+  }
+}
+
+/** Balances by asset; each remembers when it was true. */
+export class BalanceStore {
+  constructor() {
+    this._balances = new Map();
+  }
+
+  /**
+   * @param {string} asset
+   * @param {string} free
+   * @param {string} locked
+   * @param {number} time ms since 1970: of what was known at two times the later is kept
+   */
+  take(asset, free, locked, time) {
+    const known = this._balances.get(asset);
+    if (!known || known.time <= time) this._balances.set(asset, { asset, free, locked, time });
+  }
+
+  /**
+   * @param {string} asset
+   * @returns {string} what is available
+   */
+  free(asset) {
+    return this._balances.get(asset)?.free ?? "0";
+  }
+
+  /** @returns {{asset: string, free: string, locked: string}[]} by asset */
+  all() {
+    return [...this._balances.values()].sort((one, other) => (one.asset < other.asset ? -1 : 1));
+  }
+}

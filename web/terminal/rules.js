@@ -1,0 +1,171 @@
+// The rules of a market, and orders checked against them. All amounts are texts; arithmetic is exact.
+
+import { DecimalError, decimalsOf, floorTo, fromUnits, shown, toUnits, trimmed } from "./decimal.js";
+
+// The exchange counts every asset in 10**-8.
+const DECIMALS = 8;
+const SCALE = 10n ** BigInt(DECIMALS);
+
+/**
+ * @typedef {object} Market
+ * @property {string} symbol
+ * @property {string} base code of what is traded
+ * @property {string} quote code of what is paid with
+ * @property {string} status "TRADING" or another word
+ * @property {string[]} orderTypes
+ * @property {number} priceDecimals
+ * @property {number} quantityDecimals
+ * @property {Record<string, bigint>} limits in 10**-8: tick, priceMin, priceMax, step, quantityMin, quantityMax,
+ *   marketQuantityMax, notionalMin, notionalMax
+ */
+
+/**
+ * A market from an element of `symbols` of GET /api/v3/exchangeInfo.
+ * @param {object} symbol
+ * @returns {Market}
+ */
+export function marketOf(symbol) {
+  const filters = Object.fromEntries(symbol.filters.map((filter) => [filter.filterType, filter]));
+  const { PRICE_FILTER: price, LOT_SIZE: lot, NOTIONAL: notional } = filters;
+  const units = (text) => toUnits(text, DECIMALS);
+  return {
+    symbol: symbol.symbol,
+    base: symbol.baseAsset,
+    quote: symbol.quoteAsset,
+    status: symbol.status,
+    orderTypes: symbol.orderTypes,
+    priceDecimals: decimalsOf(price.tickSize),
+    quantityDecimals: decimalsOf(lot.stepSize),
+    limits: {
+      tick: units(price.tickSize), priceMin: units(price.minPrice), priceMax: units(price.maxPrice),
+      step: units(lot.stepSize), quantityMin: units(lot.minQty), quantityMax: units(lot.maxQty),
+      marketQuantityMax: units(filters.MARKET_LOT_SIZE?.maxQty ?? lot.maxQty),
+      notionalMin: units(notional.minNotional), notionalMax: units(notional.maxNotional),
+    },
+  };
+}
+
+const readable = (units) => trimmed(fromUnits(units, DECIMALS));
+
+/** The units of a text that a filter takes, or a reason for people. */
+function checked(text, { minimum, maximum, step, unit, what }) {
+  if (text === "") return { problem: `Enter a ${what}.` };
+  let units;
+  try {
+    units = toUnits(text, DECIMALS);
+  } catch (error) {
+    if (error instanceof DecimalError) return { problem: `${capital(what)}: ${error.message}.` };
+    throw error;
+  }
+  if (units < minimum) return { problem: `${capital(what)}: at least ${readable(minimum)} ${unit}.` };
+  if (units > maximum) return { problem: `${capital(what)}: at most ${readable(maximum)} ${unit}.` };
+  if (units % step !== 0n) return { problem: `${capital(what)}: in steps of ${readable(step)} ${unit}.` };
+  return { units };
+}
+
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
+/**
+ * Check an order against the market's filters.
+ * @param {{side: "BUY" | "SELL", type: string, timeInForce?: string, price: string, quantity: string,
+ *   byQuote?: boolean}} order `byQuote`: a MARKET order whose `quantity` is in the quote asset
+ * @param {Market} market
+ * @returns {{problems: Record<string, string>, parameters: Record<string, string> | null}} `problems` by field;
+ *   `parameters` for POST /api/v3/order, without newClientOrderId, when there are none
+ */
+export function checkOrder(order, market) {
+  const { limits } = market;
+  const isMarket = order.type === "MARKET";
+  const byQuote = isMarket && Boolean(order.byQuote);
+  const price = isMarket ? {} : checked(order.price, {
+    minimum: limits.priceMin, maximum: limits.priceMax, step: limits.tick, unit: market.quote, what: "price",
+  });
+  const quantity = byQuote
+    ? checked(order.quantity, {
+      minimum: limits.notionalMin, maximum: limits.notionalMax, step: 1n, unit: market.quote, what: "total",
+    })
+    : checked(order.quantity, {
+      minimum: limits.quantityMin,
+      maximum: isMarket && limits.marketQuantityMax < limits.quantityMax ? limits.marketQuantityMax : limits.quantityMax,
+      step: limits.step, unit: market.base, what: "quantity",
+    });
+  const problems = {};
+  if (price.problem) problems.price = price.problem;
+  if (quantity.problem) problems.quantity = quantity.problem;
+  if (price.units !== undefined && quantity.units !== undefined) {
+    const notional = (price.units * quantity.units) / SCALE;
+    if (notional < limits.notionalMin) problems.quantity = `Total: at least ${readable(limits.notionalMin)} ${market.quote}.`;
+    if (notional > limits.notionalMax) problems.quantity = `Total: at most ${readable(limits.notionalMax)} ${market.quote}.`;
+  }
+  if (Object.keys(problems).length > 0) return { problems, parameters: null };
+  const parameters = { symbol: market.symbol, side: order.side, type: order.type };
+  if (order.type === "LIMIT") parameters.timeInForce = order.timeInForce ?? "GTC";
+  parameters[byQuote ? "quoteOrderQty" : "quantity"] = readable(quantity.units);
+  if (!isMarket) parameters.price = readable(price.units);
+  return { problems, parameters };
+}
+
+/**
+ * What an order costs or brings, before fees.
+ * @param {string} price
+ * @param {string} quantity
+ * @param {Market} market
+ * @returns {string} in the quote asset, cut to the decimals of prices at least 2; "" when one is no number
+ */
+export function total(price, quantity, market) {
+  try {
+    const units = (toUnits(price, DECIMALS) * toUnits(quantity, DECIMALS)) / SCALE;
+    return shown(fromUnits(units, DECIMALS), Math.max(2, market.priceDecimals));
+  } catch (error) {
+    if (error instanceof DecimalError) return "";
+    throw error;
+  }
+}
+
+/**
+ * The quantity that a share of the balance buys or sells, cut to the market's step.
+ * @param {{side: "BUY" | "SELL", type: string, price: string, byQuote?: boolean}} order
+ * @param {{base: string, quote: string}} free what is available of each asset
+ * @param {number} percent 0 to 100, whole
+ * @param {Market} market
+ * @returns {string} "" when it takes a price and there is none
+ */
+export function shareOfBalance(order, free, percent, market) {
+  const { limits } = market;
+  const part = (text) => (toUnits(text, DECIMALS) * BigInt(percent)) / 100n;
+  if (order.type === "MARKET" && order.byQuote && order.side === "BUY") {
+    return trimmed(shown(fromUnits(part(free.quote), DECIMALS), Math.max(2, market.priceDecimals)));
+  }
+  let units = part(free.base);
+  if (order.side === "BUY" || order.byQuote) {
+    let price;
+    try {
+      price = toUnits(order.price, DECIMALS);
+    } catch (error) {
+      if (error instanceof DecimalError) return "";
+      throw error;
+    }
+    if (price === 0n) return "";
+    if (order.byQuote) return trimmed(shown(fromUnits((units * price) / SCALE, DECIMALS), Math.max(2, market.priceDecimals)));
+    units = (part(free.quote) * SCALE) / price;
+  }
+  return readable(floorTo(units, limits.step));
+}
+
+/**
+ * A price some ticks higher or lower, down to one tick.
+ * @param {string} price
+ * @param {bigint} ticks
+ * @param {Market} market
+ * @returns {string} the text itself when it is no number
+ */
+export function steppedPrice(price, ticks, market) {
+  const { tick } = market.limits;
+  try {
+    const units = floorTo(toUnits(price, DECIMALS), tick) + ticks * tick;
+    return shown(fromUnits(units < tick ? tick : units, DECIMALS), market.priceDecimals);
+  } catch (error) {
+    if (error instanceof DecimalError) return price;
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+// A table whose rows stay where they are while their texts change, so that focus and selection survive.
+
+import { make, setText } from "./dom.js";
+
+/**
+ * @typedef {object} Column
+ * @property {string} name
+ * @property {(row: object) => string} text
+ * @property {(row: object) => string} [look] a class for the cell
+ * @property {boolean} [isNumber]
+ * @property {boolean} [isMinor] left out on narrow screens
+ */
+
+const classOf = ({ isNumber, isMinor }) => [isNumber && "number", isMinor && "minor"].filter(Boolean).join(" ");
+
+/** One table. `key` gives what a row is known by; `action` adds a button to each row. */
+export class Sheet {
+  /**
+   * @param {{caption: string, columns: Column[], key: (row: object) => string, empty: string,
+   *   action?: {label: string, describe: (row: object) => string, run: (row: object) => Promise<void>}}} options
+   */
+  constructor({ caption, columns, key, empty, action }) {
+    Object.assign(this, { _columns: columns, _key: key, _action: action });
+    this._rows = new Map();
+    const heads = columns.map((column) => make("th", { scope: "col", class: classOf(column) }, [column.name]));
+    if (action) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, ["Action"])]));
+    this._body = make("tbody");
+    this._empty = make("p", { class: "empty" }, [empty]);
+    const table = make("table", {}, [
+      make("caption", { class: "unseen" }, [caption]), make("thead", {}, [make("tr", {}, heads)]), this._body,
+    ]);
+    this._table = table;
+    this.element = make("div", { class: "scroller" }, [table, this._empty]);
+  }
+
+  /** @param {object[]} rows in the order of the table */
+  show(rows) {
+    this._empty.hidden = rows.length > 0;
+    this._table.hidden = rows.length === 0;
+    const keys = new Set(rows.map(this._key));
+    for (const [key, { line }] of this._rows) {
+      if (keys.has(key)) continue;
+      line.remove();
+      this._rows.delete(key);
+    }
+    rows.forEach((row, index) => {
+      const entry = this._entry(row);
+      entry.row = row;
+      this._columns.forEach(({ text, look }, at) => {
+        const cell = entry.line.children[at];
+        setText(cell.firstChild, text(row));
+        if (look) cell.firstChild.className = look(row);
+      });
+      const there = this._body.children[index];
+      if (there !== entry.line) this._body.insertBefore(entry.line, there ?? null);
+    });
+  }
+
+  _entry(row) {
+    const key = this._key(row);
+    const known = this._rows.get(key);
+    if (known) return known;
+    const entry = { row };
+    const cells = this._columns.map((column) => make("td", { class: classOf(column) }, [make("span")]));
+    if (this._action) cells.push(make("td", { class: "number" }, [this._button(entry)]));
+    entry.line = make("tr", {}, cells);
+    this._rows.set(key, entry);
+    return entry;
+  }
+
+  _button(entry) {
+    const { label, describe, run } = this._action;
+    const button = make("button", { type: "button", class: "quiet small", "aria-label": describe(entry.row) }, [label]);
+    button.addEventListener("click", async () => {
+      if (button.disabled) return;
+      button.disabled = true;
+      try {
+        await run(entry.row);
+      } finally {
+        button.disabled = false;
+      }
+    });
+    return button;
+  }
+}

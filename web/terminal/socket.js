@@ -1,0 +1,100 @@
+// A WebSocket that comes back: pauses that grow, and a look at whether anything still arrives.
+
+import { pauseMs } from "./patience.js";
+
+const CONNECT_DEADLINE_MS = 10_000;
+// A connection that ends sooner counts as one more failed try.
+const STEADY_AFTER_MS = 10_000;
+
+/**
+ * Keeps a connection to `path` of this origin until `close`.
+ *
+ * `onState` gets "connecting", "open" or "waiting" (for the next try). `onOpen` and `onMessage` (parsed JSON)
+ * are only called for the connection that is current.
+ */
+export class Socket {
+  /**
+   * @param {() => string} path asked at each try, e.g. "/stream?streams=btcusdt@trade"
+   * @param {{onState: Function, onOpen?: Function, onMessage: Function, silenceMs?: number}} handlers
+   *   `silenceMs`: longer without a message, and the connection is taken for dead; 0: never
+   */
+  constructor(path, { onState, onOpen = () => {}, onMessage, silenceMs = 0 }) {
+    Object.assign(this, { _path: path, _onState: onState, _onOpen: onOpen, _onMessage: onMessage });
+    this._silenceMs = silenceMs;
+    this._attempt = 0;
+    this._openedMs = Infinity;
+    this._isClosed = false;
+    this._hurry = () => this._retryNow();
+    addEventListener("online", this._hurry);
+    this._connect();
+  }
+
+  _connect() {
+    clearTimeout(this._retry);
+    this._retry = undefined;
+    this._onState("connecting");
+    const socket = new WebSocket(location.origin.replace(/^http/, "ws") + this._path());
+    this._socket = socket;
+    this._watch(CONNECT_DEADLINE_MS);
+    socket.addEventListener("open", () => {
+      if (socket !== this._socket) return;
+      this._openedMs = performance.now();
+      this._watch(this._silenceMs);
+      this._onState("open");
+      this._onOpen();
+    });
+    socket.addEventListener("message", ({ data }) => {
+      if (socket !== this._socket) return;
+      this._watch(this._silenceMs);
+      this._onMessage(JSON.parse(data));
+    });
+    socket.addEventListener("close", () => this._lost(socket));
+  }
+
+  _watch(limitMs) {
+    clearTimeout(this._watching);
+    if (limitMs > 0) this._watching = setTimeout(() => this.reconnect(), limitMs);
+  }
+
+  _lost(socket) {
+    if (socket !== this._socket || this._isClosed) return;
+    clearTimeout(this._watching);
+    this._socket = null;
+    if (performance.now() - this._openedMs > STEADY_AFTER_MS) this._attempt = 0;
+    this._openedMs = Infinity;
+    this._onState("waiting");
+    this._retry = setTimeout(() => this._connect(), pauseMs(this._attempt));
+    this._attempt += 1;
+  }
+
+  _retryNow() {
+    if (this._retry !== undefined) this._connect();
+  }
+
+  /** Give this connection up and try again after a pause. */
+  reconnect() {
+    const socket = this._socket;
+    if (!socket) return;
+    socket.close();
+    this._lost(socket);
+  }
+
+  /**
+   * Send a message if the connection is open; a new connection begins with `onOpen` anyway.
+   * @param {object} message
+   */
+  send(message) {
+    if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(JSON.stringify(message));
+  }
+
+  /** End it for good. */
+  close() {
+    this._isClosed = true;
+    removeEventListener("online", this._hurry);
+    clearTimeout(this._watching);
+    clearTimeout(this._retry);
+    this._retry = undefined;
+    this._socket?.close();
+    this._socket = null;
+  }
+}
