@@ -138,6 +138,19 @@ def test_the_user_service_believes_the_issuers_that_terraform_hands_over_and_nob
             environment("production", "--set", f"global.identity.audience={nothing}")
 
 
+def test_load_balancer_and_cloudfront_are_believed_and_only_the_load_balancer_gets_in() -> None:
+    ingress = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))["ingress"]
+    balancer, cloudfront = ingress["proxyCidrs"], ingress["forwarderCidrs"]
+    assert balancer
+    assert cloudfront
+    for name in ("order", "market-data", "user"):
+        trusted = environment("production")[name]["EXCHANGE_TRUSTED_PROXIES"].split(",")
+        assert trusted == [*balancer, *cloudfront], name
+    (rule,) = objects("production", "NetworkPolicy")["clients"]["spec"]["ingress"]
+    let_in = [peer["ipBlock"]["cidr"] for peer in rule["from"] if "ipBlock" in peer]
+    assert let_in == balancer
+
+
 def test_who_has_a_part_in_a_trace_knows_the_collector_and_nobody_else_does() -> None:
     for shape in SHAPES:
         told = {

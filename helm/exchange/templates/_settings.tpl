@@ -72,7 +72,7 @@ plain:
   tracing_share: {{ $global.tracing.share | quote }}
   {{- end }}
   {{- if has "clients" $needs }}
-  trusted_proxies: {{ join "," .root.Values.ingress.proxyCidrs | quote }}
+  trusted_proxies: {{ concat (default list .root.Values.ingress.proxyCidrs) .root.Values.ingress.forwarderCidrs | join "," | quote }}
   faucet: {{ $global.faucet }}
   # Behind the load balancer clients come by TLS and by nothing else.
   hsts: {{ .root.Values.ingress.enabled }}

@@ -35,6 +35,12 @@ module "edge" {
   }
 }
 
+# From where CloudFront calls origins. It says itself who called it; a region without a distribution of its own is an
+# origin of the one there is.
+data "aws_ec2_managed_prefix_list" "cloudfront" {
+  name = "com.amazonaws.global.cloudfront.origin-facing"
+}
+
 module "frontend" {
   source = "../frontend"
   count  = var.frontend ? 1 : 0

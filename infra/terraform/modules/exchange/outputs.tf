@@ -77,6 +77,8 @@ locals {
       subnets          = module.network.public_subnet_ids
       # Where the load balancer's own addresses come from: only it is believed about a client's address.
       proxyCidrs = module.network.subnet_cidrs["public"]
+      # In front of it: else all who come by the terminal's distribution would have the addresses of its edges.
+      forwarderCidrs = sort([for each in data.aws_ec2_managed_prefix_list.cloudfront.entries : each.cidr])
     }
     # For network policies, which know no security groups.
     network = {

@@ -110,3 +110,15 @@ run "the_other_region_stands_by" {
     error_message = "One distribution for the world."
   }
 }
+
+run "who_comes_by_cloudfront_has_an_address_of_his_own" {
+  override_data {
+    target = data.aws_ec2_managed_prefix_list.cloudfront
+    values = { entries = [{ cidr = "192.0.2.0/24", description = "" }, { cidr = "198.51.100.0/24", description = "" }] }
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).ingress.forwarderCidrs == ["192.0.2.0/24", "198.51.100.0/24"]
+    error_message = "CloudFront is believed about who called it, or all its callers share the limits on log-in tries."
+  }
+}
