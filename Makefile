@@ -20,6 +20,7 @@ SECONDS ?= 60
 MINUTES ?= 30
 SEEDS ?= 1000
 KILLS ?= 50
+TAIL ?= 1000000
 RATE ?= 300
 SEED ?= 20261121
 # A report's .json of `make chaos` that shall go on.
@@ -45,7 +46,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test infra-test cluster-test fuzz soak sim chaos run stack rebuild loadtest \
+.PHONY: setup lint format type test infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild loadtest \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
@@ -117,6 +118,9 @@ loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION
 
 chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=... RESUME=report.json
 	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS) $(addprefix --resume ,$(RESUME))
+
+cold-start: setup ## How long until trading goes on when TAIL commands must be decided anew
+	@exec $(BIN)/python -m tests.chaos --cold-start-commands $(TAIL) --seed $(SEED) --reports $(REPORTS)
 
 bench: setup ## Measure the matching engine alone
 	@exec $(BIN)/python -m loadtest.bench.engine
