@@ -59,7 +59,16 @@ def write_cold_start(folder: Path, name: str, figures: Mapping[str, Any]) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, "machine": _machine(), **figures}
     (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
-    lines = [f"# Cold start, {name.removeprefix('cold-start-')}", "", f"On {_machine()}.", ""]
+    asked = f"TAIL={figures['commands']} SEED={figures['seed']}"
+    lines = [
+        f"# Cold start, {name.removeprefix('cold-start-')}",
+        "",
+        f"`make cold-start {asked}` on {_machine()}.",
+        "No snapshot is taken: all commands are decided anew after `kill -9` of everything.",
+        "First in the middle of the flood, when the event log ended at the seq below and nobody had",
+        "followed it; then at rest, when everything had been published and settled.",
+        "",
+    ]
     lines += _table(("figure", "value"), [(key.replace("_", " "), value) for key, value in figures.items()])
     path = folder / f"{name}.md"
     path.write_text("\n".join(lines) + "\n")
