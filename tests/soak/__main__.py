@@ -24,6 +24,7 @@ LOAD_TEST_RPS = 500
 LOAD_PART = 0.7
 SAMPLE_EVERY_S = 10.0
 ACCOUNTS_DEADLINE_S = 300.0
+REASONS_MAX = 5
 console = Console()
 
 
@@ -136,7 +137,10 @@ def lost(sampler: Sampler, clients: StreamClients, figures: dict[str, Any], sock
     if sampler.restarts:
         problems.append(f"{sampler.restarts} processes were started again")
     if figures["total"]["failures"]:
-        problems.append(f"{figures['total']['failures']} requests failed")
+        reasons = [f"{each['count']} x {each['request']}: {each['error']}" for each in figures["errors"]]
+        problems.append(
+            "; ".join([f"{figures['total']['failures']} requests failed", *reasons[:REASONS_MAX]])
+        )
     if clients.counts["lost"]:
         problems.append(f"{clients.counts['lost']} reading sockets were lost")
     if clients.counts["cuts"] < sockets // 10:
