@@ -43,7 +43,7 @@ def test_the_chart_takes_what_terraform_hands_over(outcome_of: Callable[[str], O
     collector = yaml.safe_load((COLLECTOR / "values.yaml").read_text(encoding="utf-8"))
     collector_schema = json.loads((COLLECTOR / "values.schema.json").read_text(encoding="utf-8"))
     runs = [outputs["helm_values"] for outputs in outcome_of("modules/exchange").outputs]
-    assert len(runs) == 3
+    assert runs
     for run in runs:
         handed_over = yaml.safe_load(run)
         assert unknown_keys(defaults, handed_over) == []
