@@ -1,8 +1,10 @@
 """What the load consists of: orders around a fixed middle, some made to rest and some to trade.
 
 Two kinds, so that the exchange has no reason to refuse anything. *Deep* orders rest 1 to 3 % away from the
-middle, where nothing reaches them; they are what gets cancelled and looked up. *Near* orders lie within
-0.1 % on either side of the middle: about half of them meet another one at once.
+middle, where nothing reaches them; they are what gets cancelled and looked up. *Near* orders buy at the
+middle or up to 0.1 % above, and sell at it or as far below: any two of them meet. So each trades, at once or
+with the next of the other side, and none is left to count against the 200 open orders of an account in a
+market (MAX_NUM_ORDERS), which a run of minutes would reach.
 """
 
 import random
@@ -40,11 +42,12 @@ _DEEP_PPM: Final = (10_000, 30_000)
 
 
 def near_order(chance: random.Random) -> OrderText:
-    """An order that meets others, or waits to be met."""
+    """An order that meets one of the other side, or waits for the next one."""
     market = chance.choice(MARKETS)
     reach_ticks = max(2, market.middle_ticks * _NEAR_PPM // _PPM)
-    side = "BUY" if chance.random() < 0.5 else "SELL"
-    return _order(market, side, market.middle_ticks + chance.randint(-reach_ticks, reach_ticks), chance)
+    if chance.random() < 0.5:
+        return _order(market, "BUY", market.middle_ticks + chance.randint(0, reach_ticks), chance)
+    return _order(market, "SELL", market.middle_ticks - chance.randint(0, reach_ticks), chance)
 
 
 def deep_order(chance: random.Random) -> OrderText:

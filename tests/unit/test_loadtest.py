@@ -37,6 +37,17 @@ def test_deep_orders_are_out_of_reach_of_near_ones() -> None:
             assert price_of(text) > max(reached[symbol])
 
 
+def test_near_orders_of_both_sides_always_meet_so_none_is_left_for_long() -> None:
+    chance = random.Random(2)
+    prices: dict[tuple[str, str], list[float]] = {}
+    for _ in range(5_000):
+        symbol, text = near_order(chance)
+        side = "BUY" if "side=BUY" in text else "SELL"
+        prices.setdefault((symbol, side), []).append(price_of(text))
+    for market in MARKETS:
+        assert min(prices[market.symbol, "BUY"]) >= max(prices[market.symbol, "SELL"])
+
+
 def price_of(text: str) -> float:
     return float(dict(pair.split("=") for pair in text.split("&"))["price"])
 
