@@ -37,6 +37,7 @@ DEEP_SHARE = 20
 CANCEL_SHARE = 20
 PROGRESS_MARK = "progress "
 REQUEST_DEADLINE_S = 10.0
+REASON_CHARS_MAX = 120
 
 keys: list[TradingKey] = []
 next_user = count()
@@ -94,15 +95,15 @@ class Trader(FastHttpUser):
         self.sent += 1
         client_order_id = f"{self.prefix}{self.sent}"
         path = f"/api/v3/order?{self.signed(f'{text}&newClientOrderId={client_order_id}')}"
-        answer = self.client.post(path, headers=self.headers, name="POST /api/v3/order")
-        if deep and answer.status_code == 200:
+        taken = self.ask("POST", path, "POST /api/v3/order")
+        if deep and taken:
             self.deep.append((symbol, client_order_id))
 
     def cancel(self) -> None:
         """One of the deep orders, chosen at random."""
         symbol, client_order_id = self.deep.pop(self.chance.randrange(len(self.deep)))
         path = f"/api/v3/order?{self.signed(f'symbol={symbol}&origClientOrderId={client_order_id}')}"
-        self.client.delete(path, headers=self.headers, name="DELETE /api/v3/order")
+        self.ask("DELETE", path, "DELETE /api/v3/order")
 
     def look_up(self, kind: int) -> None:
         """An order's state, the open orders of a market, the account, or the public book."""
@@ -115,9 +116,20 @@ class Trader(FastHttpUser):
             path, parameters = "/api/v3/account", "omitZeroBalances=true"
         else:
             public = f"/api/v3/depth?symbol={self.chance.choice(MARKETS).symbol}&limit=100"
-            self.client.get(public, headers=self.headers, name="GET /api/v3/depth")
+            self.ask("GET", public, "GET /api/v3/depth")
             return
-        self.client.get(f"{path}?{self.signed(parameters)}", headers=self.headers, name=f"GET {path}")
+        self.ask("GET", f"{path}?{self.signed(parameters)}", f"GET {path}")
+
+    def ask(self, method: str, path: str, name: str) -> bool:
+        """Whether the answer was a 200; a failure is counted under the words of the exchange."""
+        with self.client.request(
+            method, path, name=name, headers=self.headers, catch_response=True
+        ) as answer:
+            taken = bool(answer.status_code == 200)
+            # Status 0 is no answer at all, which Locust names better.
+            if answer.status_code and not taken:
+                answer.failure(f"{answer.status_code} {(answer.text or '')[:REASON_CHARS_MAX]}")
+            return taken
 
 
 @events.init_command_line_parser.add_listener
