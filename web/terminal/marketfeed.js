@@ -44,6 +44,8 @@ export class MarketFeed {
     this._start = 0;
     this._candlesStart = 0;
     this._socket = null;
+    // What the connection has been asked for, which is an earlier market's while it opens.
+    this._asked = [];
   }
 
   /**
@@ -52,27 +54,41 @@ export class MarketFeed {
    * @param {string} interval of candles, one of INTERVALS
    */
   follow(symbol, interval) {
-    const before = this._streams();
     const isOtherMarket = symbol !== this._symbol;
     Object.assign(this, { _symbol: symbol, _interval: interval });
     if (!this._socket) {
-      this._socket = new Socket(() => `/stream?streams=${this._streams().join("/")}`, {
-        onState: this._on.state, onOpen: () => this._load(true),
+      this._socket = new Socket(() => this._path(), {
+        onState: this._on.state, onOpen: () => this._opened(),
         onMessage: (message) => this._take(message), silenceMs: SILENCE_MS,
       });
       return;
     }
-    const now = this._streams();
-    this._control("UNSUBSCRIBE", before.filter((name) => !now.includes(name)));
-    this._control("SUBSCRIBE", now.filter((name) => !before.includes(name)));
+    if (this._socket.isOpen) this._ask();
     this._load(isOtherMarket);
+  }
+
+  _path() {
+    this._asked = this._streams();
+    return `/stream?streams=${this._asked.join("/")}`;
+  }
+
+  _opened() {
+    this._ask();
+    this._load(true);
   }
 
   _streams() {
     const symbol = this._symbol.toLowerCase();
-    if (!symbol) return [];
     const kinds = ["depth@100ms", "trade", "ticker", `kline_${this._interval}`];
     return kinds.map((kind) => `${symbol}@${kind}`);
+  }
+
+  /** Give the streams up that are not wanted any more, and ask for those that are missing. */
+  _ask() {
+    const [before, now] = [this._asked, this._streams()];
+    this._control("UNSUBSCRIBE", before.filter((name) => !now.includes(name)));
+    this._control("SUBSCRIBE", now.filter((name) => !before.includes(name)));
+    this._asked = now;
   }
 
   _control(method, params) {

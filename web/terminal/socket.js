@@ -79,12 +79,17 @@ export class Socket {
     this._lost(socket);
   }
 
+  /** Whether a message would be sent. */
+  get isOpen() {
+    return this._socket?.readyState === WebSocket.OPEN;
+  }
+
   /**
    * Send a message if the connection is open; a new connection begins with `onOpen` anyway.
    * @param {object} message
    */
   send(message) {
-    if (this._socket?.readyState === WebSocket.OPEN) this._socket.send(JSON.stringify(message));
+    if (this.isOpen) this._socket.send(JSON.stringify(message));
   }
 
   /** End it for good. */
