@@ -9,12 +9,12 @@ from typing import Final
 from exchange.contracts import codes
 from exchange.contracts.errors import ApiError, bad_combination, mandatory_parameter, unknown_order
 from exchange.query_parameters import Parameters, boolean, integer, time_ms
+from exchange.request_limits import RequestLimits
 from services.order.endpoints import Call
 from services.order.history import History, OrderPage, TradePage, TradeRow
 from services.order.parameters import client_order_id, limit, market
 from services.order.shapes import commission, order_status, rate_text
 from services.order.trading import State
-from services.order.usage import Usage
 from services.order.view import Market, OrderRecord
 
 __all__ = ["Queries"]
@@ -30,10 +30,10 @@ _TRADE_COMBINATIONS: Final = frozenset(
 class Queries:
     """The handlers that change nothing."""
 
-    def __init__(self, state: State, history: History, usage: Usage) -> None:
+    def __init__(self, state: State, history: History, limits: RequestLimits) -> None:
         self._state = state
         self._history = history
-        self._usage = usage
+        self._limits = limits
 
     async def order(self, call: Call) -> object:
         """GET /order."""
@@ -163,7 +163,7 @@ class Queries:
 
     async def order_limits(self, call: Call) -> object:
         """GET /rateLimit/order."""
-        return self._usage.order_limits(call.caller.user_id)
+        return self._limits.order_limits(call.caller.user_id)
 
     async def no_order_lists(self, call: Call) -> object:
         """GET /openOrderList, /allOrderList: this exchange has no order lists, so there are none."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import msgspec
 import orjson
 
-from exchange.contracts.errors import ApiError
+from exchange.contracts.errors import ApiError, LimitError
 
 __all__ = ["Request", "decode_request", "error_reply", "raw_reply", "reply", "sign_payload", "texts"]
 
@@ -99,7 +99,10 @@ def error_reply(
     request_id: int | str | None, error: ApiError, limits: list[dict[str, object]] | None
 ) -> bytes:
     """A failure."""
-    body: dict[str, object] = {"id": request_id, "status": error.status, "error": error.payload()}
+    payload = error.payload()
+    if isinstance(error, LimitError) and error.data is None:
+        payload["data"] = {"serverTime": error.now_ms, "retryAfter": error.retry_at_ms}
+    body: dict[str, object] = {"id": request_id, "status": error.status, "error": payload}
     if limits is not None:
         body["rateLimits"] = limits
     return orjson.dumps(body)

@@ -87,7 +87,7 @@ class FakePipeline:
 
 
 class FakeCache:
-    """The few Redis commands that listen keys need. `published`: (channel, message)."""
+    """The few Redis commands that listen keys and usage need. `published`: (channel, message)."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
@@ -108,6 +108,14 @@ class FakeCache:
 
     async def expire(self, name: str, lifetime_s: int) -> None:
         return None
+
+    async def pexpire(self, name: str, lifetime_ms: int) -> None:
+        return None
+
+    async def hincrby(self, name: str, key: str, count: int) -> int:
+        counts = cast("dict[str, int]", self.values.setdefault(name, {}))
+        counts[key] = counts.get(key, 0) + count
+        return counts[key]
 
     async def delete(self, *names: str) -> None:
         for name in names:
@@ -139,6 +147,8 @@ class OrderExchange:
         self.command_log, self.event_log = MemoryLog(now_ms), MemoryLog(now_ms)
         self.cache: Any = cache or FakeCache()
         self.credentials = FakeCredentials()
+        # Tests place in a moment what nobody may, but for those of the limits.
+        settings = {"request_limits": False, **settings}
         self.settings = Settings(database_dsn=SecretStr("unused"), command_tick_ms=0, **cast("Any", settings))
         self.stream = EngineStream()
         self.resources = Resources(
