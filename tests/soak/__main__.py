@@ -25,6 +25,10 @@ LOAD_PART = 0.7
 SAMPLE_EVERY_S = 10.0
 ACCOUNTS_DEADLINE_S = 300.0
 REASONS_MAX = 5
+# What the exchange refuses with -1008 was not sent, and its sender knows it: a pause of the machine that is
+# longer than an order may wait ends so. More than this part of all requests is no pause.
+REFUSED_MARK = '"code":-1008,'
+REFUSED_PART_MAX = 0.0001
 console = Console()
 
 
@@ -59,6 +63,7 @@ def main(
         "requests_per_s": round(total["rps"], 1),
         "p99_ms": total["p99_ms"],
         "failed_requests": total["failures"],
+        "of_them_refused_as_overload": refused(figures),
         "stream_sockets": sockets,
         "of_them_never_reading": sockets // 10,
         "messages_read": clients.counts["messages"],
@@ -131,16 +136,20 @@ def judge(sampler: Sampler, clients: StreamClients, duration_s: float) -> tuple[
     return trends, problems
 
 
+def refused(figures: dict[str, Any]) -> int:
+    """Requests that were answered with -1008."""
+    return sum(each["count"] for each in figures["errors"] if REFUSED_MARK in each["error"])
+
+
 def lost(sampler: Sampler, clients: StreamClients, figures: dict[str, Any], sockets: int) -> list[str]:
     """What should not have happened, and what should have and has not."""
     problems: list[str] = []
     if sampler.restarts:
         problems.append(f"{sampler.restarts} processes were started again")
-    if figures["total"]["failures"]:
+    total, shed = figures["total"], refused(figures)
+    if total["failures"] > shed or shed > REFUSED_PART_MAX * total["requests"]:
         reasons = [f"{each['count']} x {each['request']}: {each['error']}" for each in figures["errors"]]
-        problems.append(
-            "; ".join([f"{figures['total']['failures']} requests failed", *reasons[:REASONS_MAX]])
-        )
+        problems.append("; ".join([f"{total['failures']} requests failed", *reasons[:REASONS_MAX]]))
     if clients.counts["lost"]:
         problems.append(f"{clients.counts['lost']} reading sockets were lost")
     if clients.counts["cuts"] < sockets // 10:

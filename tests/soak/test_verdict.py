@@ -1,9 +1,12 @@
 """The soak's verdict: leaks are seen, noise and warm-ups are not."""
 
 import random
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from tests.soak.__main__ import lost
 from tests.soak.sampling import metric
 from tests.soak.verdict import MIB, trend_of
 
@@ -51,3 +54,24 @@ def test_metrics_are_summed_over_their_labels() -> None:
     assert metric(page, "exchange_tasks") == 7
     assert metric(page, "x_total") == 5
     assert metric(page, "y") is None
+
+
+@pytest.mark.parametrize(
+    ("errors", "problems"),
+    [
+        ([], 0),
+        ([('503 {"code":-1008,"msg":"Server is currently overloaded"}', 10)], 0),
+        ([('503 {"code":-1008,"msg":"Server is currently overloaded"}', 11)], 1),
+        ([('503 {"code":-1001,"msg":"Internal error"}', 1)], 1),
+        ([('503 {"code":-1008,"msg":""}', 5), ('400 {"code":-1013,"msg":""}', 1)], 1),
+    ],
+)
+def test_an_order_refused_as_overload_now_and_then_is_no_failure_and_all_else_is(
+    errors: list[tuple[str, int]], problems: int
+) -> None:
+    figures = {
+        "total": {"requests": 100_000, "failures": sum(count for _, count in errors)},
+        "errors": [{"request": "POST /api/v3/order", "error": text, "count": n} for text, n in errors],
+    }
+    quiet = SimpleNamespace(restarts=0, counts={"lost": 0, "cuts": 100})
+    assert len(lost(cast("Any", quiet), cast("Any", quiet), figures, 1_000)) == problems
