@@ -270,13 +270,16 @@ async def running_exchange(
     exchange = OrderExchange(database, cache, monotonic_s, tracing, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
-    tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]
+    tasks = [
+        asyncio.create_task(exchange.service.run(), name="order service"),
+        asyncio.create_task(exchange.run_engine()),
+    ]
     try:
         for user_id in (ALICE, BOB):
             await exchange.deposit(user_id, BTC=10, USDT=1_000_000)
         yield exchange
         for task in tasks:
-            if task.done():
+            if task.done() and not task.cancelled():
                 task.result()
     finally:
         for task in tasks:

@@ -8,6 +8,7 @@ import pytest
 from exchange.ports import LogError
 from services.order import component
 from services.order.component import OrderService
+from tests.at_work import eventually
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
 from tests.unit.order.ws_client import connected
 
@@ -109,3 +110,21 @@ async def test_unexpected_fault_is_answered_and_logged_without_details(
     answer = await exchange.request("GET", "/openOrders", ALICE)
     assert answer.status_code == 500
     assert answer.json() == {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+
+
+async def test_an_order_under_way_when_the_service_is_told_to_stop_is_answered(
+    exchange: OrderExchange,
+) -> None:
+    """The port answers open requests for some seconds more; they need the logs for it."""
+    running = next(task for task in asyncio.all_tasks() if task.get_name() == "order service")
+    exchange.permits = asyncio.Semaphore(0)
+    asking = asyncio.create_task(exchange.request("POST", "/order", ALICE, **limit_order("BUY", "100", "1")))
+    gateway = exchange.service.gateway
+    assert gateway is not None
+    await eventually(lambda: gateway.waiting == 1)
+    running.cancel()
+    await asyncio.sleep(0)
+    exchange.permits.release()
+    assert (await asking).json()["status"] == "NEW"
+    await asyncio.wait({running})
+    assert running.cancelled()
