@@ -47,7 +47,10 @@ class FakeCredentials:
 
 
 class EmptyDatabase:
-    """A PostgreSQL with the schema and no rows."""
+    """A PostgreSQL with the schema and no rows but the ledger's position."""
+
+    def __init__(self, ledger_seq: int = 2**62) -> None:
+        self.ledger_seq = ledger_seq
 
     @contextlib.asynccontextmanager
     async def acquire(self, timeout: float) -> "AsyncIterator[EmptyDatabase]":
@@ -60,8 +63,8 @@ class EmptyDatabase:
     async def fetchrow(self, *_: object, **__: object) -> None:
         return None
 
-    async def fetch(self, *_: object, **__: object) -> list[object]:
-        return []
+    async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
+        return [(self.ledger_seq,)] if "FROM positions" in statement else []
 
     async def execute(self, *_: object, **__: object) -> None:
         return None
