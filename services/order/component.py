@@ -12,7 +12,7 @@ import redis.exceptions
 
 from exchange.credentials import Credentials
 from exchange.event_tail import EventTail
-from exchange.gateway import CommandGateway
+from exchange.gateway import CommandGateway, run_and_settle
 from exchange.ports import LogError, LogReader, LogWriter
 from exchange.request_limits import RequestLimits
 from exchange.service import Resources
@@ -151,10 +151,14 @@ class OrderService:
         self.view = view
 
     async def run(self) -> None:
-        """Follow the events, send the commands, publish user data; the first failure ends them all."""
+        """Work until cancelled; then let the commands that are on their way be answered."""
         gateway, hub = self.gateway, self.hub
         assert gateway is not None, "start comes first"
         assert hub is not None, "start comes first"
+        await run_and_settle(gateway, self._work(gateway, hub))
+
+    async def _work(self, gateway: CommandGateway, hub: UserDataHub) -> None:
+        """Follow the events, send the commands, publish user data; the first failure ends them all."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(gateway, hub), name="order: events")
             group.create_task(gateway.run(), name="order: commands")

@@ -1,5 +1,6 @@
 """Placing and cancelling: from a call to a command, from its outcome to an answer."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -11,7 +12,6 @@ from exchange.contracts.errors import (
     LimitError,
     cancel_rejection,
     invalid_data,
-    mandatory_parameter,
     order_rejection,
     outcome_unknown,
     overloaded,
@@ -94,7 +94,9 @@ class Trading:
         order_id = integer(parameters, "orderId")
         name = client_order_id(parameters, "origClientOrderId")
         if order_id is None and name is None:
-            raise mandatory_parameter("orderId")
+            raise ApiError(
+                -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+            )
         cancel_name = client_order_id(parameters, "newClientOrderId")
         return await self._cancel(call, found, order_id, name, cancel_name)
 
@@ -123,6 +125,10 @@ class Trading:
 
     async def cancel_replace(self, call: Call) -> object:
         """POST /order/cancelReplace: cancel, then place; the table of outcomes is section 2.5."""
+        # A socket that closes ends its requests: between the two steps, that would leave neither order.
+        return await asyncio.shield(self._cancel_then_place(call))
+
+    async def _cancel_then_place(self, call: Call) -> object:
         parameters = call.parameters
         mode = required(parameters, "cancelReplaceMode")
         if mode not in (STOP_ON_FAILURE, ALLOW_FAILURE):

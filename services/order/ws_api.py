@@ -39,6 +39,7 @@ from services.order.ws_requests import (
     decode_request,
     error_reply,
     raw_reply,
+    readable_id,
     reply,
     sign_payload,
     texts,
@@ -146,11 +147,15 @@ class _Session:
 
     async def on_text(self, text: str) -> None:
         """Answer one request, at once or soon."""
-        request, parameters = Request(method=""), None
+        parameters = None
+        try:
+            request = decode_request(text)
+        except ApiError as error:
+            self.connection.send(error_reply(readable_id(text), error, self._limits(None, None)))
+            return
         try:
             if self._unit_text not in _UNITS:
                 raise invalid_time_unit()
-            request = decode_request(text)
             parameters = texts(request.params)
             self._api.limits.admit(self._client_ip)
             await self._dispatch(request, parameters)

@@ -47,7 +47,10 @@ class FakeCredentials:
 
 
 class EmptyDatabase:
-    """A PostgreSQL with the schema and no rows."""
+    """A PostgreSQL with the schema and no rows but the ledger's position."""
+
+    def __init__(self, ledger_seq: int = 2**62) -> None:
+        self.ledger_seq = ledger_seq
 
     @contextlib.asynccontextmanager
     async def acquire(self, timeout: float) -> "AsyncIterator[EmptyDatabase]":
@@ -60,8 +63,8 @@ class EmptyDatabase:
     async def fetchrow(self, *_: object, **__: object) -> None:
         return None
 
-    async def fetch(self, *_: object, **__: object) -> list[object]:
-        return []
+    async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
+        return [(self.ledger_seq,)] if "FROM positions" in statement else []
 
     async def execute(self, *_: object, **__: object) -> None:
         return None
@@ -280,13 +283,16 @@ async def running_exchange(
     exchange = OrderExchange(database, cache, monotonic_s, tracing, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
-    tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]
+    tasks = [
+        asyncio.create_task(exchange.service.run(), name="order service"),
+        asyncio.create_task(exchange.run_engine()),
+    ]
     try:
         for user_id in (ALICE, BOB):
             await exchange.deposit(user_id, BTC=10, USDT=1_000_000)
         yield exchange
         for task in tasks:
-            if task.done():
+            if task.done() and not task.cancelled():
                 task.result()
     finally:
         for task in tasks:
