@@ -60,7 +60,9 @@ def _build(home: Path, missing: set[str]) -> None:
         raise BuildError("cluster-test needs Go 1.24.5 or newer to build Kubernetes and the collector, once")
     partial = home / "partial"
     partial.mkdir(exist_ok=True)
-    print(f"building {', '.join(sorted(missing))} once (about a quarter of an hour) ...", flush=True)
+    print(
+        f"building {', '.join(sorted(missing))} once (all of it takes a quarter of an hour) ...", flush=True
+    )
     if missing & set(_KUBERNETES_PROGRAMS):
         packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES_PROGRAMS]
         stamp = (

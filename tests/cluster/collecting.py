@@ -26,11 +26,13 @@ from tests.cluster.collector_run import (
     scraping,
     sending,
 )
-from tests.cluster.deploying import Scene
+from tests.cluster.deploying import SCALED, Scene
 from tests.helm.collector import asked_for
 
 _ARRIVES_S = 40.0
 _TIMES = 7
+# Of each workload that is scaled: the least that production's values allow.
+_AT_REST = 2
 _LONG = "x" * 20_000
 # The node cuts what a container says into parts of this length.
 _PART_BYTES = 8_192
@@ -77,6 +79,7 @@ async def metrics(scene: Scene) -> list[str]:
 
 async def logs(scene: Scene) -> list[str]:
     """What each pod says arrives once, in its process's group, also over a rotation and a restart."""
+    await install(scene)
     folder = scene.plane.kubeconfig.parent / "collector"
     files = folder / "pods"
     config = await configuration(scene, "logs")
@@ -128,6 +131,12 @@ async def logs(scene: Scene) -> list[str]:
 
 
 async def _pods(scene: Scene) -> list[Object]:
+    """All pods of the exchange, once the autoscaler has taken away what other scenarios needed."""
+
+    async def at_rest() -> bool:
+        return all([len(await scene.api.ready_pods(name)) == _AT_REST for name in SCALED])
+
+    await until("no more pods than at rest", at_rest, _ARRIVES_S)
     path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/part-of=exchange"
     found: list[Object] = (await scene.api.get(path))["items"]
     return [pod for pod in found if pod["status"]["phase"] == "Running"]
