@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from exchange.local.servers import ServerError
-from tests.cluster import build, deploying, draining, lease, nodes, rights, scaling
+from tests.cluster import build, collecting, deploying, draining, lease, nodes, rights, scaling
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deploying import Scene
 from tests.cluster.metrics_api import MetricsApi
@@ -34,6 +34,8 @@ _TITLES = {
     "engine_budget": "The engine's disruption budget",
     "drain_a_zone": "A zone is drained",
     "helm_test": "helm test",
+    "collected_metrics": "The collector: metrics and traces",
+    "collected_logs": "The collector: logs",
 }
 
 
@@ -53,6 +55,8 @@ async def run(report: Path) -> int:
         "engine_budget": draining.engine_budget,
         "drain_a_zone": draining.drain_a_zone,
         "helm_test": deploying.helm_test,
+        "collected_metrics": collecting.metrics,
+        "collected_logs": collecting.logs,
     }
     folder = Path(tempfile.mkdtemp(prefix="exchange-cluster-"))
     report.mkdir(parents=True, exist_ok=True)
@@ -103,6 +107,7 @@ def _text(day: str, plane: ControlPlane, results: dict[str, list[str]]) -> str:
         f"`make cluster-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. Kubernetes {build.KUBERNETES} (API server, controllers, "
         f"scheduler), etcd {build.ETCD}, nine nodes and all pods played by kwok {build.KWOK}; "
+        f"the collector's parts {build.COLLECTOR}; "
         f"helm and kubectl from {programs.PACKAGE}. The control plane was up in {plane.started_in_s:.1f} s.",
         "",
         f"**{len(results) - failed} of {len(results)} scenarios passed.** kwok makes pods ready at once and "

@@ -12,15 +12,20 @@ from tests.helm.programs import cache_folder
 KUBERNETES = "1.34.4"
 ETCD = "3.6.8"
 KWOK = "0.8.0"
+# The collector's parts, and the image that has them in this version: what helm/collector pins.
+COLLECTOR = "0.131.0"
+COLLECTOR_IMAGE = "v0.45.0"
 # How kwok's nodes and pods behave, as its own module has it.
 STAGES = "stages.yaml"
 _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _MODULE = Path(__file__).with_name("kubernetes")
 _ETCD_MODULE = Path(__file__).with_name("etcd")
+_COLLECTOR_MODULE = Path(__file__).with_name("collector")
 _VERSION = "k8s.io/component-base/version"
 _KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # How many packages the three are made of, for the progress shown.
 _PACKAGES = 2_300
+_COLLECTOR = f"collector-{COLLECTOR}"
 _DEADLINE_S = 3_600
 
 
@@ -28,11 +33,19 @@ class BuildError(Exception):
     """There is no Go, or it could not build."""
 
 
+def collector() -> Path:
+    """The collector in `programs()`."""
+    return programs() / _COLLECTOR
+
+
 def programs() -> Path:
-    """The folder with etcd, kwok, its stages and Kubernetes' three; built if need be. Raises BuildError."""
+    """The folder with etcd, kwok, its stages, Kubernetes' three and the collector; built if need be.
+
+    Raises BuildError.
+    """
     home = cache_folder() / f"kubernetes-{KUBERNETES}"
     done = home / "bin"
-    wanted = {*_KUBERNETES_PROGRAMS, "etcd", "kwok", STAGES}
+    wanted = {*_KUBERNETES_PROGRAMS, "etcd", "kwok", STAGES, _COLLECTOR}
     home.mkdir(parents=True, exist_ok=True)
     with (home / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -44,10 +57,12 @@ def programs() -> Path:
 
 def _build(home: Path, missing: set[str]) -> None:
     if shutil.which("go") is None:
-        raise BuildError("cluster-test needs Go 1.24 or newer to build Kubernetes, once")
+        raise BuildError("cluster-test needs Go 1.24.5 or newer to build Kubernetes and the collector, once")
     partial = home / "partial"
     partial.mkdir(exist_ok=True)
-    print(f"building Kubernetes {KUBERNETES}, etcd and kwok once (about ten minutes) ...", flush=True)
+    print(
+        f"building {', '.join(sorted(missing))} once (all of it takes a quarter of an hour) ...", flush=True
+    )
     if missing & set(_KUBERNETES_PROGRAMS):
         packages = [f"k8s.io/kubernetes/cmd/{name}" for name in _KUBERNETES_PROGRAMS]
         stamp = (
@@ -60,6 +75,9 @@ def _build(home: Path, missing: set[str]) -> None:
         # Its module has replacements, so it cannot be installed by name and version.
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / "etcd"), "go.etcd.io/etcd/server/v3"]
         _go(arguments, partial, _ETCD_MODULE, 250)
+    if _COLLECTOR in missing:
+        arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _COLLECTOR), "."]
+        _go(arguments, partial, _COLLECTOR_MODULE, 1_850)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
     (home / "bin").mkdir(exist_ok=True)

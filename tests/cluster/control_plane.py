@@ -41,7 +41,7 @@ class ControlPlane:
         tokens.write_text(f'{token},{ADMIN},{ADMIN},"system:masters"\n', encoding="utf-8")
         port, etcd_port, peer_port = free_port(), free_port(), free_port()
         url = f"https://127.0.0.1:{port}"
-        kubeconfig = _kubeconfig(folder / "kubeconfig", url, token, files)
+        kubeconfig = write_kubeconfig(folder / "kubeconfig", url, token, files)
         plane = cls(Api(url, token, files.authority), kubeconfig, files, url, {}, 0.0)
         try:
             await plane._spawn(programs, folder, "etcd", _etcd(folder, etcd_port, peer_port))
@@ -135,8 +135,8 @@ def _kwok(kubeconfig: Path, programs: Path) -> list[str]:
     ]
 
 
-def _kubeconfig(path: Path, url: str, token: str, files: certificates.Files) -> Path:
-    """JSON is YAML."""
+def write_kubeconfig(path: Path, url: str, token: str, files: certificates.Files) -> Path:
+    """For whoever has the token. JSON is YAML."""
     cluster = {"server": url, "certificate-authority": str(files.authority)}
     document = {
         "apiVersion": "v1",

@@ -25,9 +25,9 @@ class Operator:
     kubeconfig: Path
     folder: Path
 
-    async def helm(self, *arguments: str) -> str:
+    async def helm(self, *arguments: str, namespace: str = NAMESPACE) -> str:
         """Run helm on the release's namespace; its output. Raises CommandError."""
-        return await self._run(programs.helm(), *arguments, "--namespace", NAMESPACE)
+        return await self._run(programs.helm(), *arguments, "--namespace", namespace)
 
     async def kubectl(self, *arguments: str) -> str:
         """Run kubectl; its output. Raises CommandError."""

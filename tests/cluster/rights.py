@@ -62,14 +62,14 @@ async def access(scene: Scene) -> list[str]:
     ]
 
 
-async def token_of(scene: Scene, account: str) -> str:
+async def token_of(scene: Scene, account: str, namespace: str = NAMESPACE) -> str:
     """A token as the kubelet mounts it."""
     body = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": 3600},
     }
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
     return str((await scene.api.post(path, body))["status"]["token"])
 
 

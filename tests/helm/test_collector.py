@@ -1,54 +1,25 @@
 """The collector sends what the alarms ask for, by the dimensions that they ask for and may do little else."""
 
 import fnmatch
-import functools
 import re
-from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from tests.helm.charts import CHART, KUBERNETES, ROOT, HelmError, Object, objects, run_helm
+from tests.cluster import build
+from tests.helm.charts import CHART, KUBERNETES, ROOT, HelmError, objects, run_helm
+from tests.helm.collector import (
+    COLLECTOR,
+    HANDOVER,
+    OBSERVABILITY,
+    WITHOUT_PROMETHEUS,
+    asked_for,
+    config,
+    one,
+    rendered,
+)
 from tests.helm.test_settings import emitted
-
-COLLECTOR = ROOT / "helm" / "collector"
-OBSERVABILITY = ROOT / "infra" / "terraform" / "modules" / "observability"
-HANDOVER = ("--values", str(CHART / "ci" / "handover.yaml"))
-WITHOUT_PROMETHEUS = ("--set", "global.telemetry.prometheusEndpoint=null")
-
-
-@functools.cache
-def rendered(*more: str) -> tuple[Object, ...]:
-    text = run_helm(
-        *("template", "collector", str(COLLECTOR), "--namespace", "opentelemetry"),
-        *("--kube-version", f"{KUBERNETES}.0", *HANDOVER, *more),
-    )
-    return tuple(found for found in yaml.safe_load_all(text) if found is not None)
-
-
-def one(kind: str, *more: str, of_logs: bool = False) -> Any:
-    (found,) = (
-        each
-        for each in rendered(*more)
-        if each["kind"] == kind and (each["metadata"]["name"] == "logs") == of_logs
-    )
-    return found
-
-
-def config(*more: str, of_logs: bool = False) -> Any:
-    return yaml.safe_load(one("ConfigMap", *more, of_logs=of_logs)["data"]["collector.yaml"])
-
-
-def asked_for() -> dict[str, set[tuple[str, ...]]]:
-    """Metric -> the sets of dimensions that alarms name it by."""
-    text = "".join((OBSERVABILITY / name).read_text("utf-8") for name in ("alarms.tf", "main.tf"))
-    asked: dict[str, set[tuple[str, ...]]] = {}
-    for metric, more in re.findall(r'"(exchange_[a-z_]+)"([^{}]*(?:\{[^{}]*\})?)', text):
-        dimensions = re.search(r"dimensions\s*=\s*\{([^{}]*)\}", more)
-        names = re.findall(r"(\w+)\s*=", dimensions[1]) if dimensions else []
-        asked.setdefault(metric, set()).add(tuple(names))
-    return asked
 
 
 def test_helm_and_kubernetes_take_the_chart() -> None:
@@ -107,6 +78,12 @@ def test_nothing_is_sent_to_cloudwatch_that_nobody_emits() -> None:
 def test_dimensions_are_labels_with_the_values_that_alarms_ask_for() -> None:
     rest = (ROOT / "services" / "order" / "rest.py").read_text("utf-8")
     assert re.search(r'"exchange_order_errors_total", "[^"]+", \["endpoint", "code"\]', rest)
+    # Who counts what is new does not count the first value that he sees: it must be a zero.
+    shown = re.search(r"_OUR_ERRORS: Final = \(([^)]+)\)", rest)
+    assert shown is not None
+    alarmed = re.findall(r'(?:internal|unknown) = "(-\d+)"', (OBSERVABILITY / "main.tf").read_text("utf-8"))
+    assert len(alarmed) == 2
+    assert set(alarmed) <= set(shown[1].split(", "))
     variables = (OBSERVABILITY / "variables.tf").read_text("utf-8")
     cancel = re.search(r'variable "cancel_endpoint" \{[^}]*default\s*=\s*"([^"]+)"', variables)
     assert cancel is not None
@@ -214,6 +191,15 @@ def test_network_policies_on_both_sides_let_it_ask_and_be_told() -> None:
     assert len(without["metrics"]["spec"]["ingress"][0]["from"]) == 1
 
 
+def test_the_cluster_runs_the_collector_in_the_versions_of_the_pinned_image() -> None:
+    image = one("Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image.endswith(f":{build.COLLECTOR_IMAGE}"), "look which versions the new image has"
+    module = (ROOT / "tests" / "cluster" / "collector" / "go.mod").read_text("utf-8")
+    parts = re.findall(r"opentelemetry-collector-contrib/\S+ v(\S+)", module)
+    assert len(parts) > 10
+    assert set(parts) == {build.COLLECTOR}
+
+
 def test_what_is_missing_is_named() -> None:
     for setting, complaint in (
         ("global.region=", "region"),
@@ -243,15 +229,19 @@ def test_what_each_process_says_goes_to_the_log_group_that_terraform_made_for_it
 
 def test_each_container_of_the_exchange_is_read_once() -> None:
     receivers = config(of_logs=True)["receivers"]
-    patterns = {name: pattern for name, found in receivers.items() for pattern in found["include"]}
+    patterns = [(name, pattern) for name, found in receivers.items() for pattern in found["include"]]
+    packed = {pattern for found in receivers.values() for pattern in found["exclude"]}
     for kind in ("Deployment", "StatefulSet"):
         for name, found in objects("production", kind).items():
             for container in found["spec"]["template"]["spec"]["containers"]:
                 path = f"/var/log/pods/exchange_{name}-x1_0-1-2/{container['name']}/0.log"
-                readers = [each for each, pattern in patterns.items() if fnmatch.fnmatchcase(path, pattern)]
-                assert len(readers) == 1, (path, readers)
+                # Also what the node has set aside, until it is packed.
+                for each in (path, f"{path}.20261122-010000"):
+                    readers = [reader for reader, pattern in patterns if fnmatch.fnmatchcase(each, pattern)]
+                    assert len(readers) == 1, (each, readers)
+                assert any(fnmatch.fnmatchcase(f"{path}.20261122-010000.gz", pattern) for pattern in packed)
     elsewhere = "/var/log/pods/kube-system_order-x1_0-1-2/order/0.log"
-    assert not any(fnmatch.fnmatchcase(elsewhere, pattern) for pattern in patterns.values())
+    assert not any(fnmatch.fnmatchcase(elsewhere, pattern) for _, pattern in patterns)
 
 
 def test_who_reads_the_nodes_files_is_root_with_no_rights_and_writes_only_where_it_was() -> None:

@@ -56,7 +56,12 @@ processors:
           - {{ $name }}
           {{- end }}
   # CloudWatch adds up what it gets: it must get what is new since the last time, for each pod by itself.
-  cumulativetodelta: {}
+  # The first value of a series only says where to count from. Series of pods that are gone are forgotten.
+  cumulativetodelta: {max_staleness: 15m}
+  # No errors are no line: the order service shows each kind of its own from the start, so that the first one counts.
+  filter/happened:
+    metrics:
+      datapoint: ['metric.name == "exchange_order_errors_total" and value_double == 0']
 exporters:
   # Through a log group: a line of the embedded metric format holds a metric with all its dimensions.
   awsemf:
@@ -86,7 +91,7 @@ service:
   pipelines:
     metrics/cloudwatch:
       receivers: [prometheus/cloudwatch]
-      processors: [memory_limiter, filter/alarmed, cumulativetodelta, batch]
+      processors: [memory_limiter, filter/alarmed, cumulativetodelta, filter/happened, batch]
       exporters: [awsemf]
     {{- if $telemetry.prometheusEndpoint }}
     metrics/managed:

@@ -13,7 +13,12 @@ receivers:
   {{- range $process, $_ := $groups }}
   filelog/{{ $process }}:
     # <namespace>_<pod>_<uid>/<container>/<restart>.log; the parts of projections are containers projections-*.
-    include: ["/var/log/pods/{{ $.Values.global.namespace }}_*/{{ $process }}*/*.log"]
+    # A file that the node has set aside since (<restart>.log.<time>) may have lines that nobody has read; the oldest
+    # are packed.
+    include:
+      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $process }}*/*.log
+      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $process }}*/*.log.*
+    exclude: ["/var/log/pods/*/*/*.gz", "/var/log/pods/*/*/*.tmp"]
     include_file_path: true
     start_at: beginning
     storage: file_storage

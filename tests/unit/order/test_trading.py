@@ -1,6 +1,7 @@
 """Placing, cancelling and replacing orders over REST: effects and shapes of the answers."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from exchange.contracts.commands import SetTradingMode
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
@@ -193,6 +194,13 @@ async def test_engine_refusals_become_binance_errors(exchange: OrderExchange) ->
     await exchange.publish()
     closed = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
     assert closed.json() == {"code": -1013, "msg": "Market is closed."}
+
+
+@pytest.mark.parametrize("code", ["-1000", "-1001", "-1006", "-1007"])
+async def test_errors_of_ours_are_shown_before_the_first_happens(exchange: OrderExchange, code: str) -> None:
+    for endpoint in ("order.place", "order.cancel", "account.status"):
+        labels = {"endpoint": endpoint, "code": code}
+        assert REGISTRY.get_sample_value("exchange_order_errors_total", labels) is not None, endpoint
 
 
 async def test_cancel_replace_does_both(exchange: OrderExchange) -> None:
