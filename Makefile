@@ -104,7 +104,7 @@ stack: setup ## Every service its own process, with Kafka and nginx, on PORT (80
 	@exec $(BIN)/python -m exchange.local stack
 
 rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
-	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)"
+	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)" $(if $(ACCEPT_LOSS),--accept-loss)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
