@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from exchange.ports import Lease, LeaseError
+from exchange.ports import Lease, LeaseError, LeaseRecord
 from matching_engine.leadership import Elector
 
 __all__ = ["ExchangeRunsError", "run_alone"]
@@ -26,14 +26,20 @@ async def run_alone(
 ) -> None:
     """Do the work while this process holds the lease; an engine that starts meanwhile stands by.
 
-    A lease that nobody has renewed for as long as its holder promised is free, as it is for an engine.
+    A lease that nobody has renewed for as long as its holder promised is free, as it is for an engine. Where
+    there is none at all, no engine can lead, and we have no right to make one: then nothing is held.
     Raises ExchangeRunsError, LeaseError when the lease cannot be read, and what the work raises.
     """
+    first = await lease.read()
+    if first is None:
+        say("there is no lease, so no engine has led here")
+        await work()
+        return
     holder = f"rebuild-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     elector = Elector(
         lease, holder, duration_ms=duration_ms, clock_ms=lambda: time.monotonic_ns() // 1_000_000
     )
-    await _take(lease, elector, say)
+    await _take(lease, first, elector, say)
     working = asyncio.ensure_future(work())
     keeping = asyncio.create_task(_keep(elector), name="lease")
     try:
@@ -48,10 +54,9 @@ async def run_alone(
         await elector.resign()
 
 
-async def _take(lease: Lease, elector: Elector, say: Callable[[str], None]) -> None:
-    first = await lease.read()
-    held_ms = first.duration_ms if first is not None and first.holder else 0
-    if first is not None and held_ms:
+async def _take(lease: Lease, first: LeaseRecord, elector: Elector, say: Callable[[str], None]) -> None:
+    held_ms = first.duration_ms if first.holder else 0
+    if held_ms:
         say(f"{first.holder} held the engine's lease: waiting {held_ms / 1000:g} s whether it still does ...")
     give_up_s = time.monotonic() + held_ms / 1000 + _PATIENCE_S
     while not await elector.campaign():
