@@ -126,7 +126,8 @@ spec:
 {{ include "library.service" . }}
 {{- end }}
 
-{{/* A Job that Helm runs before the rest: "weight" orders them, "deadlineSeconds" ends them. */}}
+{{/* A Job that Helm runs before the rest: "weight" orders them, "deadlineSeconds" ends them. With a "placement" of
+     its own it does not go where the other jobs go. */}}
 {{- define "library.hookJob" -}}
 apiVersion: batch/v1
 kind: Job
@@ -138,8 +139,8 @@ metadata:
     # A failed one stays to be looked at, until the next try.
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
-  backoffLimit: {{ .backoffLimit | default 3 }}
+  backoffLimit: {{ hasKey . "backoffLimit" | ternary .backoffLimit 3 }}
   activeDeadlineSeconds: {{ .deadlineSeconds }}
   template:
-    {{- include "library.podTemplate" (merge (dict "isJob" true "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) .) | nindent 4 }}
+    {{- include "library.podTemplate" (merge (dict "isJob" true) . (ternary dict (dict "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) (hasKey . "placement"))) | nindent 4 }}
 {{- end }}
