@@ -137,7 +137,7 @@ metadata:
     helm.sh/hook: {{ .hook | default "pre-install,pre-upgrade" }}
     helm.sh/hook-weight: {{ .weight | quote }}
     # A failed one stays to be looked at, until the next try.
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    helm.sh/hook-delete-policy: {{ .deletePolicy | default "before-hook-creation,hook-succeeded" }}
 spec:
   backoffLimit: {{ hasKey . "backoffLimit" | ternary .backoffLimit 3 }}
   activeDeadlineSeconds: {{ .deadlineSeconds }}
