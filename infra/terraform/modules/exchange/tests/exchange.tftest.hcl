@@ -110,6 +110,8 @@ run "the_other_region_stands_by" {
     frontend        = false
     global_database = "exchange-global"
     cidr            = "10.21.0.0/16"
+
+    application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
   }
 
   assert {
