@@ -16,6 +16,8 @@ REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
 FROM ?= log
+# 1: rebuild although the archive has a gap, or the tables know more than it; what is lost is said.
+ACCEPT_LOSS ?=
 SECONDS ?= 60
 MINUTES ?= 30
 SEEDS ?= 1000

@@ -25,7 +25,7 @@ from exchange.adapters.kafka_topics import (
 )
 from exchange.ports import LogError, LogRecord, LogTimeoutError
 
-__all__ = ["KafkaRestorer", "refuse_live_logs"]
+__all__ = ["KafkaRestorer", "refuse_half_restored", "refuse_live_logs"]
 
 _IN_FLIGHT_MAX: Final = 500
 _CREATE_TRIES: Final = 20
@@ -122,6 +122,17 @@ async def refuse_live_logs(
                 "another exchange's, stop what writes to it, then say that it may go: "
                 f"--discard {topic}={end}"
             )
+
+
+async def refuse_half_restored(cluster: KafkaCluster, topics: Sequence[str]) -> None:
+    """Raise LogError unless all topics are live logs, which stamp their records themselves."""
+    for topic in topics:
+        async with cluster.admin() as admin:
+            there = await timestamp_type(admin, topic)
+        if there is None:
+            raise LogError(f"{topic} is not there: rebuild from the archive")
+        if there == CREATE_TIME:
+            raise LogError(f"{topic} was not restored to its end: rebuild from the archive again")
 
 
 async def _make_fresh(

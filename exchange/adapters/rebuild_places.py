@@ -8,7 +8,7 @@ from exchange.adapters.cache import open_cache
 from exchange.adapters.database import close_pool, open_pool
 from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.kafka_restore import KafkaRestorer, refuse_live_logs
+from exchange.adapters.kafka_restore import KafkaRestorer, refuse_half_restored, refuse_live_logs
 from exchange.adapters.object_store import open_object_store
 from exchange.config import Settings
 from exchange.contracts.topics import commands_topic, events_topic
@@ -61,8 +61,7 @@ class KafkaPlaces:
     async def restorers(self) -> AsyncIterator[tuple[LogRestorer, LogRestorer]]:
         """Both topics empty, or neither touched: LogError when one of them holds records of a live log."""
         settings = self._settings
-        cluster = KafkaCluster.from_settings(settings, _DEADLINE_MS)
-        topics = [commands_topic(settings.shard), events_topic(settings.shard)]
+        cluster, topics = self._topics()
         await refuse_live_logs(cluster, topics, self._discard)
         async with contextlib.AsyncExitStack() as stack:
             opened = []
@@ -77,7 +76,8 @@ class KafkaPlaces:
 
     @contextlib.asynccontextmanager
     async def logs(self) -> AsyncIterator[tuple[Log, Log]]:
-        """The shard's topics."""
+        """The shard's topics. Raises LogError when one is not there, or was not restored to its end."""
+        await refuse_half_restored(*self._topics())
         yield shard_logs(self._settings)
 
     def snapshots(self) -> contextlib.AbstractAsyncContextManager[ObjectStore]:
@@ -87,6 +87,11 @@ class KafkaPlaces:
     def witnesses(self) -> contextlib.AbstractAsyncContextManager[ObjectStore]:
         """The same, or a copy."""
         return self._store(self._witnesses)
+
+    def _topics(self) -> tuple[KafkaCluster, list[str]]:
+        shard = self._settings.shard
+        cluster = KafkaCluster.from_settings(self._settings, _DEADLINE_MS)
+        return cluster, [commands_topic(shard), events_topic(shard)]
 
     def _store(self, place: str) -> contextlib.AbstractAsyncContextManager[ObjectStore]:
         settings = self._settings

@@ -11,7 +11,7 @@ import pytest
 from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_cluster import KafkaCluster
 from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_restore import KafkaRestorer, refuse_live_logs
+from exchange.adapters.kafka_restore import KafkaRestorer, refuse_half_restored, refuse_live_logs
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.event_tail import TailPosition
 from exchange.ports import LeaseError, LogError, LogRecord
@@ -144,6 +144,10 @@ async def test_copied_topic_goes_only_by_its_exact_end(
     await restorer.close()
     with pytest.raises(LogError, match="was not restored to its end"):
         await ensure_topics(cluster, [topic], replicas=1)
+    with pytest.raises(LogError, match="rebuild from the archive again"):
+        await refuse_half_restored(cluster, [topic])
+    with pytest.raises(LogError, match="is not there"):
+        await refuse_half_restored(cluster, [new_topic()])
 
 
 @pytest.fixture
