@@ -98,6 +98,9 @@ endif
 ifdef RATE_LIMITS
 run stack: export RATE_LIMITS := $(RATE_LIMITS)
 endif
+ifdef REQUEST_LIMITS
+run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
+endif
 
 run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
 	@exec $(BIN)/python -m exchange.local run

@@ -1,11 +1,12 @@
 """Settings: read once in a main module from `EXCHANGE_*` variables, frozen, unknown ones refused."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from exchange.log_lines import LogFormat
 
@@ -14,6 +15,13 @@ __all__ = ["Settings", "SettingsError"]
 
 class SettingsError(Exception):
     """The environment holds a setting that nobody knows, or a value that is none."""
+
+
+def _networks(value: object) -> object:
+    """Addresses and networks from a text, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -78,6 +86,13 @@ class Settings(BaseSettings):
     identity_link_by_email: bool = False
     faucet: bool = False
     rate_limits: bool = True
+    # Refuse what goes beyond the published limits on request weight and orders; else they are only counted.
+    request_limits: bool = True
+    # Whose request weight is not counted, addresses or networks separated by commas: other parts of the
+    # exchange, which ask on behalf of those who are counted.
+    request_limits_exempt: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)
+    ] = ()
     # Strict-Transport-Security on every answer: only where clients come by TLS and by nothing else.
     hsts: bool = False
     # Withdrawals go only to addresses that their owner listed at least so long ago.

@@ -27,6 +27,7 @@ _TOO_LATE: Final = (408, "Request Timeout")
 _BUSY: Final = (503, "Service Unavailable")
 _POLICY: Final = 1008
 _NOT_UTF_8: Final = 1007
+_NO_HANDSHAKE: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,16 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         """The connection is gone."""
         self._stop_stall()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come. A head that is too long for a handshake would stay unanswered, and open."""
+        super().data_received(data)
+        if self.conn.handshake_exc is None or self.handshake_initiated or self.transport.is_closing():
+            return
+        SOCKETS_CUT.labels("head too large").inc()
+        # The answer that the parser made, if it made one: uvicorn leaves it there.
+        self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+        self.transport.close()
 
     def pause_writing(self) -> None:
         """The peer does not keep up: it is not listened to either, as its pings would be answered."""

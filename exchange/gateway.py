@@ -7,7 +7,8 @@ All commands submitted within one tick travel in one log record; the outcome is 
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from prometheus_client import Counter, Gauge
 
@@ -18,12 +19,20 @@ from exchange.crash_points import crash_point
 from exchange.ports import Headers, LogError, LogWriter
 from exchange.tracing import Hop, Span, TraceContext, traces_header
 
-__all__ = ["CommandGateway", "GatewayOverloadedError", "GatewayUnavailableError", "OutcomeUnknownError"]
+__all__ = [
+    "CommandGateway",
+    "GatewayOverloadedError",
+    "GatewayUnavailableError",
+    "OutcomeUnknownError",
+    "run_and_settle",
+]
 
 _COMMANDS_PER_RECORD_MAX = 1_000
 # Cancels take risk away, so they are let through where new orders no longer are.
 _URGENT_WAIT_FACTOR = 4
 _URGENT_PLACES_PART = 4
+# Less than the port gives open requests when it is told to stop (exchange.process).
+_SETTLE_DEADLINE_S = 3.0
 
 _shed_total = Counter(
     "exchange_commands_shed_total", "Commands refused before they were sent", ["sender", "kind"]
@@ -147,6 +156,16 @@ class CommandGateway:
             if future is not None and not future.done():
                 future.set_result(outcome)
 
+    async def settle(self) -> None:
+        """Return when every command on its way has its outcome, or after _SETTLE_DEADLINE_S."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + _SETTLE_DEADLINE_S
+        while undecided := [future for future in self._waiting.values() if not future.done()]:
+            left_s = give_up_s - loop.time()
+            if left_s <= 0:
+                return
+            await asyncio.wait(undecided, timeout=left_s)
+
     async def run(self) -> None:
         """Send ticks until cancelled or the log fails; a failure is raised and ends the process."""
         try:
@@ -179,6 +198,23 @@ class CommandGateway:
             if context is not None:
                 contexts[command.command_id] = context
         return traces_header(contexts)
+
+
+async def run_and_settle(gateway: CommandGateway, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work`, which sends and follows for `gateway`, until cancelled. Raises what it raises.
+
+    When cancelled, it goes on until the commands on their way have been answered: the port, told to stop
+    at the same moment, waits some seconds for its open requests.
+    """
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await gateway.settle()
+        raise
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
 
 
 def _has_outcome(future: "asyncio.Future[CommandOutcome]") -> bool:

@@ -9,8 +9,11 @@ from typing import Final
 from exchange.contracts import codes
 
 __all__ = [
+    "TOO_MUCH_WEIGHT",
     "ApiError",
+    "LimitError",
     "bad_combination",
+    "banned",
     "cancel_rejection",
     "duplicate_parameter",
     "empty_parameter",
@@ -27,13 +30,16 @@ __all__ = [
     "overflowed",
     "overloaded",
     "stale_timestamp",
+    "too_many_orders",
     "too_much_precision",
+    "too_much_weight",
     "unavailable",
     "unknown_error",
     "unknown_order",
     "unread_parameters",
 ]
 
+TOO_MUCH_WEIGHT: Final = -1003
 UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
 STALE_TEXT: Final = "Timestamp for this request is outside of the recvWindow."
 BALANCE_TEXT: Final = "Account has insufficient balance for requested action."
@@ -55,6 +61,21 @@ class ApiError(Exception):
         if self.data is not None:
             body["data"] = self.data
         return body
+
+
+class LimitError(ApiError):
+    """An answer to somebody who asks for too much: now, and when to come back, in ms since 1970."""
+
+    def __init__(
+        self, code: int, message: str, status: int, wait: tuple[int, int], data: object = None
+    ) -> None:
+        super().__init__(code, message, status, data)
+        self.now_ms, self.retry_at_ms = wait
+
+    @property
+    def retry_after_s(self) -> int:
+        """Whole seconds, at least 1, as in the Retry-After header."""
+        return max(1, -(-(self.retry_at_ms - self.now_ms) // 1_000))
 
 
 # What the engine refused -> (code, text). Placements and everything that is no cancellation.
@@ -186,6 +207,35 @@ def invalid_data(name: str) -> ApiError:
 def not_supported(status: int = 400) -> ApiError:
     """-1020: an operation that this exchange does not have."""
     return ApiError(-1020, "This operation is not supported.", status)
+
+
+def too_much_weight(limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
+    """-1003: the address has used up its request weight."""
+    return LimitError(
+        TOO_MUCH_WEIGHT,
+        f"Too much request weight used; current limit is {limit} request weight per {interval}. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        wait,
+    )
+
+
+def banned(wait: tuple[int, int]) -> LimitError:
+    """-1003 with 418: the address went on after it was told to wait."""
+    return LimitError(
+        TOO_MUCH_WEIGHT,
+        f"Way too much request weight used; IP banned until {wait[1]}. "
+        "Please use WebSocket Streams for live updates to avoid bans.",
+        418,
+        wait,
+    )
+
+
+def too_many_orders(limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
+    """-1015: the account has placed as many orders as it may."""
+    return LimitError(
+        -1015, f"Too many new orders; current limit is {limit} orders per {interval}.", 429, wait
+    )
 
 
 def stale_timestamp() -> ApiError:

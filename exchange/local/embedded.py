@@ -153,6 +153,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "withdrawal_daily_amounts_max": "*=1000000000",
             "auditor_required": False,
             "rate_limits": options.rate_limits,
+            "request_limits": options.request_limits,
             "engine_build": options.engine_build,
         }
     )

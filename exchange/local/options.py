@@ -28,6 +28,7 @@ class LocalOptions:
     data_dir: Path
     market_maker: bool
     rate_limits: bool
+    request_limits: bool
     engine_build: str
     fast_start: bool
 
@@ -38,7 +39,10 @@ class LocalOptions:
 
     @classmethod
     def from_environment(cls) -> "LocalOptions":
-        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, ENGINE_BUILD, FAST_START. Raises OptionError."""
+        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, ENGINE_BUILD, FAST_START.
+
+        Raises OptionError.
+        """
         port = os.environ.get("PORT") or "8080"
         if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise OptionError(f"PORT={port} is no port")
@@ -50,6 +54,8 @@ class LocalOptions:
             Path(os.environ.get("DATA_DIR") or ".data"),
             _switch("MARKET_MAKER", True),
             _switch("RATE_LIMITS", True),
+            # All who try things out on one machine share its address.
+            _switch("REQUEST_LIMITS", False),
             mode,
             _switch("FAST_START", False),
         )

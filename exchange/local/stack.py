@@ -167,6 +167,7 @@ class _Stack:
             "WITHDRAWAL_DAILY_AMOUNTS_MAX": "*=1000000000",
             "AUDITOR_REQUIRED": "false",
             "RATE_LIMITS": "true" if self._options.rate_limits else "false",
+            "REQUEST_LIMITS": "true" if self._options.request_limits else "false",
             "ENGINE_BUILD": self._options.engine_build,
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),

@@ -15,7 +15,9 @@ from exchange.contracts.errors import unavailable
 from exchange.event_tail import EventTail
 from exchange.ports import LogReader
 from exchange.readers import Readers
+from exchange.request_limits import RequestLimits
 from exchange.service import Resources
+from exchange.usage_sharing import UsageSharing
 from services.market_data.bootstrap import load_state
 from services.market_data.history import History
 from services.market_data.hub import Hub
@@ -67,7 +69,13 @@ class MarketDataService:
             TradingEndpoints(self.current_state, self.history, clock_us),
             TickerEndpoints(self.current_state, clock_us),
         )
-        self.rest = RestApi(chain(*(group.endpoints() for group in self.endpoint_groups)), clock_us)
+        limits = RequestLimits(
+            lambda: clock_us() // 1000,
+            is_enforced=settings.request_limits,
+            exempt=settings.request_limits_exempt,
+        )
+        self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
+        self.rest = RestApi(chain(*(group.endpoints() for group in self.endpoint_groups)), limits)
         self.sockets = StreamSockets(self.hub, self.user_feed, rate_limits=settings.rate_limits)
         self._publisher = StreamPublisher(self.state, self.hub, clock_us)
         self._reader: LogReader | None = None
@@ -118,6 +126,7 @@ class MarketDataService:
                 group.create_task(self._follow(), name="market-data-tail")
                 group.create_task(self._keep_time(), name="market-data-timers")
                 group.create_task(self.user_feed.run(), name="market-data-user-feed")
+                group.create_task(self._sharing.run(), name="market-data-usage")
         finally:
             # The server closes the sockets soon after this; the message goes out before.
             farewell = {"e": "serverShutdown", "E": clock_us() // 1000}

@@ -5,25 +5,14 @@ from typing import Final
 
 from exchange.contracts.codes import ORDER_TYPE_NAMES, STP_EXPIRE_MAKER, STP_NAMES, TRADING_MODE_NAMES
 from exchange.money import format_fixed
+from exchange.request_limits import LIMITS
 from exchange.trading.market import Market
-from services.market_data.usage import WEIGHT_PER_MINUTE_MAX
 
 __all__ = ["RATE_LIMITS", "market_status", "symbol_object", "trade_fee_rows"]
 
 _AVERAGE_PRICE_MINUTES: Final = 5
 _PPM_DECIMALS: Final = 6
-# Published and counted; nothing is refused for them yet.
-RATE_LIMITS: Final = (
-    {
-        "rateLimitType": "REQUEST_WEIGHT",
-        "interval": "MINUTE",
-        "intervalNum": 1,
-        "limit": WEIGHT_PER_MINUTE_MAX,
-    },
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
-    {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
-    {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
-)
+RATE_LIMITS: Final = tuple(limit.shape() for limit in LIMITS)
 
 
 def market_status(market: Market) -> str:

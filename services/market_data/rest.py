@@ -5,18 +5,18 @@ Whatever goes wrong, the answer is `{"code", "msg"}` (binance-spot-api, section 
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from exchange.connections import CONNECTION_ERRORS
-from exchange.contracts.errors import ApiError, not_supported, unavailable
+from exchange.contracts.errors import ApiError, LimitError, not_supported, unavailable
+from exchange.request_limits import RequestLimits
 from services.market_data.endpoints import Call, Endpoint
 from services.market_data.metrics import REQUESTS
 from services.market_data.parameters import parse_query
-from services.market_data.usage import Usage
 
 __all__ = ["REST_PREFIXES", "RestApi"]
 
@@ -29,16 +29,19 @@ _SCALES: Final = {b"MILLISECOND": 1, b"MICROSECOND": 1000}
 class RestApi:
     """Serves GET on the endpoints' paths; counts request weight by address."""
 
-    def __init__(self, endpoints: Iterable[Endpoint], clock_us: Callable[[], int]) -> None:
+    def __init__(self, endpoints: Iterable[Endpoint], limits: RequestLimits) -> None:
         self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
-        self._clock_us = clock_us
-        self._usage = Usage()
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         endpoint = self._endpoints.get(scope["path"])
         weight = endpoint.weight if endpoint else 1
+        client = scope.get("client")
+        client_ip = client[0] if client else ""
+        headers = [_JSON]
         try:
+            self._limits.admit(client_ip)
             if endpoint is None:
                 raise not_supported(404)
             if scope["method"] != "GET":
@@ -47,19 +50,19 @@ class RestApi:
             status = 200
         except ApiError as error:
             status, body = error.status, orjson.dumps(error.payload())
+            if isinstance(error, LimitError):
+                headers.append((b"retry-after", b"%d" % error.retry_after_s))
         except Exception:
             logger.exception("GET %s failed", scope["path"])
             status = 500
             body = orjson.dumps(
                 ApiError(-1000, "An unknown error occurred while processing the request.").payload()
             )
-        client = scope.get("client")
-        used = self._usage.add(client[0] if client else "", weight, self._clock_us() // 1000)
-        headers = [
-            _JSON,
+        used = b"%d" % self._limits.add_weight(client_ip, weight)
+        headers += [
             (b"content-length", b"%d" % len(body)),
-            (b"x-mbx-used-weight", b"%d" % used),
-            (b"x-mbx-used-weight-1m", b"%d" % used),
+            (b"x-mbx-used-weight", used),
+            (b"x-mbx-used-weight-1m", used),
         ]
         REQUESTS.labels(endpoint.path if endpoint else "unknown", status).inc()
         await send({"type": "http.response.start", "status": status, "headers": headers})

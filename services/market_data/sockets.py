@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 CONNECTION_LIFETIME_S: Final = 24 * 3600.0
 INCOMING_SIZE_BYTES_MAX: Final = 4096
 CONNECTIONS_MAX: Final = 20_000
+PARAMETERS_MAX: Final = 20
 _INCOMING_PER_SECOND: Final = 5
 _INCOMING_PER_SECOND_GENEROUS: Final = 200
 _CLOSE_DEADLINE_S: Final = 1.0
@@ -53,7 +54,11 @@ class StreamSockets:
         if len(self._hub.clients) >= CONNECTIONS_MAX:
             await send({"type": "websocket.close", "code": _TRY_AGAIN, "reason": "Too many connections"})
             return
-        names, client = _open(scope)
+        try:
+            names, client = _open(scope)
+        except ValueError:
+            await send({"type": "websocket.close", "code": _POLICY, "reason": "Too many parameters"})
+            return
         await send({"type": "websocket.accept"})
         outlet = open_outlet(send)
         self._hub.connect(client)
@@ -150,8 +155,10 @@ class StreamSockets:
 
 
 def _open(scope: Message) -> tuple[list[str], Client]:
-    """Stream names and form of the messages, as path and query ask for them."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), max_num_fields=20)
+    """Stream names and form of the messages, as path and query ask for them. Raises ValueError."""
+    # A plus stands for itself, as in btcusdt@kline_1d@+08:00; no name has a space.
+    raw = scope.get("query_string", b"").decode("latin-1").replace("+", "%2B")
+    query = parse_qs(raw, max_num_fields=PARAMETERS_MAX)
     path: str = scope["path"]
     combined = path.startswith("/stream")
     text = "/".join(query.get("streams", ())) if combined else path.removeprefix("/ws")

@@ -3,13 +3,16 @@
 The order service publishes `{"seq": n, "event": {…}}` on `user_data:<key>`; several events may share a
 seq. One task owns the one subscription connection, so that commands and messages never cross. When it
 breaks, events may be lost: everybody who listens is disconnected, and finds his state by REST.
+A key that has died is told to its listeners by `listenKeyExpired`, the last event of its stream.
 """
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 import msgspec
+import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
@@ -25,6 +28,8 @@ _POLL_S: Final = 0.05
 _RETRY_S: Final = 0.5
 _REQUESTS_MAX: Final = 10_000
 _SAME_SEQ_MAX: Final = 1_000
+EXPIRY_EVERY_S: Final = 5.0
+_KEYS_PER_LOOK: Final = 500
 _JOIN_ERRORS: Final[tuple[type[BaseException], ...]] = (*CACHE_ERRORS, asyncio.QueueFull)
 
 
@@ -72,6 +77,7 @@ class UserFeed:
         self._deadline_s = deadline_ms / 1000
         self._channels: dict[str, _Channel] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue(_REQUESTS_MAX)
+        self._look_at_s = 0.0
 
     async def join(self, client: Client, key: str) -> bool:
         """Subscribe the client if the key is alive. False when it is not, or when Redis does not answer."""
@@ -121,6 +127,7 @@ class UserFeed:
                 message = await subscription.get_message(timeout=_POLL_S)
                 if message is not None:
                     self._take(message)
+                await self._dismiss_expired()
         finally:
             async with asyncio.timeout(self._deadline_s):
                 await subscription.aclose()  # type: ignore[no-untyped-call]
@@ -135,6 +142,40 @@ class UserFeed:
             else:
                 self._channels.pop(key, None)
                 await subscription.unsubscribe(_CHANNEL + key)
+
+    async def _dismiss_expired(self) -> None:
+        """Now and then: a last event for the listeners of keys that have died, who then leave."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + EXPIRY_EVERY_S
+        keys = list(self._channels)
+        try:
+            for first in range(0, len(keys), _KEYS_PER_LOOK):
+                some = keys[first : first + _KEYS_PER_LOOK]
+                pipeline = self._cache.pipeline(transaction=False)
+                for key in some:
+                    pipeline.exists(f"listen_key:{key}")
+                async with asyncio.timeout(self._deadline_s):
+                    are_alive = await pipeline.execute()
+                for key, is_alive in zip(some, are_alive, strict=True):
+                    if not is_alive:
+                        self._dismiss(key)
+        except CACHE_ERRORS as error:
+            logger.warning("the ages of listen keys are not known: %r", error)
+
+    def _dismiss(self, key: str) -> None:
+        now_us = time.time_ns() // 1_000
+
+        def farewell(unit: int) -> bytes:
+            time_now = now_us * unit // 1_000
+            return orjson.dumps({"e": "listenKeyExpired", "E": time_now, "listenKey": key})
+
+        self._hub.publish(key, farewell)
+        topic = self._hub.topics.get(key)
+        for client in list(topic.clients) if topic else ():
+            self._hub.unsubscribe(client, [key])
+        self.left(key)
 
     def _take(self, message: dict[str, object]) -> None:
         name = message["channel"]

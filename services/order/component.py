@@ -12,10 +12,12 @@ import redis.exceptions
 
 from exchange.credentials import Credentials
 from exchange.event_tail import EventTail
-from exchange.gateway import CommandGateway
+from exchange.gateway import CommandGateway, run_and_settle
 from exchange.ports import LogError, LogReader, LogWriter
+from exchange.request_limits import RequestLimits
 from exchange.service import Resources
 from exchange.tracing import Tracing
+from exchange.usage_sharing import UsageSharing
 from services.order.authentication import Authenticator
 from services.order.bootstrap import load_view
 from services.order.history import History
@@ -25,7 +27,6 @@ from services.order.queries import Queries
 from services.order.rest import RestApi
 from services.order.routes import build_routes
 from services.order.trading import Trading
-from services.order.usage import Usage
 from services.order.user_data import UserDataHub
 from services.order.view import AccountView
 from services.order.ws_api import WsApi
@@ -67,15 +68,18 @@ class OrderService:
         self._last_read_s = 0.0
         self._started = False
         self._problems: dict[str, str | None] = {"log": "not started", "database": None, "cache": None}
-        usage = Usage(clock_ms)
+        limits = RequestLimits(
+            clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
+        )
+        self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
         history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
         authenticator = Authenticator(credentials, clock_us)
         self._listen_keys = ListenKeys(resources.cache)
-        routes = build_routes(Trading(self), Queries(self, history, usage), self._listen_keys)
+        routes = build_routes(Trading(self, limits), Queries(self, history, limits), self._listen_keys)
         self.rest = RestApi(
             routes.rest,
             authenticator,
-            usage,
+            limits,
             is_started=self.is_started,
             body_size_bytes_max=settings.body_size_bytes_max,
             receive_deadline_s=settings.request_deadline_ms / 1000,
@@ -84,7 +88,7 @@ class OrderService:
         self.websocket = WsApi(
             routes.methods,
             authenticator,
-            usage,
+            limits,
             self.is_started,
             lambda: self.hub,
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
@@ -147,15 +151,21 @@ class OrderService:
         self.view = view
 
     async def run(self) -> None:
-        """Follow the events, send the commands, publish user data; the first failure ends them all."""
+        """Work until cancelled; then let the commands that are on their way be answered."""
         gateway, hub = self.gateway, self.hub
         assert gateway is not None, "start comes first"
         assert hub is not None, "start comes first"
+        await run_and_settle(gateway, self._work(gateway, hub))
+
+    async def _work(self, gateway: CommandGateway, hub: UserDataHub) -> None:
+        """Follow the events, send the commands, publish user data; the first failure ends them all."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(gateway, hub), name="order: events")
             group.create_task(gateway.run(), name="order: commands")
             group.create_task(hub.run(self._settings.cache_deadline_ms / 1000), name="order: user data")
             group.create_task(self._probe(), name="order: probe")
+            group.create_task(self._sharing.run(), name="order: usage")
+            group.create_task(self.websocket.end_refused_streams(), name="order: streams' keys")
 
     async def _follow(self, gateway: CommandGateway, hub: UserDataHub) -> None:
         """Each event goes to the view, then to the user data streams; then the callers are woken."""

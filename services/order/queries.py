@@ -7,14 +7,20 @@ is waited for until it holds everything that the caller was already told.
 from typing import Final
 
 from exchange.contracts import codes
-from exchange.contracts.errors import ApiError, bad_combination, mandatory_parameter, unknown_order
+from exchange.contracts.errors import (
+    ApiError,
+    bad_combination,
+    mandatory_parameter,
+    unavailable,
+    unknown_order,
+)
 from exchange.query_parameters import Parameters, boolean, integer, time_ms
+from exchange.request_limits import RequestLimits
 from services.order.endpoints import Call
 from services.order.history import History, OrderPage, TradePage, TradeRow
 from services.order.parameters import client_order_id, limit, market
 from services.order.shapes import commission, order_status, rate_text
 from services.order.trading import State
-from services.order.usage import Usage
 from services.order.view import Market, OrderRecord
 
 __all__ = ["Queries"]
@@ -30,10 +36,10 @@ _TRADE_COMBINATIONS: Final = frozenset(
 class Queries:
     """The handlers that change nothing."""
 
-    def __init__(self, state: State, history: History, usage: Usage) -> None:
+    def __init__(self, state: State, history: History, limits: RequestLimits) -> None:
         self._state = state
         self._history = history
-        self._usage = usage
+        self._limits = limits
 
     async def order(self, call: Call) -> object:
         """GET /order."""
@@ -45,26 +51,39 @@ class Queries:
             raise ApiError(
                 -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
             )
-        order = await self._find(call.caller.user_id, found.rules.market_id, order_id, name)
+        user_id, market_id = call.caller.user_id, found.rules.market_id
+        order = self._find(user_id, market_id, order_id, name)
         if order is None:
-            raise unknown_order()
+            # Recent orders leave the view in the end; one that the ledger lacks yet does exist.
+            is_complete = await self._catch_up(call)
+            order = await self._find_old(user_id, market_id, order_id, name)
+            if order is None:
+                raise unknown_order() if is_complete else unavailable()
         if name is not None and order.client_order_id != name:
             raise ApiError(-2039, "Client order ID is not correct for this order ID.")
         return order_status(found, order, call.unit)
 
-    async def _find(
+    def _find(
         self, user_id: int, market_id: int, order_id: int | None, name: str | None
     ) -> OrderRecord | None:
         """By order id if there is one, else by name; only the caller's own, only in that market."""
         view = self._state.view
+        if order_id is None:
+            assert name is not None, "one of the two was sent"
+            return view.order_by_client_id(user_id, market_id, name)
+        order = view.order(order_id)
+        if order is None or (order.user_id, order.market_id) == (user_id, market_id):
+            return order
+        raise unknown_order()
+
+    async def _find_old(
+        self, user_id: int, market_id: int, order_id: int | None, name: str | None
+    ) -> OrderRecord | None:
+        """The same in PostgreSQL."""
         if order_id is not None:
-            order = view.order(order_id)
-            if order is None:
-                return await self._history.order(user_id, market_id, order_id)
-            return order if (order.user_id, order.market_id) == (user_id, market_id) else None
+            return await self._history.order(user_id, market_id, order_id)
         assert name is not None, "one of the two was sent"
-        known = view.order_by_client_id(user_id, market_id, name)
-        return known or await self._history.order_by_client_id(user_id, market_id, name)
+        return await self._history.order_by_client_id(user_id, market_id, name)
 
     async def open_orders(self, call: Call) -> object:
         """GET /openOrders."""
@@ -163,7 +182,7 @@ class Queries:
 
     async def order_limits(self, call: Call) -> object:
         """GET /rateLimit/order."""
-        return self._usage.order_limits(call.caller.user_id)
+        return self._limits.order_limits(call.caller.user_id)
 
     async def no_order_lists(self, call: Call) -> object:
         """GET /openOrderList, /allOrderList: this exchange has no order lists, so there are none."""
@@ -176,9 +195,12 @@ class Queries:
             raise mandatory_parameter("orderId")
         return []
 
-    async def _catch_up(self, call: Call) -> None:
-        """Let the ledger reach the last thing that happened to this user, for a bounded time."""
-        await self._history.wait_for(self._state.view.last_seq_of.get(call.caller.user_id, 0))
+    async def _catch_up(self, call: Call) -> bool:
+        """Let the ledger reach the last thing that happened to this user, for a bounded time.
+
+        Whether it has.
+        """
+        return await self._history.wait_for(self._state.view.last_seq_of.get(call.caller.user_id, 0))
 
 
 def _market(parameters: Parameters, state: State) -> Market:

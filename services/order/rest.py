@@ -14,12 +14,19 @@ import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from exchange.contracts.errors import ApiError, invalid_data, not_supported, unavailable, unknown_error
+from exchange.contracts.errors import (
+    ApiError,
+    LimitError,
+    invalid_data,
+    not_supported,
+    unavailable,
+    unknown_error,
+)
+from exchange.request_limits import RequestLimits
 from exchange.tracing import Span, TraceContext, Tracing, parse_traceparent
 from services.order.authentication import Authenticator, signed_payload
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.parameters import check_known, parse_parameters
-from services.order.usage import Usage
 
 __all__ = ["RestApi", "end_request", "invalid_time_unit", "json_bytes"]
 
@@ -64,7 +71,7 @@ class RestApi:
         self,
         routes: Mapping[str, Mapping[str, Endpoint]],
         authenticator: Authenticator,
-        usage: Usage,
+        limits: RequestLimits,
         *,
         is_started: Callable[[], bool],
         body_size_bytes_max: int,
@@ -73,7 +80,7 @@ class RestApi:
     ) -> None:
         self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
-        self._usage = usage
+        self._limits = limits
         self._is_started = is_started
         self._body_size_bytes_max = body_size_bytes_max
         self._receive_deadline_s = receive_deadline_s
@@ -93,6 +100,7 @@ class RestApi:
         name, code = "unknown", 0
         span: Span | None = None
         try:
+            self._limits.admit(client_ip)
             endpoint = self._find(scope["path"], scope["method"])
             name = endpoint.name
             if self._tracing is not None:
@@ -102,7 +110,9 @@ class RestApi:
         except ApiError as error:
             status, result, code = error.status, error.payload(), error.code
             _errors.labels(name, str(error.code)).inc()
-            if status in (408, 413):
+            if isinstance(error, LimitError):
+                headers.append((b"retry-after", b"%d" % error.retry_after_s))
+            elif status in (408, 413):
                 headers.append(_CLOSE)
             elif status == 503:
                 headers.append(_RETRY_SOON)
@@ -115,7 +125,7 @@ class RestApi:
             status, result, code = 500, unknown_error().payload(), -1000
             _errors.labels(name, "-1000").inc()
         weight = endpoint.weight if name != "unknown" else 1
-        used = b"%d" % self._usage.add_weight(client_ip, weight)
+        used = b"%d" % self._limits.add_weight(client_ip, weight)
         headers.append((b"x-mbx-used-weight", used))
         headers.append((b"x-mbx-used-weight-1m", used))
         body = json_bytes(result)
@@ -169,7 +179,7 @@ class RestApi:
             check_known(parameters, endpoint.parameters)
         result = await endpoint.handler(Call(parameters, caller, unit, span))
         if endpoint.placed_orders:
-            ten_seconds, day = self._usage.add_orders(caller.user_id, endpoint.placed_orders)
+            ten_seconds, day = self._limits.add_orders(caller.user_id, endpoint.placed_orders)
             headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
             headers.append((b"x-mbx-order-count-1d", b"%d" % day))
         return result

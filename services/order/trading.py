@@ -1,5 +1,6 @@
 """Placing and cancelling: from a call to a command, from its outcome to an answer."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -8,9 +9,9 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import CancelAllOrders, CancelOrder, Command
 from exchange.contracts.errors import (
     ApiError,
+    LimitError,
     cancel_rejection,
     invalid_data,
-    mandatory_parameter,
     order_rejection,
     outcome_unknown,
     overloaded,
@@ -25,6 +26,7 @@ from exchange.gateway import (
     OutcomeUnknownError,
 )
 from exchange.query_parameters import Parameters, boolean, integer, optional, required
+from exchange.request_limits import RequestLimits
 from services.order.endpoints import Call
 from services.order.parameters import client_order_id, market
 from services.order.placement import Placement, new_client_order_id, parse_placement
@@ -37,7 +39,8 @@ _RESTRICTIONS: Final = {name: code for code, name in codes.CANCEL_RESTRICTION_NA
 STOP_ON_FAILURE: Final = "STOP_ON_FAILURE"
 ALLOW_FAILURE: Final = "ALLOW_FAILURE"
 EXECUTION_UNKNOWN: Final = -1007
-_RATE_LIMIT_MODES: Final = ("DO_NOTHING", "CANCEL_ONLY")
+CANCEL_ONLY: Final = "CANCEL_ONLY"
+_RATE_LIMIT_MODES: Final = ("DO_NOTHING", CANCEL_ONLY)
 
 
 class State(Protocol):
@@ -52,12 +55,14 @@ class State(Protocol):
 class Trading:
     """The handlers that change something."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, limits: RequestLimits) -> None:
         self._state = state
+        self._limits = limits
 
     async def place(self, call: Call) -> object:
         """POST /order."""
         placement = parse_placement(call.parameters, self._state.view)
+        self._limits.admit_orders(call.caller.user_id, 1)
         return await self._place(call, placement)
 
     async def test(self, call: Call) -> object:
@@ -89,7 +94,9 @@ class Trading:
         order_id = integer(parameters, "orderId")
         name = client_order_id(parameters, "origClientOrderId")
         if order_id is None and name is None:
-            raise mandatory_parameter("orderId")
+            raise ApiError(
+                -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+            )
         cancel_name = client_order_id(parameters, "newClientOrderId")
         return await self._cancel(call, found, order_id, name, cancel_name)
 
@@ -118,6 +125,10 @@ class Trading:
 
     async def cancel_replace(self, call: Call) -> object:
         """POST /order/cancelReplace: cancel, then place; the table of outcomes is section 2.5."""
+        # A socket that closes ends its requests: between the two steps, that would leave neither order.
+        return await asyncio.shield(self._cancel_then_place(call))
+
+    async def _cancel_then_place(self, call: Call) -> object:
         parameters = call.parameters
         mode = required(parameters, "cancelReplaceMode")
         if mode not in (STOP_ON_FAILURE, ALLOW_FAILURE):
@@ -135,6 +146,9 @@ class Trading:
         cancel_name = client_order_id(parameters, "cancelNewClientOrderId")
         # The new order is checked before either step, and admitted before the old one is given up.
         placement = parse_placement(parameters, self._state.view)
+        refusal = self._order_refusal(call)
+        if refusal is not None and rate_limit_mode != CANCEL_ONLY:
+            raise refusal
         self._admit()
         cancel_result, cancel_response = "SUCCESS", None
         try:
@@ -146,6 +160,8 @@ class Trading:
         new_result, new_response = "NOT_ATTEMPTED", None
         if cancel_result == "SUCCESS" or mode == ALLOW_FAILURE:
             try:
+                if refusal is not None:
+                    raise refusal
                 new_response = await self._place(call, placement, urgent=True)
                 new_result = "SUCCESS"
             except ApiError as error:
@@ -160,9 +176,19 @@ class Trading:
         }
         if cancel_result == "SUCCESS" and new_result == "SUCCESS":
             return data
-        if "SUCCESS" in (cancel_result, new_result):
-            raise ApiError(-2021, "Order cancel-replace partially failed.", 409, data)
-        raise ApiError(-2022, "Order cancel-replace failed.", 400, data)
+        is_partial = "SUCCESS" in (cancel_result, new_result)
+        code = -2021 if is_partial else -2022
+        text = f"Order cancel-replace {'partially ' if is_partial else ''}failed."
+        if refusal is not None:
+            raise LimitError(code, text, refusal.status, (refusal.now_ms, refusal.retry_at_ms), data)
+        raise ApiError(code, text, 409 if is_partial else 400, data)
+
+    def _order_refusal(self, call: Call) -> LimitError | None:
+        try:
+            self._limits.admit_orders(call.caller.user_id, 1)
+        except LimitError as refusal:
+            return refusal
+        return None
 
     async def _place(self, call: Call, placement: Placement, *, urgent: bool = False) -> dict[str, object]:
         caller = call.caller

@@ -4,6 +4,7 @@ A request is identified and checked before the next one is read, so that a log-o
 follows it and orders reach the engine in the order in which they were sent; its answer may overtake.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,9 @@ import orjson
 from starlette.websockets import WebSocket
 
 from exchange.contracts.errors import (
+    TOO_MUCH_WEIGHT,
     ApiError,
+    LimitError,
     mandatory_parameter,
     not_supported,
     unavailable,
@@ -21,13 +24,13 @@ from exchange.contracts.errors import (
 )
 from exchange.credentials import ED25519
 from exchange.query_parameters import Parameters, boolean, integer
+from exchange.request_limits import RequestLimits
 from exchange.tracing import Tracing
 from services.order.authentication import READ, Authenticator, Caller
 from services.order.endpoints import Call, Endpoint, Security
 from services.order.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.parameters import check_known
 from services.order.rest import end_request, invalid_time_unit
-from services.order.usage import Usage
 from services.order.user_data import Subscription, UserDataHub
 from services.order.user_events import terminated
 from services.order.ws_connection import TRY_AGAIN, Connection
@@ -36,6 +39,7 @@ from services.order.ws_requests import (
     decode_request,
     error_reply,
     raw_reply,
+    readable_id,
     reply,
     sign_payload,
     texts,
@@ -47,10 +51,14 @@ logger = logging.getLogger(__name__)
 CONNECTIONS_MAX: Final = 10_000
 SUBSCRIPTIONS_MAX: Final = 1_000
 SUBSCRIPTION_ID_MAX: Final = 65_535
+# Keys of open streams are looked at so often, or, when there are many, so many a second.
+RECHECK_EVERY_S: Final = 10.0
+RECHECKS_PER_S: Final = 100
 _UNITS: Final = {"MICROSECOND": 1_000, "MILLISECOND": 1}
 _ENVELOPE_NAMES: Final = frozenset({"apiKey", "returnRateLimits"})
 _ALWAYS: Final = frozenset({"ping", "time"})
 _MARKET_DATA_WEIGHT: Final = 2
+UNAUTHORIZED: Final = 401
 Limits = list[dict[str, object]] | None
 
 
@@ -60,7 +68,7 @@ class WsApi:
 
     methods: dict[str, Endpoint]
     authenticator: Authenticator
-    usage: Usage
+    limits: RequestLimits
     is_started: Callable[[], bool]
     hub: Callable[[], UserDataHub | None]
     market_data: MarketDataClient
@@ -83,12 +91,20 @@ class WsApi:
             self.sessions.discard(session)
             session.close()
 
+    async def end_refused_streams(self) -> None:
+        """End the user data streams of keys that are not taken any more; works until cancelled."""
+        while True:
+            await asyncio.sleep(RECHECK_EVERY_S)
+            for session in tuple(self.sessions):
+                await session.end_refused_streams()
+
 
 @dataclass(slots=True)
 class _Stream:
     """A user data subscription of this socket. `is_of_session`: it ends with the log-out."""
 
     subscription: Subscription
+    api_key: str
     is_of_session: bool
 
 
@@ -119,7 +135,7 @@ class _Session:
             "userDataStream.subscribe.signature": self._subscribe_signature,
             "userDataStream.unsubscribe": self._unsubscribe,
         }
-        api.usage.add_weight(self._client_ip, 2)
+        api.limits.add_weight(self._client_ip, 2)
 
     def close(self) -> None:
         """Let go of the subscriptions."""
@@ -131,14 +147,22 @@ class _Session:
 
     async def on_text(self, text: str) -> None:
         """Answer one request, at once or soon."""
-        request, parameters = Request(method=""), None
+        parameters = None
+        try:
+            request = decode_request(text)
+        except ApiError as error:
+            self.connection.send(error_reply(readable_id(text), error, self._limits(None, None)))
+            return
         try:
             if self._unit_text not in _UNITS:
                 raise invalid_time_unit()
-            request = decode_request(text)
             parameters = texts(request.params)
+            self._api.limits.admit(self._client_ip)
             await self._dispatch(request, parameters)
         except ApiError as error:
+            if isinstance(error, LimitError) and error.code == TOO_MUCH_WEIGHT:
+                # Refused before its own weight was counted; going on all the same leads to a ban.
+                self._api.limits.add_weight(self._client_ip, 1)
             self.connection.send(error_reply(request.id, error, self._limits(parameters, None)))
         except Exception:
             logger.exception("%s failed", request.method)
@@ -149,19 +173,19 @@ class _Session:
             raise unavailable()
         own = self._own_methods.get(request.method)
         if own is not None:
-            self._api.usage.add_weight(self._client_ip, 1)
+            self._api.limits.add_weight(self._client_ip, 1)
             await own(request, parameters)
             return
         endpoint = self._api.methods.get(request.method)
         if endpoint is not None:
-            self._api.usage.add_weight(self._client_ip, endpoint.weight)
+            self._api.limits.add_weight(self._client_ip, endpoint.weight)
             call = await self._checked_call(endpoint, parameters)
             await self.connection.spawn(self._answer(request, parameters, endpoint, call))
             return
         path = MARKET_DATA_PATHS.get(request.method)
         if path is None:
             raise not_supported()
-        self._api.usage.add_weight(self._client_ip, _MARKET_DATA_WEIGHT)
+        self._api.limits.add_weight(self._client_ip, _MARKET_DATA_WEIGHT)
         await self.connection.spawn(self._forward(request, parameters, path))
 
     async def _checked_call(self, endpoint: Endpoint, parameters: Parameters) -> Call:
@@ -206,7 +230,7 @@ class _Session:
             result = await endpoint.handler(call)
             if endpoint.placed_orders:
                 user_id = call.caller.user_id
-                self._api.usage.add_orders(user_id, endpoint.placed_orders)
+                self._api.limits.add_orders(user_id, endpoint.placed_orders)
             frame = reply(request.id, result, self._limits(parameters, user_id))
         except ApiError as error:
             status, code = error.status, error.code
@@ -233,9 +257,9 @@ class _Session:
             wanted = parameters["returnRateLimits"].lower() != "false"
         if not wanted:
             return None
-        limits = [self._api.usage.weight_limit(self._client_ip)]
+        limits = [self._api.limits.weight_limit(self._client_ip)]
         if user_id is not None:
-            limits = self._api.usage.order_limits(user_id) + limits
+            limits = self._api.limits.order_limits(user_id) + limits
         return limits
 
     def _reply(self, request: Request, parameters: Parameters, result: object) -> None:
@@ -320,7 +344,7 @@ class _Session:
 
         self._reply(request, parameters, {"subscriptionId": number})
         subscription = Subscription(caller.user_id, self._unit, deliver)
-        self._streams[number] = _Stream(subscription, is_of_session)
+        self._streams[number] = _Stream(subscription, caller.api_key, is_of_session)
         hub.subscribe(subscription)
 
     async def _unsubscribe(self, request: Request, parameters: dict[str, str]) -> None:
@@ -330,6 +354,17 @@ class _Session:
             raise ApiError(-2036, "User Data Stream subscription not active.")
         self._reply(request, parameters, {})
         self._end_streams(list(self._streams) if number is None else [number])
+
+    async def end_refused_streams(self) -> None:
+        """Look the keys of the streams up again: they may have been revoked, or bound to other addresses."""
+        for number, stream in tuple(self._streams.items()):
+            await asyncio.sleep(1 / RECHECKS_PER_S)
+            try:
+                await self._api.authenticator.identify(stream.api_key, self._client_ip, READ)
+            except ApiError as error:
+                # Whoever cannot be asked has not refused.
+                if error.status == UNAUTHORIZED and self._streams.get(number) is stream:
+                    self._end_streams([number])
 
     def _end_streams(self, numbers: list[int]) -> None:
         hub = self._api.hub()

@@ -6,9 +6,18 @@ from typing import Annotated, Final
 import msgspec
 import orjson
 
-from exchange.contracts.errors import ApiError
+from exchange.contracts.errors import ApiError, LimitError
 
-__all__ = ["Request", "decode_request", "error_reply", "raw_reply", "reply", "sign_payload", "texts"]
+__all__ = [
+    "Request",
+    "decode_request",
+    "error_reply",
+    "raw_reply",
+    "readable_id",
+    "reply",
+    "sign_payload",
+    "texts",
+]
 
 DEPTH_MAX: Final = 8
 
@@ -27,7 +36,14 @@ class Request(msgspec.Struct):
     params: Annotated[dict[str, msgspec.Raw], msgspec.Meta(max_length=64)] | None = None
 
 
+class _Envelope(msgspec.Struct):
+    """What a reply needs of a request that is none."""
+
+    id: Id = None
+
+
 _decoder: Final = msgspec.json.Decoder(Request)
+_envelope_decoder: Final = msgspec.json.Decoder(_Envelope)
 _text_decoder: Final = msgspec.json.Decoder(str)
 
 
@@ -39,6 +55,14 @@ def decode_request(text: str) -> Request:
         raise ApiError(-1135, "Invalid JSON Request") from None
     request.method = request.method.removeprefix("v3/")
     return request
+
+
+def readable_id(text: str) -> int | str | None:
+    """The id of what is no request, so that its sender need not wait for an answer; None without one."""
+    try:
+        return _envelope_decoder.decode(text.encode()).id
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def texts(raw: Mapping[str, msgspec.Raw] | None) -> dict[str, str]:
@@ -99,7 +123,10 @@ def error_reply(
     request_id: int | str | None, error: ApiError, limits: list[dict[str, object]] | None
 ) -> bytes:
     """A failure."""
-    body: dict[str, object] = {"id": request_id, "status": error.status, "error": error.payload()}
+    payload = error.payload()
+    if isinstance(error, LimitError) and error.data is None:
+        payload["data"] = {"serverTime": error.now_ms, "retryAfter": error.retry_at_ms}
+    body: dict[str, object] = {"id": request_id, "status": error.status, "error": payload}
     if limits is not None:
         body["rateLimits"] = limits
     return orjson.dumps(body)

@@ -3,7 +3,6 @@
 import secrets
 import string
 from collections.abc import Callable, Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 import redis.asyncio
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from exchange.addresses import owner_of
 from exchange.credentials import (
     API_KEY_LENGTH,
     ED25519,
@@ -112,7 +112,7 @@ class Accounts:
         """By address, so that nobody tries many accounts; by account, so that many do not try one."""
         if not self._rate_limits:
             return
-        limits = [(f"address {_network(caller)}", ATTEMPTS_PER_ADDRESS_MAX)]
+        limits = [(f"address {owner_of(caller)}", ATTEMPTS_PER_ADDRESS_MAX)]
         if email is not None:
             limits.append((f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX))
         for who, attempts_max in limits:
@@ -211,19 +211,6 @@ class Accounts:
         if revoked:
             await announce_revocation(self._cache, key_hash, self._cache_deadline_ms)
         return revoked
-
-
-def _network(caller: str) -> str:
-    """An IPv4 address, or the /64 that one owner of IPv6 has at the least."""
-    try:
-        address = ip_address(caller)
-    except ValueError:
-        return caller
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(IPv6Network((address, 64), strict=False))
-    return str(address)
 
 
 def _random_text() -> str:

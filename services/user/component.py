@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from exchange.event_tail import EventTail
-from exchange.gateway import CommandGateway
+from exchange.gateway import CommandGateway, run_and_settle
 from exchange.key_ring import KeyRing
 from exchange.ports import LogReader, LogWriter
 from exchange.service import Resources
@@ -165,12 +165,16 @@ class UserService:
                 await asyncio.sleep(_START_RETRY_S)
 
     async def run(self) -> None:
-        """Follow the events, send the commands, probe what is needed. Ends by cancellation or a failure."""
+        """Work until cancelled; then let the commands that are on their way be answered."""
         if self._gateway is None or self._follower is None:
             raise NotReadyError
+        await run_and_settle(self._gateway, self._work(self._gateway, self._follower))
+
+    async def _work(self, gateway: CommandGateway, follower: EventFollower) -> None:
+        """Follow the events, send the commands, probe what is needed; the first failure ends them all."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._gateway.run(), name="user gateway")
-            group.create_task(self._follow(self._follower, self._gateway), name="user events")
+            group.create_task(gateway.run(), name="user gateway")
+            group.create_task(self._follow(follower, gateway), name="user events")
             group.create_task(self._probe(), name="user probe")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from services.market_data.payloads import level_texts
+from services.market_data.sockets import PARAMETERS_MAX
 from tests.at_work import eventually, open_resources
 from tests.contract.market_data_server import (
     WAIT_S,
@@ -111,6 +112,22 @@ async def test_every_path_that_clients_open_takes_subscriptions(
         await maker
         wrapped = path == "/stream"
         assert (first["data"] if wrapped else first)["e"] == "trade"
+
+
+@pytest.mark.parametrize("path", ["/ws/", "/stream?streams="])
+@pytest.mark.parametrize("name", ["btcusdt@kline_1d@+08:00", "btcusdt@kline_1d@%2B08:00"])
+async def test_a_time_zone_east_of_greenwich_can_stand_in_the_url(
+    server: MarketDataServer, path: str, name: str
+) -> None:
+    async with connect(server.ws + path + name, proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == ["btcusdt@kline_1d@+08:00"]
+
+
+async def test_a_url_with_too_many_parameters_is_refused(server: MarketDataServer) -> None:
+    query = "&".join(f"p{number}=1" for number in range(PARAMETERS_MAX + 1))
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(f"{server.ws}/stream?{query}", proxy=None)
+    assert refusal.value.response.status_code == 403
 
 
 async def test_control_messages_change_what_comes(server: MarketDataServer, trading: RandomTrading) -> None:

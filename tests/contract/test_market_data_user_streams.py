@@ -8,6 +8,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from exchange.service import Resources
+from services.market_data import user_feed
 from tests.at_work import open_resources
 from tests.contract.market_data_server import MarketDataServer, serving, settings_of
 from tests.contract.test_market_data_sockets import ask, receive
@@ -106,3 +107,30 @@ async def test_listeners_are_disconnected_when_the_cache_breaks_and_can_come_bac
                     await has_listeners(resources, KEY, True)
                     return
             await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("end", ["delete", "expire"])
+async def test_the_end_of_a_key_is_told_to_its_listeners_and_to_nobody_else(
+    server: MarketDataServer, resources: Resources, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(user_feed, "EXPIRY_EVERY_S", 0.05)
+    async with (
+        connect(f"{server.ws}/ws/{KEY}", proxy=None) as bare,
+        connect(f"{server.ws}/stream?streams={KEY}&timeUnit=MICROSECOND", proxy=None) as wrapped,
+        connect(f"{server.ws}/ws/{OTHER}", proxy=None) as other,
+    ):
+        for socket, key in ((bare, KEY), (wrapped, KEY), (other, OTHER)):
+            assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [key]
+        if end == "delete":
+            await resources.cache.delete(f"listen_key:{KEY}")
+        else:
+            await resources.cache.pexpire(f"listen_key:{KEY}", 1)
+        farewell = await receive(bare)
+        assert (farewell["e"], farewell["listenKey"]) == ("listenKeyExpired", KEY)
+        told = await receive(wrapped)
+        assert (told["stream"], told["data"]["e"]) == (KEY, "listenKeyExpired")
+        assert told["data"]["E"] // 1_000 == farewell["E"]
+        assert (await ask(bare, "LIST_SUBSCRIPTIONS"))["result"] == []
+        await has_listeners(resources, KEY, False)
+        assert await publish(resources, OTHER, 9, {"e": "balanceUpdate"}) == 1
+        assert await receive(other) == {"e": "balanceUpdate"}

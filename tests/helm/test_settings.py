@@ -21,7 +21,12 @@ SOURCES = [
 LOG, DATABASE, CACHE = "EXCHANGE_KAFKA_BOOTSTRAP", "EXCHANGE_DATABASE_DSN", "EXCHANGE_CACHE_URL"
 LOGIN = ("EXCHANGE_KAFKA_USERNAME", "EXCHANGE_KAFKA_PASSWORD")
 SERVICE = {LOG, DATABASE, CACHE, "EXCHANGE_SHARD"}
-CLIENTS = {"EXCHANGE_TRUSTED_PROXIES", "EXCHANGE_FAUCET", "EXCHANGE_HSTS"}
+CLIENTS = {
+    "EXCHANGE_TRUSTED_PROXIES",
+    "EXCHANGE_FAUCET",
+    "EXCHANGE_HSTS",
+    "EXCHANGE_REQUEST_LIMITS",
+}
 NEEDED = {
     "order": SERVICE | CLIENTS | {"EXCHANGE_MARKET_DATA_URL"},
     "market-data": SERVICE | CLIENTS,
@@ -149,6 +154,15 @@ def test_load_balancer_and_cloudfront_are_believed_and_only_the_load_balancer_ge
     (rule,) = objects("production", "NetworkPolicy")["clients"]["spec"]["ingress"]
     let_in = [peer["ipBlock"]["cidr"] for peer in rule["from"] if "ipBlock" in peer]
     assert let_in == balancer
+
+
+def test_request_limits_hold_for_everybody_but_pods_that_ask_for_others() -> None:
+    inside = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))["global"]["requestLimits"]
+    assert inside["exemptCidrs"]
+    for name in ("order", "market-data"):
+        given = environment("production")[name]
+        assert given["EXCHANGE_REQUEST_LIMITS"] == "true"
+        assert given["EXCHANGE_REQUEST_LIMITS_EXEMPT"].split(",") == inside["exemptCidrs"]
 
 
 def test_who_has_a_part_in_a_trace_knows_the_collector_and_nobody_else_does() -> None:

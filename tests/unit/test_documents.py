@@ -59,7 +59,7 @@ def test_readme_and_make_help_name_the_same_commands() -> None:
 
 def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     table = dict(re.findall(r"(?m)^\| `([A-Z_]+)` \| `([^`]+)` \|", README))
-    assert set(table) == {"PORT", "DATA_DIR", "MARKET_MAKER", "RATE_LIMITS"}
+    assert set(table) == {"PORT", "DATA_DIR", "MARKET_MAKER", "RATE_LIMITS", "REQUEST_LIMITS"}
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
     options = LocalOptions.from_environment()
@@ -67,3 +67,4 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.data_dir == Path(table["DATA_DIR"])
     assert options.market_maker == (table["MARKET_MAKER"] == "1")
     assert options.rate_limits == (table["RATE_LIMITS"] == "1")
+    assert options.request_limits == (table["REQUEST_LIMITS"] == "1")

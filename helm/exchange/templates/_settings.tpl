@@ -74,6 +74,10 @@ plain:
   {{- if has "clients" $needs }}
   trusted_proxies: {{ concat (default list .root.Values.ingress.proxyCidrs) .root.Values.ingress.forwarderCidrs | join "," | quote }}
   faucet: {{ $global.faucet }}
+  request_limits: {{ $global.requestLimits.enforced }}
+  {{- with $global.requestLimits.exemptCidrs }}
+  request_limits_exempt: {{ join "," . | quote }}
+  {{- end }}
   # Behind the load balancer clients come by TLS and by nothing else.
   hsts: {{ .root.Values.ingress.enabled }}
   {{- end }}

@@ -284,6 +284,24 @@ async def test_handshake_that_is_none_is_refused(site: Site, headers: bytes) -> 
 
 
 @pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [(b"/?" + b"a" * 9_000, b"", 414), (b"/", b"X-Long: " + b"a" * 9_000 + b"\r\n", 431)],
+)
+async def test_handshake_with_too_long_a_line_is_answered_and_its_connection_ends(
+    site: Site, path: bytes, headers: bytes, status: int
+) -> None:
+    reader, writer = await site.connect()
+    key = base64.b64encode(os.urandom(16))
+    writer.write(
+        b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n" + headers + b"\r\n"
+    )
+    assert int((await everything(reader)).split()[1]) == status
+    assert site.sockets == 0
+    writer.close()
+
+
+@pytest.mark.parametrize(
     ("frames", "code"),
     [
         ([frame(TEXT, b"\xff\xfe")], 1007),

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from exchange.adapters.memory_log import MemoryLog
 from exchange.config import Settings
 from exchange.contracts.codec import CommandOutcome
+from exchange.request_limits import RequestLimits
 from exchange.service import Resources
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
@@ -30,8 +31,9 @@ class OfflineService:
         self.hub = self.service.hub
         self.publisher = StreamPublisher(self.state, self.hub, self.clock_us)
         self.app: ASGIApp = create_app(self.service)
-        for part in (self.service.rest, *self.service.endpoint_groups):
+        for part in self.service.endpoint_groups:
             vars(part)["_clock_us"] = self.clock_us
+        vars(self.service.rest)["_limits"] = RequestLimits(lambda: self.now_ms, is_enforced=True)
 
     def clock_us(self) -> int:
         """Microseconds since 1970, with a fraction of a millisecond."""

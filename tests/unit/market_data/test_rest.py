@@ -293,3 +293,12 @@ async def test_weights_add_up_in_the_header_and_start_anew_each_minute(offline: 
     assert used == [25, 45]
     offline.now_ms += 60_000
     assert (await offline.get("/api/v3/ping")).headers["X-MBX-USED-WEIGHT-1M"] == "1"
+
+
+async def test_an_address_beyond_its_weight_is_told_when_to_come_back(offline: OfflineService) -> None:
+    answers = [await offline.get("/api/v3/depth?symbol=BTCUSDT&limit=5000") for _ in range(25)]
+    assert {answer.status_code for answer in answers[:24]} == {200}
+    assert (answers[24].status_code, answers[24].json()["code"]) == (429, -1003)
+    assert 1 <= int(answers[24].headers["Retry-After"]) <= 60
+    offline.now_ms += 60_000
+    assert (await offline.get("/api/v3/ping")).status_code == 200

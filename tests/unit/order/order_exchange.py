@@ -47,7 +47,10 @@ class FakeCredentials:
 
 
 class EmptyDatabase:
-    """A PostgreSQL with the schema and no rows."""
+    """A PostgreSQL with the schema and no rows but the ledger's position."""
+
+    def __init__(self, ledger_seq: int = 2**62) -> None:
+        self.ledger_seq = ledger_seq
 
     @contextlib.asynccontextmanager
     async def acquire(self, timeout: float) -> "AsyncIterator[EmptyDatabase]":
@@ -60,8 +63,8 @@ class EmptyDatabase:
     async def fetchrow(self, *_: object, **__: object) -> None:
         return None
 
-    async def fetch(self, *_: object, **__: object) -> list[object]:
-        return []
+    async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
+        return [(self.ledger_seq,)] if "FROM positions" in statement else []
 
     async def execute(self, *_: object, **__: object) -> None:
         return None
@@ -87,7 +90,7 @@ class FakePipeline:
 
 
 class FakeCache:
-    """The few Redis commands that listen keys need. `published`: (channel, message)."""
+    """The few Redis commands that listen keys and usage need. `published`: (channel, message)."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
@@ -108,6 +111,14 @@ class FakeCache:
 
     async def expire(self, name: str, lifetime_s: int) -> None:
         return None
+
+    async def pexpire(self, name: str, lifetime_ms: int) -> None:
+        return None
+
+    async def hincrby(self, name: str, key: str, count: int) -> int:
+        counts = cast("dict[str, int]", self.values.setdefault(name, {}))
+        counts[key] = counts.get(key, 0) + count
+        return counts[key]
 
     async def delete(self, *names: str) -> None:
         for name in names:
@@ -139,6 +150,8 @@ class OrderExchange:
         self.command_log, self.event_log = MemoryLog(now_ms), MemoryLog(now_ms)
         self.cache: Any = cache or FakeCache()
         self.credentials = FakeCredentials()
+        # Tests place in a moment what nobody may, but for those of the limits.
+        settings = {"request_limits": False, **settings}
         self.settings = Settings(database_dsn=SecretStr("unused"), command_tick_ms=0, **cast("Any", settings))
         self.stream = EngineStream()
         self.resources = Resources(
@@ -270,13 +283,16 @@ async def running_exchange(
     exchange = OrderExchange(database, cache, monotonic_s, tracing, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
-    tasks = [asyncio.create_task(exchange.service.run()), asyncio.create_task(exchange.run_engine())]
+    tasks = [
+        asyncio.create_task(exchange.service.run(), name="order service"),
+        asyncio.create_task(exchange.run_engine()),
+    ]
     try:
         for user_id in (ALICE, BOB):
             await exchange.deposit(user_id, BTC=10, USDT=1_000_000)
         yield exchange
         for task in tasks:
-            if task.done():
+            if task.done() and not task.cancelled():
                 task.result()
     finally:
         for task in tasks:

@@ -298,3 +298,12 @@ async def test_absent_features_are_refused_with_their_documented_errors(exchange
     amend = await exchange.request("PUT", "/order/amend/keepPriority", ALICE, symbol="BTCUSDT", newQty="1")
     assert amend.json() == {"code": -2038, "msg": "Order amend is not supported for this symbol."}
     assert (await exchange.request("GET", "/openOrderList", ALICE)).json() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_an_order_that_is_not_named_is_refused_with_both_names(
+    exchange: OrderExchange, method: str
+) -> None:
+    answer = await exchange.request(method, "/order", ALICE, symbol="BTCUSDT")
+    text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+    assert (answer.status_code, answer.json()) == (400, {"code": -1102, "msg": text})

@@ -8,7 +8,14 @@ import pytest
 from exchange.ports import LogError
 from services.order import component
 from services.order.component import OrderService
-from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
+from tests.at_work import eventually
+from tests.unit.order.order_exchange import (
+    ALICE,
+    EmptyDatabase,
+    OrderExchange,
+    limit_order,
+    running_exchange,
+)
 from tests.unit.order.ws_client import connected
 
 
@@ -109,3 +116,40 @@ async def test_unexpected_fault_is_answered_and_logged_without_details(
     answer = await exchange.request("GET", "/openOrders", ALICE)
     assert answer.status_code == 500
     assert answer.json() == {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+
+
+async def test_an_order_under_way_when_the_service_is_told_to_stop_is_answered(
+    exchange: OrderExchange,
+) -> None:
+    """The port answers open requests for some seconds more; they need the logs for it."""
+    running = next(task for task in asyncio.all_tasks() if task.get_name() == "order service")
+    exchange.permits = asyncio.Semaphore(0)
+    asking = asyncio.create_task(exchange.request("POST", "/order", ALICE, **limit_order("BUY", "100", "1")))
+    gateway = exchange.service.gateway
+    assert gateway is not None
+    await eventually(lambda: gateway.waiting == 1)
+    running.cancel()
+    await asyncio.sleep(0)
+    exchange.permits.release()
+    assert (await asking).json()["status"] == "NEW"
+    await asyncio.wait({running})
+    assert running.cancelled()
+
+
+@pytest.mark.parametrize("by", ["orderId", "origClientOrderId"])
+async def test_an_order_that_neither_the_view_nor_the_ledger_has_yet_is_not_denied(
+    monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Whoever was told that it does not exist would place it again."""
+    database = EmptyDatabase(ledger_seq=0)
+    async with running_exchange(database) as exchange:
+        monkeypatch.setattr(exchange.service.view, "_closed_orders_max", 0)
+        order = limit_order("BUY", "100", "1", timeInForce="IOC", newClientOrderId="gone")
+        placed = (await exchange.request("POST", "/order", ALICE, **order)).json()
+        names = {"orderId": placed["orderId"], "origClientOrderId": "gone"}
+        question = {"symbol": "BTCUSDT", by: names[by]}
+        answer = await exchange.request("GET", "/order", ALICE, **question)
+        assert (answer.status_code, answer.json()["code"]) == (503, -1001)
+        database.ledger_seq = exchange.service.view.seq
+        answer = await exchange.request("GET", "/order", ALICE, **question)
+        assert (answer.status_code, answer.json()["code"]) == (400, -2013)

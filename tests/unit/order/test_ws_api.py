@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exchange.credentials import ED25519, ApiKey
 from services.order import ws_connection
+from tests.at_work import eventually
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import WsClient, connected, signed, signed_ed25519
 
@@ -77,7 +78,7 @@ async def test_errors_have_the_documented_envelope(socket: WsClient) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "NaN", '"x"', '{"id":1}', '{"method":5}', '{"method":"ping","params":[]}',
+    ["", "{", "[]", "null", "NaN", '"x"', "{}", '{"method":5}', '{"method":"ping","params":[]}',
      '{"method":"ping","id":1.5}', '{"method":"ping","id":[]}', '{"method":"ping","id":99999999999999999999}',
      '{"method":"ping","params":{"a":NaN}}', "[" * 10_000,
      '{"method":"ping","params":{"a":' + "[" * 9_000, "\ud800"],
@@ -87,6 +88,18 @@ async def test_text_that_is_no_request_is_refused_and_the_socket_lives(socket: W
     reply = await socket.hear()
     assert (reply["id"], reply["status"], reply["error"]["code"]) == (None, 400, -1135)
     assert (await socket.ask("ping"))["result"] == {}
+
+
+@pytest.mark.parametrize("text", ['{"id":"a-7"}', '{"id":"a-7","method":"ping","params":[]}'])
+async def test_the_refusal_of_what_is_no_request_carries_its_id(socket: WsClient, text: str) -> None:
+    socket.say(text)
+    reply = await socket.hear()
+    assert (reply["id"], reply["status"], reply["error"]["code"]) == ("a-7", 400, -1135)
+
+
+async def test_a_wrong_time_unit_is_told_to_each_request_by_its_id(exchange: OrderExchange) -> None:
+    async with connected(exchange, "timeUnit=NANOSECOND") as socket:
+        assert (await socket.ask("ping"))["error"]["code"] == -1194
 
 
 @pytest.mark.parametrize("depth", [9, 200, 1_100, 5_000])
@@ -317,3 +330,20 @@ async def test_absent_market_data_service_is_an_error_not_a_hang() -> None:
     ):
         reply = await socket.ask("depth", symbol="BTCUSDT")
         assert (reply["status"], reply["error"]["code"]) == (503, -1001)
+
+
+async def test_a_replacement_is_finished_though_its_socket_has_gone(exchange: OrderExchange) -> None:
+    """Nobody hears the answer, but the trader does not end with neither order."""
+    await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "100", "1", newClientOrderId="old"))
+    exchange.permits = asyncio.Semaphore(0)
+    async with connected(exchange) as socket:
+        replacement = limit_order("BUY", "101", "1", newClientOrderId="new")
+        params = {**replacement, "cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": "old"}
+        socket.start("order.cancelReplace", **signed(ALICE, params))
+        await eventually(
+            lambda: exchange.service.gateway is not None and exchange.service.gateway.waiting == 1
+        )
+    exchange.permits.release()
+    exchange.permits.release()
+    await eventually(lambda: len(exchange.commands) == 3)
+    await eventually(lambda: [o.client_order_id for o in exchange.service.view.open_orders(ALICE)] == ["new"])

@@ -39,6 +39,8 @@ locals {
         snapshots = module.storage.snapshots.name
       }
       kmsKeyId = module.security.key_arns["application"]
+      # Pods that ask for others: the order service fetches market data for the WebSocket API.
+      requestLimits = { exemptCidrs = [module.network.cidr] }
       marketHistory = {
         candlesTable = module.market_history.tables["candles"]
         tradesTable  = module.market_history.tables["trades"]
