@@ -16,6 +16,8 @@ REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
 FROM ?= log
+# 1: rebuild although the archive has a gap, or the tables know more than it; what is lost is said.
+ACCEPT_LOSS ?=
 SECONDS ?= 60
 MINUTES ?= 30
 SEEDS ?= 1000
@@ -107,7 +109,7 @@ stack: setup ## Every service its own process, with Kafka and nginx, on PORT (80
 	@exec $(BIN)/python -m exchange.local stack
 
 rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
-	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)"
+	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)" $(if $(ACCEPT_LOSS),--accept-loss)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)

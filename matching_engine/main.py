@@ -7,7 +7,6 @@ import secrets
 import socket
 import sys
 import time
-from pathlib import Path
 
 from tenacity import (
     AsyncRetrying,
@@ -17,14 +16,14 @@ from tenacity import (
     wait_fixed,
 )
 
-from exchange.adapters.file_lease import FileLease
 from exchange.adapters.kafka_log import shard_logs
+from exchange.adapters.lease import open_lease
 from exchange.adapters.object_store import open_object_store
 from exchange.adapters.tracing import open_tracing
-from exchange.config import Settings, SettingsError
+from exchange.config import Settings
 from exchange.object_keys import snapshots_prefix
 from exchange.operations import operations_app
-from exchange.ports import Lease, LeaseError, LogError
+from exchange.ports import LogError
 from exchange.process import run_process, serve
 from matching_engine import build
 from matching_engine.leadership import Elector
@@ -33,24 +32,6 @@ logger = logging.getLogger(__name__)
 # A broker may be away for longer than a process takes to start: wait, rather than start again and again.
 _LOG_DEADLINE_S = 120.0
 _LOG_PAUSE_S = 0.5
-
-
-def _lease(settings: Settings) -> Lease:
-    kind, _, place = settings.lease.partition(":")
-    if kind == "file" and place:
-        return FileLease(Path(place))
-    if kind == "kubernetes":
-        # Its client of HTTP takes a quarter of a second to import.
-        from exchange.adapters.kubernetes_lease import KubernetesLease
-
-        try:
-            # Both calls of a campaign end before the lease does.
-            return KubernetesLease.in_cluster(place, deadline_ms=settings.lease_duration_ms // 3)
-        except LeaseError as error:
-            raise SettingsError(f"EXCHANGE_LEASE={settings.lease!r}: {error}") from error
-    raise SettingsError(
-        f"EXCHANGE_LEASE={settings.lease!r} is neither file:<path> nor kubernetes:<namespace>/<name>"
-    )
 
 
 def _elector(settings: Settings) -> Elector | None:
@@ -62,7 +43,7 @@ def _elector(settings: Settings) -> Elector | None:
     def clock_ms() -> int:
         return time.monotonic_ns() // 1_000_000
 
-    return Elector(_lease(settings), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
+    return Elector(open_lease(settings), holder, duration_ms=settings.lease_duration_ms, clock_ms=clock_ms)
 
 
 async def main(settings: Settings) -> None:

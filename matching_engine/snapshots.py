@@ -93,13 +93,17 @@ class Snapshots:
         if await self._store.get(key) != data:
             raise SnapshotError(f"snapshot {key} reads back differently")
 
-    async def load_newest(self, engine: Engine) -> Shard | None:
+    async def load_newest(self, engine: Engine, not_ahead_of: tuple[int, int] | None = None) -> Shard | None:
         """Load the newest whole snapshot into an empty engine; None when there is none.
+
+        `not_ahead_of`: pass over those that are ahead of logs which end there (command offset, seq).
 
         A torn one, or one of another version's format, is passed over with a warning: the logs hold
         everything, so an older one only takes longer. Raises ObjectStoreError, UnknownRulesError.
         """
         for key in await self._keys():
+            if not_ahead_of is not None and self._is_ahead(key, *not_ahead_of):
+                continue
             rows = await self._rows_of(key)
             if rows is None:
                 continue
@@ -112,14 +116,14 @@ class Snapshots:
 
     async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
         """Forget snapshots that are ahead of logs which end there; returns their keys."""
-        ahead = []
-        for key in await self._keys():
-            offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
-            if int(offset_text) > commands_end or int(seq_text) > seq:
-                ahead.append(key)
+        ahead = [key for key in await self._keys() if self._is_ahead(key, commands_end, seq)]
         for key in ahead:
             await self._store.delete(key)
         return ahead
+
+    def _is_ahead(self, key: str, commands_end: int, seq: int) -> bool:
+        offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
+        return int(offset_text) > commands_end or int(seq_text) > seq
 
     async def _rows_of(self, key: str) -> list[Any] | None:
         """The state in one snapshot, None when it cannot be used."""

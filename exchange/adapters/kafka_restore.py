@@ -7,7 +7,7 @@ CreateTime is therefore one whose restoring did not end: nothing runs on it, and
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -25,7 +25,7 @@ from exchange.adapters.kafka_topics import (
 )
 from exchange.ports import LogError, LogRecord, LogTimeoutError
 
-__all__ = ["KafkaRestorer"]
+__all__ = ["KafkaRestorer", "refuse_half_restored", "refuse_live_logs"]
 
 _IN_FLIGHT_MAX: Final = 500
 _CREATE_TRIES: Final = 20
@@ -40,11 +40,22 @@ class KafkaRestorer:
         self._topic = topic
         self._replicas = replicas
         self._producer = producer
+        self._next_offset = 0
 
     @classmethod
-    async def open(cls, cluster: KafkaCluster, topic: str, *, replicas: int) -> "KafkaRestorer":
-        """Make an empty topic. Raises LogError when there is one that holds records of a live log."""
-        await _make_fresh(cluster, topic, replicas)
+    async def open(
+        cls,
+        cluster: KafkaCluster,
+        topic: str,
+        *,
+        replicas: int,
+        discard: Mapping[str, int] | None = None,
+    ) -> "KafkaRestorer":
+        """Make an empty topic. Raises LogError when there is one that holds records of a live log.
+
+        `discard`: as for `refuse_live_logs`.
+        """
+        await _make_fresh(cluster, topic, replicas, discard)
         return cls(cluster, topic, replicas, await cluster.producer(linger_ms=5))
 
     async def append(self, records: Sequence[LogRecord]) -> None:
@@ -65,10 +76,19 @@ class KafkaRestorer:
             except (KafkaError, OSError) as error:
                 raise LogError(f"{self._topic}: {error!r}") from error
             if offsets != [record.offset for record in chunk]:
-                raise LogError(f"{self._topic}: records from {chunk[0].offset} on got other offsets")
+                raise LogError(
+                    f"{self._topic}: records from {chunk[0].offset} on got other offsets: "
+                    "somebody else writes there"
+                )
+            self._next_offset = chunk[-1].offset + 1
 
     async def finish(self) -> None:
-        """From now on the broker stamps."""
+        """From now on the broker stamps. Raises LogError when somebody else has written there."""
+        end = await KafkaLog(self._cluster, self._topic).end_offset()
+        if end != self._next_offset:
+            raise LogError(
+                f"{self._topic} ends at {end}, not at {self._next_offset}: somebody else writes there"
+            )
         settings = topic_settings(self._replicas)
         async with self._cluster.admin() as admin:
             resource = ConfigResource(ConfigResourceType.TOPIC, self._topic, settings)
@@ -82,15 +102,45 @@ class KafkaRestorer:
         await stop(self._producer)
 
 
-async def _make_fresh(cluster: KafkaCluster, topic: str, replicas: int) -> None:
+async def refuse_live_logs(
+    cluster: KafkaCluster, topics: Sequence[str], discard: Mapping[str, int] | None = None
+) -> None:
+    """Raise LogError for the first topic that holds records of a live log; nothing is changed.
+
+    `discard`: topics whose records may go, each with where it must end; one that has grown may not.
+    """
+    for topic in topics:
+        async with cluster.admin() as admin:
+            there = await timestamp_type(admin, topic)
+        if there in (None, CREATE_TIME):
+            continue
+        end = await KafkaLog(cluster, topic).end_offset()
+        if end and (discard or {}).get(topic) != end:
+            raise LogError(
+                f"{topic} holds {end} records: a log that is there is never replaced from the archive. "
+                "If it is the exchange's own, rebuild from the log. If it is a copy (MSK Replicator's) or "
+                "another exchange's, stop what writes to it, then say that it may go: "
+                f"--discard {topic}={end}"
+            )
+
+
+async def refuse_half_restored(cluster: KafkaCluster, topics: Sequence[str]) -> None:
+    """Raise LogError unless all topics are live logs, which stamp their records themselves."""
+    for topic in topics:
+        async with cluster.admin() as admin:
+            there = await timestamp_type(admin, topic)
+        if there is None:
+            raise LogError(f"{topic} is not there: rebuild from the archive")
+        if there == CREATE_TIME:
+            raise LogError(f"{topic} was not restored to its end: rebuild from the archive again")
+
+
+async def _make_fresh(
+    cluster: KafkaCluster, topic: str, replicas: int, discard: Mapping[str, int] | None
+) -> None:
+    await refuse_live_logs(cluster, [topic], discard)
     async with cluster.admin() as admin:
         there = await timestamp_type(admin, topic)
-        if there not in (None, CREATE_TIME):
-            end = await KafkaLog(cluster, topic).end_offset()
-            if end:
-                raise LogError(
-                    f"{topic} holds {end} records: a log that is there is never replaced from the archive"
-                )
         if there is not None:
             await admin.delete_topics([topic], timeout_ms=cluster.deadline_ms)
         fresh = NewTopic(topic, 1, replicas, topic_configs=topic_settings(replicas, CREATE_TIME))

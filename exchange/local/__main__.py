@@ -31,14 +31,14 @@ def stack() -> None:
 
 
 @cli.command()
-def rebuild(mode: str = "", source: str = "log") -> None:
+def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False) -> None:
     """Tables and hot book anew from the event log; with --source archive the logs too."""
     from exchange.local.rebuild import SOURCES, run_rebuild
 
     if source not in SOURCES:
         print(f"FROM={source}: {' or '.join(SOURCES)}", file=sys.stderr)
         raise typer.Exit(2)
-    _until_stopped(lambda options: run_rebuild(options, mode, source))
+    _until_stopped(lambda options: run_rebuild(options, mode, source, accept_loss=accept_loss))
 
 
 def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:

@@ -1,29 +1,52 @@
 """`make rebuild`: the tables and the hot book from the event log, or the logs too from the archive alone.
 
 It works on the data folder of a stopped exchange, which it locks as a running one does, with that
-exchange's own servers. What it does is in `rebuild_steps`.
+exchange's own servers. What it does is in `services/rebuild/steps.py`, as for a deployed exchange.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from exchange.adapters.rebuild_places import KafkaPlaces
 from exchange.config import Settings
 from exchange.local.console import Steps
 from exchange.local.folder import DataFolder
 from exchange.local.options import LocalOptions, engine_build
 from exchange.local.servers import ServerError, free_port, kafka, postgres, valkey
 
-__all__ = ["SOURCES", "run_rebuild"]
+__all__ = ["SOURCES", "Told", "run_rebuild"]
 
+# As services.rebuild.steps, which must not be imported before the engine's build is chosen.
 SOURCES: Final = ("log", "archive")
 _FOLDER_OF: Final = {"run": "embedded", "stack": "stack"}
 
 
-async def run_rebuild(options: LocalOptions, mode: str, source: str) -> None:
+class Told:
+    """The `Report` of a rebuild on a terminal."""
+
+    def __init__(self, steps: Steps, progress: Progress) -> None:
+        self._steps = steps
+        self._progress = progress
+
+    def __call__(self, message: str) -> None:
+        """Print one step."""
+        self._steps(message)
+
+    def bar(self, name: str) -> Callable[[int, int], None]:
+        """Show a bar."""
+        task = self._progress.add_task(name, total=None)
+
+        def show(done: int, total: int) -> None:
+            self._progress.update(task, completed=done, total=total)
+
+        return show
+
+
+async def run_rebuild(options: LocalOptions, mode: str, source: str, *, accept_loss: bool = False) -> None:
     """Rebuild what `mode` ("run", "stack", "" for the one that is there) keeps in the data folder.
 
     Raises ServerError while that exchange runs, without its data, and with what went wrong.
@@ -33,12 +56,14 @@ async def run_rebuild(options: LocalOptions, mode: str, source: str) -> None:
     folder = DataFolder(options.data_dir, _FOLDER_OF[mode])
     engine_build(options, steps)
     # The engine's build is chosen: only now may its modules be imported.
-    from exchange.local.rebuild_steps import FAILURES, RebuildSteps
+    from exchange.local.rebuild_places import FilePlaces
+    from services.rebuild.steps import FAILURES, Rebuild
 
     async with _servers(folder, mode, options.fast_start, steps) as settings:
+        places = KafkaPlaces(settings) if mode == "stack" else FilePlaces(settings)
         with _progress() as progress:
             try:
-                await RebuildSteps(settings, mode, steps, progress).run(source)
+                await Rebuild(settings, places, Told(steps, progress), accept_loss=accept_loss).run(source)
             except FAILURES as error:
                 raise ServerError(f"{type(error).__name__}: {error}") from error
         steps("stopping ...")

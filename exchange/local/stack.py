@@ -36,7 +36,11 @@ _SERVICE_START_DEADLINE_S = 60.0
 _READY_DEADLINE_S = 600.0
 _TOPICS_DEADLINE_MS = 30_000
 # Settings that tests give to the services; all others are the stack's own.
-_PASSED_ON = ("EXCHANGE_CRASH_POINTS", "EXCHANGE_SNAPSHOT_EVERY_COMMANDS")
+_PASSED_ON = (
+    "EXCHANGE_ARCHIVE_SEGMENT_AGE_MS",
+    "EXCHANGE_CRASH_POINTS",
+    "EXCHANGE_SNAPSHOT_EVERY_COMMANDS",
+)
 _SERVICES = (
     ("engine-0", ("matching_engine.main",)),
     ("engine-1", ("matching_engine.main",)),

@@ -93,8 +93,8 @@ secret:
   {{- if and (has "reader" $needs) $global.database.readerHost }}
   database_reader_dsn: {name: {{ include "exchange.databaseSecret" .root }}, key: readerDsn}
   {{- end }}
-  {{- with and (has "cache" $needs) (include "exchange.cacheSecret" .root) }}
-  cache_url: {name: {{ . }}, key: url}
+  {{- if and (has "cache" $needs) (include "exchange.cacheSecret" .root) }}
+  cache_url: {name: {{ .cacheSecret | default (include "exchange.cacheSecret" .root) }}, key: url}
   {{- end }}
 {{- end }}
 
@@ -126,6 +126,13 @@ exchange-database
 {{- define "exchange.cacheSecret" -}}
 {{- if .Values.global.redis.secretName -}}
 {{- ternary .Values.global.redis.secretName "exchange-redis" (eq .Values.secrets.mode "existing") -}}
+{{- end -}}
+{{- end }}
+
+{{/* The same for the rebuild, which runs before anything else is there. */}}
+{{- define "exchange.jobsCacheSecret" -}}
+{{- if include "exchange.cacheSecret" . -}}
+{{- ternary (include "exchange.cacheSecret" .) "exchange-jobs-redis" (eq .Values.secrets.mode "existing") -}}
 {{- end -}}
 {{- end }}
 

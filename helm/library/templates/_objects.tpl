@@ -126,7 +126,8 @@ spec:
 {{ include "library.service" . }}
 {{- end }}
 
-{{/* A Job that Helm runs before the rest: "weight" orders them, "deadlineSeconds" ends them. */}}
+{{/* A Job that Helm runs before the rest: "weight" orders them, "deadlineSeconds" ends them. With a "placement" of
+     its own it does not go where the other jobs go. */}}
 {{- define "library.hookJob" -}}
 apiVersion: batch/v1
 kind: Job
@@ -136,10 +137,10 @@ metadata:
     helm.sh/hook: {{ .hook | default "pre-install,pre-upgrade" }}
     helm.sh/hook-weight: {{ .weight | quote }}
     # A failed one stays to be looked at, until the next try.
-    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    helm.sh/hook-delete-policy: {{ .deletePolicy | default "before-hook-creation,hook-succeeded" }}
 spec:
-  backoffLimit: {{ .backoffLimit | default 3 }}
+  backoffLimit: {{ hasKey . "backoffLimit" | ternary .backoffLimit 3 }}
   activeDeadlineSeconds: {{ .deadlineSeconds }}
   template:
-    {{- include "library.podTemplate" (merge (dict "isJob" true "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) .) | nindent 4 }}
+    {{- include "library.podTemplate" (merge (dict "isJob" true) . (ternary dict (dict "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) (hasKey . "placement"))) | nindent 4 }}
 {{- end }}

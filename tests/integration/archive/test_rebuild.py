@@ -1,7 +1,6 @@
 """Rebuild from nothing: from the event log, and from the archive alone, to the same hashes (ADR 0010)."""
 
 import asyncio
-import io
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,8 +9,6 @@ from pathlib import Path
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from rich.console import Console
-from rich.progress import Progress
 
 from exchange.adapters.file_log import FileLog, FileRestorer
 from exchange.adapters.kafka_cluster import KafkaCluster
@@ -19,13 +16,13 @@ from exchange.adapters.kafka_log import KafkaLog
 from exchange.adapters.kafka_restore import KafkaRestorer
 from exchange.adapters.kafka_topics import ensure_topics
 from exchange.adapters.object_store import open_object_store
+from exchange.adapters.rebuild_places import KafkaPlaces
 from exchange.config import Settings
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.event_tail import newest_event
-from exchange.local.console import Steps
-from exchange.local.rebuild_steps import RebuildSteps
+from exchange.local.rebuild_places import FilePlaces
 from exchange.ports import Log, LogError, LogRecord
 from loadtest.bench.workload import Mischief
 from matching_engine.runner import EngineRunner
@@ -34,6 +31,7 @@ from services.archive.component import archivers
 from services.archive.segments import ArchiveError
 from services.projections.rebuild import fingerprints
 from services.projections.reconcile import reconcile
+from services.rebuild.steps import Rebuild
 from tests.at_work import running
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -108,18 +106,25 @@ async def trade(settings: Settings, command_log: Log, event_log: Log, count: int
     return original
 
 
-async def rebuilt(settings: Settings, mode: str, source: str) -> str:
-    """Run the steps as `make rebuild` does; what a person would see."""
-    seen: list[str] = []
+class Heard:
+    """A `Report` that remembers what it was told."""
 
-    class Watched(Steps):
-        def __call__(self, message: str) -> None:
-            print(message)
-            seen.append(message)
+    def __init__(self) -> None:
+        self.lines: list[str] = []
 
-    with Progress(console=Console(file=io.StringIO())) as progress:
-        await RebuildSteps(settings, mode, Watched(), progress).run(source)
-    return "\n".join(seen)
+    def __call__(self, message: str) -> None:
+        print(message)
+        self.lines.append(message)
+
+    def bar(self, name: str) -> Callable[[int, int], None]:
+        return lambda done, total: None
+
+
+async def rebuilt(settings: Settings, mode: str, source: str, *, accept_loss: bool = False) -> str:
+    heard = Heard()
+    places = KafkaPlaces(settings) if mode == "stack" else FilePlaces(settings)
+    await Rebuild(settings, places, heard, accept_loss=accept_loss).run(source)
+    return "\n".join(heard.lines)
 
 
 async def tables(settings: Settings) -> dict[str, str]:

@@ -26,8 +26,11 @@ module "exchange" {
   frontend            = var.frontend
   multi_region        = var.multi_region
   other_issuers       = var.other_issuers
-  other_audiences     = var.other_audiences
-  global_database     = var.multi_region ? "exchange-global" : null
-  storage_replica     = var.storage_replica
-  size                = var.size
+
+  application_key_replica_of = var.application_key_replica_of
+
+  other_audiences = var.other_audiences
+  global_database = var.multi_region ? "exchange-global" : null
+  storage_replica = var.storage_replica
+  size            = var.size
 }

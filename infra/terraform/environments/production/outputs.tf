@@ -23,6 +23,11 @@ output "kafka" {
   value       = module.exchange.kafka
 }
 
+output "application_key" {
+  description = "The key of API secrets: application_key_replica_of of the other region."
+  value       = module.exchange.application_key
+}
+
 output "audiences" {
   description = "Clients that this region's tokens are made for: other_audiences of the other region."
   value       = module.exchange.audiences

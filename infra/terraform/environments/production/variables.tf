@@ -108,6 +108,12 @@ variable "other_issuers" {
   default     = []
 }
 
+variable "application_key_replica_of" {
+  description = "Output `application_key` of the leading region, in the other one."
+  type        = string
+  default     = null
+}
+
 variable "other_audiences" {
   description = "Output `audiences` of the other region."
   type        = list(string)

@@ -16,10 +16,13 @@ locals {
 module "security" {
   source = "../security"
 
-  name                 = var.name
-  bucket_prefix        = local.bucket_prefix
-  account_guards       = var.account_guards
-  multi_region_keys    = var.multi_region
+  name              = var.name
+  bucket_prefix     = local.bucket_prefix
+  account_guards    = var.account_guards
+  multi_region_keys = var.multi_region
+
+  application_key_replica_of = var.application_key_replica_of
+
   redis_user           = var.name
   rotation_package     = var.rotation_package
   secret_recovery_days = var.protected ? 30 : 0

@@ -113,6 +113,11 @@ output "replica" {
   }
 }
 
+output "application_key" {
+  description = "The key of API secrets: application_key_replica_of of the other side."
+  value       = local.keys["application"]
+}
+
 output "issuers" {
   description = "Issuers of this region's tokens: other_issuers of the other side."
   value       = values(module.identity.issuers)

@@ -46,6 +46,13 @@ locals {
       { Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.archive.arn}/*"] },
       local.data_key,
     ]
+    # Makes a stopped exchange anew (services/rebuild): reads the archive, and drops snapshots that are ahead of it.
+    rebuild = [
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.archive.arn, module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${module.storage.archive.arn}/*", "${module.storage.snapshots.arn}/*"] },
+      { Effect = "Allow", Action = ["s3:DeleteObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
+      local.data_key,
+    ]
     # Reads the event log, the ledger and the hot books; its checkpoints are files of its pod.
     auditor = []
     notifier = concat(

@@ -160,6 +160,12 @@ variable "multi_region" {
   default     = false
 }
 
+variable "application_key_replica_of" {
+  description = "The leading region's key of API secrets, where this is not that region: output `application_key` of the other side."
+  type        = string
+  default     = null
+}
+
 variable "second_pool_region" {
   description = "Region of a second Cognito pool, where people can sign in though the exchange does not run there."
   type        = string

@@ -29,6 +29,8 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
+  count = var.replica_of == null ? 1 : 0
+
   description             = var.description
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_window_days
@@ -36,7 +38,21 @@ resource "aws_kms_key" "this" {
   policy                  = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
 
+# The same key material as elsewhere: opens what was sealed there. It rotates with the primary.
+resource "aws_kms_replica_key" "this" {
+  count = var.replica_of == null ? 0 : 1
+
+  description             = var.description
+  primary_key_arn         = var.replica_of
+  deletion_window_in_days = var.deletion_window_days
+  policy                  = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+}
+
+locals {
+  key = one(concat(aws_kms_key.this, aws_kms_replica_key.this))
+}
+
 resource "aws_kms_alias" "this" {
   name          = "alias/${var.name}"
-  target_key_id = aws_kms_key.this.key_id
+  target_key_id = local.key.key_id
 }

@@ -1,9 +1,9 @@
 output "arn" {
   description = "ARN of the key."
-  value       = aws_kms_key.this.arn
+  value       = local.key.arn
 }
 
 output "id" {
   description = "Id of the key."
-  value       = aws_kms_key.this.key_id
+  value       = local.key.key_id
 }

@@ -39,3 +39,14 @@ variable "multi_region" {
   type        = bool
   default     = false
 }
+
+variable "replica_of" {
+  description = "ARN of a multi-region key elsewhere that this one is a replica of; null for a key of its own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.replica_of == null || can(regex(":key/mrk-", var.replica_of))
+    error_message = "Only a multi-region key (mrk-...) can be replicated: set multi_region where it was made."
+  }
+}

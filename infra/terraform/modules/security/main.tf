@@ -57,4 +57,5 @@ module "key" {
   description  = each.value.description
   services     = each.value.services
   multi_region = var.multi_region_keys && contains(["data", "application"], each.key)
+  replica_of   = each.key == "application" ? var.application_key_replica_of : null
 }

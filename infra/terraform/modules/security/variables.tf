@@ -25,6 +25,12 @@ variable "multi_region_keys" {
   default     = false
 }
 
+variable "application_key_replica_of" {
+  description = "The leading region's key of API secrets, ARN, where this is not that region: copied secrets open only by a replica of it."
+  type        = string
+  default     = null
+}
+
 variable "redis_user" {
   description = "Id of the Redis user whose password is rotated."
   type        = string

@@ -11,6 +11,8 @@ variables {
 run "stands_by" {
   variables {
     load_balancer_name = "exchange-production"
+
+    application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
   }
 
   assert {

@@ -13,7 +13,7 @@ variables {
 
 run "first_apply" {
   assert {
-    condition     = toset(keys(output.service_account_role_arns)) == toset(["order", "market-data", "user", "engine", "projections", "archive", "auditor", "market-history", "notifier", "jobs"])
+    condition     = toset(keys(output.service_account_role_arns)) == toset(["order", "market-data", "user", "engine", "projections", "archive", "auditor", "market-history", "notifier", "rebuild", "jobs"])
     error_message = "A role for each service account of the chart."
   }
 
@@ -54,8 +54,15 @@ run "first_apply" {
         "s3:GetObject ${module.storage.archive.arn}/*",
         "s3:PutObject ${module.storage.archive.arn}/*",
       ])
+      rebuild = sort([
+        "s3:ListBucket ${module.storage.archive.arn}",
+        "s3:GetObject ${module.storage.archive.arn}/*",
+        "s3:ListBucket ${module.storage.snapshots.arn}",
+        "s3:DeleteObject ${module.storage.snapshots.arn}/*",
+        "s3:GetObject ${module.storage.snapshots.arn}/*",
+      ])
     }
-    error_message = "Buckets: the engine keeps and prunes its snapshots, the archive puts and reads and never deletes, nobody else has any."
+    error_message = "Buckets: the engine keeps and prunes its snapshots, the archive puts and reads and never deletes, a rebuild reads both and drops snapshots, nobody else has any."
   }
 
   assert {
@@ -103,6 +110,8 @@ run "the_other_region_stands_by" {
     frontend        = false
     global_database = "exchange-global"
     cidr            = "10.21.0.0/16"
+
+    application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
   }
 
   assert {

@@ -13,12 +13,12 @@ variables {
 
 run "rotates_and_binds_services" {
   assert {
-    condition     = aws_kms_key.this.enable_key_rotation
+    condition     = aws_kms_key.this[0].enable_key_rotation
     error_message = "A key rotates."
   }
 
   assert {
-    condition     = alltrue([for s in jsondecode(aws_kms_key.this.policy).Statement : can(s.Condition) || s.Sid == "AccountAdministersByIam"])
+    condition     = alltrue([for s in jsondecode(aws_kms_key.this[0].policy).Statement : can(s.Condition) || s.Sid == "AccountAdministersByIam"])
     error_message = "A service may use the key for this account only."
   }
 }
@@ -31,4 +31,25 @@ run "refuses_a_short_deletion_window" {
   }
 
   expect_failures = [var.deletion_window_days]
+}
+
+run "opens_what_was_sealed_in_the_other_region" {
+  variables {
+    replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = length(aws_kms_key.this) == 0 && aws_kms_replica_key.this[0].primary_key_arn == var.replica_of && output.arn == aws_kms_replica_key.this[0].arn
+    error_message = "A replica instead of a key of its own."
+  }
+}
+
+run "refuses_a_key_that_cannot_be_replicated" {
+  command = plan
+
+  variables {
+    replica_of = "arn:aws:kms:eu-central-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef"
+  }
+
+  expect_failures = [var.replica_of]
 }

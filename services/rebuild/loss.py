@@ -1,0 +1,58 @@
+"""What tables that were copied, or that survived, know beyond the restored logs."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from exchange.event_tail import TailPosition
+from services.projections.ledger_store import read_position
+
+if TYPE_CHECKING:
+    from services.projections.ledger_store import AnyConnection
+
+__all__ = ["LossError", "weigh"]
+
+_DEADLINE_S: Final = 120.0
+# A follower of the events that stands behind their new end would wait for it, and then skip.
+_NOTICES_BACK: Final = (
+    "UPDATE notice_positions SET last_id = $2, last_hash = $3, next_offset = $4 "
+    "WHERE source = $1 AND last_id > $2"
+)
+
+
+class LossError(Exception):
+    """The tables hold what the logs do not, and nobody has said that it may go."""
+
+
+async def weigh(
+    connection: "AnyConnection",
+    shard: int,
+    newest: TailPosition,
+    reached: int,
+    say: Callable[[str], None],
+    *,
+    accept: bool,
+) -> None:
+    """Compare the tables as they are with the logs: `newest` event, and `reached`, the commands' last seq.
+
+    Tables are copied by another way than the archive, and are often some seconds further. Raises LossError,
+    unless that is accepted; then it is said what goes.
+    """
+    known = await read_position(connection, shard)
+    if known.seq > reached:
+        loss = await _loss(connection, reached, known.seq)
+        if not accept:
+            raise LossError(
+                f"the tables know {loss} that the logs do not hold. They are not touched: keep a copy of "
+                "them if you want to know what is lost, then do this again from the log, with accept-loss"
+            )
+        say(f"LOST: {loss} stood in the tables and are not in the logs")
+    await connection.execute(
+        _NOTICES_BACK, f"events.{shard}", newest.seq, newest.hash, newest.next_offset, timeout=_DEADLINE_S
+    )
+
+
+async def _loss(connection: "AnyConnection", reached: int, known: int) -> str:
+    trades = await connection.fetchval(
+        "SELECT count(*) FROM trades WHERE seq > $1", reached, timeout=_DEADLINE_S
+    )
+    return f"{known - reached} events (seq {reached + 1} to {known}, {trades} trades among them)"
