@@ -151,6 +151,7 @@ class _Session:
         try:
             request = decode_request(text)
         except ApiError as error:
+            self._api.limits.add_weight(self._client_ip, 1)
             self.connection.send(error_reply(readable_id(text), error, self._limits(None, None)))
             return
         try:

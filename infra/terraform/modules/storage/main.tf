@@ -27,11 +27,7 @@ module "archive" {
   access_log_bucket = module.access_logs.name
   force_destroy     = var.force_destroy
   object_lock       = var.audit_lock
-  tiers = {
-    commands = { prefix = "commands/", transitions = var.archive_transitions }
-    events   = { prefix = "events/", transitions = var.archive_transitions }
-    reports  = { prefix = "reports/", transitions = { GLACIER_IR = 180 } }
-  }
+  tiers             = { old = { transitions = var.archive_transitions } }
 }
 
 # Snapshots are read at every start of an engine, so they stay hot; old ones go by themselves.

@@ -23,9 +23,14 @@ variable "audit_lock" {
 }
 
 variable "archive_transitions" {
-  description = "When archived logs move to colder storage: storage class -> days."
+  description = "When archived logs move to colder storage: storage class -> days. Only classes that are read at once."
   type        = map(number)
-  default     = { STANDARD_IA = 30, GLACIER_IR = 90, DEEP_ARCHIVE = 365 }
+  default     = { STANDARD_IA = 30, GLACIER_IR = 90 }
+
+  validation {
+    condition     = length(setintersection(keys(var.archive_transitions), ["GLACIER", "DEEP_ARCHIVE"])) == 0
+    error_message = "A rebuild reads the whole archive: from GLACIER and DEEP_ARCHIVE that takes hours of asking first."
+  }
 }
 
 variable "snapshot_days" {

@@ -37,3 +37,13 @@ run "copies_to_a_second_region_by_switch" {
     error_message = "Within a promised time."
   }
 }
+
+run "the_archive_can_always_be_read_at_once" {
+  command = plan
+
+  variables {
+    archive_transitions = { GLACIER_IR = 90, DEEP_ARCHIVE = 365 }
+  }
+
+  expect_failures = [var.archive_transitions]
+}
