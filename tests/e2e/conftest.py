@@ -16,9 +16,12 @@ PLENTY: Mapping[str, str] = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
 SignUp = Callable[..., Trader]
 
 
-@pytest.fixture(scope="session", params=MODES, ids=["embedded", "stack"])
+@pytest.fixture(scope="package", params=MODES, ids=["embedded", "stack"])
 def exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]:
-    """Either kind of exchange, for all tests before the other kind starts: the machine may have two cores."""
+    """Either kind of exchange, for all tests before the other kind starts: the machine may have two cores.
+
+    Both are gone when the tests of other folders run.
+    """
     with ExchangeProcess(request.param) as process:
         failed_before = request.session.testsfailed
         yield process

@@ -12,7 +12,7 @@ import random
 import re
 import shutil
 import subprocess
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 from pathlib import Path
 
 import httpx
@@ -40,6 +40,12 @@ async def get(path: str, **headers: str) -> httpx.Response:
         return await client.get(path, headers=headers)
 
 
+def product(one: Decimal, other: Decimal) -> str:
+    """Exact, then cut: with Python's 28 digits a product of two amounts would be rounded first."""
+    with localcontext(prec=60):
+        return f"{(one * other).quantize(ATOM, ROUND_DOWN):f}"
+
+
 def vectors(seed: int) -> dict[str, object]:
     chance = random.Random(seed)
     decimals = []
@@ -51,7 +57,7 @@ def vectors(seed: int) -> dict[str, object]:
             {
                 "one": f"{one:f}",
                 "other": f"{other:f}",
-                "product": f"{(one * other).quantize(ATOM, ROUND_DOWN):f}",
+                "product": product(one, other),
                 "step": f"{step:f}",
                 "floored": f"{(one // step * step).quantize(ATOM):f}",
                 "units": str(int(one / ATOM)),
