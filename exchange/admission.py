@@ -7,7 +7,9 @@ between a command's sending and its own decision. Two signals keep it honest:
 
 - a command that waited long tells the true pace, because others were in front of it all the time; one
   that waited short tells only that the pace is at least so high;
-- while nothing is decided there is no pace to measure: then the age of the oldest command speaks.
+- while nothing is decided there is no pace to measure: then the age of the oldest command speaks;
+- after a pause the first decisions look slow, because the pause is in their wait. So a pace that falls is
+  believed when it has stayed low for a moment: the highest of a short time counts, as in BBR's filter.
 
 Pure: the clock is handed in, so that tests own it.
 """
@@ -26,6 +28,8 @@ _LONG_WAIT_PART: Final = 8
 # So many decided in one long wait are a pace; fewer may be a pause.
 _PACE_DECISIONS_MIN: Final = 4
 _SHORTEST_S: Final = 0.001
+# A pace that falls is doubted for one to two such parts of the bound.
+_DOUBT_PART: Final = 10
 
 
 class _Sent(NamedTuple):
@@ -52,6 +56,9 @@ class AdmissionControl:
         self._last_decision_s = clock_s()
         self._pace_min = _FIRST_WAITING / wait_max_s
         self._pace = self._pace_min
+        # The highest pace of this moment and of the one before it.
+        self._moment_s = clock_s()
+        self._highest = self._highest_before = self._pace_min
 
     @property
     def undecided(self) -> int:
@@ -70,7 +77,7 @@ class AdmissionControl:
         decided = self._decided - oldest.decided
         if decided >= _PACE_DECISIONS_MIN and age_s * _LONG_WAIT_PART >= self._wait_max_s:
             pace = min(pace, max(self._pace_min, decided / (now_s - oldest.last_decision_s)))
-        return max(age_s, len(self._sent) / pace)
+        return max(age_s, len(self._sent) / self._believed(pace, now_s))
 
     def sent(self, command_id: int) -> None:
         """A command is on its way."""
@@ -96,6 +103,14 @@ class AdmissionControl:
         waited_long = (now_s - oldest.at_s) * _LONG_WAIT_PART >= self._wait_max_s
         if pace > self._pace or waited_long:
             self._pace = max(pace, self._pace_min)
+
+    def _believed(self, pace: float, now_s: float) -> float:
+        """The highest pace of the last moment or two. However long nobody asked, the last answer counts."""
+        if now_s - self._moment_s >= self._wait_max_s / _DOUBT_PART:
+            self._moment_s = now_s
+            self._highest_before, self._highest = self._highest, pace
+        self._highest = max(self._highest, pace)
+        return max(self._highest, self._highest_before)
 
     def _forget(self, now_s: float) -> None:
         """Decisions that never came: whoever waited for them has long been told so."""

@@ -119,6 +119,28 @@ def test_stall_that_is_over_leaves_no_trace() -> None:
     assert queue.shed == 0
 
 
+def test_short_stalls_refuse_nobody() -> None:
+    """A quarter of a second in which nothing happens: the first decisions after it look slow, and are not."""
+    queue = Queue()
+    for pause_ms in range(130, 700, 10):
+        queue.run(0.5, arrivals_per_s=350, decisions_per_s=1_500)
+        queue.run(pause_ms / 1_000, arrivals_per_s=350, decisions_per_s=0)
+    assert queue.shed == 0
+    assert max(queue.waits_s) <= WAIT_MAX_S
+
+
+def test_a_process_that_is_stopped_for_a_moment_refuses_nobody() -> None:
+    """Nobody arrives and nothing is decided; then all at once, the decisions one after the other."""
+    queue = Queue()
+    for _ in range(20):
+        queue.run(0.5, arrivals_per_s=350, decisions_per_s=1_500)
+        queue.run(0.02, arrivals_per_s=350, decisions_per_s=0)
+        queue.now_s += 0.3
+        for _ in range(100):
+            queue.arrive()
+    assert queue.shed == 0
+
+
 def test_commands_without_a_decision_are_forgotten_after_their_deadline() -> None:
     queue = Queue()
     queue.run(0.05, arrivals_per_s=1_000, decisions_per_s=0)
