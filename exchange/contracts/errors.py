@@ -9,7 +9,6 @@ from typing import Final
 from exchange.contracts import codes
 
 __all__ = [
-    "TOO_MUCH_WEIGHT",
     "ApiError",
     "LimitError",
     "bad_combination",
@@ -39,7 +38,6 @@ __all__ = [
     "unread_parameters",
 ]
 
-TOO_MUCH_WEIGHT: Final = -1003
 UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
 STALE_TEXT: Final = "Timestamp for this request is outside of the recvWindow."
 BALANCE_TEXT: Final = "Account has insufficient balance for requested action."
@@ -212,7 +210,7 @@ def not_supported(status: int = 400) -> ApiError:
 def too_much_weight(limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
     """-1003: the address has used up its request weight."""
     return LimitError(
-        TOO_MUCH_WEIGHT,
+        -1003,
         f"Too much request weight used; current limit is {limit} request weight per {interval}. "
         "Please use WebSocket Streams for live updates to avoid polling the API.",
         429,
@@ -223,7 +221,7 @@ def too_much_weight(limit: int, interval: str, wait: tuple[int, int]) -> LimitEr
 def banned(wait: tuple[int, int]) -> LimitError:
     """-1003 with 418: the address went on after it was told to wait."""
     return LimitError(
-        TOO_MUCH_WEIGHT,
+        -1003,
         f"Way too much request weight used; IP banned until {wait[1]}. "
         "Please use WebSocket Streams for live updates to avoid bans.",
         418,

@@ -172,8 +172,7 @@ class UserFeed:
             return orjson.dumps({"e": "listenKeyExpired", "E": time_now, "listenKey": key})
 
         self._hub.publish(key, farewell)
-        topic = self._hub.topics.get(key)
-        for client in list(topic.clients) if topic else ():
+        for client in self._listeners(key):
             self._hub.unsubscribe(client, [key])
         self.left(key)
 
@@ -212,6 +211,9 @@ class UserFeed:
             self._wanted.get_nowait()
 
     def _cut_listeners(self, key: str) -> None:
-        topic = self._hub.topics.get(key)
-        for client in list(topic.clients) if topic else ():
+        for client in self._listeners(key):
             client.cut("the user data stream was interrupted")
+
+    def _listeners(self, key: str) -> list[Client]:
+        topic = self._hub.topics.get(key)
+        return list(topic.clients) if topic else []

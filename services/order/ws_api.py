@@ -14,7 +14,6 @@ import orjson
 from starlette.websockets import WebSocket
 
 from exchange.contracts.errors import (
-    TOO_MUCH_WEIGHT,
     ApiError,
     LimitError,
     mandatory_parameter,
@@ -158,16 +157,21 @@ class _Session:
             if self._unit_text not in _UNITS:
                 raise invalid_time_unit()
             parameters = texts(request.params)
-            self._api.limits.admit(self._client_ip)
+            self._admit()
             await self._dispatch(request, parameters)
         except ApiError as error:
-            if isinstance(error, LimitError) and error.code == TOO_MUCH_WEIGHT:
-                # Refused before its own weight was counted; going on all the same leads to a ban.
-                self._api.limits.add_weight(self._client_ip, 1)
             self.connection.send(error_reply(request.id, error, self._limits(parameters, None)))
         except Exception:
             logger.exception("%s failed", request.method)
             self.connection.send(error_reply(request.id, unknown_error(), self._limits(parameters, None)))
+
+    def _admit(self) -> None:
+        """Raises LimitError. What is refused weighs something too: going on all the same leads to a ban."""
+        try:
+            self._api.limits.admit(self._client_ip)
+        except LimitError:
+            self._api.limits.add_weight(self._client_ip, 1)
+            raise
 
     async def _dispatch(self, request: Request, parameters: dict[str, str]) -> None:
         if request.method not in _ALWAYS and not self._api.is_started():
