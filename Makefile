@@ -103,13 +103,13 @@ run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
 
 run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
-	@exec $(BIN)/python -m exchange.local run
+	@exec $(BIN)/python -m local run
 
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
-	@exec $(BIN)/python -m exchange.local stack
+	@exec $(BIN)/python -m local stack
 
 rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
-	@exec $(BIN)/python -m exchange.local rebuild --mode "$(MODE)" --source "$(FROM)" $(if $(ACCEPT_LOSS),--accept-loss)
+	@exec $(BIN)/python -m local rebuild --mode "$(MODE)" --source "$(FROM)" $(if $(ACCEPT_LOSS),--accept-loss)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)

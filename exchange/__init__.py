@@ -1,1 +1,1 @@
-"""Code shared by the engine and the services: contracts, money, ports and their adapters."""
+"""What the engine and the services share, in rooms by what they are for; imports run downward only."""

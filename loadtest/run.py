@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from exchange.local.exchange_process import ExchangeProcess
-from exchange.local.servers import ServerError
 from loadtest.report import Verdict, judge, write_reports
+from local.exchange_process import ExchangeProcess
+from local.servers import ServerError
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "loadtest" / "reports"
@@ -51,7 +51,7 @@ def main(
         raise typer.Exit(2) from None
     verdict = judge(measured, rps)
     setting = {
-        "target": host or "python -m exchange.local stack",
+        "target": host or "python -m local stack",
         "asked_rps": rps,
         "duration_s": duration,
         "warm_up_s": warm_up,

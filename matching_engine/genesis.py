@@ -7,9 +7,9 @@ from typing import Any
 
 from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
-from exchange.log_records import records_between
+from exchange.log.records import records_between
 from exchange.money import parse_fixed
-from exchange.ports import Log
+from exchange.ports.world import Log
 
 __all__ = ["genesis_commands", "write_genesis"]
 

@@ -7,7 +7,7 @@ whose marker came last. So the worst that a wrong belief can do is work done twi
 import logging
 from collections.abc import Callable
 
-from exchange.ports import Lease, LeaseError, LeaseRecord
+from exchange.ports.world import Lease, LeaseError, LeaseRecord
 
 __all__ = ["Elector"]
 

@@ -16,15 +16,16 @@ from tenacity import (
     wait_fixed,
 )
 
-from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.lease import open_lease
-from exchange.adapters.object_store import open_object_store
-from exchange.adapters.tracing import open_tracing
-from exchange.config import Settings
-from exchange.object_keys import snapshots_prefix
-from exchange.operations import operations_app
-from exchange.ports import LogError
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.lease import open_lease
+from exchange.adapters.chosen.object_store import open_object_store
+from exchange.adapters.chosen.tracing import open_tracing
+from exchange.adapters.kafka.log import shard_logs
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.ports.object_keys import snapshots_prefix
+from exchange.ports.world import LogError
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from matching_engine import build
 from matching_engine.leadership import Elector
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX, CommandOutcome, EventBatch, encode_events
-from exchange.event_tail import ChainError
+from exchange.log.event_tail import ChainError
 
 __all__ = ["Outbox", "records_of"]
 

@@ -18,11 +18,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from exchange.config import Settings
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import SkipCommand
-from exchange.log_records import records_between
-from exchange.ports import Log
+from exchange.log.records import records_between
+from exchange.ports.world import Log
+from exchange.process.config import Settings
 
 __all__ = [
     "HALT_AT",

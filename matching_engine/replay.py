@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events
 from exchange.contracts.events import CommandRejected
-from exchange.event_tail import ChainError, TailPosition
-from exchange.log_records import records_between
-from exchange.ports import Log
+from exchange.log.event_tail import ChainError, TailPosition
+from exchange.log.records import records_between
+from exchange.ports.world import Log
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants

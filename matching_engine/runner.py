@@ -22,10 +22,10 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
-from exchange.crash_points import crash_point
-from exchange.event_tail import ChainError, newest_event
-from exchange.ports import Headers, Log, LogReader, LogRecord, LogWriter
-from exchange.tracing import Tracing
+from exchange.log.event_tail import ChainError, newest_event
+from exchange.ports.world import Headers, Log, LogReader, LogRecord, LogWriter
+from exchange.process.crash_points import crash_point
+from exchange.process.tracing import Tracing
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants

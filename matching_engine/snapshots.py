@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from exchange.ports import ObjectStore, ObjectStoreError
+from exchange.ports.world import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import FORMAT, from_rows, to_rows

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.ports import Headers, LogRecord
-from exchange.tracing import Hop, Span, Tracing, traced_commands, traces_header
+from exchange.ports.world import Headers, LogRecord
+from exchange.process.tracing import Hop, Span, Tracing, traced_commands, traces_header
 
 __all__ = ["DecisionSpans"]
 

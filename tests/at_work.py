@@ -6,12 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.key_file import FileKeyWrapper
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
-from exchange.service import Component, Resources
+from exchange.adapters.files.key import FileKeyWrapper
+from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.redis.client import open_cache
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
 from services.migrations import migrate
 
 WAIT_S = 30.0

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from redis import Redis
 
-from exchange.local.servers import free_port, kafka, postgres, valkey
+from local.servers import free_port, kafka, postgres, valkey
 from tests.background import Background
 
 # The same examples each time: what `make test` says of a commit, it says of it again. `make fuzz` searches.

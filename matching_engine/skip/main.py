@@ -8,11 +8,11 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from exchange.adapters.kafka_log import shard_logs
-from exchange.config import Settings
+from exchange.adapters.kafka.log import shard_logs
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import SkipCommand
-from exchange.process import run_until_signal
+from exchange.process.config import Settings
+from exchange.process.frame import run_until_signal
 from matching_engine.poison import sign_skip
 
 __all__ = ["main"]

@@ -13,10 +13,10 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from exchange.config import Settings
-from exchange.held_reader import HeldReader
-from exchange.patience import Patience
-from exchange.ports import Log, LogError, LogRecord, ObjectStore, ObjectStoreError
+from exchange.log.held_reader import HeldReader
+from exchange.ports.world import Log, LogError, LogRecord, ObjectStore, ObjectStoreError
+from exchange.process.config import Settings
+from exchange.process.patience import Patience
 from services.archive.segments import ArchiveError, Segment
 from services.archive.shelf import LOGS, Shelf
 

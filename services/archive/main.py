@@ -2,11 +2,12 @@
 
 import sys
 
-from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.object_store import open_object_store
-from exchange.config import Settings
-from exchange.operations import operations_app
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.object_store import open_object_store
+from exchange.adapters.kafka.log import shard_logs
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.archive.component import archivers
 
 __all__ = ["main"]

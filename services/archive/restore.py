@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 from exchange.contracts.codec import decode_events
-from exchange.ports import LogRecord, LogRestorer, ObjectStore
+from exchange.ports.world import LogRecord, LogRestorer, ObjectStore
 from services.archive.segments import ArchiveError, Segment
 from services.archive.shelf import Shelf
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from exchange.ports import LogRecord
+from exchange.ports.world import LogRecord
 
 __all__ = ["ArchiveError", "Segment", "first_offset_of", "pack", "segment_name", "unpack"]
 

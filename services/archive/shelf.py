@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from exchange.object_keys import archive_prefix
-from exchange.ports import ObjectStore
+from exchange.ports.object_keys import archive_prefix
+from exchange.ports.world import ObjectStore
 from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 
 __all__ = ["LOGS", "Shelf"]

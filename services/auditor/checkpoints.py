@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from services.auditor.image import ImageError, state_of, to_bytes
-from services.auditor.state import AuditState
+from services.auditor.audit.image import ImageError, state_of, to_bytes
+from services.auditor.audit.state import AuditState
 
 __all__ = ["CHECKPOINTS_FOLDER", "Checkpoints"]
 

@@ -11,19 +11,19 @@ import msgspec
 from prometheus_client import Counter, Gauge
 from tenacity import stop_after_delay
 
-from exchange.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.contracts.audit_keys import HEARTBEAT_AGE_S_MAX, HEARTBEAT_KEY
 from exchange.contracts.codec import decode_events
-from exchange.patience import Patience
-from exchange.ports import LogError
-from exchange.service import Resources
-from services.auditor.alarm import Alarm
-from services.auditor.book_comparison import BookComparison
+from exchange.ports.world import LogError
+from exchange.process.components import Resources
+from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
+from exchange.process.patience import Patience
+from services.auditor.alarm.red import Alarm
+from services.auditor.audit.recount import recount
+from services.auditor.audit.state import AuditState, Breach
 from services.auditor.checkpoints import CHECKPOINTS_FOLDER, Checkpoints
+from services.auditor.comparison.book import BookComparison
+from services.auditor.comparison.ledger import LedgerComparison
 from services.auditor.follower import Follower, NotReachedError
-from services.auditor.ledger_comparison import LedgerComparison
-from services.auditor.recount import recount
-from services.auditor.state import AuditState, Breach
 
 __all__ = ["Auditor"]
 

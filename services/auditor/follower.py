@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome
-from exchange.event_tail import ChainError, EventTail, TailPosition
-from exchange.held_reader import HeldReader
-from exchange.ports import Log
-from services.auditor.audit import Audit
-from services.auditor.state import AuditState, Breach
+from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.log.held_reader import HeldReader
+from exchange.ports.world import Log
+from services.auditor.audit.outcomes import Audit
+from services.auditor.audit.state import AuditState, Breach
 
 __all__ = ["Follower", "NotReachedError"]
 

@@ -2,10 +2,11 @@
 
 import sys
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.config import Settings
-from exchange.operations import operations_app
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.auditor.component import Auditor
 
 __all__ = ["main"]

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.config import Settings, SettingsError
-from exchange.connections import CONNECTION_ERRORS
-from exchange.key_ring import KeyRing, KeyRingError
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.process.config import Settings, SettingsError
+from exchange.process.connections import CONNECTION_ERRORS
+from exchange.security.key_ring import KeyRing, KeyRingError
 
 __all__ = ["rotate", "run"]
 

@@ -6,10 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.contracts.errors import not_supported
-from exchange.operations import add_operations_routes
+from exchange.http.operations import add_operations_routes
 from services.market_data.component import MarketDataService
-from services.market_data.rest import REST_PREFIXES, RestApi
-from services.market_data.sockets import StreamSockets
+from services.market_data.rest.app import REST_PREFIXES, RestApi
+from services.market_data.streams.sockets import StreamSockets
 
 __all__ = ["create_app"]
 

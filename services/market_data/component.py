@@ -10,26 +10,26 @@ from typing import Final
 import asyncpg
 import orjson
 
-from exchange.connections import CONNECTION_ERRORS
 from exchange.contracts.errors import unavailable
-from exchange.event_tail import EventTail
-from exchange.ports import LogReader
-from exchange.readers import Readers
-from exchange.request_limits import RequestLimits
-from exchange.service import Resources
-from exchange.usage_sharing import UsageSharing
-from services.market_data.bootstrap import load_state
-from services.market_data.history import History
-from services.market_data.hub import Hub
+from exchange.http.request_limits import RequestLimits
+from exchange.http.usage_sharing import UsageSharing
+from exchange.log.event_tail import EventTail
+from exchange.ports.world import LogReader
+from exchange.process.components import Resources
+from exchange.process.connections import CONNECTION_ERRORS
+from exchange.process.readers import Readers
+from services.market_data.markets.bootstrap import load_state
+from services.market_data.markets.history import History
+from services.market_data.markets.state import MarketState
 from services.market_data.metrics import APPLIED_SEQ
-from services.market_data.rest import RestApi
-from services.market_data.rest_general import GeneralEndpoints
-from services.market_data.rest_tickers import TickerEndpoints
-from services.market_data.rest_trading import TradingEndpoints
-from services.market_data.sockets import StreamSockets
-from services.market_data.state import MarketState
-from services.market_data.streams import TICK_MS, StreamPublisher
-from services.market_data.user_feed import UserFeed
+from services.market_data.rest.app import RestApi
+from services.market_data.rest.general import GeneralEndpoints
+from services.market_data.rest.tickers import TickerEndpoints
+from services.market_data.rest.trading import TradingEndpoints
+from services.market_data.streams.hub import Hub
+from services.market_data.streams.publisher import TICK_MS, StreamPublisher
+from services.market_data.streams.sockets import StreamSockets
+from services.market_data.streams.user_feed import UserFeed
 
 __all__ = ["MarketDataService"]
 

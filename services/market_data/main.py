@@ -2,9 +2,10 @@
 
 import sys
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.config import Settings
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.http.server import serve
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
 

@@ -2,7 +2,7 @@
 
 from exchange.contracts.codes import MODE_TRADING
 from exchange.contracts.events import AssetRegistered, Event, MarketRegistered
-from exchange.ports import HistoryError, HistoryRow, HistoryTable
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable
 from exchange.trading.market import Asset, Market
 from services.market_history.rows import (
     asset_of,

@@ -15,10 +15,10 @@ from prometheus_client import Counter, Gauge
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome
 from exchange.contracts.events import TradeExecuted
-from exchange.event_tail import EventTail, TailPosition
-from exchange.held_reader import HeldReader
-from exchange.patience import Patience
-from exchange.ports import HistoryError, HistoryRow, HistoryTable, Log, LogError
+from exchange.log.event_tail import EventTail, TailPosition
+from exchange.log.held_reader import HeldReader
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable, Log, LogError
+from exchange.process.patience import Patience
 from exchange.trading.trades import Trade
 from services.market_history.catalogue import Catalogue
 from services.market_history.rows import position_of, position_row, position_series

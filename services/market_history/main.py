@@ -3,12 +3,13 @@
 import sys
 import time
 
-from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.market_history import HistoryTables, open_lake, open_market_history
-from exchange.config import Settings
-from exchange.operations import operations_app
-from exchange.ports import Log, RecordStream
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.market_history import HistoryTables, open_lake, open_market_history
+from exchange.adapters.kafka.log import shard_logs
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.ports.world import Log, RecordStream
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.market_history.component import HistoryFollower
 from services.market_history.rows import Retention
 from services.market_history.sinks import Sink, StreamSink, TableSink

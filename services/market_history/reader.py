@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from exchange.ports import HistoryRow, HistoryTable
+from exchange.ports.world import HistoryRow, HistoryTable
 from exchange.trading.candles import Candle, base_step_ms, buckets, fill
 from exchange.trading.intervals import DAY_MS, MINUTE_MS, Interval
 from exchange.trading.market import Market

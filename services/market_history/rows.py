@@ -10,8 +10,8 @@ from typing import Final
 
 from exchange.contracts.codec import field_names
 from exchange.contracts.events import AssetRegistered, MarketRegistered
-from exchange.event_tail import TailPosition
-from exchange.ports import HistoryError, HistoryRow
+from exchange.log.event_tail import TailPosition
+from exchange.ports.world import HistoryError, HistoryRow
 from exchange.trading.candles import Candle
 from exchange.trading.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS
 from exchange.trading.trades import Trade

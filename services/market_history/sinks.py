@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from exchange.patience import Patience
-from exchange.ports import HistoryError, HistoryRow, HistoryTable, RecordStream
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable, RecordStream
+from exchange.process.patience import Patience
 from exchange.trading.candles import STEPS_MS, Candle
 from exchange.trading.market import Market
 from exchange.trading.trades import Trade

@@ -6,7 +6,7 @@ import sys
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from exchange.config import Settings, SettingsError
+from exchange.process.config import Settings, SettingsError
 from services.migrations.runner import MigrationError, migrate
 
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from prometheus_client import Gauge
 
-from exchange.event_tail import EventTail, TailPosition, newest_event
-from exchange.held_reader import HeldReader
-from exchange.service import Resources
+from exchange.log.event_tail import EventTail, TailPosition, newest_event
+from exchange.log.held_reader import HeldReader
+from exchange.process.components import Resources
 from services.notifier.notices import NoticeMaker
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from exchange.service import Resources
+from exchange.process.components import Resources
 from services.notifier.notices import login_notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore

@@ -2,13 +2,14 @@
 
 import sys
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.adapters.notice_channels import browsers, notice_queue, notice_topic
-from exchange.config import Settings
-from exchange.message_ports import MessageQueue, Topic
-from exchange.operations import operations_app
-from exchange.process import run_process, serve
-from exchange.service import Component, Resources
+from exchange.adapters.chosen.notice_channels import browsers, notice_queue, notice_topic
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.ports.messages import MessageQueue, Topic
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.notifier.follower import EventFollower
 from services.notifier.logins import LoginFollower
 from services.notifier.outlet import BrowserPush, Outlet

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
-from exchange.message_ports import (
+from exchange.ports.messages import (
     Connections,
     MessageQueue,
     NewMessage,

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from exchange.connections import acquire
-from exchange.identity.tokens import owner_of
+from exchange.process.connections import acquire
+from exchange.security.identity.tokens import owner_of
 
 __all__ = ["LIFETIME_S", "OWNERS_OF_USER_MAX", "USERS_MAX", "Owners"]
 
@@ -42,7 +42,7 @@ class Owners:
     async def of_user(self, user_id: int) -> tuple[str, ...]:
         """The first OWNERS_OF_USER_MAX identities that open the account.
 
-        Raises one of exchange.connections.CONNECTION_ERRORS at the deadline, or before; UndefinedTableError
+        Raises one of process.connections.CONNECTION_ERRORS at the deadline, or before; UndefinedTableError
         while the migrations have not run.
         """
         kept = self._kept_of(user_id)

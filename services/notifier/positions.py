@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
-from exchange.connections import acquire
-from exchange.event_tail import TailPosition
+from exchange.log.event_tail import TailPosition
+from exchange.process.connections import acquire
 from services.notifier.notices import NoticeMaker
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class LoginPage(NamedTuple):
 
 
 class NotifierStore:
-    """Every call ends within the deadline or raises one of exchange.connections.CONNECTION_ERRORS."""
+    """Every call ends within the deadline or raises one of exchange.process.connections.CONNECTION_ERRORS."""
 
     def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", shard: int, deadline_ms: int) -> None:
         self._database = database
@@ -106,7 +106,7 @@ class NotifierStore:
         return int(last_id)
 
     async def logins_after(self, last_id: int, rows_max: int) -> LoginPage:
-        """The logins of the next rows; ids appear in order and without a gap (services/user/audit_log.py)."""
+        """The logins of the next rows; ids appear in order and without a gap (user/tables/audit_log.py)."""
         async with acquire(self._database, self._deadline_ms) as connection:
             rows = await connection.fetch(
                 "SELECT id, user_id, time_ms, ip, act FROM audit_log WHERE id > $1 ORDER BY id LIMIT $2",

@@ -5,10 +5,10 @@ from typing import Final
 import asyncpg
 from prometheus_client import Counter
 
-from exchange.connections import CONNECTION_ERRORS
-from exchange.message_ports import MessageError
-from exchange.patience import Patience
-from exchange.ports import LogError
+from exchange.ports.messages import MessageError
+from exchange.ports.world import LogError
+from exchange.process.connections import CONNECTION_ERRORS
+from exchange.process.patience import Patience
 from services.notifier.notices import UnknownNameError
 
 __all__ = ["RETRYABLE", "patience"]

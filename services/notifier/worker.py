@@ -1,6 +1,6 @@
 """From the queue to people: take, send, delete. What fails comes again later, and at last is a dead letter.
 
-`deliver` is the work itself; the component here does it in a process, services/notifier/aws_lambda.py
+`deliver` is the work itself; the component here does it in a process, services/notifier/aws_lambda/main.py
 when SQS calls.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from exchange.message_ports import Announcement, MessageError, MessageQueue, QueuedMessage, Topic
+from exchange.ports.messages import Announcement, MessageError, MessageQueue, QueuedMessage, Topic
 from services.notifier.notices import Notice, NoticeError, subject_of
 from services.notifier.retries import patience
 

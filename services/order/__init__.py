@@ -1,0 +1,1 @@
+"""Orders: two doors, the decisions about a request, the view, and user data streams."""

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, WebSocketRoute
 
 from exchange.contracts.errors import not_supported
-from exchange.operations import add_operations_routes
+from exchange.http.operations import add_operations_routes
 from services.order.component import OrderService
 
 __all__ = ["create_app"]

@@ -10,26 +10,26 @@ from typing import Final
 import asyncpg
 import redis.exceptions
 
-from exchange.credentials import Credentials
-from exchange.event_tail import EventTail
-from exchange.gateway import CommandGateway, run_and_settle
-from exchange.ports import LogError, LogReader, LogWriter
-from exchange.request_limits import RequestLimits
-from exchange.service import Resources
-from exchange.tracing import Tracing
-from exchange.usage_sharing import UsageSharing
-from services.order.authentication import Authenticator
-from services.order.bootstrap import load_view
-from services.order.history import History
-from services.order.listen_keys import ListenKeys
-from services.order.market_data import MarketDataClient
-from services.order.queries import Queries
-from services.order.rest import RestApi
-from services.order.routes import build_routes
-from services.order.trading import Trading
-from services.order.user_data import UserDataHub
-from services.order.view import AccountView
-from services.order.ws_api import WsApi
+from exchange.http.request_limits import RequestLimits
+from exchange.http.usage_sharing import UsageSharing
+from exchange.log.event_tail import EventTail
+from exchange.log.gateway import CommandGateway, run_and_settle
+from exchange.ports.world import LogError, LogReader, LogWriter
+from exchange.process.components import Resources
+from exchange.process.tracing import Tracing
+from exchange.security.credentials import Credentials
+from services.order.decisions.queries import Queries
+from services.order.decisions.trading import Trading
+from services.order.doors.authentication import Authenticator
+from services.order.doors.market_data import MarketDataClient
+from services.order.doors.rest import RestApi
+from services.order.doors.routes import build_routes
+from services.order.doors.ws_api import WsApi
+from services.order.user_data.hub import UserDataHub
+from services.order.user_data.listen_keys import ListenKeys
+from services.order.view.bootstrap import load_view
+from services.order.view.history import History
+from services.order.view.model import AccountView
 
 __all__ = ["OrderService"]
 

@@ -2,11 +2,12 @@
 
 import sys
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.adapters.tracing import open_tracing
-from exchange.config import Settings
-from exchange.credentials import PostgresCredentials
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.adapters.chosen.tracing import open_tracing
+from exchange.http.server import serve
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
+from exchange.security.credentials import PostgresCredentials
 from services.order.api import create_app
 from services.order.component import OrderService
 

@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.adapters.tracing import open_tracing
-from exchange.config import Settings
-from exchange.operations import operations_app
-from exchange.process import run_process, serve
-from exchange.service import Component, Resources
-from exchange.tracing import Tracing
-from services.projections.book import BookProjection
-from services.projections.ledger import LedgerProjection
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.adapters.chosen.tracing import open_tracing
+from exchange.http.operations import operations_app
+from exchange.http.server import serve
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
+from exchange.process.tracing import Tracing
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
 from services.projections.withdrawals import WithdrawalSettler
 
 __all__ = ["components_for", "main"]

@@ -9,17 +9,17 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from exchange.connections import acquire
-from exchange.event_tail import TailPosition, newest_event
-from exchange.service import Resources
-from services.projections.book import BookProjection
-from services.projections.book_cache import BookCache
-from services.projections.ledger import LedgerProjection
-from services.projections.ledger_store import read_position
-from services.projections.reconcile import reconcile
+from exchange.log.event_tail import TailPosition, newest_event
+from exchange.process.components import Resources
+from exchange.process.connections import acquire
+from services.projections.book.cache import BookCache
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
+from services.projections.ledger.reconcile import reconcile
+from services.projections.ledger.store import read_position
 
 if TYPE_CHECKING:
-    from services.projections.ledger_store import AnyConnection
+    from services.projections.ledger.store import AnyConnection
 
 __all__ = ["PROJECTED_TABLES", "RebuildError", "clear_projection", "fingerprints", "rebuild"]
 

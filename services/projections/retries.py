@@ -6,9 +6,9 @@ import asyncpg
 from prometheus_client import Counter
 from tenacity import stop_after_delay
 
-from exchange.connections import CONNECTION_ERRORS
-from exchange.patience import Patience
-from exchange.ports import LogError
+from exchange.ports.world import LogError
+from exchange.process.connections import CONNECTION_ERRORS
+from exchange.process.patience import Patience
 
 __all__ = ["RETRYABLE", "RETRY_S_MAX", "patience"]
 

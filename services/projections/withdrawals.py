@@ -12,22 +12,22 @@ from typing import Final
 from prometheus_client import Counter
 from tenacity import stop_after_attempt, stop_after_delay
 
-from exchange.connections import CONNECTION_ERRORS, acquire
 from exchange.contracts.codes import REJECT_UNKNOWN_WITHDRAWAL
 from exchange.contracts.commands import SettleWithdrawal
 from exchange.contracts.events import CommandRejected
-from exchange.event_tail import EventTail
-from exchange.gateway import (
+from exchange.log.event_tail import EventTail
+from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
-from exchange.patience import Patience
-from exchange.ports import LogReader, LogWriter
-from exchange.service import Resources
-from exchange.withdrawal_stop import WithdrawalStop
-from services.projections.ledger_store import LedgerError, read_position
+from exchange.ports.world import LogReader, LogWriter
+from exchange.process.components import Resources
+from exchange.process.connections import CONNECTION_ERRORS, acquire
+from exchange.process.patience import Patience
+from exchange.security.withdrawal_stop import WithdrawalStop
+from services.projections.ledger.store import LedgerError, read_position
 from services.projections.retries import RETRY_S_MAX
 
 __all__ = ["WithdrawalSettler"]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from exchange.ports import Lease, LeaseError, LeaseRecord
+from exchange.ports.world import Lease, LeaseError, LeaseRecord
 from matching_engine.leadership import Elector
 
 __all__ = ["ExchangeRunsError", "run_alone"]

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from exchange.event_tail import TailPosition
-from services.projections.ledger_store import read_position
+from exchange.log.event_tail import TailPosition
+from services.projections.ledger.store import read_position
 
 if TYPE_CHECKING:
-    from services.projections.ledger_store import AnyConnection
+    from services.projections.ledger.store import AnyConnection
 
 __all__ = ["LossError", "weigh"]
 

@@ -13,11 +13,11 @@ from typing import Annotated, Final
 
 import typer
 
-from exchange.adapters.lease import open_lease
-from exchange.adapters.rebuild_places import KafkaPlaces
-from exchange.config import Settings, SettingsError
-from exchange.ports import LeaseError, LogError
-from exchange.process import configure_logging, run_until_signal
+from exchange.adapters.chosen.lease import open_lease
+from exchange.adapters.chosen.rebuild_places import KafkaPlaces
+from exchange.ports.world import LeaseError, LogError
+from exchange.process.config import Settings, SettingsError
+from exchange.process.frame import configure_logging, run_until_signal
 from matching_engine import build
 
 __all__ = ["main"]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 import asyncpg
 from redis.exceptions import RedisError
 
-from exchange.config import Settings, SettingsError
-from exchange.connections import acquire
 from exchange.contracts.codec import CodecError
-from exchange.event_tail import ChainError, newest_event
-from exchange.object_keys import snapshots_prefix
-from exchange.ports import Log, LogRestorer, ObjectStore, ObjectStoreError
-from exchange.service import Resources
+from exchange.log.event_tail import ChainError, newest_event
+from exchange.ports.object_keys import snapshots_prefix
+from exchange.ports.world import Log, LogRestorer, ObjectStore, ObjectStoreError
+from exchange.process.components import Resources
+from exchange.process.config import Settings, SettingsError
+from exchange.process.connections import acquire
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import UnknownRulesError
 from matching_engine.core.shard import PoisonError, Shard
@@ -26,8 +26,8 @@ from services.archive.restore import restore
 from services.archive.segments import ArchiveError
 from services.auditor.checkpoints import CHECKPOINTS_FOLDER
 from services.migrations.runner import MigrationError, migrate
-from services.projections.book_state import BookError
-from services.projections.ledger_store import LedgerError
+from services.projections.book.state import BookError
+from services.projections.ledger.store import LedgerError
 from services.projections.rebuild import RebuildError, rebuild
 from services.rebuild.loss import LossError, weigh
 

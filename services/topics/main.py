@@ -4,11 +4,11 @@ import asyncio
 import sys
 from typing import Final
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.config import Settings, SettingsError
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.ports import LogError
+from exchange.ports.world import LogError
+from exchange.process.config import Settings, SettingsError
 
 __all__ = ["main"]
 

@@ -1,0 +1,1 @@
+"""People, their keys and their money: everything below /v1."""

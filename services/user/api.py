@@ -9,42 +9,42 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from exchange.contracts import codes
-from exchange.gateway import GatewayOverloadedError, GatewayUnavailableError
-from exchange.identity.issuer_keys import KeysUnavailableError
-from exchange.identity.tokens import TokenRefusedError
-from exchange.key_ring import KeyRingError
-from exchange.operations import add_operations_routes
-from services.user import account_routes, address_routes, money_routes
-from services.user.accounts import PublicKeyError, WrongCredentialsError
+from exchange.http.operations import add_operations_routes
+from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.security.identity.issuer_keys import KeysUnavailableError
+from exchange.security.identity.tokens import TokenRefusedError
+from exchange.security.key_ring import KeyRingError
 from services.user.component import NotReadyError, UserService
-from services.user.database import DatabaseUnavailableError
-from services.user.identities import EmailNotAcceptedError
-from services.user.identity_store import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
-from services.user.metrics import RequestMeter
-from services.user.passwords import PasswordsBusyError
-from services.user.problems import (
+from services.user.doors import account_routes, address_routes, money_routes
+from services.user.doors.metrics import RequestMeter
+from services.user.doors.problems import (
     Problem,
     ProblemError,
     problem_of_status,
     problem_of_validation,
     problem_response,
 )
-from services.user.repository import EmailTakenError, TooManyKeysError
-from services.user.request_guard import RequestGuard
-from services.user.sessions import CacheUnavailableError, TooManyAttemptsError
-from services.user.transfers import (
+from services.user.doors.request_guard import RequestGuard
+from services.user.money.transfers import (
     FaucetOffError,
     InsufficientFundsError,
     TransferRefusedError,
     UnknownAssetError,
 )
-from services.user.withdrawal_addresses import AddressListedError, TooManyAddressesError
-from services.user.withdrawal_guard import (
+from services.user.money.withdrawal_addresses import AddressListedError, TooManyAddressesError
+from services.user.money.withdrawal_guard import (
     AddressNotListedError,
     AddressNotUsableYetError,
     WithdrawalLimitError,
     WithdrawalsStoppedError,
 )
+from services.user.people.accounts import PublicKeyError, WrongCredentialsError
+from services.user.people.identities import EmailNotAcceptedError
+from services.user.people.passwords import PasswordsBusyError
+from services.user.people.sessions import CacheUnavailableError, TooManyAttemptsError
+from services.user.tables.database import DatabaseUnavailableError
+from services.user.tables.identities import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
+from services.user.tables.repository import EmailTakenError, TooManyKeysError
 
 __all__ = ["create_app"]
 

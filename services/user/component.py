@@ -6,23 +6,23 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from exchange.event_tail import EventTail
-from exchange.gateway import CommandGateway, run_and_settle
-from exchange.key_ring import KeyRing
-from exchange.ports import LogReader, LogWriter
-from exchange.service import Resources
-from exchange.withdrawal_stop import WithdrawalStop
-from services.user.accounts import Accounts
-from services.user.database import Database, DatabaseUnavailableError
-from services.user.event_follower import EventFollower
-from services.user.identities import Identities
-from services.user.passwords import Passwords
-from services.user.repository import Repository
-from services.user.sessions import CacheUnavailableError, Sessions
-from services.user.transfers import Transfers
-from services.user.withdrawal_addresses import WithdrawalAddresses
-from services.user.withdrawal_guard import WithdrawalGuard
-from services.user.withdrawal_limits import WithdrawalLimits
+from exchange.log.event_tail import EventTail
+from exchange.log.gateway import CommandGateway, run_and_settle
+from exchange.ports.world import LogReader, LogWriter
+from exchange.process.components import Resources
+from exchange.security.key_ring import KeyRing
+from exchange.security.withdrawal_stop import WithdrawalStop
+from services.user.money.event_follower import EventFollower
+from services.user.money.transfers import Transfers
+from services.user.money.withdrawal_addresses import WithdrawalAddresses
+from services.user.money.withdrawal_guard import WithdrawalGuard
+from services.user.money.withdrawal_limits import WithdrawalLimits
+from services.user.people.accounts import Accounts
+from services.user.people.identities import Identities
+from services.user.people.passwords import Passwords
+from services.user.people.sessions import CacheUnavailableError, Sessions
+from services.user.tables.database import Database, DatabaseUnavailableError
+from services.user.tables.repository import Repository
 
 __all__ = ["NotReadyError", "UserService"]
 

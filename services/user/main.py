@@ -2,11 +2,12 @@
 
 import sys
 
-from exchange.adapters.deployed import deployed_resources
-from exchange.config import Settings
-from exchange.operations import add_exchange_readiness_route
-from exchange.peers import PeerReadiness, parse_peers
-from exchange.process import run_process, serve
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.http.operations import add_exchange_readiness_route
+from exchange.http.peers import PeerReadiness, parse_peers
+from exchange.http.server import serve
+from exchange.process.config import Settings
+from exchange.process.frame import run_process
 from services.user.api import create_app
 from services.user.component import UserService
 

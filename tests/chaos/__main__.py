@@ -17,8 +17,8 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from exchange.local.servers import ServerError, kafka_jars
-from exchange.ports import LogError
+from exchange.ports.world import LogError
+from local.servers import ServerError, kafka_jars
 from tests.chaos import isolation
 from tests.chaos.campaign import SNAPSHOT_EVERY_COMMANDS, Campaign, Options, Result, running_stack
 from tests.chaos.cold_start import measure_cold_start

@@ -12,10 +12,10 @@ from typing import Any, Final
 import asyncpg
 import psutil
 
-from exchange.crash_points import CRASH_POINTS
-from exchange.local.exchange_process import ExchangeProcess
-from exchange.local.servers import ServerError
-from exchange.ports import LogError
+from exchange.ports.world import LogError
+from exchange.process.crash_points import CRASH_POINTS
+from local.exchange_process import ExchangeProcess
+from local.servers import ServerError
 from tests.chaos import isolation
 from tests.chaos.faults import DISKS_MIB, Fault, FaultSkippedError, StackUnderTest, plan
 from tests.chaos.load import OpenLoad

@@ -8,14 +8,14 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.codes import BUY, CANCEL_ANY, GTC, LIMIT, STP_EXPIRE_MAKER
 from exchange.contracts.commands import CancelOrder, Command, PlaceOrder
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
-from exchange.event_tail import newest_event
-from exchange.local.servers import ServerError
+from exchange.log.event_tail import newest_event
+from local.servers import ServerError
 from tests.chaos.campaign import running_stack
 from tests.chaos.faults import StackUnderTest
 from tests.e2e.trader import Trader

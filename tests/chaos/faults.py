@@ -14,9 +14,9 @@ import httpx
 import psutil
 from redis import Redis
 
-from exchange import crash_points
-from exchange.local.exchange_process import ExchangeProcess
-from exchange.local.servers import ServerError
+from exchange.process import crash_points
+from local.exchange_process import ExchangeProcess
+from local.servers import ServerError
 from tests.chaos import isolation
 
 __all__ = ["DISKS_MIB", "Fault", "FaultSkippedError", "StackUnderTest", "plan"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.local.exchange_process import ROOT
+from local.exchange_process import ROOT
 from tests.chaos.report import read_rounds
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]

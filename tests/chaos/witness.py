@@ -10,17 +10,17 @@ from typing import Final
 
 import asyncpg
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CodecError, CommandOutcome
 from exchange.contracts.codes import BUY, CANCELED, FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
-from exchange.event_tail import ChainError, EventTail, TailPosition
-from exchange.ports import LogReader
+from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.ports.world import LogReader
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
-from services.projections.reconcile import reconcile
+from services.projections.ledger.reconcile import reconcile
 from tests.chaos.load import Request
 from tests.chaos.model import Findings, Model, ModelOrder
 from tests.e2e.audit import STALE, UNKNOWN_ORDER

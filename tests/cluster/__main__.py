@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from exchange.local.servers import ServerError
+from local.servers import ServerError
 from tests.cluster import build, collecting, deploying, draining, lease, nodes, rights, scaling
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deploying import Scene

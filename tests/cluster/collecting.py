@@ -11,8 +11,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from exchange.adapters.open_telemetry import OpenTelemetry, otlp_exporter
-from exchange.log_lines import formatter
+from exchange.adapters.otlp.spans import OpenTelemetry, otlp_exporter
+from exchange.process.log_lines import formatter
 from tests.cluster import build
 from tests.cluster.api import NAMESPACE, Object, until
 from tests.cluster.aws_ends import AwsEnds, aws_ends

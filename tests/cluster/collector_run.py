@@ -22,9 +22,9 @@ import yaml
 import exchange
 import matching_engine
 import services
-from exchange.local.servers import ManagedProcess, free_port
-from exchange.local.servers.process import Command
-from exchange.operations import operations_app
+from exchange.http.operations import operations_app
+from local.servers import ManagedProcess, free_port
+from local.servers.process import Command
 from tests.cluster import build
 from tests.cluster.api import until
 from tests.cluster.aws_ends import CREDENTIALS, REGION, AwsEnds

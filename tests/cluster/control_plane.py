@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from exchange.local.servers import ManagedProcess, free_port
-from exchange.local.servers.process import Command, port_answers
+from local.servers import ManagedProcess, free_port
+from local.servers.process import Command, port_answers
 from tests import certificates
 from tests.cluster import build
 from tests.cluster.api import Api

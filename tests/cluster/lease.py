@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.kubernetes_lease import KubernetesLease
-from exchange.ports import LeaseError
+from exchange.adapters.kubernetes.lease import KubernetesLease
+from exchange.ports.world import LeaseError
 from matching_engine.leadership import Elector
 from tests.cluster.api import NAMESPACE
 from tests.cluster.deploying import Scene

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.local.servers import free_port
+from local.servers import free_port
 from tests.certificates import Files
 from tests.cluster.api import NAMESPACE, Api, Object
 

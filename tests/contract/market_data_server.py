@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 from pydantic import SecretStr
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
-from exchange.process import HttpServer, bind
-from exchange.service import Component, Resources, run_components
+from exchange.adapters.memory.log import MemoryLog
+from exchange.http.server import HttpServer, bind
+from exchange.process.components import Component, Resources, run_components
+from exchange.process.config import Settings
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
 from tests.at_work import eventually

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from exchange.readers import Readers
-from exchange.service import Resources
+from exchange.process.components import Resources
+from exchange.process.readers import Readers
 from services.market_data.api import create_app
-from services.market_data.bootstrap import load_state
 from services.market_data.component import MarketDataService
-from services.market_data.state import MarketState, MarketView
-from services.projections.ledger import LedgerProjection
+from services.market_data.markets.bootstrap import load_state
+from services.market_data.markets.state import MarketState, MarketView
+from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import open_resources
 from tests.contract.market_data_server import WAIT_S, serving, settings_of
 from tests.event_streams import START_MS, EventStream, RandomTrading
@@ -118,9 +118,9 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
     view = whole.by_symbol["BTCUSDT"]
     trades, joined = view.trades.items, view.aggregates.items
     # As if the service had run for long: only the newest are in memory.
-    monkeypatch.setattr("services.market_data.bootstrap.RING_SIZE_MAX", 50)
-    monkeypatch.setattr("services.market_data.bootstrap._MINUTES_LOADED_MS", 0)
-    monkeypatch.setattr("services.market_data.history._TRADES_PER_READ", 40)
+    monkeypatch.setattr("services.market_data.markets.bootstrap.RING_SIZE_MAX", 50)
+    monkeypatch.setattr("services.market_data.markets.bootstrap._MINUTES_LOADED_MS", 0)
+    monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 40)
     async with serving(resources) as server:
         assert server.service.state.views[1].trades.floor_id == trades[-50].id
 

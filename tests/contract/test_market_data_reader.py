@@ -13,10 +13,10 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
-from exchange.adapters.database import close_pool, open_reader_pool
-from exchange.local.servers import free_port
-from exchange.service import Resources
-from services.market_data.state import MarketState
+from exchange.adapters.postgres.pool import close_pool, open_reader_pool
+from exchange.process.components import Resources
+from local.servers import free_port
+from services.market_data.markets.state import MarketState
 from tests.at_work import open_resources
 from tests.contract.market_data_server import MarketDataServer, serving, settings_of
 from tests.contract.test_market_data_bootstrap import publish, write_ledger
@@ -52,7 +52,7 @@ class Both:
 async def both(
     database_dsn: str, reader_dsn: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Both]:
-    monkeypatch.setattr("services.market_data.bootstrap.RING_SIZE_MAX", 50)
+    monkeypatch.setattr("services.market_data.markets.bootstrap.RING_SIZE_MAX", 50)
     settings = settings_of(database_dsn, valkey_url)
     trading = RandomTrading(57)
     stream = trading.stream
@@ -150,11 +150,14 @@ def test_only_market_data_reads_from_the_reader() -> None:
     """Whoever decides about money, or waits for the ledger's seq, must see what was just written."""
     users = {
         str(path.relative_to(ROOT))
-        for top in ("exchange", "matching_engine", "services")
+        for top in ("exchange", "local", "matching_engine", "services")
         for path in (ROOT / top).rglob("*.py")
-        if re.search(r"exchange\.readers|database_reader\b", path.read_text("utf-8"))
+        if re.search(r"exchange\.process\.readers|database_reader\b", path.read_text("utf-8"))
     }
     assert users == {
-        *("exchange/readers.py", "exchange/service.py"),
-        *(f"services/market_data/{name}.py" for name in ("bootstrap", "component", "history")),
+        *("exchange/process/readers.py", "exchange/process/components.py"),
+        *(
+            f"services/market_data/{name}.py"
+            for name in ("markets/bootstrap", "component", "markets/history")
+        ),
     }

@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from services.market_data.payloads import level_texts
-from services.market_data.sockets import PARAMETERS_MAX
+from services.market_data.markets.payloads import level_texts
+from services.market_data.streams.sockets import PARAMETERS_MAX
 from tests.at_work import eventually, open_resources
 from tests.contract.market_data_server import (
     WAIT_S,
@@ -179,7 +179,7 @@ async def test_more_than_1024_streams_end_the_connection(server: MarketDataServe
 async def test_a_client_that_does_not_read_is_cut_and_the_others_go_on(
     server: MarketDataServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.market_data.hub.STALL_MAX_S", 0.3)
+    monkeypatch.setattr("services.market_data.streams.hub.STALL_MAX_S", 0.3)
     payload = b'{"e":"x","pad":"' + b"0" * 30_000 + b'"}'
     async with (
         connect(f"{server.ws}/ws/noise", proxy=None, max_queue=1) as deaf,

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from websockets.asyncio.client import connect
 
-from exchange.service import Resources
-from services.market_data import user_feed
+from exchange.process.components import Resources
+from services.market_data.streams import user_feed
 from tests.at_work import open_resources
 from tests.contract.market_data_server import MarketDataServer, serving, settings_of
 from tests.contract.test_market_data_sockets import ask, receive

@@ -12,12 +12,12 @@ from typing import Any
 import boto3
 import pytest
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.object_store import open_object_store
-from exchange.adapters.s3_store import S3Store, S3StoreOptions
-from exchange.config import Settings, SettingsError
-from exchange.local.servers import free_port
-from exchange.ports import ObjectStore, ObjectStoreError
+from exchange.adapters.aws.s3 import S3Store, S3StoreOptions
+from exchange.adapters.chosen.object_store import open_object_store
+from exchange.adapters.files.objects import FolderStore
+from exchange.ports.world import ObjectStore, ObjectStoreError
+from exchange.process.config import Settings, SettingsError
+from local.servers import free_port
 
 pytestmark = pytest.mark.integration
 

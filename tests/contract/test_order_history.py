@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
-from exchange.config import Settings
+from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.redis.client import open_cache
+from exchange.process.config import Settings
 from services.migrations import migrate
-from services.order.bootstrap import load_view
-from services.order.view import AccountView
-from services.projections.ledger import LedgerProjection
+from services.order.view.bootstrap import load_view
+from services.order.view.model import AccountView
+from services.projections.ledger.projection import LedgerProjection
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 
 pytestmark = pytest.mark.integration

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 from tests.e2e.journal import Journal
 from tests.e2e.trader import Trader
 

@@ -13,9 +13,9 @@ from typing import Final
 
 import psutil
 
-from exchange.config import Settings
-from exchange.local.exchange_process import ROOT, ExchangeProcess
-from exchange.local.servers import free_port, kafka, postgres, valkey
+from exchange.process.config import Settings
+from local.exchange_process import ROOT, ExchangeProcess
+from local.servers import free_port, kafka, postgres, valkey
 
 __all__ = ["copied_objects", "database_of", "dump", "load_dump", "rebuild", "servers_of"]
 

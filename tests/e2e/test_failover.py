@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.config import Settings
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.codec import RecordedEvent, decode_commands, decode_events
 from exchange.contracts.commands import CancelOrder, Command, PlaceOrder
-from exchange.local.exchange_process import ExchangeProcess
+from exchange.process.config import Settings
+from local.exchange_process import ExchangeProcess
 from services.archive.shelf import Shelf
 from tests.e2e.audit import audit, check_refusals
 from tests.e2e.conftest import DEPOSITS, TRADERS

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 from tests.e2e.audit import audit, check_refusals
 from tests.e2e.conftest import DEPOSITS
 from tests.e2e.journal import Journal, Load, Outcome

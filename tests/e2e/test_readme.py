@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 from tests.e2e.trader import Trader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange.local.exchange_process import ROOT, ExchangeProcess
+from local.exchange_process import ROOT, ExchangeProcess
 from tests.e2e.conftest import DEPOSITS
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually
@@ -21,7 +21,7 @@ CATCH_UP_S = 60.0
 def rebuild(exchange: ExchangeProcess, source: str) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
     return subprocess.run(
-        [sys.executable, "-m", "exchange.local", "rebuild", "--source", source],
+        [sys.executable, "-m", "local", "rebuild", "--source", source],
         cwd=ROOT,
         env=environment | {"DATA_DIR": str(exchange.data_dir)},
         capture_output=True,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ccxt
 import pytest
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 from tests.e2e.ccxt_setup import ccxt_settings
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import CHROMIUM, Page, open_page
 from tests.e2e.trader import Trader
 

@@ -8,7 +8,7 @@ import atheris
 def main() -> None:
     """Never returns: libFuzzer ends the process, with 0 when nothing was found."""
     with atheris.instrument_imports(
-        include=["exchange", "matching_engine", "services", "tests.fuzz.targets"]
+        include=["exchange", "local", "matching_engine", "services", "tests.fuzz.targets"]
     ):
         from tests.fuzz.targets import TARGETS
     target = TARGETS[sys.argv.pop(1)]

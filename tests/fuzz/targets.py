@@ -13,8 +13,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from exchange import query_parameters as shared
-from exchange.adapters.folder_store import FolderStore
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts import codec
 from exchange.contracts.codec import (
     CodecError,
@@ -26,22 +25,25 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, Malformed
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
+from exchange.http import query_parameters as shared
 from exchange.money import NumberError, format_fixed, parse_fixed
-from exchange.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
+from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows, to_rows
 from matching_engine.genesis import genesis_commands
 from matching_engine.snapshots import Snapshots
-from services.market_data import control, stream_names
-from services.market_data import parameters as query
-from services.order import parameters, ws_requests
-from services.order.authentication import signed_payload
-from services.order.placement import parse_placement
-from services.order.view import AccountView
-from services.user.problems import ProblemError
-from services.user.request_guard import check_json
+from services.market_data.rest import parameters as query
+from services.market_data.streams import control
+from services.market_data.streams import names as stream_names
+from services.order.decisions import parameters
+from services.order.decisions.placement import parse_placement
+from services.order.doors import ws_requests
+from services.order.doors.authentication import signed_payload
+from services.order.view.model import AccountView
+from services.user.doors.problems import ProblemError
+from services.user.doors.request_guard import check_json
 
 __all__ = ["TARGETS", "Target"]
 

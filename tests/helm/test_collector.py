@@ -76,7 +76,7 @@ def test_nothing_is_sent_to_cloudwatch_that_nobody_emits() -> None:
 
 
 def test_dimensions_are_labels_with_the_values_that_alarms_ask_for() -> None:
-    rest = (ROOT / "services" / "order" / "rest.py").read_text("utf-8")
+    rest = (ROOT / "services" / "order" / "doors" / "rest.py").read_text("utf-8")
     assert re.search(r'"exchange_order_errors_total", "[^"]+", \["endpoint", "code"\]', rest)
     # Who counts what is new does not count the first value that he sees: it must be a zero.
     shown = re.search(r"_OUR_ERRORS: Final = \(([^)]+)\)", rest)
@@ -87,7 +87,7 @@ def test_dimensions_are_labels_with_the_values_that_alarms_ask_for() -> None:
     variables = (OBSERVABILITY / "variables.tf").read_text("utf-8")
     cancel = re.search(r'variable "cancel_endpoint" \{[^}]*default\s*=\s*"([^"]+)"', variables)
     assert cancel is not None
-    assert f'"{cancel[1]}"' in (ROOT / "services" / "order" / "routes.py").read_text("utf-8")
+    assert f'"{cancel[1]}"' in (ROOT / "services" / "order" / "doors" / "routes.py").read_text("utf-8")
 
 
 def test_no_alarm_asks_for_a_percentile_of_sums_and_counts() -> None:

@@ -253,7 +253,7 @@ def test_pods_answer_for_longer_than_the_load_balancer_sends(shape: str) -> None
         pod = objects(shape, "Deployment")[name]["spec"]["template"]["spec"]
         sleep_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert sleep_s > deregistration_s
-        # uvicorn is given 7 s, a component 10 s (exchange/process.py, exchange/service.py).
+        # uvicorn is given 7 s, a component 10 s (exchange/process/frame.py, exchange/process/components.py).
         assert seconds_until_killed(pod) >= sleep_s + 20
     engine = objects(shape, "StatefulSet")["engine"]["spec"]["template"]["spec"]
     assert seconds_until_killed(engine) >= 20

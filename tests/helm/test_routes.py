@@ -1,4 +1,4 @@
-"""The Ingress routes as exchange/routing.py and the gateway's template do.
+"""The Ingress routes as exchange/http/routing.py and the gateway's template do.
 
 The AWS Load Balancer Controller turns paths into patterns of the ALB and orders them: Exact paths first, then
 Prefix paths by their length, then ImplementationSpecific ones as they stand
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exchange.routing import ORDER_PATHS, is_terminal_path, service_of_path
+from exchange.http.routing import ORDER_PATHS, is_terminal_path, service_of_path
 from tests.helm.charts import AWS_SHAPES, objects
 from tests.unit.test_routing import MOVED, PATHS, TERMINAL, route_of_gateway
 

@@ -1,4 +1,4 @@
-"""Every EXCHANGE_* name in the charts is a setting of exchange/config.py, and no process lacks one."""
+"""Every EXCHANGE_* name in the charts is a setting of exchange/process/config.py, none is missing."""
 
 import importlib.util
 import re
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exchange.config import Settings
-from exchange.identity.issuer_keys import parse_issuers
-from exchange.peers import parse_peers
+from exchange.http.peers import parse_peers
+from exchange.process.config import Settings
+from exchange.security.identity.issuer_keys import parse_issuers
 from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, HelmError, containers, objects, workloads
 
 KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}

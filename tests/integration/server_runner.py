@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from exchange.local.servers import free_port, kafka, postgres, valkey
+from local.servers import free_port, kafka, postgres, valkey
 
 
 async def main(name: str, data_dir: Path) -> None:

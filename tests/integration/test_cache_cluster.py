@@ -16,18 +16,18 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from exchange.adapters.cache import open_cache
-from exchange.config import Settings, SettingsError
-from exchange.connections import CACHE_ERRORS
+from exchange.adapters.redis.client import open_cache
 from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.errors import ApiError
-from exchange.credentials import REVOKED_CHANNEL, announce_revocation
-from exchange.local.servers import free_port, valkey
-from exchange.withdrawal_stop import WithdrawalStop
-from services.auditor.book_comparison import BookComparison
-from services.order.listen_keys import ListenKeys, channel_of
-from services.projections.book_cache import APPLIED, BookCache, BookChange, BookImage
-from services.user.sessions import Sessions, TooManyAttemptsError
+from exchange.process.config import Settings, SettingsError
+from exchange.process.connections import CACHE_ERRORS
+from exchange.security.credentials import REVOKED_CHANNEL, announce_revocation
+from exchange.security.withdrawal_stop import WithdrawalStop
+from local.servers import free_port, valkey
+from services.auditor.comparison.book import BookComparison
+from services.order.user_data.listen_keys import ListenKeys, channel_of
+from services.projections.book.cache import APPLIED, BookCache, BookChange, BookImage
+from services.user.people.sessions import Sessions, TooManyAttemptsError
 from tests import certificates
 from tests.background import Background
 

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from websockets.asyncio.client import connect
 
-from exchange.local.servers import free_port, nginx
-from exchange.local.terminal import WEB_ROOT
+from local.servers import free_port, nginx
+from local.terminal import WEB_ROOT
 
 pytestmark = pytest.mark.integration
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.file_log import FileLog
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.files.log import FileLog
+from exchange.adapters.files.objects import FolderStore
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import LeaderElected, Malformed
-from exchange.event_tail import ChainError
-from exchange.ports import Log, LogError, LogReader, LogWriter
+from exchange.log.event_tail import ChainError
+from exchange.ports.world import Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner

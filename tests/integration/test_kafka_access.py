@@ -1,4 +1,4 @@
-"""Promises of exchange/adapters/kafka_cluster.py towards brokers that ask who one is, as MSK does."""
+"""Promises of exchange/adapters/kafka/cluster.py towards brokers that ask who one is, as MSK does."""
 
 import base64
 import time
@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import shard_logs
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.adapters.msk_token import MskTokenProvider
-from exchange.config import Settings, SettingsError
+from exchange.adapters.aws.msk_token import MskTokenProvider
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import shard_logs
+from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.local.servers import free_port, kafka
-from exchange.ports import LogError
+from exchange.ports.world import LogError
+from exchange.process.config import Settings, SettingsError
+from local.servers import free_port, kafka
 from tests import certificates
 from tests.background import Background
 

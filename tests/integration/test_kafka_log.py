@@ -1,4 +1,4 @@
-"""Promises of exchange/adapters/kafka_log.py against a real broker."""
+"""Promises of exchange/adapters/kafka/log.py against a real broker."""
 
 import asyncio
 import gc
@@ -9,10 +9,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NodeNotReadyError
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog, _KafkaReader, _KafkaWriter
-from exchange.local.servers import free_port
-from exchange.ports import LogError, LogRecord
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog, _KafkaReader, _KafkaWriter
+from exchange.ports.world import LogError, LogRecord
+from local.servers import free_port
 
 pytestmark = pytest.mark.integration
 DEADLINE_MS = 10_000

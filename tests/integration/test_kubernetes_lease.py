@@ -11,9 +11,9 @@ from pathlib import Path
 import certifi
 import pytest
 
-from exchange.adapters.kubernetes_lease import KubernetesLease
-from exchange.config import Settings, SettingsError
-from exchange.ports import LeaseError, LeaseRecord
+from exchange.adapters.kubernetes.lease import KubernetesLease
+from exchange.ports.world import LeaseError, LeaseRecord
+from exchange.process.config import Settings, SettingsError
 from matching_engine import main
 from matching_engine.leadership import Elector
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.file_lease import FileLease
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.files.lease import FileLease
+from exchange.adapters.files.objects import FolderStore
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.topics import ensure_topics
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import Malformed
-from exchange.event_tail import ChainError, EventTail, TailPosition
-from exchange.ports import Lease, Log
+from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.ports.world import Lease, Log
 from loadtest.bench.workload import Mischief
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from exchange.local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
+from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 
 pytestmark = pytest.mark.integration
 

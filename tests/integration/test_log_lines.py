@@ -13,8 +13,8 @@ import httpx
 import msgspec
 import pytest
 
-from exchange.local.servers import free_port
-from exchange.log_lines import formatter, process_name
+from exchange.process.log_lines import formatter, process_name
+from local.servers import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -69,7 +69,7 @@ async def test_a_process_that_cannot_start_says_why_in_lines_of_the_schema(tmp_p
     assert settings.message.startswith("settings {")
     assert {(line.process, line.shard) for line in lines} == {("projections-ledger", 7)}
     assert last.level == "CRITICAL"
-    assert last.logger == "exchange.process"
+    assert last.logger == "exchange.process.frame"
     assert last.exception is not None
     assert last.exception.startswith("Traceback")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.files.objects import FolderStore
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit

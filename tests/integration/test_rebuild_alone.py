@@ -8,13 +8,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from exchange.adapters.file_lease import FileLease
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_restore import KafkaRestorer, refuse_half_restored, refuse_live_logs
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.event_tail import TailPosition
-from exchange.ports import LeaseError, LogError, LogRecord
+from exchange.adapters.files.lease import FileLease
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.restore import KafkaRestorer, refuse_half_restored, refuse_live_logs
+from exchange.adapters.kafka.topics import ensure_topics
+from exchange.log.event_tail import TailPosition
+from exchange.ports.world import LeaseError, LogError, LogRecord
 from services.migrations import migrate
 from services.rebuild.alone import ExchangeRunsError, run_alone
 from services.rebuild.loss import LossError, weigh

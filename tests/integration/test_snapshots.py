@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.s3_store import S3Store, S3StoreOptions
+from exchange.adapters.aws.s3 import S3Store, S3StoreOptions
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Malformed
-from exchange.ports import ObjectStore, ObjectStoreError
+from exchange.ports.world import ObjectStore, ObjectStoreError
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard

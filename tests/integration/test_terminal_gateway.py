@@ -7,8 +7,8 @@ from string import Template
 import httpx
 import pytest
 
-from exchange.local.servers import free_port, nginx
-from exchange.local.terminal import WEB_ROOT
+from local.servers import free_port, nginx
+from local.terminal import WEB_ROOT
 from tests.unit.test_terminal import FILES, PAGE, policies
 
 pytestmark = pytest.mark.integration

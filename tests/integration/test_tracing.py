@@ -13,26 +13,26 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 
-from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.adapters.memory_log import MemoryLog
-from exchange.adapters.open_telemetry import OpenTelemetry
-from exchange.config import Settings
+from exchange.adapters.files.objects import FolderStore
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.topics import ensure_topics
+from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.otlp.spans import OpenTelemetry
+from exchange.adapters.postgres.pool import close_pool, open_pool
 from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit, Malformed
-from exchange.ports import Headers, Log, LogRecord
-from exchange.service import Component, Resources
-from exchange.tracing import TraceContext, traced_commands, traces_header
+from exchange.ports.world import Headers, Log, LogRecord
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
+from exchange.process.tracing import TraceContext, traced_commands, traces_header
 from loadtest.bench.workload import Mischief
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.migrations import migrate
 from services.order.component import OrderService
-from services.projections.ledger import LedgerProjection
+from services.projections.ledger.projection import LedgerProjection
 from tests.event_streams import ONE
 from tests.integration.test_engine_runner import Place, caught_up, running
 from tests.unit.order.order_exchange import ALICE, FakeCache, FakeCredentials, OrderExchange, limit_order
@@ -262,7 +262,7 @@ async def test_a_replay_makes_no_spans_and_labels_nothing(tmp_path: Path) -> Non
 
 
 async def test_the_ledger_tells_of_what_happens_now_and_not_of_old_records() -> None:
-    from services.projections.ledger_tracing import LIVE_AGE_MS_MAX, LedgerSpans
+    from services.projections.ledger.tracing import LIVE_AGE_MS_MAX, LedgerSpans
     from tests.event_streams import EngineStream
 
     stream = EngineStream()

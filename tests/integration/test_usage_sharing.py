@@ -9,12 +9,12 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from exchange import usage_sharing
-from exchange.adapters.cache import open_cache
-from exchange.config import Settings
+from exchange.adapters.redis.client import open_cache
 from exchange.contracts.errors import LimitError
-from exchange.request_limits import WEIGHT, RequestLimits
-from exchange.usage_sharing import UsageSharing
+from exchange.http import usage_sharing
+from exchange.http.request_limits import WEIGHT, RequestLimits
+from exchange.http.usage_sharing import UsageSharing
+from exchange.process.config import Settings
 
 pytestmark = pytest.mark.integration
 

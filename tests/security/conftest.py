@@ -16,13 +16,13 @@ import pytest
 import websockets
 from pydantic import SecretStr
 
-from exchange.adapters.key_file import FileKeyWrapper
-from exchange.config import Settings
-from exchange.local.assembly import AssembledExchange, assemble
-from exchange.local.servers import free_port
-from exchange.process import HttpServer, bind
-from exchange.service import Component, Resources
-from services.projections.ledger import LedgerProjection
+from exchange.adapters.files.key import FileKeyWrapper
+from exchange.http.server import HttpServer, bind
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
+from local.assembly import AssembledExchange, assemble
+from local.servers import free_port
+from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import clock_ms, eventually, open_resources
 
 PASSWORD = "correct horse battery"

@@ -5,9 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from exchange.local.servers import free_port
-from exchange.operations import operations_app
-from exchange.process import HttpServer, bind
+from exchange.http.operations import operations_app
+from exchange.http.server import HttpServer, bind
+from local.servers import free_port
 from tests.security.conftest import Exchange
 
 pytestmark = pytest.mark.integration

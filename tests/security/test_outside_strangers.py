@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exchange.config import Settings
+from exchange.process.config import Settings
 from tests.integration.user.issuers import MoodyIssuer, believing, forged, running
 from tests.security.conftest import Exchange, Trader
 from tests.security.test_secrets_stay_secret import assert_absent, written

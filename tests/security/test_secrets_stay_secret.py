@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
-from exchange import key_ring
-from exchange.adapters.key_file import load_or_create_key
-from exchange.adapters.kms import KmsKeyWrapper
-from exchange.config import Settings
-from exchange.credentials import PostgresCredentials
-from exchange.key_ring import KeyRing
-from exchange.local.servers import free_port
-from exchange.log_lines import LogFormat
-from exchange.process import configure_logging
-from exchange.service import Resources
+from exchange.adapters.aws.kms import KmsKeyWrapper
+from exchange.adapters.files.key import load_or_create_key
+from exchange.process.components import Resources
+from exchange.process.config import Settings
+from exchange.process.frame import configure_logging
+from exchange.process.log_lines import LogFormat
+from exchange.security import key_ring
+from exchange.security.credentials import PostgresCredentials
+from exchange.security.key_ring import KeyRing
+from local.servers import free_port
 from tests.security.conftest import PASSWORD, Exchange, Trader
 
 pytestmark = pytest.mark.integration

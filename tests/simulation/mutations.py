@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from exchange import event_tail, gateway
 from exchange.contracts.codec import CommandOutcome, encode_commands
-from exchange.ports import LogError
+from exchange.log import event_tail, gateway
+from exchange.ports.world import LogError
 from matching_engine import runner
 from matching_engine.core import book, engine, id_window, treasury
 from matching_engine.core import trading as core_trading
@@ -20,10 +20,10 @@ from matching_engine.core.order import Level, Order
 from matching_engine.core.shard import Shard
 from matching_engine.outbox import Outbox
 from matching_engine.snapshots import Snapshot, capture
-from services.projections import book as book_projection
-from services.projections import ledger as ledger_projection
-from services.projections.book_cache import BookChange
-from services.projections.ledger_store import OpenBooks
+from services.projections.book import projection as book_projection
+from services.projections.book.cache import BookChange
+from services.projections.ledger import projection as ledger_projection
+from services.projections.ledger.store import OpenBooks
 from tests.simulation.adapters.calls import ask
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger

@@ -5,23 +5,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from exchange.config import Settings
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import MarketRegistered
-from exchange.event_tail import EventTail, TailPosition
-from exchange.gateway import (
+from exchange.log.event_tail import EventTail, TailPosition
+from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
-from exchange.service import Resources, run_components
+from exchange.process.components import Resources, run_components
+from exchange.process.config import Settings
 from matching_engine.genesis import write_genesis
 from matching_engine.leadership import Elector
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
-from services.projections.book import BookProjection
-from services.projections.ledger import LedgerProjection
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.lease import SimulatedLease
 from tests.simulation.adapters.ledger import SimulatedLedger

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_events
 from exchange.contracts.codes import BUY, SELL
-from exchange.ports import LogRecord
+from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
 from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows
 from matching_engine.snapshots import state_bytes
-from services.projections.ledger_batch import RESERVED
+from services.projections.ledger.batch import RESERVED
 from tests.simulation.adapters.hot_books import HotBook
 from tests.simulation.adapters.ledger import SimulatedLedger
 from tests.simulation.model import Levels, Model, require

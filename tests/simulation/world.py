@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import RedisError
 
-from exchange import gateway
-from exchange.ports import LeaseError, LogError, ObjectStoreError
+from exchange.log import gateway
+from exchange.ports.world import LeaseError, LogError, ObjectStoreError
 from matching_engine import outbox, runner, snapshots
 from matching_engine.runner import DeposedError, Role
-from services.projections import ledger
-from services.projections.ledger_store import FencedError
+from services.projections.ledger import projection as ledger
+from services.projections.ledger.store import FencedError
 from tests.event_streams import START_MS
 from tests.simulation import processes
 from tests.simulation.adapters.hot_books import SimulatedHotBooks

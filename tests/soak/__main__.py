@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from exchange.local.exchange_process import ExchangeProcess
-from exchange.local.servers import ServerError
 from loadtest.run import LoadTestError, run_locust
+from local.exchange_process import ExchangeProcess
+from local.servers import ServerError
 from tests.soak.report import write_reports
 from tests.soak.sampling import FIGURES, Sampler, metric
 from tests.soak.sockets import StreamClients

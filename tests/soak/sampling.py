@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from exchange.local.exchange_process import ExchangeProcess
+from local.exchange_process import ExchangeProcess
 
 __all__ = ["FIGURES", "Sampler", "metric"]
 

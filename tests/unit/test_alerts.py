@@ -44,7 +44,7 @@ def rules() -> Iterator[tuple[str, str]]:
 def emitted() -> set[str]:
     """Every metric that the code defines, as Prometheus sees it."""
     names: set[str] = set()
-    for top in ("exchange", "matching_engine", "services"):
+    for top in ("exchange", "local", "matching_engine", "services"):
         for path in (ROOT / top).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             for kind, name in re.findall(r'(Counter|Gauge|Histogram)\(\s*"(exchange_\w+)"', source):
@@ -115,7 +115,7 @@ def test_queries_of_a_page_are_promql(path: Path) -> None:
 
 
 def test_settings_that_pages_name_exist() -> None:
-    from exchange.config import Settings
+    from exchange.process.config import Settings
 
     for path in RUNBOOKS.glob("*.md"):
         for name in re.findall(r"\bEXCHANGE_([A-Z_]+)\b", path.read_text(encoding="utf-8")):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from exchange.config import Settings
+from exchange.process.config import Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -104,7 +104,7 @@ def test_settings_have_values_that_the_code_takes(monkeypatch: pytest.MonkeyPatc
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
     for name, value in re.findall(r"(?m)^  (EXCHANGE_\w+): (.*)$", text):
         monkeypatch.setenv(name, re.sub(r",\s+", ",", value.strip('"')))
-    from exchange.peers import parse_peers
+    from exchange.http.peers import parse_peers
 
     settings = Settings.load()
     assert settings.faucet
@@ -186,7 +186,7 @@ def test_dashboard_asks_for_metrics_that_the_code_emits() -> None:
     assert asked
     sources = [
         p.read_text("utf-8")
-        for top in ("exchange", "matching_engine", "services")
+        for top in ("exchange", "local", "matching_engine", "services")
         for p in (ROOT / top).rglob("*.py")
     ]
     emitted = set()

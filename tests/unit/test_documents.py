@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.local.options import LocalOptions
+from local.options import LocalOptions
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -17,7 +17,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
-FOLDERS = "docs|exchange|infra|loadtest|matching_engine|services|tests|web"
+FOLDERS = "docs|exchange|infra|loadtest|local|matching_engine|services|tests|web"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

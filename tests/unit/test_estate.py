@@ -52,10 +52,10 @@ def test_every_adapter_of_aws_has_its_part() -> None:
     named = {name for row in ROWS for cell in row for name in names(cell)}
     adapters = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "exchange" / "adapters").glob("*.py")
+        for path in (ROOT / "exchange" / "adapters").rglob("*.py")
         if re.search(r"^import boto3|= AwsCalls\(", path.read_text("utf-8"), re.MULTILINE)
     }
-    shared = {"exchange/adapters/aws_calls.py", "exchange/adapters/market_history.py"}
+    shared = {"exchange/adapters/aws/calls.py", "exchange/adapters/chosen/market_history.py"}
     assert adapters - shared <= named
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange.contracts.codes import BUY, SELL
-from exchange.local.quoting import (
+from local.market_maker.quoting import (
     LEVELS,
     REFERENCE_VALUES,
     UNIT,

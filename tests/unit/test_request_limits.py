@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from exchange.contracts.errors import LimitError
-from exchange.request_limits import KEYS_MAX, ORDERS_10S, ORDERS_DAY, WEIGHT, RequestLimits, Window
+from exchange.http.request_limits import KEYS_MAX, ORDERS_10S, ORDERS_DAY, WEIGHT, RequestLimits, Window
 
 HERE, THERE = "203.0.113.7", "203.0.113.8"
 

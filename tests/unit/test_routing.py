@@ -1,4 +1,4 @@
-"""One table of paths for every mode: exchange/routing.py and the gateway's template route alike."""
+"""One table of paths for every mode: exchange/http/routing.py and the gateway's template route alike."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from string import Template
 
 import pytest
 
-from exchange.routing import ORDER_PATHS, SERVICES, is_terminal_path, service_of_path
+from exchange.http.routing import ORDER_PATHS, SERVICES, is_terminal_path, service_of_path
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "nginx" / "exchange.conf.template"
 UPSTREAMS = {"order": "order", "user": "user", "market_data": "market-data"}

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exchange.local.terminal import WEB_ROOT, terminal_app
+from local.terminal import WEB_ROOT, terminal_app
 
 ROOT = Path(__file__).parents[2]
 PAGE = (WEB_ROOT / "index.html").read_text("utf-8")
@@ -135,7 +135,7 @@ def test_elements_that_modules_ask_for_are_in_the_page() -> None:
 
 def test_one_policy_in_every_mode() -> None:
     (gateway,) = policies((ROOT / "infra" / "nginx" / "exchange.conf.template").read_text("utf-8"))
-    (embedded,) = policies((ROOT / "exchange" / "local" / "terminal.py").read_text("utf-8"))
+    (embedded,) = policies((ROOT / "local" / "terminal.py").read_text("utf-8"))
     (cloud,) = policies((ROOT / "infra/terraform/modules/frontend/main.tf").read_text("utf-8"))
     assert gateway == embedded == cloud.replace(" ${var.notices_origin}", "")
     assert "unsafe" not in gateway

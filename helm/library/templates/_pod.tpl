@@ -33,7 +33,7 @@ seccompProfile:
 {{- end }}
 
 {{- define "library.probes" -}}
-# The port opens before recovery begins (exchange/process.py).
+# The port opens before recovery begins (exchange/process/frame.py).
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 2

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.s3_store import S3Store, S3StoreOptions
-from exchange.ports import ObjectStore
+from exchange.adapters.aws.s3 import S3Store, S3StoreOptions
+from exchange.adapters.files.objects import FolderStore
+from exchange.ports.world import ObjectStore
 
 
 @pytest.fixture(params=["folder", "s3"])

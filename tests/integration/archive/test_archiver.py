@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.ports import Log, LogError, LogReader, LogRecord, ObjectStore, ObjectStoreError
+from exchange.adapters.memory.log import MemoryLog
+from exchange.ports.world import Log, LogError, LogReader, LogRecord, ObjectStore, ObjectStoreError
 from services.archive.component import Archiver
 from services.archive.segments import ArchiveError
 from services.archive.shelf import Shelf
@@ -166,7 +166,7 @@ class _ShakyReader:
 async def test_failing_store_and_log_delay_the_archive_and_spoil_nothing(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.patience.WAIT_S", 0.001)
+    monkeypatch.setattr("exchange.process.patience.WAIT_S", 0.001)
     source = Source()
     shaky = Shaky(store, source.log)
     one = archiver(shaky, shaky, age_ms=20)  # type: ignore[arg-type]

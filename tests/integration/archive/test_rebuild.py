@@ -10,27 +10,27 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.file_log import FileLog, FileRestorer
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_restore import KafkaRestorer
-from exchange.adapters.kafka_topics import ensure_topics
-from exchange.adapters.object_store import open_object_store
-from exchange.adapters.rebuild_places import KafkaPlaces
-from exchange.config import Settings
+from exchange.adapters.chosen.object_store import open_object_store
+from exchange.adapters.chosen.rebuild_places import KafkaPlaces
+from exchange.adapters.files.log import FileLog, FileRestorer
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.restore import KafkaRestorer
+from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.event_tail import newest_event
-from exchange.local.rebuild_places import FilePlaces
-from exchange.ports import Log, LogError, LogRecord
+from exchange.log.event_tail import newest_event
+from exchange.ports.world import Log, LogError, LogRecord
+from exchange.process.config import Settings
 from loadtest.bench.workload import Mischief
+from local.rebuilding.places import FilePlaces
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.component import archivers
 from services.archive.segments import ArchiveError
+from services.projections.ledger.reconcile import reconcile
 from services.projections.rebuild import fingerprints
-from services.projections.reconcile import reconcile
 from services.rebuild.steps import Rebuild
 from tests.at_work import running
 

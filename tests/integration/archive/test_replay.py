@@ -2,11 +2,11 @@
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import EventBatch, decode_commands, encode_commands, encode_events
 from exchange.contracts.commands import Command, CreditDeposit, Malformed
 from exchange.contracts.events import Event
-from exchange.event_tail import ChainError, TailPosition, newest_event
+from exchange.log.event_tail import ChainError, TailPosition, newest_event
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from exchange.config import Settings
+from exchange.process.config import Settings
 from tests.integration.projections.conftest import connection, resources
 
 __all__ = ["connection", "resources", "settings"]

@@ -14,13 +14,13 @@ from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import PlaceOrder, SetTradingMode
 from exchange.contracts.events import CommandRejected, TradeExecuted
-from exchange.operations import operations_app
-from exchange.service import Resources
+from exchange.http.operations import operations_app
+from exchange.process.components import Resources
+from services.auditor.audit.state import Breach
 from services.auditor.component import COMPARE_LONG_S, Auditor
 from services.auditor.follower import NotReachedError
-from services.auditor.state import Breach
-from services.projections.book import BookProjection
-from services.projections.ledger import LedgerProjection
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import eventually
 from tests.event_streams import RandomTrading
 from tests.integration.projections.conftest import Running, publish

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from exchange.config import Settings
+from exchange.process.config import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARDS = 4

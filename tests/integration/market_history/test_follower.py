@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from exchange.adapters.market_history import HistoryTables
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
-from exchange.ports import HistoryError, HistoryRow, HistoryTable
+from exchange.adapters.chosen.market_history import HistoryTables
+from exchange.adapters.memory.log import MemoryLog
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable
+from exchange.process.config import Settings
 from exchange.trading.candles import buckets, fill
 from exchange.trading.intervals import HOUR_MS, INTERVALS, MINUTE_MS, Interval
 from exchange.trading.trades import Trade

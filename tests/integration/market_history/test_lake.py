@@ -7,8 +7,8 @@ import uuid
 import boto3
 import pytest
 
-from exchange.config import Settings
 from exchange.money import parse_fixed
+from exchange.process.config import Settings
 from services.market_history.lines import RECORD_SIZE_BYTES_MAX, rounds
 from tests.integration.market_history.trading import Tape, follow, lake_lines, lake_records
 

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings, SettingsError
-from exchange.local.servers import free_port
+from exchange.adapters.memory.log import MemoryLog
+from exchange.process.config import Settings, SettingsError
+from local.servers import free_port
 from services.market_history import main as process
-from services.market_history.show import app
+from services.market_history.show.main import app
 from tests.integration.market_history.trading import Tape
 
 pytestmark = pytest.mark.integration

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.folder_history import FolderStream, FolderTable
-from exchange.adapters.market_history import open_lake, open_market_history
-from exchange.config import Settings, SettingsError
-from exchange.ports import HistoryError, HistoryRow, HistoryTable, RecordStream
+from exchange.adapters.chosen.market_history import open_lake, open_market_history
+from exchange.adapters.files.history import FolderStream, FolderTable
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable, RecordStream
+from exchange.process.config import Settings, SettingsError
 from tests.integration.market_history.trading import lake_records, opened
 
 pytestmark = pytest.mark.integration

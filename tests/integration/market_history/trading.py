@@ -11,12 +11,12 @@ from typing import Any
 
 import boto3
 
-from exchange.adapters.market_history import open_lake, open_market_history
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
+from exchange.adapters.chosen.market_history import open_lake, open_market_history
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.events import TradeExecuted
-from exchange.ports import HistoryTable, Log, RecordStream
+from exchange.ports.world import HistoryTable, Log, RecordStream
+from exchange.process.config import Settings
 from exchange.trading.candles import CandleStore
 from exchange.trading.trades import Trade
 from services.market_history.component import HistoryFollower

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from exchange.config import Settings
-from exchange.service import Resources
-from services.notifier import aws_lambda
+from exchange.process.components import Resources
+from exchange.process.config import Settings
+from services.notifier.aws_lambda import main as aws_lambda
 from tests.at_work import open_resources
 from tests.event_streams import START_MS
 

@@ -10,10 +10,10 @@ from typing import Any
 import boto3
 import pytest
 
-from exchange.config import SettingsError
-from exchange.identity import issuer_keys
-from exchange.identity.issuer_keys import KeysUnavailableError
-from services.notifier import aws_lambda
+from exchange.process.config import SettingsError
+from exchange.security.identity import issuer_keys
+from exchange.security.identity.issuer_keys import KeysUnavailableError
+from services.notifier.aws_lambda import main as aws_lambda
 from services.notifier.notices import Notice, login_notice
 from tests.integration.notifier.conftest import ROUTE, Estate, arrived, asks, connects
 from tests.integration.user.issuers import AUDIENCE, MOODS, WRONG_CLAIMS, MoodyIssuer, forged, running
@@ -53,7 +53,7 @@ def test_terraform_names_functions_that_exist() -> None:
 
 
 def test_functions_read_only_what_terraform_gives_them() -> None:
-    source = (ROOT / "services" / "notifier" / "aws_lambda.py").read_text("utf-8")
+    source = (ROOT / "services" / "notifier" / "aws_lambda" / "main.py").read_text("utf-8")
     asked = set(re.findall(r'os\.environ\["(\w+)"\]', source))
     folder = ROOT / "infra" / "terraform" / "modules" / "messaging"
     given = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))

@@ -16,17 +16,17 @@ from urllib.parse import unquote
 import pytest
 from prometheus_client import REGISTRY
 
-from exchange.adapters.notice_channels import browsers
-from exchange.config import Settings, SettingsError
-from exchange.identity.tokens import owner_of, read
-from exchange.message_ports import MessageError
-from exchange.service import Resources
+from exchange.adapters.chosen.notice_channels import browsers
+from exchange.ports.messages import MessageError
+from exchange.process.components import Resources
+from exchange.process.config import Settings, SettingsError
+from exchange.security.identity.tokens import owner_of, read
 from services.notifier.notices import Notice, login_notice
 from services.notifier.outlet import WAITING_MAX, BrowserPush
 from services.notifier.owners import LIFETIME_S, OWNERS_OF_USER_MAX, Owners
-from services.user.database import Database
-from services.user.identity_store import Identity, IdentityStore, Login
-from services.user.outside_tokens import verified_email
+from services.user.people.outside_tokens import verified_email
+from services.user.tables.database import Database
+from services.user.tables.identities import Identity, IdentityStore, Login
 from tests.integration.notifier.conftest import Estate, connects
 from tests.integration.projections.conftest import Running
 from tests.integration.user.issuers import AUDIENCE, MoodyIssuer, running

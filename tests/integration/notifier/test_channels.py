@@ -8,12 +8,11 @@ import boto3
 import msgspec
 import pytest
 
-from exchange.adapters.database_queue import DatabaseQueue
-from exchange.adapters.file_topic import FileTopic
-from exchange.adapters.sns_topic import SnsTopic
-from exchange.adapters.sqs_queue import SqsQueue
-from exchange.local.servers import free_port
-from exchange.message_ports import (
+from exchange.adapters.aws.sns import SnsTopic
+from exchange.adapters.aws.sqs import SqsQueue
+from exchange.adapters.files.topic import FileTopic
+from exchange.adapters.postgres.queue import DatabaseQueue
+from exchange.ports.messages import (
     Announcement,
     MessageError,
     MessageQueue,
@@ -21,7 +20,8 @@ from exchange.message_ports import (
     QueuedMessage,
     Topic,
 )
-from exchange.service import Resources
+from exchange.process.components import Resources
+from local.servers import free_port
 from services.notifier.notices import Notice, login_notice
 from services.notifier.worker import NoticeWorker
 from tests.integration.notifier.conftest import ATTEMPTS_MAX, Estate, arrived

@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.adapters.database import close_pool, open_pool
-from exchange.adapters.database_queue import DatabaseQueue
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
+from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.postgres.queue import DatabaseQueue
+from exchange.adapters.redis.client import open_cache
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import DepositCredited, TradeExecuted
-from exchange.event_tail import ChainError
-from exchange.local.servers import free_port, postgres
-from exchange.message_ports import MessageError, NewMessage
-from exchange.service import Resources
+from exchange.log.event_tail import ChainError
+from exchange.ports.messages import MessageError, NewMessage
+from exchange.process.components import Resources
+from exchange.process.config import Settings
+from local.servers import free_port, postgres
 from services.migrations import migrate
 from services.notifier.follower import EventFollower
 from services.notifier.logins import LoginFollower
 from services.notifier.notices import Notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import FencedError, NotifierStore
-from services.projections.ledger import LedgerProjection
-from services.user import audit_log
-from services.user.audit_log import Act
+from services.projections.ledger.projection import LedgerProjection
+from services.user.tables import audit_log
+from services.user.tables.audit_log import Act
 from tests.at_work import eventually
 from tests.event_streams import START_MS, EventStream, RandomTrading
 from tests.integration.notifier.conftest import ATTEMPTS_MAX

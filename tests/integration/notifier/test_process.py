@@ -10,12 +10,12 @@ import httpx
 import msgspec
 import pytest
 
-from exchange.config import Settings
-from exchange.local.servers import free_port
-from exchange.service import Resources
+from exchange.process.components import Resources
+from exchange.process.config import Settings
+from local.servers import free_port
 from services.notifier.notices import Notice
-from services.user import audit_log
-from services.user.audit_log import Act
+from services.user.tables import audit_log
+from services.user.tables.audit_log import Act
 from tests.at_work import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from exchange.adapters.database_queue import DatabaseQueue
-from exchange.adapters.sqs_queue import SqsQueue
-from exchange.config import Settings
-from exchange.message_ports import MessageQueue, NewMessage
-from exchange.service import Resources
+from exchange.adapters.aws.sqs import SqsQueue
+from exchange.adapters.postgres.queue import DatabaseQueue
+from exchange.ports.messages import MessageQueue, NewMessage
+from exchange.process.components import Resources
+from exchange.process.config import Settings
 from tests.integration.notifier.conftest import Estate
 
 pytestmark = pytest.mark.integration
@@ -21,7 +21,7 @@ async def redrive(*arguments: str, **environment: str) -> tuple[int, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EXCHANGE_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "services.notifier.redrive", *arguments),
+        *("-m", "services.notifier.redrive.main", *arguments),
         env=inherited | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

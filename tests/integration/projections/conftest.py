@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from exchange.config import Settings
-from exchange.service import Component, Resources
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
 from tests.at_work import eventually, open_resources
 from tests.event_streams import START_MS, EventStream
 

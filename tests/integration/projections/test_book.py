@@ -8,10 +8,9 @@ import pytest
 from redis.exceptions import ConnectionError
 
 from exchange.contracts import codes
-from exchange.service import Resources
+from exchange.process.components import Resources
 from matching_engine.core.engine import Engine
-from services.projections.book import BookProjection
-from services.projections.book_cache import (
+from services.projections.book.cache import (
     APPLIED,
     MISSING,
     OLDER,
@@ -20,7 +19,8 @@ from services.projections.book_cache import (
     BookImage,
     WriteResult,
 )
-from services.projections.ledger import LedgerProjection
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
 from services.projections.rebuild import clear_projection, fingerprints
 from tests.at_work import eventually
 from tests.event_streams import RandomTrading

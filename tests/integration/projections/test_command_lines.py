@@ -7,7 +7,7 @@ import sys
 import asyncpg
 import pytest
 
-from exchange.local.servers import free_port
+from local.servers import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -32,20 +32,20 @@ async def test_migrations_and_reconciliation_run_from_the_command_line(database_
     code, output = await run("services.migrations", database_dsn)
     assert (code, "applied 0001_ledger.sql" in output) == (0, True)
     assert await run("services.migrations", database_dsn) == (0, "nothing to apply\n")
-    code, output = await run("services.projections.reconcile", database_dsn)
+    code, output = await run("services.projections.ledger.reconcile", database_dsn)
     assert (code, "0 breaches" in output) == (0, True)
 
     connection = await asyncpg.connect(database_dsn)
     await connection.execute("INSERT INTO balances VALUES (1001, 1, 5, 0, 0)")
     await connection.close()
-    code, output = await run("services.projections.reconcile", database_dsn)
+    code, output = await run("services.projections.ledger.reconcile", database_dsn)
     assert code == 1
     assert "BREACH I1 balances are the sum of their entries: user 1001 asset 1" in output
 
 
 async def test_database_that_is_away_is_named_without_a_traceback() -> None:
     dsn = f"postgresql://exchange:secret@127.0.0.1:{free_port()}/postgres"
-    for module, code in (("services.migrations", 1), ("services.projections.reconcile", 2)):
+    for module, code in (("services.migrations", 1), ("services.projections.ledger.reconcile", 2)):
         answer, output = await run(module, dsn)
         assert answer == code
         assert "Traceback" not in output

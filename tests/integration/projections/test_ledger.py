@@ -11,12 +11,12 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.commands import CancelOrder, CreditDeposit, PlaceOrder, ReserveWithdrawal
 from exchange.contracts.events import DepositCredited, WithdrawalReserved
-from exchange.event_tail import ChainError
-from exchange.service import Resources
-from services.projections.ledger import LedgerProjection
-from services.projections.ledger_store import FencedError
+from exchange.log.event_tail import ChainError
+from exchange.process.components import Resources
+from services.projections.ledger.projection import LedgerProjection
+from services.projections.ledger.reconcile import reconcile
+from services.projections.ledger.store import FencedError
 from services.projections.rebuild import clear_projection, fingerprints
-from services.projections.reconcile import reconcile
 from tests.at_work import eventually
 from tests.event_streams import ONE, EngineStream, EventStream, RandomTrading
 from tests.integration.projections.conftest import Running, publish

@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_topics import ensure_topics
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.local.servers import free_port
-from exchange.service import Resources
-from services.projections.book_cache import BookCache
-from services.projections.reconcile import reconcile
+from exchange.process.components import Resources
+from local.servers import free_port
+from services.projections.book.cache import BookCache
+from services.projections.ledger.reconcile import reconcile
 from tests.event_streams import RandomTrading
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -8,9 +8,9 @@ from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import Command, CreditDeposit, ReserveWithdrawal, SettleWithdrawal
 from exchange.contracts.events import WithdrawalReserved, WithdrawalSettled
-from exchange.service import Resources
-from services.projections.ledger import LedgerProjection
-from services.projections.reconcile import reconcile
+from exchange.process.components import Resources
+from services.projections.ledger.projection import LedgerProjection
+from services.projections.ledger.reconcile import reconcile
 from services.projections.withdrawals import WithdrawalSettler
 from tests.event_streams import ONE, EngineStream
 from tests.integration.projections.conftest import Running, publish

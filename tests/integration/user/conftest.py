@@ -10,16 +10,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.folder_store import FolderStore
-from exchange.adapters.key_file import FileKeyWrapper
-from exchange.config import Settings
+from exchange.adapters.files.key import FileKeyWrapper
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command
-from exchange.service import Component, Resources
+from exchange.process.components import Component, Resources
+from exchange.process.config import Settings
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
-from services.projections.ledger import LedgerProjection
+from services.projections.ledger.projection import LedgerProjection
 from services.user.api import create_app
 from services.user.component import UserService
 from tests.at_work import eventually, open_resources

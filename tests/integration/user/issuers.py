@@ -13,11 +13,11 @@ from joserfc import jws
 from joserfc.jwk import OctKey
 from starlette.types import Receive, Scope, Send
 
-from exchange.config import Settings
-from exchange.local.issuer import LocalIssuer
-from exchange.local.servers import free_port
-from exchange.process import HttpServer, bind
-from services.user.identities import Identities
+from exchange.http.server import HttpServer, bind
+from exchange.process.config import Settings
+from local.issuer import LocalIssuer
+from local.servers import free_port
+from services.user.people.identities import Identities
 from tests.at_work import eventually
 from tests.integration.user.conftest import Exchange
 

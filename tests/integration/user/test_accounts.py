@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.credentials import ED25519, HMAC, CredentialsUnavailableError, PostgresCredentials
-from exchange.service import Resources
-from services.user import accounts
+from exchange.adapters.redis.client import open_cache
+from exchange.process.components import Resources
+from exchange.security.credentials import ED25519, HMAC, CredentialsUnavailableError, PostgresCredentials
 from services.user.api import create_app
 from services.user.component import UserService
+from services.user.people import accounts
 from tests.at_work import eventually
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem, client_of
 

@@ -14,8 +14,8 @@ import boto3
 import httpx
 import pytest
 
-from exchange.config import Settings
-from exchange.identity.tokens import read
+from exchange.process.config import Settings
+from exchange.security.identity.tokens import read
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,

@@ -12,13 +12,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from exchange.adapters.key_file import FileKeyWrapper
-from exchange.adapters.kms import KmsKeyWrapper
-from exchange.credentials import PostgresCredentials, SecretUnreadableError, hash_api_key
-from exchange.key_ring import KeyRing, KeyRingError, api_secret_place
-from exchange.local.servers import free_port
-from exchange.ports import KeyWrapError
-from exchange.service import Resources
+from exchange.adapters.aws.kms import KmsKeyWrapper
+from exchange.adapters.files.key import FileKeyWrapper
+from exchange.ports.world import KeyWrapError
+from exchange.process.components import Resources
+from exchange.security.credentials import PostgresCredentials, SecretUnreadableError, hash_api_key
+from exchange.security.key_ring import KeyRing, KeyRingError, api_secret_place
+from local.servers import free_port
 from tests.integration.user.conftest import Exchange, Person
 
 pytestmark = pytest.mark.integration

@@ -7,8 +7,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from exchange.local.servers import free_port
-from exchange.service import Resources
+from exchange.process.components import Resources
+from local.servers import free_port
 from services.user.api import create_app
 from services.user.component import UserService
 from tests.integration.user.conftest import Exchange
@@ -21,7 +21,7 @@ async def test_the_issuer_for_laptops_says_how_to_believe_it(
     exchange: Exchange, resources: Resources
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "exchange.local.issuer", "--port", str(free_port())),
+        *(sys.executable, "-m", "local.issuer", "--port", str(free_port())),
         stdout=asyncio.subprocess.PIPE,
     )
     try:

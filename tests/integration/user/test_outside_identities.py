@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from exchange.config import Settings
-from exchange.identity import issuer_keys
-from services.user.audit_log import verify
+from exchange.process.config import Settings
+from exchange.security.identity import issuer_keys
+from services.user.tables.audit_log import verify
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,

@@ -10,11 +10,11 @@ import asyncpg
 import httpx
 import pytest
 
-from exchange.adapters.kafka_cluster import KafkaCluster
-from exchange.adapters.kafka_log import KafkaLog
-from exchange.adapters.kafka_topics import ensure_topics
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.log import KafkaLog
+from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.local.servers import free_port
+from local.servers import free_port
 from matching_engine.genesis import write_genesis
 from services.migrations import migrate
 from tests.integration.user.conftest import PASSWORD, assert_problem

@@ -8,10 +8,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from exchange.config import Settings, SettingsError
-from exchange.identity import issuer_keys
-from exchange.identity.issuer_keys import IssuerKeys, KeysUnavailableError, parse_issuers
-from exchange.service import Resources
+from exchange.process.components import Resources
+from exchange.process.config import Settings, SettingsError
+from exchange.security.identity import issuer_keys
+from exchange.security.identity.issuer_keys import IssuerKeys, KeysUnavailableError, parse_issuers
 from services.user.api import create_app
 from services.user.component import UserService
 from tests.integration.user.conftest import Exchange, assert_problem

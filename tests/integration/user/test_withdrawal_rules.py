@@ -11,12 +11,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from exchange.adapters.cache import open_cache
-from exchange.config import Settings, SettingsError
+from exchange.adapters.redis.client import open_cache
 from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
-from exchange.withdrawal_stop import WithdrawalStop
+from exchange.process.config import Settings, SettingsError
+from exchange.security.withdrawal_stop import WithdrawalStop
 from services.user.component import UserService
-from services.user.withdrawal_limits import WithdrawalLimits, parse_amounts
+from services.user.money.withdrawal_limits import WithdrawalLimits, parse_amounts
 from tests.integration.user.conftest import Exchange, Person, assert_problem, client_of
 
 pytestmark = pytest.mark.integration

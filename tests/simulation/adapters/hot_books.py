@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from redis.exceptions import ConnectionError as CacheConnectionError
 
-from services.projections.book_cache import (
+from services.projections.book.cache import (
     APPLIED,
     MISSING,
     OLDER,

@@ -1,6 +1,6 @@
 """The lease's keeper: one record behind compare-and-set."""
 
-from exchange.ports import LeaseError, LeaseRecord
+from exchange.ports.world import LeaseError, LeaseRecord
 from tests.simulation.adapters.calls import Wires, ask, reach
 from tests.simulation.loop import Process
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import FILLED, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered, OrderAccepted
-from exchange.event_tail import TailPosition
-from services.projections.ledger_batch import RESERVED, LedgerBatch, OrderChange
-from services.projections.ledger_entries import FEES, MarketAssets
-from services.projections.ledger_store import FencedError, LedgerError, OpenBooks
+from exchange.log.event_tail import TailPosition
+from services.projections.ledger.batch import RESERVED, LedgerBatch, OrderChange
+from services.projections.ledger.entries import FEES, MarketAssets
+from services.projections.ledger.store import FencedError, LedgerError, OpenBooks
 from tests.simulation.adapters.calls import Wires, ask, reach
 from tests.simulation.loop import Process
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports.world import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
 from tests.simulation.adapters.calls import Wires, ask, reach, sleep_for_ever
 from tests.simulation.loop import Process
 

@@ -1,6 +1,6 @@
 """An object store that may tear what it is given."""
 
-from exchange.ports import ObjectStoreError
+from exchange.ports.world import ObjectStoreError
 from tests.simulation.adapters.calls import Wires, ask, reach
 from tests.simulation.loop import Process
 

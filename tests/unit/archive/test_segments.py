@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.ports import LogRecord
+from exchange.ports.world import LogRecord
 from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 
 

@@ -14,8 +14,8 @@ from exchange.contracts.commands import (
     SettleWithdrawal,
 )
 from exchange.contracts.events import Event
-from services.auditor.audit import Audit
-from services.auditor.state import AuditState, Breach
+from services.auditor.audit.outcomes import Audit
+from services.auditor.audit.state import AuditState, Breach
 from tests.event_streams import ONE, EngineStream
 
 ALICE, BOB = 1001, 1002

@@ -21,9 +21,9 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from services.auditor.audit import Audit
-from services.auditor.recount import recount
-from services.auditor.state import AuditState
+from services.auditor.audit.outcomes import Audit
+from services.auditor.audit.recount import recount
+from services.auditor.audit.state import AuditState
 from tests.event_streams import ONE, RandomTrading
 from tests.unit.auditor.planted import (
     ALICE,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
-from services.auditor.audit import Audit
+from exchange.adapters.memory.log import MemoryLog
+from services.auditor.audit.image import ImageError, state_of, to_bytes
+from services.auditor.audit.outcomes import Audit
+from services.auditor.audit.state import SPENT_IDS_MAX, AuditState, SpentIds
 from services.auditor.checkpoints import Checkpoints
 from services.auditor.follower import Follower, NotReachedError
-from services.auditor.image import ImageError, state_of, to_bytes
-from services.auditor.state import SPENT_IDS_MAX, AuditState, SpentIds
 from tests.event_streams import START_MS, EventStream, RandomTrading
 
 DEADLINE_MS = 1_000

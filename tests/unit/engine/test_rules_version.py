@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import ActivateRules
 from exchange.contracts.events import CommandRejected, RulesActivated
-from exchange.process import run_until_signal
+from exchange.process.frame import run_until_signal
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard

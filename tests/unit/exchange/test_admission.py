@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from exchange.admission import AdmissionControl
+from exchange.log.admission import AdmissionControl
 
 WAIT_MAX_S = 1.0
 STEP_S = 0.001

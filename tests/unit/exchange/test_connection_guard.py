@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from exchange.connection_guard import ConnectionLimits
-from exchange.process import HttpServer, bind
+from exchange.http.connection_guard import ConnectionLimits
+from exchange.http.server import HttpServer, bind
 
 DEADLINE_S = 20.0
 LIMITS = ConnectionLimits(

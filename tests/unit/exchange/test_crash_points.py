@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from exchange import crash_points
+from exchange.process import crash_points
 
 ROOT = Path(__file__).resolve().parents[3]
 PLACE = crash_points.CRASH_POINTS[0]
 VISITOR = """
 import sys
 from pathlib import Path
-from exchange import crash_points
+from exchange.process import crash_points
 if sys.argv[1]:
     crash_points.watch(Path(sys.argv[1]))
 for visit in range(int(sys.argv[3])):
@@ -61,7 +61,9 @@ def test_every_marked_place_is_on_the_list() -> None:
 
 def marked() -> list[str]:
     sources = [
-        p for folder in ("exchange", "matching_engine", "services") for p in (ROOT / folder).rglob("*.py")
+        p
+        for folder in ("exchange", "local", "matching_engine", "services")
+        for p in (ROOT / folder).rglob("*.py")
     ]
     return [
         name

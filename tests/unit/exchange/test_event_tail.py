@@ -1,8 +1,8 @@
-"""Promises of exchange/event_tail.py: first copy of each seq, chain checked, stop on a gap."""
+"""Promises of exchange/log/event_tail.py: first copy of each seq, chain checked, stop on a gap."""
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import (
     EMPTY_CHAIN_HASH,
     CodecError,
@@ -12,7 +12,7 @@ from exchange.contracts.codec import (
     encode_events,
 )
 from exchange.contracts.events import LeaderChanged
-from exchange.event_tail import ChainError, EventTail, TailPosition
+from exchange.log.event_tail import ChainError, EventTail, TailPosition
 from tests.event_streams import EventStream
 
 

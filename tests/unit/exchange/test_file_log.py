@@ -1,4 +1,4 @@
-"""Promises of exchange/adapters/file_log.py: what was acknowledged is there, whatever happens."""
+"""Promises of exchange/adapters/files/log.py: what was acknowledged is there, whatever happens."""
 
 import asyncio
 import os
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.file_log import FileLog
-from exchange.ports import LogError, LogRecord, LogTimeoutError
+from exchange.adapters.files.log import FileLog
+from exchange.ports.world import LogError, LogRecord, LogTimeoutError
 
 ROOT = Path(__file__).resolve().parents[3]
 # Appends for ever from several tasks; prints an offset only after its acknowledgement.
 APPENDER = """
 import asyncio, sys
 from pathlib import Path
-from exchange.adapters.file_log import FileLog
+from exchange.adapters.files.log import FileLog
 
 async def append_forever(log, name):
     number = 0

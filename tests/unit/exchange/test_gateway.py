@@ -1,4 +1,4 @@
-"""Promises of exchange/gateway.py: what a caller is told, and when."""
+"""Promises of exchange/log/gateway.py: what a caller is told, and when."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ import pytest
 
 from exchange.contracts.codec import CommandOutcome, decode_commands
 from exchange.contracts.commands import SettleWithdrawal
-from exchange.gateway import (
+from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
-from exchange.ports import LogError
+from exchange.ports.world import LogError
 
 
 class Writer:

@@ -1,12 +1,12 @@
-"""Promises of exchange/held_reader.py: one reader at a time, and nobody waits for one that hangs."""
+"""Promises of exchange/log/held_reader.py: one reader at a time, and nobody waits for one that hangs."""
 
 import asyncio
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.held_reader import HeldReader
-from exchange.ports import LogError, LogReader, LogRecord
+from exchange.adapters.memory.log import MemoryLog
+from exchange.log.held_reader import HeldReader
+from exchange.ports.world import LogError, LogReader, LogRecord
 
 
 class WatchedLog(MemoryLog):

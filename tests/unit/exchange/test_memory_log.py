@@ -1,8 +1,8 @@
-"""Promises of exchange/adapters/memory_log.py."""
+"""Promises of exchange/adapters/memory/log.py."""
 
 import asyncio
 
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.memory.log import MemoryLog
 
 
 async def test_empty_log_has_no_records() -> None:

@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
 
-from exchange.adapters.open_telemetry import OpenTelemetry
-from exchange.adapters.tracing import open_tracing
-from exchange.config import Settings, SettingsError
-from exchange.tracing import Hop, TraceContext
+from exchange.adapters.chosen.tracing import open_tracing
+from exchange.adapters.otlp.spans import OpenTelemetry
+from exchange.process.config import Settings, SettingsError
+from exchange.process.tracing import Hop, TraceContext
 
 ROOT = Path(__file__).parents[3]
 
@@ -202,8 +202,8 @@ def test_switched_off_nothing_that_makes_or_sends_spans_is_imported() -> None:
         "import asyncio, sys\n"
         "import services.order.main, services.projections.main, matching_engine.main\n"
         "import matching_engine.runner\n"
-        "from exchange.adapters.tracing import open_tracing\n"
-        "from exchange.config import Settings\n"
+        "from exchange.adapters.chosen.tracing import open_tracing\n"
+        "from exchange.process.config import Settings\n"
         "async def main():\n"
         "    async with open_tracing(Settings(), 'order') as tracing:\n"
         "        assert tracing is None\n"

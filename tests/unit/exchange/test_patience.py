@@ -1,15 +1,15 @@
-"""Promises of exchange/patience.py: for ever, or until its owner gives up; in words, and counted."""
+"""Promises of exchange/process/patience.py: for ever, or until its owner gives up; in words, and counted."""
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from tenacity import stop_after_attempt
 
-from exchange.patience import Patience
+from exchange.process.patience import Patience
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exchange.patience.WAIT_S_MAX", 0.001)
+    monkeypatch.setattr("exchange.process.patience.WAIT_S_MAX", 0.001)
 
 
 async def work(patience: Patience, errors: list[Exception]) -> list[str | None]:

@@ -5,9 +5,9 @@ import random
 import msgspec
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.ports import LabelledRecord, LogRecord
-from exchange.tracing import (
+from exchange.adapters.memory.log import MemoryLog
+from exchange.ports.world import LabelledRecord, LogRecord
+from exchange.process.tracing import (
     TRACED_COMMANDS_MAX,
     TraceContext,
     parse_traceparent,

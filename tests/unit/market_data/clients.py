@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from services.market_data.hub import Client, Hub
+from services.market_data.streams.hub import Client, Hub
 
 Message = dict[str, Any]
 

@@ -6,14 +6,14 @@ from typing import Any, cast
 import httpx
 from starlette.types import ASGIApp
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import CommandOutcome
-from exchange.request_limits import RequestLimits
-from exchange.service import Resources
+from exchange.http.request_limits import RequestLimits
+from exchange.process.components import Resources
+from exchange.process.config import Settings
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
-from services.market_data.streams import StreamPublisher
+from services.market_data.streams.publisher import StreamPublisher
 from tests.event_streams import START_MS
 
 

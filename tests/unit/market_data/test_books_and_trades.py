@@ -6,8 +6,8 @@ import pytest
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.trading.trades import Ring, Trade, aggregate
-from services.market_data.book import Book, BookError
-from services.market_data.state import MarketState
+from services.market_data.markets.book import Book, BookError
+from services.market_data.markets.state import MarketState
 from tests.event_streams import RandomTrading
 
 

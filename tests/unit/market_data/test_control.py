@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from services.market_data.control import ControlError, parse_request
-from services.market_data.stream_names import parse_stream_name
+from services.market_data.streams.control import ControlError, parse_request
+from services.market_data.streams.names import parse_stream_name
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from services.market_data.hub import Hub
-from services.market_data.payloads import level_texts
-from services.market_data.state import MarketState, MarketView
-from services.market_data.streams import StreamPublisher
+from services.market_data.markets.payloads import level_texts
+from services.market_data.markets.state import MarketState, MarketView
+from services.market_data.streams.hub import Hub
+from services.market_data.streams.publisher import StreamPublisher
 from tests.event_streams import START_MS, RandomTrading
 from tests.unit.market_data.clients import HubClient, LocalBook
 

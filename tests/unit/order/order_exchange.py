@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import SecretStr
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.config import Settings
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import decode_commands
 from exchange.contracts.commands import Command, CreditDeposit
-from exchange.credentials import HMAC, ApiKey
-from exchange.service import Resources
-from exchange.tracing import Tracing
+from exchange.process.components import Resources
+from exchange.process.config import Settings
+from exchange.process.tracing import Tracing
+from exchange.security.credentials import HMAC, ApiKey
 from services.order.api import create_app
 from services.order.component import OrderService
 from tests.event_streams import ONE, EngineStream

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from exchange.ports import LogError
+from exchange.ports.world import LogError
 from services.order import component
 from services.order.component import OrderService
 from tests.at_work import eventually

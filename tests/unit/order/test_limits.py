@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exchange.request_limits import ORDERS_10S, WEIGHT, RequestLimits
-from services.order import ws_api
+from exchange.http.request_limits import ORDERS_10S, WEIGHT, RequestLimits
 from services.order.component import OrderService
+from services.order.doors import ws_api
 from tests.unit.order.order_exchange import ALICE, BOB, KEYS, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import WsClient, connected
 

@@ -8,12 +8,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from exchange.adapters.memory_log import MemoryLog
-from exchange.adapters.open_telemetry import OpenTelemetry
+from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.otlp.spans import OpenTelemetry
 from exchange.contracts.codec import CommandOutcome, decode_commands, encode_commands
 from exchange.contracts.commands import SetTradingMode
-from exchange.gateway import CommandGateway
-from exchange.tracing import traced_commands
+from exchange.log.gateway import CommandGateway
+from exchange.process.tracing import traced_commands
 from tests.unit.exchange.test_open_telemetry import Stuck, dropped
 from tests.unit.order.order_exchange import ALICE, limit_order, running_exchange
 from tests.unit.order.ws_client import connected

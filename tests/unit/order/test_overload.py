@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from services.order.history import READS_MAX
+from services.order.view.history import READS_MAX
 from tests.unit.order.order_exchange import (
     ALICE,
     BOB,

@@ -8,8 +8,8 @@ from prometheus_client import REGISTRY
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from exchange.connection_guard import ConnectionLimits
-from exchange.process import HttpServer, bind
+from exchange.http.connection_guard import ConnectionLimits
+from exchange.http.server import HttpServer, bind
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
 from tests.unit.order.ws_client import signed
 

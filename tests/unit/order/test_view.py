@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from exchange.contracts.codec import CommandOutcome
-from services.order.view import AccountView, ViewError
+from services.order.view.model import AccountView, ViewError
 from tests.event_streams import EngineStream, RandomTrading
 
 

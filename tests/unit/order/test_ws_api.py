@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from exchange.credentials import ED25519, ApiKey
-from services.order import ws_connection
+from exchange.security.credentials import ED25519, ApiKey
+from services.order.doors import ws_connection
 from tests.at_work import eventually
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import WsClient, connected, signed, signed_ed25519

@@ -41,7 +41,7 @@ async def measure(orders: int, share: float | None) -> float:
             return await place(exchange, orders)
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from exchange.adapters.open_telemetry import OpenTelemetry
+    from exchange.adapters.otlp.spans import OpenTelemetry
 
     tracing = OpenTelemetry(InMemorySpanExporter(), service="order", share=share)
     arguments: dict[str, Any] = {"tracing": tracing}

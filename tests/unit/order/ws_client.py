@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.order.ws_requests import sign_payload
+from services.order.doors.ws_requests import sign_payload
 from tests.unit.order.order_exchange import KEYS, OrderExchange, sign
 
 WAIT_S = 5.0

@@ -4,7 +4,7 @@ import pytest
 
 from exchange.contracts import codes
 from matching_engine.core.engine import Engine
-from services.projections.book_state import BookError, Books
+from services.projections.book.state import BookError, Books
 from tests.event_streams import RandomTrading
 
 

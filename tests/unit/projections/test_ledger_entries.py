@@ -16,8 +16,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from services.projections.ledger_batch import LedgerBatch
-from services.projections.ledger_entries import (
+from services.projections.ledger.batch import LedgerBatch
+from services.projections.ledger.entries import (
     AVAILABLE,
     FEES,
     HELD,

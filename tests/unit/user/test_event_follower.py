@@ -5,16 +5,16 @@ from typing import cast
 
 import pytest
 
-from exchange.adapters.memory_log import MemoryLog
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import AssetRegistered, DepositCredited, TradingModeChanged
-from exchange.event_tail import EventTail, TailPosition
-from exchange.gateway import CommandGateway
-from services.user import event_follower
-from services.user.event_follower import EventFollower
-from services.user.repository import Asset, Repository
-from services.user.transfers import Transfers
-from services.user.withdrawal_guard import WithdrawalGuard
+from exchange.log.event_tail import EventTail, TailPosition
+from exchange.log.gateway import CommandGateway
+from services.user.money import event_follower
+from services.user.money.event_follower import EventFollower
+from services.user.money.transfers import Transfers
+from services.user.money.withdrawal_guard import WithdrawalGuard
+from services.user.tables.repository import Asset, Repository
 from tests.event_streams import EventStream
 
 

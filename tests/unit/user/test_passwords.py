@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.user.passwords import Passwords, PasswordsBusyError
+from services.user.people.passwords import Passwords, PasswordsBusyError
 
 
 @pytest.fixture

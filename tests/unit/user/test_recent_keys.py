@@ -1,6 +1,6 @@
 """The cache of keys inside a process: bounded in size and in time."""
 
-from exchange.credentials import ApiKey, _RecentKeys
+from exchange.security.credentials import ApiKey, _RecentKeys
 
 
 def key(name: str) -> ApiKey:

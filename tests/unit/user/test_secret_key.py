@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exchange.adapters.key_file import FileKeyWrapper, load_or_create_key
-from exchange.credentials import ApiKey
-from exchange.ports import KeyWrapError
+from exchange.adapters.files.key import FileKeyWrapper, load_or_create_key
+from exchange.ports.world import KeyWrapError
+from exchange.security.credentials import ApiKey
 
 
 def test_a_missing_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:

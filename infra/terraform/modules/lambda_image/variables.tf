@@ -19,7 +19,7 @@ variable "image_uri" {
 }
 
 variable "handler" {
-  description = "Module and function, e.g. services.notifier.aws_lambda.send."
+  description = "Module and function, e.g. services.notifier.aws_lambda.main.send."
   type        = string
 }
 

@@ -31,8 +31,8 @@ variable "handlers" {
     connections = string
   })
   default = {
-    sender      = "services.notifier.aws_lambda.send"
-    connections = "services.notifier.aws_lambda.connections"
+    sender      = "services.notifier.aws_lambda.main.send"
+    connections = "services.notifier.aws_lambda.main.connections"
   }
 }
 

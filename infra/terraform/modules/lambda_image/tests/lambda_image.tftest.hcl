@@ -6,7 +6,7 @@ variables {
   name            = "exchange-test-sender"
   description     = "Test."
   image_uri       = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/exchange@sha256:0f0f"
-  handler         = "services.notifier.aws_lambda.send"
+  handler         = "services.notifier.aws_lambda.main.send"
   logs_key_arn    = "arn:aws:kms:eu-central-1:111122223333:key/logs"
   secrets_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/secrets"
 }

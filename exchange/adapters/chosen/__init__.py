@@ -1,0 +1,1 @@
+"""The adapter that the settings name, opened and closed: what main modules call."""

@@ -1,0 +1,1 @@
+"""The ports in files, for one machine: logs, lease, objects, key."""

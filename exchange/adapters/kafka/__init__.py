@@ -1,0 +1,1 @@
+"""Apache Kafka: the cluster, its topics, the log of one partition."""

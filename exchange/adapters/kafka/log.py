@@ -1,0 +1,126 @@
+"""A log on Apache Kafka: one topic, one partition, no consumer group, no transactions (decision 5).
+
+aiokafka's producer retries for ever, so every call has a deadline here; after a failed append the process
+must exit (design decision 6).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from exchange.adapters.kafka.cluster import KafkaCluster, stop
+from exchange.contracts.topics import commands_topic, events_topic
+from exchange.ports.world import (
+    Headers,
+    LabelledRecord,
+    LogError,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+)
+from exchange.process.config import Settings
+
+__all__ = ["KafkaLog", "shard_logs"]
+
+
+class KafkaLog:
+    """A `Log` kept by brokers. The topic must exist with one partition and LogAppendTime."""
+
+    def __init__(self, cluster: KafkaCluster, topic: str) -> None:
+        self._cluster = cluster
+        self._partition = TopicPartition(topic, 0)
+
+    async def writer(self) -> LogWriter:
+        """Open a producer that sends at once."""
+        producer = await self._cluster.producer(linger_ms=0)
+        return _KafkaWriter(producer, self._partition.topic, self._cluster.deadline_ms)
+
+    async def reader(self, offset: int) -> LogReader:
+        """Open a consumer assigned to the partition, at `offset`."""
+        consumer = await self._cluster.consumer(self._partition)
+        await self._cluster.answer(consumer, self._seek(consumer, offset))
+        return _KafkaReader(consumer, self._partition)
+
+    async def end_offset(self) -> int:
+        """Offset behind the newest record."""
+        consumer = await self._cluster.consumer(self._partition)
+        ends = await self._cluster.answer(consumer, consumer.end_offsets([self._partition]))
+        await stop(consumer)
+        return int(ends[self._partition])
+
+    async def last(self) -> LogRecord | None:
+        """The newest record."""
+        end = await self.end_offset()
+        if end == 0:
+            return None
+        reader = await self.reader(end - 1)
+        try:
+            records = await reader.read(self._cluster.deadline_ms)
+        finally:
+            await reader.close()
+        if not records:
+            raise LogTimeoutError(f"{self._partition.topic}: record {end - 1} did not come")
+        return records[-1]
+
+    async def _seek(self, consumer: AIOKafkaConsumer, offset: int) -> None:
+        first = (await consumer.beginning_offsets([self._partition]))[self._partition]
+        if offset < first:
+            raise LogError(f"{self._partition.topic}: offset {offset} is gone, the log starts at {first}")
+        consumer.seek(self._partition, offset)
+
+
+def shard_logs(settings: Settings) -> tuple[KafkaLog, KafkaLog]:
+    """Command log and event log of the shard that the settings name. Raises SettingsError."""
+    cluster = KafkaCluster.from_settings(settings)
+    return (
+        KafkaLog(cluster, commands_topic(settings.shard)),
+        KafkaLog(cluster, events_topic(settings.shard)),
+    )
+
+
+class _KafkaWriter:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, deadline_ms: int) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._deadline_s = deadline_ms / 1000
+
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                sent = await self._producer.send(self._topic, value, partition=0, headers=list(headers))
+                metadata = await sent
+                return int(metadata.offset)
+        except TimeoutError:
+            raise LogTimeoutError(f"{self._topic}: no acknowledgement in time") from None
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{self._topic}: {error!r}") from error
+
+    async def close(self) -> None:
+        await stop(self._producer)
+
+
+class _KafkaReader:
+    def __init__(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        self._consumer = consumer
+        self._partition = partition
+
+    async def read(self, timeout_ms: int) -> list[LogRecord]:
+        try:
+            batches = await self._consumer.getmany(self._partition, timeout_ms=timeout_ms)
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{self._partition.topic}: {error!r}") from error
+        return [
+            LabelledRecord.of(record.offset, record.timestamp, record.value or b"", _headers(record.headers))
+            for record in batches.get(self._partition, [])
+        ]
+
+    async def close(self) -> None:
+        await stop(self._consumer)
+
+
+def _headers(found: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """Kafka's headers may lack a value."""
+    return tuple((name, value or b"") for name, value in found) if found else ()

@@ -1,0 +1,1 @@
+"""The lease that Kubernetes keeps."""

@@ -1,0 +1,76 @@
+"""A log in memory: for unit tests and the simulator, never for a process that must remember."""
+
+import asyncio
+from collections.abc import Callable
+
+from exchange.ports.world import Headers, LabelledRecord, LogReader, LogRecord, LogWriter
+
+__all__ = ["MemoryLog"]
+
+_READ_RECORDS_MAX = 500
+
+
+class MemoryLog:
+    """A `Log` that keeps its records in a list. `clock_ms` stamps them."""
+
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self.records: list[LogRecord] = []
+        self._clock_ms = clock_ms
+        self._grown = asyncio.Condition()
+
+    async def writer(self) -> LogWriter:
+        """Open a writer."""
+        return _MemoryWriter(self)
+
+    async def reader(self, offset: int) -> LogReader:
+        """Open a reader at `offset`."""
+        return _MemoryReader(self, offset)
+
+    async def end_offset(self) -> int:
+        """Number of records."""
+        return len(self.records)
+
+    async def last(self) -> LogRecord | None:
+        """The newest record."""
+        return self.records[-1] if self.records else None
+
+    async def _append(self, value: bytes, headers: Headers = ()) -> int:
+        offset = len(self.records)
+        self.records.append(LabelledRecord.of(offset, self._clock_ms(), value, headers))
+        async with self._grown:
+            self._grown.notify_all()
+        return offset
+
+    async def _read(self, offset: int, timeout_ms: int) -> list[LogRecord]:
+        if offset >= len(self.records):
+            try:
+                async with asyncio.timeout(timeout_ms / 1000), self._grown:
+                    await self._grown.wait_for(lambda: offset < len(self.records))
+            except TimeoutError:
+                return []
+        return self.records[offset : offset + _READ_RECORDS_MAX]
+
+
+class _MemoryWriter:
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
+        return await self._log._append(value, headers)
+
+    async def close(self) -> None:
+        return None
+
+
+class _MemoryReader:
+    def __init__(self, log: MemoryLog, offset: int) -> None:
+        self._log = log
+        self._offset = offset
+
+    async def read(self, timeout_ms: int) -> list[LogRecord]:
+        records = await self._log._read(self._offset, timeout_ms)
+        self._offset += len(records)
+        return records
+
+    async def close(self) -> None:
+        return None

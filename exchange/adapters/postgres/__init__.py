@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, and a queue in a table."""

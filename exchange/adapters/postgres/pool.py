@@ -1,0 +1,71 @@
+"""PostgreSQL: one pool a process, with a deadline on every wait.
+
+After a failover (Aurora) a pool may hold dead sockets or connections to what is now a reader:
+connections are asked to be read-write and idle ones are closed soon; `process.connections.acquire` retires
+all on a read-only answer.
+"""
+
+import asyncio
+from typing import Final
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from exchange.process.config import Settings
+
+__all__ = ["close_pool", "open_pool", "open_reader_pool"]
+
+_IDLE_LIFETIME_S: Final = 30.0
+
+
+async def open_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
+    """Connect and return the pool.
+
+    Raises one of `exchange.process.connections.CONNECTION_ERRORS` when the server is away.
+    """
+    deadline_s = settings.database_deadline_ms / 1000
+    async with asyncio.timeout(deadline_s * 2):
+        return await asyncpg.create_pool(
+            settings.database_dsn.get_secret_value(),
+            min_size=1,
+            max_size=settings.database_pool_size,
+            max_inactive_connection_lifetime=_IDLE_LIFETIME_S,
+            timeout=deadline_s,
+            command_timeout=deadline_s,
+            target_session_attrs=SessionAttribute.read_write,
+            server_settings={"application_name": "exchange", "timezone": "UTC"},
+        )
+
+
+async def open_reader_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record] | None":
+    """The pool for reads that may be a moment old, None without a reader. Connects on use: nobody waits here.
+
+    Its transactions are read-only, whatever the address leads to: Aurora's reader endpoint is the writer's
+    while there is no reader.
+    """
+    dsn = settings.database_reader_dsn.get_secret_value()
+    if not dsn:
+        return None
+    deadline_s = settings.database_deadline_ms / 1000
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=settings.database_pool_size,
+        max_inactive_connection_lifetime=_IDLE_LIFETIME_S,
+        timeout=deadline_s,
+        command_timeout=deadline_s,
+        server_settings={
+            "application_name": "exchange-reader",
+            "timezone": "UTC",
+            "default_transaction_read_only": "on",
+        },
+    )
+
+
+async def close_pool(pool: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int) -> None:
+    """Close in order; after `deadline_ms` drop the connections."""
+    try:
+        async with asyncio.timeout(deadline_ms / 1000):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

@@ -1,0 +1,1 @@
+"""Valkey or Redis: the client."""

@@ -1,0 +1,1 @@
+"""What bounds and shapes requests, the same on every service."""

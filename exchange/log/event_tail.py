@@ -1,0 +1,92 @@
+"""Following the event log: first copy of each seq, chain checked, stop on a gap (decision 5)."""
+
+from typing import Final
+
+from exchange.contracts.codec import (
+    EMPTY_CHAIN_HASH,
+    CodecError,
+    CommandOutcome,
+    chain_hash,
+    decode_events,
+)
+from exchange.log.records import records_between
+from exchange.ports.world import Log, LogReader
+
+__all__ = ["ChainError", "EventTail", "TailPosition", "newest_event"]
+
+# A former leader's last records may repeat, behind the newest, what others wrote before it.
+_STALE_RECORDS_MAX: Final = 1_000
+
+
+class ChainError(Exception):
+    """A gap or a wrong hash on the event log: this process must stop, not guess."""
+
+
+class TailPosition:
+    """Where a projection stands: `seq` of its last event, that event's hash, the next log offset."""
+
+    def __init__(self, seq: int, hash: bytes, next_offset: int) -> None:
+        self.seq = seq
+        self.hash = hash
+        self.next_offset = next_offset
+
+
+class EventTail:
+    """Reads records from `reader` and gives each new outcome to the caller exactly once.
+
+    `position` is advanced before the outcomes are handed out. The reader must have been opened at
+    or before `position.next_offset`.
+    """
+
+    def __init__(self, reader: LogReader, position: TailPosition) -> None:
+        self._reader = reader
+        self.position = position
+
+    async def read(self, timeout_ms: int) -> list[CommandOutcome]:
+        """Return the new outcomes, perhaps none. Raises ChainError, CodecError, LogError."""
+        fresh: list[CommandOutcome] = []
+        for record in await self._reader.read(timeout_ms):
+            for outcome in decode_events(record.value).outcomes:
+                if self._advance(outcome):
+                    fresh.append(outcome)
+            self.position.next_offset = record.offset + 1
+        return fresh
+
+    def _advance(self, outcome: CommandOutcome) -> bool:
+        """Check one outcome against the chain. False when it is a repeat of what was seen."""
+        if not outcome.events:
+            raise CodecError("an outcome without events")
+        last_seq = outcome.events[-1].seq
+        if last_seq <= self.position.seq:
+            if last_seq == self.position.seq and outcome.events[-1].hash != self.position.hash:
+                raise ChainError(f"two different events have seq {last_seq}")
+            return False
+        seq, digest = self.position.seq, self.position.hash
+        for recorded in outcome.events:
+            if recorded.seq != seq + 1:
+                raise ChainError(f"expected seq {seq + 1}, the log has {recorded.seq}")
+            seq = recorded.seq
+            digest = chain_hash(
+                digest,
+                seq,
+                outcome.command_offset,
+                outcome.command_index,
+                outcome.command_id,
+                outcome.time_ms,
+                recorded.event,
+            )
+            if digest != recorded.hash:
+                raise ChainError(f"the hash of seq {seq} does not follow from the events before it")
+        self.position.seq, self.position.hash = seq, digest
+        return True
+
+
+async def newest_event(log: Log) -> TailPosition:
+    """Seq and hash of the newest event on the log, and the log's end. Raises LogError, CodecError."""
+    end = await log.end_offset()
+    newest = TailPosition(0, EMPTY_CHAIN_HASH, end)
+    async for record in records_between(log, max(0, end - _STALE_RECORDS_MAX), end):
+        last = decode_events(record.value).outcomes[-1].events[-1]
+        if last.seq > newest.seq:
+            newest.seq, newest.hash = last.seq, last.hash
+    return newest

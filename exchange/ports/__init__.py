@@ -1,0 +1,1 @@
+"""What pure code needs of the world, as small protocols; adapters keep them."""

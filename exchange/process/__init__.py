@@ -1,0 +1,1 @@
+"""What every process is made of: settings, frame, components, lines of log, patience."""

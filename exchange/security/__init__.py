@@ -1,0 +1,1 @@
+"""Keys, credentials, identities, and the stop of withdrawals."""

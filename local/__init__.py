@@ -1,0 +1,1 @@
+"""The exchange on one machine: `make run`, `make stack` and `make rebuild`."""

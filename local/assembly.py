@@ -1,0 +1,106 @@
+"""All services in one process: their components in the order of the data flow, their apps behind one port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exchange.adapters.files.objects import FolderStore
+from exchange.http.operations import add_operations_routes
+from exchange.http.routing import is_terminal_path, service_of_path
+from exchange.ports.object_keys import snapshots_prefix
+from exchange.process.components import Component, Resources
+from exchange.security.credentials import PostgresCredentials
+from local.terminal import terminal_app
+from matching_engine.genesis import write_genesis
+from matching_engine.poison import PoisonWatch
+from matching_engine.runner import EngineRunner
+from matching_engine.snapshots import Snapshots
+from services.archive.component import archivers
+from services.auditor.component import Auditor
+from services.market_data.api import create_app as create_market_data_app
+from services.market_data.component import MarketDataService
+from services.order.api import create_app as create_order_app
+from services.order.component import OrderService
+from services.projections.book.projection import BookProjection
+from services.projections.ledger.projection import LedgerProjection
+from services.projections.withdrawals import WithdrawalSettler
+from services.user.api import create_app as create_user_app
+from services.user.component import UserService
+
+__all__ = ["AssembledExchange", "assemble"]
+
+_OPERATIONS_PATHS = ("/readyz", "/healthz", "/metrics")
+
+
+@dataclass(frozen=True)
+class AssembledExchange:
+    """The whole exchange: what to run and what to serve."""
+
+    components: list[Component]
+    app: ASGIApp
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Every part of every component, by component."""
+        return {
+            part if part == component.name else f"{component.name}/{part}": problem
+            for component in self.components
+            for part, problem in component.readiness().items()
+        }
+
+
+async def assemble(resources: Resources) -> AssembledExchange:
+    """Compose everything; an empty log gets its first assets and markets. Raises LogError."""
+    settings = resources.settings
+    store = FolderStore(settings.data_dir)
+    await write_genesis(resources.command_log)
+    credentials = PostgresCredentials.from_resources(resources)
+    order = OrderService(resources, credentials)
+    market_data = MarketDataService(resources)
+    user = UserService(resources)
+    components: list[Component] = [
+        EngineRunner(
+            resources.command_log,
+            resources.event_log,
+            Snapshots(store, snapshots_prefix(settings.shard)),
+            shard_number=settings.shard,
+            snapshot_every_commands=settings.snapshot_every_commands,
+            poison=PoisonWatch.from_settings(settings),
+        ),
+        LedgerProjection(resources),
+        BookProjection(resources),
+        WithdrawalSettler(resources),
+        *archivers(settings, resources.command_log, resources.event_log, store),
+        credentials,
+        order,
+        market_data,
+        user,
+        Auditor(resources),
+    ]
+    whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
+    apps: dict[str, ASGIApp] = {
+        "order": create_order_app(order),
+        "market-data": create_market_data_app(market_data),
+        "user": create_user_app(user),
+    }
+    exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()))
+    add_operations_routes(whole, exchange.readiness)
+    return exchange
+
+
+class _ByPath:
+    """Hands each request to the service that `exchange.http.routing` names, or to the terminal's files."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp], operations: ASGIApp, terminal: ASGIApp) -> None:
+        self._apps = apps
+        self._operations = operations
+        self._terminal = terminal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if scope["type"] == "http" and is_terminal_path(path):
+            app = self._terminal
+        else:
+            app = self._operations if path in _OPERATIONS_PATHS else self._apps[service_of_path(path)]
+        await app(scope, receive, send)

@@ -1,0 +1,181 @@
+"""`make run`: the whole exchange in one process, with PostgreSQL and Valkey beside it.
+
+The logs are files (group fsync). Everything else is the code that runs when deployed.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from exchange.adapters.files.key import FileKeyWrapper
+from exchange.adapters.files.log import FileLog
+from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.redis.client import open_cache
+from exchange.http.server import HttpServer, bind
+from exchange.process.components import Component, Resources, run_components
+from exchange.process.config import Settings
+from local.console import Steps, welcome
+from local.folder import DataFolder
+from local.keeper import KeptProcess
+from local.options import LocalOptions, engine_build, optional_market_maker
+from local.servers import free_port, postgres, valkey
+
+if TYPE_CHECKING:
+    from local.market_maker.bot import MarketMaker
+
+__all__ = ["run_embedded"]
+
+_READY_DEADLINE_S = 120.0
+
+
+async def run_embedded(options: LocalOptions) -> None:
+    """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
+    steps = Steps()
+    listener = bind("127.0.0.1", options.port)
+    folder = DataFolder(options.data_dir, "embedded")
+    build = engine_build(options, steps)
+    async with _servers(folder, steps) as (servers, database_dsn, cache_url):
+        settings = _settings(options, folder, database_dsn, cache_url)
+        async with _resources(settings, steps) as resources:
+            # The engine's build is chosen: only now may its modules be imported.
+            from local.assembly import assemble
+
+            steps("recovering from the log ...")
+            exchange = await assemble(resources)
+            market_maker = optional_market_maker(options)
+            announce = _Announcement(exchange.readiness, options, build, market_maker)
+            await run_components(
+                [*servers, HttpServer(exchange.app, listener), *exchange.components, announce]
+            )
+
+
+class _Announcement:
+    """The last component: runs the market maker, if any, and says that the exchange is ready."""
+
+    name = "announcement"
+
+    def __init__(
+        self, readiness: Any, options: LocalOptions, build: str, market_maker: "MarketMaker | None"
+    ) -> None:
+        self._readiness = readiness
+        self._options = options
+        self._build = build
+        self._market_maker = market_maker
+
+    async def start(self) -> None:
+        """Nothing: the other components must run first."""
+
+    async def run(self) -> None:
+        """Wait for readiness, start the bot, print where to look."""
+        async with asyncio.timeout(_READY_DEADLINE_S):
+            # Readiness is a question to many parts, not one event to wait for.
+            while any(problem is not None for problem in self._readiness().values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        async with asyncio.TaskGroup() as group:
+            if self._market_maker is not None:
+                await self._market_maker.start()
+                group.create_task(self._market_maker.run(), name=self._market_maker.name)
+                await self._market_maker.first_quotes()
+            print(welcome(self._options.url, "run", self._build), flush=True)
+            await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Stop the bot."""
+        if self._market_maker is not None:
+            await self._market_maker.stop()
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Never in the way."""
+        return {}
+
+
+@contextlib.asynccontextmanager
+async def _servers(folder: DataFolder, steps: Steps) -> AsyncIterator[tuple[list[Component], str, str]]:
+    """Start PostgreSQL and Valkey, kept alive; yields the keepers, the DSN and the cache's URL."""
+    postgres_port, valkey_port = free_port(), free_port()
+    dsn = ""
+
+    async def start_postgres() -> postgres.Server:
+        nonlocal dsn
+        server = await postgres.start(folder.state, postgres_port, on_progress=steps)
+        dsn = server.dsn
+        return server
+
+    database = KeptProcess("postgres", folder.run, start_postgres)
+    cache = KeptProcess(
+        "valkey", folder.run, lambda: valkey.start(folder.state, valkey_port, on_progress=steps)
+    )
+    try:
+        await database.start()
+        await cache.start()
+        yield [_Running(database), _Running(cache)], dsn, f"redis://127.0.0.1:{valkey_port}/0"
+    finally:
+        steps("stopping ...")
+        await asyncio.gather(cache.stop(), database.stop(), return_exceptions=True)
+
+
+class _Running:
+    """A kept server that was started before the components and is stopped after them."""
+
+    def __init__(self, kept: KeptProcess) -> None:
+        self.name = kept.name
+        self._kept = kept
+
+    async def start(self) -> None:
+        """Already done."""
+
+    async def run(self) -> None:
+        """Keep it alive."""
+        await self._kept.run()
+
+    async def stop(self) -> None:
+        """Done by the owner, after the connections are closed."""
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Whether it runs."""
+        return self._kept.readiness()
+
+
+def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cache_url: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "port": options.port,
+            "data_dir": folder.state,
+            "database_dsn": database_dsn,
+            "cache_url": cache_url,
+            "market_data_url": options.url,
+            "secret_key_file": folder.state / "secret.key",
+            "faucet": True,
+            "withdrawal_allow_list": False,
+            "withdrawal_address_delay_s": 0,
+            "withdrawal_daily_count_max": 1_000_000,
+            "withdrawal_daily_amounts_max": "*=1000000000",
+            "auditor_required": False,
+            "rate_limits": options.rate_limits,
+            "request_limits": options.request_limits,
+            "engine_build": options.engine_build,
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
+    """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
+    from services.migrations.runner import migrate
+
+    folder = settings.data_dir / "log"
+    async with contextlib.AsyncExitStack() as stack:
+        steps("the log ...")
+        command_log = await FileLog.open(folder / "commands.log", settings.log_deadline_ms)
+        stack.push_async_callback(command_log.close)
+        event_log = await FileLog.open(folder / "events.log", settings.log_deadline_ms)
+        stack.push_async_callback(event_log.close)
+        database = await open_pool(settings)
+        stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
+        cache = open_cache(settings)
+        stack.push_async_callback(cache.aclose)
+        async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
+            await migrate(connection)
+        key_wrapper = FileKeyWrapper(settings.secret_key_file)
+        yield Resources(settings, command_log, event_log, database, cache, key_wrapper)

@@ -1,0 +1,87 @@
+"""Options of the local modes, from the variables that `make` passes on."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matching_engine import build
+
+if TYPE_CHECKING:
+    from local.market_maker.bot import MarketMaker
+
+__all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker"]
+
+_MARKET_MAKER_SEED = 7
+
+
+class OptionError(Exception):
+    """A variable has a value that is none."""
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """What a local exchange is started with."""
+
+    port: int
+    data_dir: Path
+    market_maker: bool
+    rate_limits: bool
+    request_limits: bool
+    engine_build: str
+    fast_start: bool
+
+    @property
+    def url(self) -> str:
+        """Where the exchange answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    def from_environment(cls) -> "LocalOptions":
+        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, ENGINE_BUILD, FAST_START.
+
+        Raises OptionError.
+        """
+        port = os.environ.get("PORT") or "8080"
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise OptionError(f"PORT={port} is no port")
+        mode = os.environ.get("ENGINE_BUILD") or "auto"
+        if mode not in ("auto", "compiled", "interpreted"):
+            raise OptionError(f"ENGINE_BUILD={mode}: auto, compiled or interpreted")
+        return cls(
+            int(port),
+            Path(os.environ.get("DATA_DIR") or ".data"),
+            _switch("MARKET_MAKER", True),
+            _switch("RATE_LIMITS", True),
+            # All who try things out on one machine share its address.
+            _switch("REQUEST_LIMITS", False),
+            mode,
+            _switch("FAST_START", False),
+        )
+
+
+def _switch(name: str, default: bool) -> bool:
+    value = os.environ.get(name, "")
+    if value == "":
+        return default
+    if value not in ("0", "1"):
+        raise OptionError(f"{name}={value}: 0 or 1")
+    return value == "1"
+
+
+def engine_build(options: LocalOptions, on_progress: Callable[[str], None]) -> str:
+    """Compile the engine if that is asked for and possible; say in words which build will run."""
+    on_progress("the engine's build ...")
+    info = build.activate(options.engine_build)
+    return str(info)
+
+
+def optional_market_maker(options: LocalOptions) -> "MarketMaker | None":
+    """The bot that gives a first look a living book, unless MARKET_MAKER=0."""
+    if not options.market_maker:
+        return None
+    # Imported late: it needs the contracts, and those must wait for the choice of the engine's build.
+    from local.market_maker.bot import MarketMaker
+
+    return MarketMaker(options.url, _MARKET_MAKER_SEED, options.data_dir / "market_maker.json")

@@ -1,0 +1,1 @@
+"""`make rebuild`, and what it works on."""

@@ -1,0 +1,11 @@
+"""The real servers the exchange needs, each started from a Python wheel as an ordinary child process.
+
+Every module has ``async def start(...)`` that returns a server with its address and ``stop()``. Servers
+listen on 127.0.0.1 only, keep their state below the data folder, and survive a `kill -9` of the caller:
+the children end with it, and the next start on the same folder clears what is left.
+"""
+
+from local.servers.errors import ServerError
+from local.servers.process import ManagedProcess, free_port
+
+__all__ = ["ManagedProcess", "ServerError", "free_port"]

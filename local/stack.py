@@ -1,0 +1,244 @@
+"""`make stack`: the exchange as it is deployed, every part its own process, behind nginx on one port."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import httpx
+
+from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.adapters.kafka.topics import ensure_topics
+from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
+from local.console import Steps, welcome
+from local.folder import DataFolder
+from local.keeper import KeptProcess, StartChild
+from local.options import LocalOptions, engine_build, optional_market_maker
+from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
+from local.servers.process import Command, ManagedProcess
+from local.terminal import WEB_ROOT
+
+if TYPE_CHECKING:
+    from local.market_maker.bot import MarketMaker
+
+__all__ = ["run_stack"]
+
+logger = logging.getLogger(__name__)
+_NGINX_TEMPLATE = Path("infra/nginx/exchange.conf.template")
+_SERVICE_START_DEADLINE_S = 60.0
+# A long tail of commands may have to be replayed.
+_READY_DEADLINE_S = 600.0
+_TOPICS_DEADLINE_MS = 30_000
+# Settings that tests give to the services; all others are the stack's own.
+_PASSED_ON = (
+    "EXCHANGE_ARCHIVE_SEGMENT_AGE_MS",
+    "EXCHANGE_CRASH_POINTS",
+    "EXCHANGE_SNAPSHOT_EVERY_COMMANDS",
+)
+_SERVICES = (
+    ("engine-0", ("matching_engine.main",)),
+    ("engine-1", ("matching_engine.main",)),
+    ("projections-ledger", ("services.projections.main", "ledger")),
+    ("projections-book", ("services.projections.main", "book")),
+    ("projections-withdrawals", ("services.projections.main", "withdrawals")),
+    ("archive", ("services.archive.main",)),
+    ("order", ("services.order.main",)),
+    ("market-data", ("services.market_data.main",)),
+    ("user", ("services.user.main",)),
+    ("auditor", ("services.auditor.main",)),
+)
+
+
+@dataclass(frozen=True)
+class _RunningService:
+    process: ManagedProcess
+
+
+class _Stack:
+    """The stack's parts in the order of their start."""
+
+    def __init__(self, options: LocalOptions, folder: DataFolder, steps: Steps) -> None:
+        self._options = options
+        self._folder = folder
+        self._steps = steps
+        self._ports = {name: free_port() for name, _ in _SERVICES}
+        self._environment: dict[str, str] = {}
+        self.parts: list[KeptProcess] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start servers, prepare the database and the topics, start the services and the gateway."""
+        state, steps = self._folder.state, self._steps
+        kafka_port, postgres_port, valkey_port = free_port(), free_port(), free_port()
+        fast = self._options.fast_start
+        database_dsn = ""
+
+        async def start_postgres() -> postgres.Server:
+            nonlocal database_dsn
+            server = await postgres.start(state, postgres_port, on_progress=steps)
+            database_dsn = server.dsn
+            return server
+
+        await self._keep("postgres", start_postgres)
+        await self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps))
+        await self._keep("kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps))
+        bootstrap = f"127.0.0.1:{kafka_port}"
+        self._environment = self._service_environment(
+            bootstrap, database_dsn, f"redis://127.0.0.1:{valkey_port}/0"
+        )
+        steps("topics and tables ...")
+        topics = [commands_topic(SHARD_DEFAULT), events_topic(SHARD_DEFAULT)]
+        await ensure_topics(KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS), topics, replicas=1)
+        await self._run_migrations()
+        steps("services ...")
+        await asyncio.gather(
+            *(self._keep(name, partial(self._start_service, name, module)) for name, module in _SERVICES)
+        )
+        config = self._write_nginx_config()
+        prefix = state / "nginx"
+        await self._keep(
+            "nginx",
+            lambda: nginx.start(
+                state,
+                self._options.port,
+                prefix_dir=prefix,
+                config_file=config,
+                served_dir=WEB_ROOT,
+                on_progress=steps,
+            ),
+        )
+
+    async def run(self) -> None:
+        """Keep every part alive until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for part in self.parts:
+                group.create_task(part.run(), name=part.name)
+
+    async def stop(self) -> None:
+        """Stop the services together, then the servers, newest first."""
+        names = {name for name, _ in _SERVICES} | {"nginx"}
+        await asyncio.gather(*(p.stop() for p in self.parts if p.name in names), return_exceptions=True)
+        servers = [p for p in self.parts if p.name not in names]
+        await asyncio.gather(*(p.stop() for p in servers), return_exceptions=True)
+
+    async def wait_ready(self) -> None:
+        """Poll the one port's /readyz. Raises ServerError with what is missing."""
+        problem = "no answer"
+        async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+            try:
+                async with asyncio.timeout(_READY_DEADLINE_S):
+                    while True:
+                        try:
+                            answer = await client.get(f"{self._options.url}/readyz")
+                            if answer.status_code == 200:
+                                return
+                            problem = answer.text[:500]
+                        except httpx.HTTPError as error:
+                            problem = repr(error)
+                        await asyncio.sleep(0.2)
+            except TimeoutError:
+                raise ServerError(f"not ready: {problem}; see {self._folder.state}/logs") from None
+
+    async def _keep(self, name: str, start_child: StartChild) -> None:
+        part = KeptProcess(name, self._folder.run, start_child)
+        self.parts.append(part)
+        await part.start()
+
+    def _service_environment(self, bootstrap: str, database_dsn: str, cache_url: str) -> dict[str, str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_") or k in _PASSED_ON}
+        own = {
+            "DATA_DIR": str(self._folder.state),
+            "KAFKA_BOOTSTRAP": bootstrap,
+            "DATABASE_DSN": database_dsn,
+            "CACHE_URL": cache_url,
+            "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
+            "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
+            "TRUSTED_PROXIES": "127.0.0.1",
+            "FAUCET": "true",
+            "WITHDRAWAL_ALLOW_LIST": "false",
+            "WITHDRAWAL_ADDRESS_DELAY_S": "0",
+            "WITHDRAWAL_DAILY_COUNT_MAX": "1000000",
+            "WITHDRAWAL_DAILY_AMOUNTS_MAX": "*=1000000000",
+            "AUDITOR_REQUIRED": "false",
+            "RATE_LIMITS": "true" if self._options.rate_limits else "false",
+            "REQUEST_LIMITS": "true" if self._options.request_limits else "false",
+            "ENGINE_BUILD": self._options.engine_build,
+            "LEASE": f"file:{self._folder.state / 'engine.lease'}",
+            "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),
+        }
+        return inherited | {f"EXCHANGE_{name}": value for name, value in own.items()}
+
+    async def _run_migrations(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.migrations", env=self._environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        async with asyncio.timeout(_SERVICE_START_DEADLINE_S):
+            output, _ = await process.communicate()
+        if process.returncode:
+            raise ServerError(f"migrations failed:\n{output.decode(errors='replace')}")
+
+    async def _start_service(self, name: str, module: tuple[str, ...]) -> _RunningService:
+        port = self._ports[name]
+        # The folder in the command line tells our processes from another stack's (see `leftovers`).
+        argv = [sys.executable, "-X", f"folder={self._folder.state}", "-m", *module]
+        command = Command(
+            argv,
+            program=Path(sys.executable).resolve().name,
+            marker=str(self._folder.state),
+            environment={**self._environment, "EXCHANGE_PORT": str(port)},
+        )
+        process = await ManagedProcess.start(name, self._folder.state, command)
+
+        async def healthy() -> bool:
+            try:
+                async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+                    answer = await client.get(f"http://127.0.0.1:{port}/healthz")
+            except httpx.HTTPError:
+                return False
+            return answer.status_code == 200
+
+        await process.wait_ready(healthy, _SERVICE_START_DEADLINE_S)
+        return _RunningService(process)
+
+    def _write_nginx_config(self) -> Path:
+        addresses: Mapping[str, str] = {
+            "LISTEN": f"127.0.0.1:{self._options.port}",
+            "WEB_ROOT": str(WEB_ROOT),
+            "ORDER_ADDRESS": f"127.0.0.1:{self._ports['order']}",
+            "USER_ADDRESS": f"127.0.0.1:{self._ports['user']}",
+            "MARKET_DATA_ADDRESS": f"127.0.0.1:{self._ports['market-data']}",
+        }
+        path = self._folder.state / "nginx.conf"
+        path.write_text(Template(_NGINX_TEMPLATE.read_text()).safe_substitute(addresses))
+        return path
+
+
+async def run_stack(options: LocalOptions) -> None:
+    """Run the stack until cancelled. Raises ServerError when a part does not start."""
+    steps = Steps()
+    build = engine_build(options, steps)
+    stack = _Stack(options, DataFolder(options.data_dir, "stack"), steps)
+    market_maker: MarketMaker | None = None
+    try:
+        await stack.start()
+        await stack.wait_ready()
+        market_maker = optional_market_maker(options)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stack.run())
+            if market_maker is not None:
+                await market_maker.start()
+                group.create_task(market_maker.run(), name=market_maker.name)
+                await market_maker.first_quotes()
+            print(welcome(options.url, "stack", build), flush=True)
+    finally:
+        if market_maker is not None:
+            await market_maker.stop()
+        steps("stopping ...")
+        await stack.stop()

@@ -1,0 +1,50 @@
+"""Halting all markets by command, and knowing that it worked."""
+
+import asyncio
+from typing import Final
+
+from exchange.contracts.codec import CodecError, CommandOutcome, decode_events
+from exchange.contracts.codes import MODE_HALTED
+from exchange.contracts.commands import SetTradingMode
+from exchange.log.gateway import CommandGateway
+from exchange.ports.world import LogReader
+from exchange.process.components import Resources
+
+__all__ = ["halt_trading"]
+
+ALL_MARKETS: Final = 0
+_READ_TIMEOUT_MS: Final = 200
+_CLOSE_DEADLINE_S: Final = 5.0
+
+
+async def halt_trading(resources: Resources) -> CommandOutcome:
+    """Send one SetTradingMode(all markets, halted) and return the engine's outcome.
+
+    The answer is looked for on the event log's new records whether or not the chain before them is whole.
+    Raises LogError and the gateway's errors; halting again does no harm.
+    """
+    settings = resources.settings
+    async with asyncio.timeout(settings.log_deadline_ms / 1000):
+        end_offset = await resources.event_log.end_offset()
+    reader = await resources.event_log.reader(end_offset)
+    writer = await resources.command_log.writer()
+    gateway = CommandGateway(writer, tick_ms=0, deadline_ms=settings.command_deadline_ms)
+    tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(_resolve(reader, gateway))]
+    try:
+        return await gateway.submit(SetTradingMode(gateway.new_command_id(), ALL_MARKETS, MODE_HALTED))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(_CLOSE_DEADLINE_S):
+            await asyncio.gather(reader.close(), writer.close(), return_exceptions=True)
+
+
+async def _resolve(reader: LogReader, gateway: CommandGateway) -> None:
+    while True:
+        for record in await reader.read(_READ_TIMEOUT_MS):
+            try:
+                gateway.resolve(decode_events(record.value).outcomes)
+            except CodecError:
+                continue  # Perhaps the very breach: the next records may still be read.
+        await asyncio.sleep(0)

@@ -1,0 +1,1 @@
+"""What the events alone say, and whether they may say it. Pure."""

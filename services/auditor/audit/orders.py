@@ -1,0 +1,222 @@
+"""What events of orders and trades say, and what they may not say. Pure."""
+
+from typing import Final
+
+from exchange.contracts import codes
+from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from services.auditor.audit.scope import AuditScope
+from services.auditor.audit.state import Market, Order
+
+__all__ = ["OrdersAudit"]
+
+PPM: Final = 1_000_000
+_CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH)
+
+
+class OrdersAudit:
+    """Orders, trades, holds and books."""
+
+    def __init__(self, scope: AuditScope) -> None:
+        self._scope = scope
+        self._state = scope.state
+        self._breach = scope.breach
+
+    def order_accepted(self, event: OrderAccepted) -> None:
+        """A new order takes its hold, and its announced lots their place on the book."""
+        state = self._state
+        market = state.markets.get(event.market_id)
+        if market is None:
+            self._breach("I8", f"order {event.order_id} in market {event.market_id}, which does not exist")
+            return
+        pays, gets = state.sides_of(event.user_id, market, event.side)
+        order = Order(
+            event.order_id,
+            event.user_id,
+            market,
+            event.client_order_id,
+            event.side,
+            event.order_type,
+            event.time_in_force,
+            event.price_ticks,
+            event.quantity_lots,
+            pays,
+            gets,
+        )
+        self._check_acceptance(event, market)
+        order.resting_lots = event.resting_lots
+        if event.side == codes.BUY and not event.price_ticks:
+            # What the book would cost stands in the event alone; its trades must use it up.
+            order.hold_atoms = event.held_atoms
+        else:
+            order.hold_atoms = _hold_by_rule(order)
+        pays.available -= event.held_atoms
+        pays.held += event.held_atoms
+        pays.explained += order.hold_atoms
+        self._scope.touched.append(pays)
+        state.orders[order.order_id] = order
+        state.names[order.user_id, order.client_order_id] = order
+        self._scope.accepted.append(order)
+        if event.resting_lots:
+            self._change_level(market, event.side, event.price_ticks, event.resting_lots)
+
+    def _check_acceptance(self, event: OrderAccepted, market: Market) -> None:
+        state = self._state
+        if event.order_id <= state.last_order_id:
+            self._breach("I8", f"order id {event.order_id} after {state.last_order_id}")
+        state.last_order_id = max(state.last_order_id, event.order_id)
+        if (event.user_id, event.client_order_id) in state.names:
+            self._breach("I11", f"user {event.user_id} has {event.client_order_id!r} open twice")
+        is_legal = (
+            event.side in codes.SIDE_NAMES
+            and event.order_type in codes.ORDER_TYPE_NAMES
+            and event.quantity_lots > 0
+            and (event.price_ticks == 0) == (event.order_type == codes.MARKET)
+        )
+        if not is_legal:
+            self._breach("I8", f"order {event.order_id} is none: see its side, type, price and quantity")
+        budget_atoms = event.quote_quantity_atoms if event.side == codes.BUY else 0
+        if budget_atoms and event.held_atoms > budget_atoms:
+            self._breach("I3", f"order {event.order_id} holds more than it may spend")
+        is_open = market.mode == codes.MODE_TRADING or (
+            market.mode == codes.MODE_POST_ONLY and event.order_type == codes.LIMIT_MAKER
+        )
+        if not is_open:
+            self._breach("I8", f"order {event.order_id} in {market.symbol}, whose mode is {market.mode}")
+
+    def trade_executed(self, event: TradeExecuted) -> None:
+        """Lots and money change hands; each figure follows from the others and from the two orders."""
+        state = self._state
+        name = f"trade {event.market_id}:{event.trade_id}"
+        market = state.markets.get(event.market_id)
+        if market is None:
+            self._breach("I8", f"{name} in a market that does not exist")
+            return
+        if event.trade_id != market.last_trade_id + 1:
+            self._breach("I4", f"{name} after trade {market.last_trade_id}")
+        market.last_trade_id = event.trade_id
+        buyer, seller = state.orders.get(event.buyer_order_id), state.orders.get(event.seller_order_id)
+        if buyer is None or seller is None:
+            self._breach("I8", f"{name} of orders that are not open")
+            return
+        lots, price = event.quantity_lots, event.price_ticks
+        base, quote = event.base_atoms, event.quote_atoms
+        if base != lots * market.lot_atoms or quote != lots * price * market.unit_atoms:
+            self._breach("I4", f"{name}: {base} for {quote} is not {lots} lots at {price}")
+        taker_buys = event.taker_side == codes.BUY
+        self._check_fees(event, market, taker_buys, name)
+        taker, maker = (buyer, seller) if taker_buys else (seller, buyer)
+        self._check_sides(event, market, buyer, seller, name)
+        self._check_match(event, market, taker, maker, name)
+        maker_side = market.asks if taker_buys else market.bids
+        if maker_side.best() != price:
+            self._breach("I9", f"{name} at {price}, the best price is {maker_side.best()}")
+        # Money, as the docstring of the event says.
+        pays, gets = buyer.pays, buyer.gets
+        pays.held -= quote + event.buyer_released_atoms
+        pays.available += event.buyer_released_atoms
+        gets.available += base - event.buyer_fee_atoms
+        self._scope.touched += (pays, gets)
+        pays, gets = seller.pays, seller.gets
+        pays.held -= base
+        gets.available += quote - event.seller_fee_atoms
+        self._scope.touched += (pays, gets)
+        market.base.fees += event.buyer_fee_atoms
+        market.quote.fees += event.seller_fee_atoms
+        self._change_level(market, maker.side, price, -lots)
+        self._fill(buyer, lots, quote, name)
+        self._fill(seller, lots, quote, name)
+
+    def _check_fees(self, event: TradeExecuted, market: Market, taker_buys: bool, name: str) -> None:
+        buyer_ppm, seller_ppm = market.maker_fee_ppm, market.taker_fee_ppm
+        if taker_buys:
+            buyer_ppm, seller_ppm = seller_ppm, buyer_ppm
+        if event.buyer_fee_atoms * PPM > event.base_atoms * buyer_ppm:
+            self._breach("I4", f"{name}: buyer's fee {event.buyer_fee_atoms} is above {buyer_ppm} ppm")
+        if event.seller_fee_atoms * PPM > event.quote_atoms * seller_ppm:
+            self._breach("I4", f"{name}: seller's fee {event.seller_fee_atoms} is above {seller_ppm} ppm")
+
+    def _check_sides(
+        self, event: TradeExecuted, market: Market, buyer: Order, seller: Order, name: str
+    ) -> None:
+        is_true = (
+            buyer.market is market
+            and seller.market is market
+            and buyer.side == codes.BUY
+            and seller.side == codes.SELL
+            and buyer.user_id == event.buyer_user_id
+            and seller.user_id == event.seller_user_id
+        )
+        if not is_true:
+            self._breach("I4", f"{name} does not fit its orders")
+        price = event.price_ticks
+        if (buyer.price_ticks and price > buyer.price_ticks) or price < seller.price_ticks:
+            self._breach("I4", f"{name} at {price} is beyond the limit of an order")
+
+    def _check_match(
+        self, event: TradeExecuted, market: Market, taker: Order, maker: Order, name: str
+    ) -> None:
+        if not maker.is_resting or taker.is_resting or taker.order_type == codes.LIMIT_MAKER:
+            self._breach("I8", f"{name}: order {maker.order_id} cannot be the maker of {taker.order_id}")
+        if maker.price_ticks != event.price_ticks:
+            self._breach("I4", f"{name} at {event.price_ticks}, the maker's price is {maker.price_ticks}")
+        lots = event.quantity_lots
+        if lots <= 0 or lots > taker.open_lots or lots > maker.open_lots:
+            self._breach("I8", f"{name} of {lots} lots, open are {taker.open_lots} and {maker.open_lots}")
+
+    def _fill(self, order: Order, lots: int, quote_atoms: int, name: str) -> None:
+        """Less is open, so less is to be held; a filled order is forgotten."""
+        order.open_lots -= lots
+        before = order.hold_atoms
+        if order.side == codes.BUY and not order.price_ticks:
+            order.hold_atoms = before - quote_atoms
+        else:
+            order.hold_atoms = _hold_by_rule(order)
+        order.pays.explained += order.hold_atoms - before
+        if order.open_lots <= 0:
+            if order.hold_atoms:
+                self._breach("I3", f"{name} filled order {order.order_id}, which holds {order.hold_atoms}")
+            self._forget(order)
+
+    def order_closed(self, event: OrderClosed) -> None:
+        """An open order gives back its hold and leaves the book."""
+        order = self._state.orders.get(event.order_id)
+        if order is None:
+            self._breach("I8", f"order {event.order_id} was closed, but is not open")
+            return
+        is_true = (
+            order.user_id == event.user_id
+            and order.market.market_id == event.market_id
+            and order.side == event.side
+            and order.price_ticks == event.price_ticks
+        )
+        if not is_true:
+            self._breach("I8", f"order {event.order_id} was closed as another than it is")
+        if event.status not in _CLOSED_STATUSES:
+            self._breach("I8", f"order {event.order_id} was closed with status {event.status}")
+        unbooked = order.open_lots if order.is_resting else 0
+        if event.unbooked_lots != unbooked:
+            self._breach("I8", f"order {event.order_id} left {event.unbooked_lots} lots, not {unbooked}")
+        if event.unbooked_lots:
+            self._change_level(order.market, order.side, order.price_ticks, -event.unbooked_lots)
+        pays = order.pays
+        pays.held -= event.released_atoms
+        pays.available += event.released_atoms
+        pays.explained -= order.hold_atoms
+        self._scope.touched.append(pays)
+        self._forget(order)
+
+    def _forget(self, order: Order) -> None:
+        self._state.orders.pop(order.order_id, None)
+        self._state.names.pop((order.user_id, order.client_order_id), None)
+
+    def _change_level(self, market: Market, side: int, price_ticks: int, lots: int) -> None:
+        if not market.side(side).change(price_ticks, lots):
+            self._breach("I6", f"{market.symbol}: less than nothing at {price_ticks} on side {side}")
+        self._scope.markets[market.market_id] = market
+
+
+def _hold_by_rule(order: Order) -> int:
+    """A BUY holds the quote of its open lots at its price, a SELL their base."""
+    if order.side == codes.BUY:
+        return order.price_ticks * order.open_lots * order.market.unit_atoms
+    return order.open_lots * order.market.lot_atoms

@@ -1,0 +1,172 @@
+"""The audit: one outcome after the other, every promise checked after each. Pure.
+
+Written from the docstrings of `exchange.contracts.events` alone, not from the engine: what both say is
+twice thought. Invariants are numbered as in ARCHITECTURE.md.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from exchange.contracts import codes
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.events import (
+    AssetRegistered,
+    CommandRejected,
+    DepositCredited,
+    Event,
+    LeaderChanged,
+    MarketRegistered,
+    OrderAccepted,
+    OrderClosed,
+    RulesActivated,
+    SkipRecorded,
+    TradeExecuted,
+    TradingModeChanged,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+from services.auditor.audit.orders import OrdersAudit
+from services.auditor.audit.scope import AuditScope
+from services.auditor.audit.state import AuditState, Balance, Breach
+from services.auditor.audit.treasury import TreasuryAudit
+
+__all__ = ["Audit"]
+
+
+class Audit:
+    """Applies outcomes to a state and tells what they break.
+
+    After a breach the state is not to be relied on: its owner stops.
+    """
+
+    def __init__(self, state: AuditState) -> None:
+        self.state = state
+        self._scope = AuditScope(state)
+        orders, treasury = OrdersAudit(self._scope), TreasuryAudit(self._scope)
+        self._apply: dict[type[Event], Callable[[Any], None]] = {
+            OrderAccepted: orders.order_accepted,
+            TradeExecuted: orders.trade_executed,
+            OrderClosed: orders.order_closed,
+            CommandRejected: _nothing,
+            DepositCredited: treasury.deposit_credited,
+            WithdrawalReserved: treasury.withdrawal_reserved,
+            WithdrawalSettled: treasury.withdrawal_settled,
+            WithdrawalReleased: treasury.withdrawal_released,
+            AssetRegistered: treasury.asset_registered,
+            MarketRegistered: treasury.market_registered,
+            TradingModeChanged: treasury.trading_mode_changed,
+            LeaderChanged: _nothing,
+            SkipRecorded: _nothing,
+            RulesActivated: treasury.rules_activated,
+        }
+
+    @property
+    def known_kinds(self) -> frozenset[type[Event]]:
+        """The kinds of events that the audit understands; any other is a breach."""
+        return frozenset(self._apply)
+
+    def apply(self, outcome: CommandOutcome) -> Sequence[Breach]:
+        """Apply one outcome, whose place in the chain the tail has checked. Returns what it breaks."""
+        scope, state, events = self._scope, self.state, outcome.events
+        scope.breaches = []
+        self._check_place(outcome)
+        for recorded in events:
+            scope.seq = recorded.seq
+            kind = type(recorded.event)
+            apply = self._apply.get(kind)
+            if apply is None:
+                scope.breach("I8", f"an event of a kind that the auditor does not know: {kind.__name__}")
+            else:
+                apply(recorded.event)
+        if len(events) > 1 and any(type(recorded.event) is CommandRejected for recorded in events):
+            scope.breach("I10", "a refused command has other events too")
+        last = events[-1]
+        state.seq, state.hash = last.seq, last.hash
+        if scope.accepted:
+            self._check_accepted()
+        if scope.markets:
+            self._check_books()
+        if scope.touched:
+            self._check_balances()
+        return list(dict.fromkeys(scope.breaches)) if scope.breaches else ()
+
+    def _check_place(self, outcome: CommandOutcome) -> None:
+        """I10: the outcome of the very next command; I7: the engine's clock never goes back."""
+        scope, state = self._scope, self.state
+        scope.seq = outcome.events[0].seq
+        offset, index = outcome.command_offset, outcome.command_index
+        is_next = (offset == state.command_offset + 1 and index == 0) or (
+            offset == state.command_offset and index == state.command_index + 1
+        )
+        if not is_next:
+            scope.breach(
+                "I10",
+                f"outcome of command {index} of record {offset} after command {state.command_index} "
+                f"of record {state.command_offset}",
+            )
+        if outcome.time_ms < state.time_ms:
+            scope.breach("I7", f"time {outcome.time_ms} after {state.time_ms}")
+        state.command_offset, state.command_index = offset, index
+        state.time_ms = outcome.time_ms
+
+    def _check_accepted(self) -> None:
+        """I8: what an order left on the book is what its acceptance announced."""
+        scope = self._scope
+        for order in scope.accepted:
+            if order.order_id not in self.state.orders:
+                if order.resting_lots:
+                    scope.breach("I8", f"order {order.order_id} ended and left {order.resting_lots} lots")
+                continue
+            order.is_resting = True
+            if order.resting_lots != order.open_lots:
+                scope.breach(
+                    "I8",
+                    f"order {order.order_id} rests {order.resting_lots} lots, {order.open_lots} are open",
+                )
+            if order.order_type == codes.MARKET or order.time_in_force != codes.GTC:
+                scope.breach("I8", f"order {order.order_id} may not rest, but does")
+        scope.accepted.clear()
+
+    def _check_books(self) -> None:
+        """I6: no bid at or above an ask."""
+        scope = self._scope
+        for market in scope.markets.values():
+            market.touched_seq = scope.seq
+            bid, ask = market.bids.best(), market.asks.best()
+            if bid and ask and bid >= ask:
+                scope.breach("I6", f"{market.symbol}: bid {bid} meets ask {ask}")
+        scope.markets.clear()
+
+    def _check_balances(self) -> None:
+        """I2, I3 for every balance that moved, I1 for its asset."""
+        scope = self._scope
+        touched = scope.touched
+        for balance in touched:
+            available, held, asset = balance.available, balance.held, balance.asset
+            if available < 0 or held < 0:
+                scope.breach("I2", f"{_name(balance)}: available {available}, held {held}")
+            if held != balance.explained:
+                scope.breach(
+                    "I3", f"{_name(balance)}: held {held}, orders and withdrawals {balance.explained}"
+                )
+            worth = available + held
+            asset.kept += worth - balance.worth
+            balance.worth = worth
+        for balance in touched:
+            asset = balance.asset
+            if asset.kept + asset.fees != asset.deposited - asset.withdrawn:
+                scope.breach(
+                    "I1",
+                    f"{asset.code}: users {asset.kept} + fees {asset.fees} are not "
+                    f"deposits {asset.deposited} - withdrawals {asset.withdrawn}",
+                )
+        touched.clear()
+
+
+def _nothing(_: Event) -> None:
+    """For events that change nothing that is audited."""
+
+
+def _name(balance: Balance) -> str:
+    return f"user {balance.user_id} {balance.asset.code}"

@@ -1,0 +1,21 @@
+"""What the parts of the audit share while one outcome is applied. Pure."""
+
+from services.auditor.audit.state import AuditState, Balance, Breach, Market, Order
+
+__all__ = ["AuditScope"]
+
+
+class AuditScope:
+    """The state, and of the outcome under way: what it breaks and what it has touched."""
+
+    def __init__(self, state: AuditState) -> None:
+        self.state = state
+        self.seq = 0
+        self.breaches: list[Breach] = []
+        self.touched: list[Balance] = []
+        self.accepted: list[Order] = []
+        self.markets: dict[int, Market] = {}
+
+    def breach(self, invariant: str, detail: str) -> None:
+        """Note a broken promise of the event under way."""
+        self.breaches.append(Breach(self.seq, invariant, detail))

@@ -1,0 +1,1 @@
+"""The stores against what the audit has derived, at the same seq."""

@@ -1,0 +1,1 @@
+"""The public REST API: a request's way from its path to its answer."""

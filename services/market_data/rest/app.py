@@ -1,0 +1,91 @@
+"""The public REST API as a raw ASGI application: no routing framework, no models on the path.
+
+Whatever goes wrong, the answer is `{"code", "msg"}` (binance-spot-api, section 0, rule 5).
+"""
+
+import inspect
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from exchange.contracts.errors import ApiError, LimitError, not_supported, unavailable
+from exchange.http.request_limits import RequestLimits
+from exchange.process.connections import CONNECTION_ERRORS
+from services.market_data.metrics import REQUESTS
+from services.market_data.rest.endpoints import Call, Endpoint
+from services.market_data.rest.parameters import parse_query
+
+__all__ = ["REST_PREFIXES", "RestApi"]
+
+logger = logging.getLogger(__name__)
+REST_PREFIXES: Final = ("/api/", "/sapi/", "/fapi/", "/dapi/")
+_JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+_SCALES: Final = {b"MILLISECOND": 1, b"MICROSECOND": 1000}
+
+
+class RestApi:
+    """Serves GET on the endpoints' paths; counts request weight by address."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], limits: RequestLimits) -> None:
+        self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self._endpoints.get(scope["path"])
+        weight = endpoint.weight if endpoint else 1
+        client = scope.get("client")
+        client_ip = client[0] if client else ""
+        headers = [_JSON]
+        try:
+            self._limits.admit(client_ip)
+            if endpoint is None:
+                raise not_supported(404)
+            if scope["method"] != "GET":
+                raise not_supported(405)
+            body, weight = await self._answer(endpoint, scope)
+            status = 200
+        except ApiError as error:
+            status, body = error.status, orjson.dumps(error.payload())
+            if isinstance(error, LimitError):
+                headers.append((b"retry-after", b"%d" % error.retry_after_s))
+        except Exception:
+            logger.exception("GET %s failed", scope["path"])
+            status = 500
+            body = orjson.dumps(
+                ApiError(-1000, "An unknown error occurred while processing the request.").payload()
+            )
+        used = b"%d" % self._limits.add_weight(client_ip, weight)
+        headers += [
+            (b"content-length", b"%d" % len(body)),
+            (b"x-mbx-used-weight", used),
+            (b"x-mbx-used-weight-1m", used),
+        ]
+        REQUESTS.labels(endpoint.path if endpoint else "unknown", status).inc()
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    @staticmethod
+    async def _answer(endpoint: Endpoint, scope: Scope) -> tuple[bytes, int]:
+        """JSON and weight. Raises ApiError."""
+        scale = 1
+        for name, value in scope["headers"]:
+            if name == b"x-mbx-time-unit":
+                scale = _SCALES.get(value.upper(), 0)
+                if not scale:
+                    raise ApiError(
+                        -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+                    )
+        parameters = parse_query(scope["query_string"], endpoint.names)
+        call = Call(parameters, scale, endpoint.weight)
+        try:
+            result = endpoint.handler(call)
+            if inspect.isawaitable(result):
+                result = await result
+        except CONNECTION_ERRORS as error:
+            logger.warning("the past cannot be read: %r", error)
+            raise unavailable() from error
+        return (result if isinstance(result, bytes) else orjson.dumps(result)), call.weight

@@ -1,0 +1,1 @@
+"""Streams: connections, who listens to what, and what is sent when."""

@@ -1,0 +1,198 @@
+"""Who listens to what: topics, their subscribers, and the bounded queue of each client.
+
+A message is put into bytes once for each of the four ways a client may want it (bare or wrapped in
+stream/data, milliseconds or microseconds), and the same bytes go to every subscriber.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import orjson
+
+from services.market_data.metrics import CLIENTS, CLIENTS_CUT, MESSAGES_QUEUED
+from services.market_data.streams.names import StreamName, parse_stream_name
+
+__all__ = ["QUEUE_MESSAGES_MAX", "STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
+
+STREAMS_PER_CLIENT_MAX: Final = 1024
+QUEUE_MESSAGES_MAX: Final = 4096
+# Looked at every tick: a client that does not read is gone within five seconds.
+STALL_MAX_S: Final = 4.0
+_COMBINED: Final = 1
+_MICROSECONDS: Final = 2
+Build = Callable[[int], bytes]
+"""Makes a message's JSON; the argument is what milliseconds are multiplied with (1 or 1000)."""
+
+
+class Frame:
+    """A text message, and the same as a WebSocket frame, so that it is framed once for all clients."""
+
+    __slots__ = ("_wire", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._wire: bytes | None = None
+
+    @property
+    def wire(self) -> bytes:
+        """An unmasked final text frame (RFC 6455, 5.2)."""
+        if self._wire is None:
+            size = len(self.payload)
+            if size < 126:
+                header = bytes((0x81, size))
+            elif size < 65_536:
+                header = b"\x81\x7e" + size.to_bytes(2, "big")
+            else:
+                header = b"\x81\x7f" + size.to_bytes(8, "big")
+            self._wire = header + self.payload
+        return self._wire
+
+
+class Client:
+    """One connection's subscriptions and outgoing queue. Its socket task takes frames with `next_frames`."""
+
+    def __init__(self, *, combined: bool, microseconds: bool) -> None:
+        self.combined = combined
+        self.microseconds = microseconds
+        self.names: dict[str, None] = {}
+        self.cut_reason: str | None = None
+        # Since when the peer has not taken what it was sent; None while nothing is on its way.
+        self.sending_since_s: float | None = None
+        self._queue: deque[Frame] = deque()
+        self._filled = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    @property
+    def variant(self) -> int:
+        """Which of the four forms of a message it gets."""
+        return (_COMBINED if self.combined else 0) | (_MICROSECONDS if self.microseconds else 0)
+
+    def put(self, frame: Frame) -> None:
+        """Queue a frame; a client whose queue is full is cut."""
+        if len(self._queue) >= QUEUE_MESSAGES_MAX:
+            self.cut("too slow: its queue is full")
+            return
+        self._queue.append(frame)
+        self._filled.set()
+
+    def cut(self, reason: str) -> None:
+        """Ask the socket task to drop the connection."""
+        if self.cut_reason is None:
+            self.cut_reason = reason
+            self.end()
+
+    def end(self) -> None:
+        """Ask the socket task to close the connection in order."""
+        self._ended.set()
+
+    async def wait_ended(self) -> None:
+        """Wait until the connection is to be dropped or closed."""
+        await self._ended.wait()
+
+    async def next_frames(self) -> list[Frame]:
+        """Wait for frames and take all that are queued."""
+        while not self._queue:
+            self._filled.clear()
+            await self._filled.wait()
+        frames = list(self._queue)
+        self._queue.clear()
+        return frames
+
+
+class Topic:
+    """A stream somebody listens to. `fresh`: somebody joined since the last timer message."""
+
+    def __init__(self, name: str, parsed: StreamName | None) -> None:
+        self.name = name
+        self.parsed = parsed
+        self.clients: dict[Client, None] = {}
+        self.fresh = True
+        self._prefix = b'{"stream":' + orjson.dumps(name) + b',"data":'
+
+    def publish(self, build: Build) -> None:
+        """Send a message to every subscriber."""
+        frames: list[Frame | None] = [None, None, None, None]
+        for client in self.clients:
+            frame = frames[client.variant]
+            if frame is None:
+                payload = build(1000 if client.microseconds else 1)
+                if client.combined:
+                    payload = self._prefix + payload + b"}"
+                frame = frames[client.variant] = Frame(payload)
+            client.put(frame)
+        MESSAGES_QUEUED.inc(len(self.clients))
+
+
+class Hub:
+    """All topics and clients."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.clients: dict[Client, None] = {}
+        self._by_kind: dict[str, dict[str, Topic]] = {}
+
+    def connect(self, client: Client) -> None:
+        """Take in a connection."""
+        self.clients[client] = None
+        CLIENTS.set(len(self.clients))
+
+    def disconnect(self, client: Client) -> None:
+        """Forget a connection and its subscriptions."""
+        self.unsubscribe(client, list(client.names))
+        self.clients.pop(client, None)
+        CLIENTS.set(len(self.clients))
+        if client.cut_reason is not None:
+            CLIENTS_CUT.inc()
+
+    def subscribe(self, client: Client, names: Iterable[str]) -> None:
+        """Subscribe; a name twice counts once. Names that mean nothing are kept, and stay silent."""
+        for name in names:
+            client.names[name] = None
+            topic = self.topics.get(name)
+            if topic is None:
+                topic = self.topics[name] = Topic(name, parse_stream_name(name))
+                if topic.parsed is not None:
+                    self._by_kind.setdefault(topic.parsed.kind, {})[name] = topic
+            topic.clients[client] = None
+            topic.fresh = True
+
+    def unsubscribe(self, client: Client, names: Iterable[str]) -> None:
+        """Unsubscribe from what the client had subscribed to; other names are ignored."""
+        for name in names:
+            client.names.pop(name, None)
+            topic = self.topics.get(name)
+            if topic is None:
+                continue
+            topic.clients.pop(client, None)
+            if not topic.clients:
+                del self.topics[name]
+                if topic.parsed is not None:
+                    del self._by_kind[topic.parsed.kind][name]
+
+    def of_kind(self, kind: str) -> list[Topic]:
+        """Topics of one kind that somebody listens to."""
+        topics = self._by_kind.get(kind)
+        return list(topics.values()) if topics else []
+
+    def publish(self, name: str, build: Build) -> None:
+        """Send a message to a stream's subscribers, if it has any."""
+        topic = self.topics.get(name)
+        if topic is not None:
+            topic.publish(build)
+
+    def send_to_all(self, payload: bytes, stream: str) -> None:
+        """Send one message to every connection, wrapped for those that want it so."""
+        bare = Frame(payload)
+        wrapped = Frame(b'{"stream":' + orjson.dumps(stream) + b',"data":' + payload + b"}")
+        for client in self.clients:
+            client.put(wrapped if client.combined else bare)
+
+    def cut_stalled(self) -> None:
+        """End connections that have not taken anything for STALL_MAX_S."""
+        limit_s = time.monotonic() - STALL_MAX_S
+        for client in self.clients:
+            if client.sending_since_s is not None and client.sending_since_s < limit_s:
+                client.cut("too slow: it does not read")

@@ -1,0 +1,82 @@
+"""How frames reach a client: by the server's transport when it can be had, else by ASGI messages.
+
+uvicorn frames every message anew for every client. A text frame of the server side is the same for all
+(no mask, no compression), so with uvicorn's sans-I/O protocol the ready bytes are written to the socket,
+all that is queued in one write: about three times the deliveries of one core.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Protocol
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from services.market_data.streams.hub import Frame
+
+__all__ = ["Outlet", "Send", "open_outlet"]
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+_WRITE_SIZE_MAX = 65_536
+
+
+class Outlet(Protocol):
+    """Where a client's frames go."""
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        """Hand over frames in order; return when more may come. Raises OSError when the peer is gone."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection with all that it was not yet given."""
+        ...
+
+
+class _AsgiOutlet:
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        for frame in frames:
+            await self._send({"type": "websocket.send", "text": frame.payload.decode()})
+
+    def abort(self) -> None:
+        return None
+
+
+class _TransportOutlet:
+    """Writes to a connection of uvicorn's WebSocketsSansIOProtocol."""
+
+    def __init__(self, protocol: WebSocketsSansIOProtocol) -> None:
+        self._transport = protocol.transport
+        self._writable = protocol.writable
+
+    async def write(self, frames: Sequence[Frame]) -> None:
+        pending: list[bytes] = []
+        size = 0
+        for frame in frames:
+            pending.append(frame.wire)
+            size += len(frame.wire)
+            if size >= _WRITE_SIZE_MAX:
+                await self._flush(pending)
+                pending, size = [], 0
+        if pending:
+            await self._flush(pending)
+
+    async def _flush(self, pending: list[bytes]) -> None:
+        if self._transport.is_closing():
+            raise ConnectionResetError("the connection is closing")
+        self._transport.write(b"".join(pending))
+        # Cleared while the transport's buffer is above its high-water mark.
+        await self._writable.wait()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+def open_outlet(send: Send) -> Outlet:
+    """Choose by what stands behind `send`; call it after the handshake."""
+    protocol = getattr(send, "__self__", None)
+    # An extension (permessage-deflate) would have to see every frame.
+    if isinstance(protocol, WebSocketsSansIOProtocol) and not protocol.conn.extensions:
+        return _TransportOutlet(protocol)
+    return _AsgiOutlet(send)

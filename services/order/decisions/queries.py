@@ -1,0 +1,245 @@
+"""The questions about orders, trades and the account (binance-spot-api 2.5 and 2.7).
+
+Open and recent orders and balances come from the view; older orders and trades from PostgreSQL, which
+is waited for until it holds everything that the caller was already told.
+"""
+
+from typing import Final
+
+from exchange.contracts import codes
+from exchange.contracts.errors import (
+    ApiError,
+    bad_combination,
+    mandatory_parameter,
+    unavailable,
+    unknown_order,
+)
+from exchange.http.query_parameters import Parameters, boolean, integer, time_ms
+from exchange.http.request_limits import RequestLimits
+from services.order.decisions.endpoints import Call
+from services.order.decisions.parameters import client_order_id, limit, market
+from services.order.decisions.shapes import commission, order_status, rate_text
+from services.order.decisions.trading import State
+from services.order.view.history import History, OrderPage, TradePage, TradeRow
+from services.order.view.model import Market, OrderRecord
+
+__all__ = ["Queries"]
+
+RANGE_MAX_MS: Final = 86_400_000
+PPM_PER_BASIS_POINT: Final = 100
+_TRADE_COMBINATIONS: Final = frozenset(
+    frozenset(names.split())
+    for names in ("", "orderId", "startTime", "endTime", "fromId", "startTime endTime", "orderId fromId")
+)
+
+
+class Queries:
+    """The handlers that change nothing."""
+
+    def __init__(self, state: State, history: History, limits: RequestLimits) -> None:
+        self._state = state
+        self._history = history
+        self._limits = limits
+
+    async def order(self, call: Call) -> object:
+        """GET /order."""
+        parameters = call.parameters
+        found = _market(parameters, self._state)
+        order_id = integer(parameters, "orderId")
+        name = client_order_id(parameters, "origClientOrderId")
+        if order_id is None and name is None:
+            raise ApiError(
+                -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+            )
+        user_id, market_id = call.caller.user_id, found.rules.market_id
+        order = self._find(user_id, market_id, order_id, name)
+        if order is None:
+            # Recent orders leave the view in the end; one that the ledger lacks yet does exist.
+            is_complete = await self._catch_up(call)
+            order = await self._find_old(user_id, market_id, order_id, name)
+            if order is None:
+                raise unknown_order() if is_complete else unavailable()
+        if name is not None and order.client_order_id != name:
+            raise ApiError(-2039, "Client order ID is not correct for this order ID.")
+        return order_status(found, order, call.unit)
+
+    def _find(
+        self, user_id: int, market_id: int, order_id: int | None, name: str | None
+    ) -> OrderRecord | None:
+        """By order id if there is one, else by name; only the caller's own, only in that market."""
+        view = self._state.view
+        if order_id is None:
+            assert name is not None, "one of the two was sent"
+            return view.order_by_client_id(user_id, market_id, name)
+        order = view.order(order_id)
+        if order is None or (order.user_id, order.market_id) == (user_id, market_id):
+            return order
+        raise unknown_order()
+
+    async def _find_old(
+        self, user_id: int, market_id: int, order_id: int | None, name: str | None
+    ) -> OrderRecord | None:
+        """The same in PostgreSQL."""
+        if order_id is not None:
+            return await self._history.order(user_id, market_id, order_id)
+        assert name is not None, "one of the two was sent"
+        return await self._history.order_by_client_id(user_id, market_id, name)
+
+    async def open_orders(self, call: Call) -> object:
+        """GET /openOrders."""
+        view = self._state.view
+        found = market(call.parameters, view, is_mandatory=False)
+        market_id = found.rules.market_id if found is not None else 0
+        orders = view.open_orders(call.caller.user_id, market_id)
+        return [order_status(view.markets[order.market_id], order, call.unit) for order in orders]
+
+    async def all_orders(self, call: Call) -> object:
+        """GET /allOrders."""
+        parameters = call.parameters
+        found = _market(parameters, self._state)
+        start_ms, end_ms = _time_range(parameters)
+        page = OrderPage(
+            call.caller.user_id,
+            found.rules.market_id,
+            integer(parameters, "orderId"),
+            start_ms,
+            end_ms,
+            limit(parameters),
+        )
+        await self._catch_up(call)
+        orders = await self._history.orders(page)
+        return [order_status(found, self._state.view.order(o.order_id) or o, call.unit) for o in orders]
+
+    async def my_trades(self, call: Call) -> object:
+        """GET /myTrades."""
+        parameters = call.parameters
+        found = _market(parameters, self._state)
+        chosen = {"orderId", "startTime", "endTime", "fromId"} & parameters.keys()
+        if chosen not in _TRADE_COMBINATIONS:
+            raise bad_combination()
+        start_ms, end_ms = _time_range(parameters)
+        page = TradePage(
+            call.caller.user_id,
+            found.rules.market_id,
+            integer(parameters, "orderId"),
+            integer(parameters, "fromId"),
+            start_ms,
+            end_ms,
+            limit(parameters),
+        )
+        await self._catch_up(call)
+        return [_my_trade(found, trade, call.unit) for trade in await self._history.trades(page)]
+
+    async def account(self, call: Call) -> object:
+        """GET /account."""
+        view, user_id = self._state.view, call.caller.user_id
+        omits_zero = boolean(call.parameters, "omitZeroBalances")
+        first = next(iter(view.markets.values()), None)
+        maker_ppm = first.rules.maker_fee_ppm if first else 0
+        taker_ppm = first.rules.taker_fee_ppm if first else 0
+        return {
+            "makerCommission": maker_ppm // PPM_PER_BASIS_POINT,
+            "takerCommission": taker_ppm // PPM_PER_BASIS_POINT,
+            "buyerCommission": 0,
+            "sellerCommission": 0,
+            "commissionRates": _rates(maker_ppm, taker_ppm),
+            "canTrade": True,
+            "canWithdraw": True,
+            "canDeposit": True,
+            "brokered": False,
+            "requireSelfTradePrevention": False,
+            "preventSor": False,
+            "updateTime": view.updated_ms_of.get(user_id, 0) * call.unit,
+            "accountType": "SPOT",
+            "balances": [
+                {
+                    "asset": asset.code,
+                    "free": asset.text(balance.available_atoms),
+                    "locked": asset.text(balance.held_atoms),
+                }
+                for asset, balance in view.balances_of(user_id)
+                if not omits_zero or balance.available_atoms or balance.held_atoms
+            ],
+            "permissions": ["SPOT"],
+            "uid": user_id,
+        }
+
+    async def account_commission(self, call: Call) -> object:
+        """GET /account/commission."""
+        rules = _market(call.parameters, self._state).rules
+        return {
+            "symbol": rules.symbol,
+            "standardCommission": _rates(rules.maker_fee_ppm, rules.taker_fee_ppm),
+            "specialCommission": _rates(0, 0),
+            "taxCommission": _rates(0, 0),
+            "discount": {
+                "enabledForAccount": False,
+                "enabledForSymbol": False,
+                "discountAsset": "",
+                "discount": rate_text(0),
+            },
+        }
+
+    async def order_limits(self, call: Call) -> object:
+        """GET /rateLimit/order."""
+        return self._limits.order_limits(call.caller.user_id)
+
+    async def no_order_lists(self, call: Call) -> object:
+        """GET /openOrderList, /allOrderList: this exchange has no order lists, so there are none."""
+        return []
+
+    async def no_amendments(self, call: Call) -> object:
+        """GET /order/amendments: no order can be amended, so none was."""
+        _market(call.parameters, self._state)
+        if integer(call.parameters, "orderId") is None:
+            raise mandatory_parameter("orderId")
+        return []
+
+    async def _catch_up(self, call: Call) -> bool:
+        """Let the ledger reach the last thing that happened to this user, for a bounded time.
+
+        Whether it has.
+        """
+        return await self._history.wait_for(self._state.view.last_seq_of.get(call.caller.user_id, 0))
+
+
+def _market(parameters: Parameters, state: State) -> Market:
+    found = market(parameters, state.view)
+    assert found is not None, "the symbol is mandatory"
+    return found
+
+
+def _time_range(parameters: Parameters) -> tuple[int | None, int | None]:
+    """startTime and endTime in milliseconds. Raises -1127, -1128."""
+    start_ms, end_ms = (time_ms(parameters, name) for name in ("startTime", "endTime"))
+    if start_ms is not None and end_ms is not None:
+        if start_ms > end_ms:
+            raise bad_combination()
+        if end_ms - start_ms > RANGE_MAX_MS:
+            raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
+    return start_ms, end_ms
+
+
+def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:
+    zero = rate_text(0)
+    return {"maker": rate_text(maker_ppm), "taker": rate_text(taker_ppm), "buyer": zero, "seller": zero}
+
+
+def _my_trade(found: Market, trade: TradeRow, unit: int) -> dict[str, object]:
+    side = codes.BUY if trade.is_buyer else codes.SELL
+    fee, fee_asset = commission(found, side, trade.fee_atoms, trade.fee_atoms)
+    return {
+        "symbol": found.rules.symbol,
+        "id": trade.trade_id,
+        "orderId": trade.order_id,
+        "orderListId": -1,
+        "price": found.price_text(trade.price_ticks),
+        "qty": found.quantity_text(trade.quantity_lots),
+        "quoteQty": found.quote.text(trade.quote_atoms),
+        "commission": fee,
+        "commissionAsset": fee_asset,
+        "time": trade.time_ms * unit,
+        "isBuyer": trade.is_buyer,
+        "isMaker": trade.taker_side != side,
+        "isBestMatch": True,
+    }

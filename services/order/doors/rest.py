@@ -1,0 +1,257 @@
+"""/api/v3 as a raw ASGI application: no routing framework, no models, no dependencies on the hot path.
+
+Every answer is JSON with the headers of binance-spot-api section 1. Bodies are bounded in size and in
+time. Whatever goes wrong, the answer is `{"code", "msg"}`.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import orjson
+from prometheus_client import Counter, Histogram
+from starlette.types import Receive, Scope, Send
+
+from exchange.contracts.errors import (
+    ApiError,
+    LimitError,
+    invalid_data,
+    not_supported,
+    unavailable,
+    unknown_error,
+)
+from exchange.http.request_limits import RequestLimits
+from exchange.process.tracing import Span, TraceContext, Tracing, parse_traceparent
+from services.order.decisions.endpoints import Call, Endpoint, Security
+from services.order.decisions.parameters import check_known, parse_parameters
+from services.order.doors.authentication import Authenticator, signed_payload
+
+__all__ = ["RestApi", "end_request", "invalid_time_unit", "json_bytes"]
+
+logger = logging.getLogger(__name__)
+PREFIX: Final = "/api/v3"
+_JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+# Answers hold balances and orders.
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_CLOSE: Final = (b"connection", b"close")
+_RETRY_SOON: Final = (b"retry-after", b"1")
+_UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
+_METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
+
+_duration = Histogram(
+    "exchange_order_request_seconds",
+    "Time from the request's head to its answer",
+    ["endpoint"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+# What an alarm of CloudWatch can count, which knows no percentiles of a histogram.
+_slow = Counter("exchange_order_slow_total", "Requests that took longer than 100 ms")
+_SLOW_S: Final = 0.1
+_errors = Counter("exchange_order_errors_total", "Requests answered with an error", ["endpoint", "code"])
+# What is our own fault. Shown as zero from the start: who counts what is new does not count a first value.
+_OUR_ERRORS: Final = (-1000, -1001, -1006, -1007)
+
+
+class _Gone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+def json_bytes(value: object) -> bytes:
+    """Encode an answer."""
+    return orjson.dumps(value)
+
+
+class RestApi:
+    """The application. `routes`: path below the prefix -> HTTP method -> endpoint.
+
+    Until `is_started()`, all is refused with -1001: what is not loaded yet must not be taken for missing.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Mapping[str, Endpoint]],
+        authenticator: Authenticator,
+        limits: RequestLimits,
+        *,
+        is_started: Callable[[], bool],
+        body_size_bytes_max: int,
+        receive_deadline_s: float,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
+        self._authenticator = authenticator
+        self._limits = limits
+        self._is_started = is_started
+        self._body_size_bytes_max = body_size_bytes_max
+        self._receive_deadline_s = receive_deadline_s
+        self._tracing = tracing
+        names = {found.name for methods in routes.values() for found in methods.values()}
+        self._durations = {name: _duration.labels(name) for name in names}
+        for name in names:
+            for code in _OUR_ERRORS:
+                _errors.labels(name, str(code))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; there are no WebSockets here."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        started = time.perf_counter()
+        client = scope.get("client")
+        client_ip = client[0] if client else ""
+        headers: list[tuple[bytes, bytes]] = [_JSON, _NO_STORE]
+        name, code = "unknown", 0
+        span: Span | None = None
+        try:
+            self._limits.admit(client_ip)
+            endpoint = self._find(scope["path"], scope["method"])
+            name = endpoint.name
+            if self._tracing is not None:
+                parent = _trace_parent(scope) if self._tracing.takes_parents else None
+                span = self._tracing.request(name, parent)
+            status, result = 200, await self._answer(endpoint, scope, receive, client_ip, headers, span)
+        except ApiError as error:
+            status, result, code = error.status, error.payload(), error.code
+            _errors.labels(name, str(error.code)).inc()
+            if isinstance(error, LimitError):
+                headers.append((b"retry-after", b"%d" % error.retry_after_s))
+            elif status in (408, 413):
+                headers.append(_CLOSE)
+            elif status == 503:
+                headers.append(_RETRY_SOON)
+        except _Gone:
+            if span is not None:
+                span.end("the client has gone")
+            return
+        except Exception:
+            logger.exception("%s failed", name)
+            status, result, code = 500, unknown_error().payload(), -1000
+            _errors.labels(name, "-1000").inc()
+        weight = endpoint.weight if name != "unknown" else 1
+        used = b"%d" % self._limits.add_weight(client_ip, weight)
+        headers.append((b"x-mbx-used-weight", used))
+        headers.append((b"x-mbx-used-weight-1m", used))
+        body = json_bytes(result)
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        if span is not None:
+            end_request(span, status, code)
+        duration = self._durations.get(name)
+        if duration is not None:
+            took_s = time.perf_counter() - started
+            duration.observe(took_s)
+            if took_s > _SLOW_S:
+                _slow.inc()
+
+    def _find(self, path: str, method: str) -> Endpoint:
+        methods = self._routes.get(path)
+        if methods is None:
+            raise not_supported(404)
+        endpoint = methods.get(method)
+        if endpoint is None:
+            raise not_supported(405)
+        return endpoint
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        receive: Receive,
+        client_ip: str,
+        headers: list[tuple[bytes, bytes]],
+        span: Span | None,
+    ) -> object:
+        api_key, unit, length = _read_headers(scope["headers"])
+        query: bytes = scope["query_string"]
+        if len(query) > self._body_size_bytes_max:
+            raise _too_large("query")
+        body = b""
+        if scope["method"] in _METHODS_WITH_BODY:
+            body = await self._receive_body(receive, length)
+        parameters = parse_parameters(query, body)
+        if not self._is_started():
+            raise unavailable()
+        if endpoint.security is Security.USER_STREAM:
+            caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
+        else:
+            caller = await self._authenticator.authenticate(
+                api_key, parameters, signed_payload(query, body), client_ip, endpoint.security.permission
+            )
+        if endpoint.parameters is not None:
+            check_known(parameters, endpoint.parameters)
+        result = await endpoint.handler(Call(parameters, caller, unit, span))
+        if endpoint.placed_orders:
+            ten_seconds, day = self._limits.add_orders(caller.user_id, endpoint.placed_orders)
+            headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
+            headers.append((b"x-mbx-order-count-1d", b"%d" % day))
+        return result
+
+    async def _receive_body(self, receive: Receive, length: int) -> bytes:
+        """The whole body. Raises ApiError 413 or 408, before reading on, and _Gone."""
+        if length > self._body_size_bytes_max:
+            raise _too_large("body")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._receive_deadline_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    chunk = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._body_size_bytes_max:
+                        raise _too_large("body")
+                    if not message.get("more_body", False):
+                        return chunk if not chunks else b"".join((*chunks, chunk))
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise ApiError(-1000, "The request did not arrive in time.", 408) from None
+
+
+def _too_large(name: str) -> ApiError:
+    error = invalid_data(name)
+    error.status = 413
+    return error
+
+
+def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int, int]:
+    """The API key, the unit of time, and the announced length of the body (0 when there is none)."""
+    api_key, unit, length = None, 1, 0
+    for name, value in headers:
+        if name == b"x-mbx-apikey":
+            api_key = value.decode("latin-1")
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+        elif name == b"x-mbx-time-unit":
+            found = _UNITS.get(value.upper())
+            if found is None:
+                raise invalid_time_unit()
+            unit = found
+    return api_key, unit, length
+
+
+def _trace_parent(scope: Scope) -> TraceContext | None:
+    """The trace that a request through a trusted proxy belongs to."""
+    client = scope.get("client")
+    # uvicorn gives a client whose address a trusted proxy told the port 0, which nobody else can have.
+    if client is None or client[1] != 0:
+        return None
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            return parse_traceparent(value)
+    return None
+
+
+def end_request(span: Span, status: int, code: int) -> None:
+    """The request is answered. `code`: of the error, 0 for none."""
+    problem = str(code) if status >= 500 else ""
+    span.end(problem, {"http.response.status_code": status, "exchange.code": code})
+
+
+def invalid_time_unit() -> ApiError:
+    """-1194: neither of the two units."""
+    return ApiError(-1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")

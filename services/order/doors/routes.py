@@ -1,0 +1,218 @@
+"""Which path and which method of the WebSocket API leads to which handler (binance-spot-api 2 and 5)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Never
+
+from exchange.contracts.errors import ApiError, not_supported
+from services.order.decisions.endpoints import Call, Endpoint, Security, endpoint
+from services.order.decisions.placement import PLACEMENT_PARAMETERS
+from services.order.decisions.queries import Queries
+from services.order.decisions.trading import Trading
+from services.order.user_data.listen_keys import ListenKeys
+
+__all__ = ["Routes", "build_routes"]
+
+_CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
+    [
+        "cancelReplaceMode",
+        "cancelOrderId",
+        "cancelOrigClientOrderId",
+        "cancelNewClientOrderId",
+        "cancelRestrictions",
+        "orderRateLimitExceededMode",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """`rest`: path below /api/v3 -> HTTP method -> endpoint. `methods`: name -> endpoint."""
+
+    rest: dict[str, dict[str, Endpoint]]
+    methods: dict[str, Endpoint]
+
+
+def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) -> Routes:
+    """Lay out everything that the order service offers."""
+    rest: dict[str, dict[str, Endpoint]] = {}
+    methods: dict[str, Endpoint] = {}
+
+    def add(found: Endpoint, places: str, method_names: str = "") -> None:
+        for place in places.split(", "):
+            verb, path = place.split()
+            rest.setdefault(path, {})[verb] = found
+        for name in method_names.split():
+            methods[name] = found
+
+    _add_trading(add, trading)
+    _add_queries(add, queries)
+    key_only = Security.USER_STREAM
+    add(
+        endpoint("userDataStream.start", key_only, "", 2, listen_keys.create),
+        "POST /userDataStream",
+        "userDataStream.start",
+    )
+    add(
+        endpoint("userDataStream.ping", key_only, "listenKey", 2, listen_keys.renew),
+        "PUT /userDataStream",
+        "userDataStream.ping",
+    )
+    add(
+        endpoint("userDataStream.stop", key_only, "listenKey", 2, listen_keys.close),
+        "DELETE /userDataStream",
+        "userDataStream.stop",
+    )
+    _add_absent(add)
+    return Routes(rest, methods)
+
+
+_Add = Callable[..., None]
+
+
+def _add_trading(add: _Add, trading: Trading) -> None:
+    trade = Security.TRADE
+    add(
+        endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, trading.place, placed_orders=1),
+        "POST /order",
+        "order.place",
+    )
+    test_parameters = PLACEMENT_PARAMETERS | {"computeCommissionRates"}
+    add(endpoint("order.test", trade, test_parameters, 1, trading.test), "POST /order/test", "order.test")
+    add(
+        endpoint(
+            "order.cancel",
+            trade,
+            "symbol orderId origClientOrderId newClientOrderId cancelRestrictions",
+            1,
+            trading.cancel,
+        ),
+        "DELETE /order",
+        "order.cancel",
+    )
+    add(
+        endpoint("openOrders.cancelAll", trade, "symbol", 1, trading.cancel_all),
+        "DELETE /openOrders",
+        "openOrders.cancelAll",
+    )
+    add(
+        endpoint(
+            "order.cancelReplace",
+            trade,
+            _CANCEL_REPLACE_PARAMETERS,
+            1,
+            trading.cancel_replace,
+            placed_orders=1,
+        ),
+        "POST /order/cancelReplace",
+        "order.cancelReplace",
+    )
+
+
+def _add_queries(add: _Add, queries: Queries) -> None:
+    read = Security.USER_DATA
+    add(
+        endpoint("order.status", read, "symbol orderId origClientOrderId", 4, queries.order),
+        "GET /order",
+        "order.status",
+    )
+    add(
+        endpoint("openOrders.status", read, "symbol", 6, queries.open_orders),
+        "GET /openOrders",
+        "openOrders.status",
+    )
+    add(
+        endpoint("allOrders", read, "symbol orderId startTime endTime limit", 20, queries.all_orders),
+        "GET /allOrders",
+        "allOrders",
+    )
+    add(
+        endpoint("myTrades", read, "symbol orderId startTime endTime fromId limit", 20, queries.my_trades),
+        "GET /myTrades",
+        "myTrades",
+    )
+    add(
+        endpoint("account.status", read, "omitZeroBalances", 20, queries.account),
+        "GET /account",
+        "account.status",
+    )
+    add(
+        endpoint("account.commission", read, "symbol", 20, queries.account_commission),
+        "GET /account/commission",
+        "account.commission",
+    )
+    add(
+        endpoint("account.rateLimits.orders", read, "", 40, queries.order_limits),
+        "GET /rateLimit/order",
+        "account.rateLimits.orders",
+    )
+    add(
+        endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, queries.no_order_lists),
+        "GET /allOrderList",
+        "allOrderLists",
+    )
+    add(
+        endpoint("openOrderLists.status", read, "", 6, queries.no_order_lists),
+        "GET /openOrderList",
+        "openOrderLists.status",
+    )
+    add(
+        endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, queries.no_amendments),
+        "GET /order/amendments",
+        "order.amendments",
+    )
+
+
+def _add_absent(add: _Add) -> None:
+    """What Binance has and this exchange does not: the documented refusals."""
+    trade, read = Security.TRADE, Security.USER_DATA
+
+    def refusal(name: str, security: Security, error: Callable[[], ApiError]) -> Endpoint:
+        return Endpoint(name, security, None, 1, _refuse(error))
+
+    def lists_absent() -> ApiError:
+        return ApiError(-2010, "OCO orders are not supported for this symbol")
+
+    add(
+        refusal("orderList.place", trade, lists_absent),
+        "POST /order/oco, POST /orderList/oco, POST /orderList/oto, POST /orderList/otoco, "
+        "POST /orderList/opo, POST /orderList/opoco",
+        "orderList.place orderList.place.oco orderList.place.oto orderList.place.otoco "
+        "orderList.place.opo orderList.place.opoco",
+    )
+    add(
+        refusal("orderList.cancel", trade, lambda: ApiError(-2011, "Unknown order list sent.")),
+        "DELETE /orderList",
+        "orderList.cancel",
+    )
+    add(
+        refusal("orderList.status", read, lambda: ApiError(-2013, "Order list does not exist.")),
+        "GET /orderList",
+        "orderList.status",
+    )
+    add(
+        refusal(
+            "order.amend.keepPriority",
+            trade,
+            lambda: ApiError(-2038, "Order amend is not supported for this symbol."),
+        ),
+        "PUT /order/amend/keepPriority",
+        "order.amend.keepPriority",
+    )
+    add(
+        refusal("sor", trade, not_supported),
+        "POST /sor/order, POST /sor/order/test",
+        "sor.order.place sor.order.test",
+    )
+    add(
+        refusal("absent", read, not_supported),
+        "GET /myPreventedMatches, GET /myAllocations, GET /myFilters",
+        "myPreventedMatches myAllocations myFilters",
+    )
+
+
+def _refuse(error: Callable[[], ApiError]) -> Callable[[Call], Awaitable[object]]:
+    async def handler(call: Call) -> Never:
+        raise error()
+
+    return handler

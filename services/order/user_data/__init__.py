@@ -1,0 +1,1 @@
+"""User data streams: what is told to whose listeners."""

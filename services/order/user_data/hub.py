@@ -1,0 +1,209 @@
+"""User data streams: who wants which user's events, and their delivery.
+
+Subscriptions of the WebSocket API get events at once, through a callback that must not block. Users with
+a legacy listen key get them on the Redis channel `user_data:{key}` as `{"seq": n, "event": {...}}`, which
+the market-data service delivers. That `seq` grows strictly for each user (ten times the event's seq plus
+the place among that event's messages), and is the same from every replica, so a reader that keeps only
+growing numbers drops the copies of other replicas.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import orjson
+import redis.asyncio
+import redis.exceptions
+from prometheus_client import Counter
+
+from exchange.contracts.codec import CommandOutcome, RecordedEvent
+from exchange.contracts.events import (
+    DepositCredited,
+    Event,
+    OrderAccepted,
+    OrderClosed,
+    TradeExecuted,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+from services.order.user_data.events import (
+    Moment,
+    Shape,
+    account_position,
+    balance_update,
+    order_closed,
+    order_new,
+    order_trade,
+)
+from services.order.user_data.listen_keys import ListenKeys, channel_of
+from services.order.view.model import AccountView
+
+__all__ = ["Subscription", "UserDataHub"]
+
+logger = logging.getLogger(__name__)
+PENDING_MAX: Final = 20_000
+BATCH_MAX: Final = 1_000
+FLUSH_EVERY_S: Final = 0.02
+REFRESH_EVERY_S: Final = 5.0
+MESSAGES_PER_SEQ: Final = 10
+_dropped = Counter(
+    "exchange_order_user_data_dropped_total", "User data messages for listen keys that were not published"
+)
+
+
+class Subscription:
+    """One connection's interest in one user. `deliver` gets each event's JSON and must not block."""
+
+    def __init__(self, user_id: int, unit: int, deliver: Callable[[bytes], None]) -> None:
+        self.user_id = user_id
+        self.unit = unit
+        self.deliver = deliver
+
+
+class UserDataHub:
+    """Turns events into user data messages. Call `observe` after each event has gone to the view, and
+    `finish` after the last of an outcome."""
+
+    def __init__(self, view: AccountView, listen_keys: ListenKeys, cache: "redis.asyncio.Redis") -> None:
+        self.view = view
+        self._listen_keys = listen_keys
+        self._cache = cache
+        self._subscriptions: dict[int, list[Subscription]] = {}
+        self._touched: dict[int, dict[int, None]] = {}
+        self._pending: deque[tuple[int, int, bytes]] = deque()
+        self._seq = 0
+        self._sent_at_seq: dict[int, int] = {}
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Deliver from the next event on."""
+        self._subscriptions.setdefault(subscription.user_id, []).append(subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver no more."""
+        subscriptions = self._subscriptions.get(subscription.user_id, [])
+        if subscription in subscriptions:
+            subscriptions.remove(subscription)
+        if not subscriptions:
+            self._subscriptions.pop(subscription.user_id, None)
+
+    def observe(self, outcome: CommandOutcome, recorded: RecordedEvent) -> None:
+        """Report one event that the view has just taken."""
+        if not self._subscriptions and not self._listen_keys.are_in_use:
+            return
+        event, moment = recorded.event, Moment(recorded.seq, outcome.time_ms)
+        if isinstance(event, OrderAccepted):
+            self._report(event.user_id, event.order_id, event.market_id, event, moment)
+        elif isinstance(event, TradeExecuted):
+            taker_first = event.taker_side == 1
+            buyer = (event.buyer_user_id, event.buyer_order_id)
+            seller = (event.seller_user_id, event.seller_order_id)
+            for user_id, order_id in (buyer, seller) if taker_first else (seller, buyer):
+                self._report(user_id, order_id, event.market_id, event, moment)
+        elif isinstance(event, OrderClosed):
+            self._report(event.user_id, event.order_id, event.market_id, event, moment)
+        elif isinstance(event, DepositCredited):
+            self._changed(event.user_id, event.asset_id, event.amount_atoms, moment)
+        elif isinstance(event, WithdrawalSettled):
+            self._changed(event.user_id, event.asset_id, -event.amount_atoms, moment)
+        elif isinstance(event, WithdrawalReserved | WithdrawalReleased):
+            self._changed(event.user_id, event.asset_id, 0, moment)
+
+    def finish(self, outcome: CommandOutcome) -> None:
+        """Report the balances that the outcome may have changed, once for each user."""
+        if not self._touched:
+            return
+        moment = Moment(outcome.events[-1].seq, outcome.time_ms)
+        touched, self._touched = self._touched, {}
+        for user_id, asset_ids in touched.items():
+            self._emit(
+                user_id, moment, partial(account_position, self.view, user_id, list(asset_ids), moment)
+            )
+
+    def _report(self, user_id: int, order_id: int, market_id: int, event: Event, moment: Moment) -> None:
+        if not self._is_wanted(user_id):
+            return
+        market, order = self.view.markets[market_id], self.view.order(order_id)
+        assert order is not None, "the view has just taken an event of this order"
+
+        def build(unit: int) -> Shape:
+            if isinstance(event, TradeExecuted):
+                return order_trade(market, order, event, moment, unit)
+            if isinstance(event, OrderClosed):
+                return order_closed(market, order, event, moment, unit)
+            return order_new(market, order, moment, unit)
+
+        self._emit(user_id, moment, build)
+        touched = self._touched.setdefault(user_id, {})
+        touched[market.base.asset_id] = touched[market.quote.asset_id] = None
+
+    def _changed(self, user_id: int, asset_id: int, delta_atoms: int, moment: Moment) -> None:
+        if not self._is_wanted(user_id):
+            return
+        if delta_atoms:
+            self._emit(user_id, moment, partial(balance_update, self.view, asset_id, delta_atoms, moment))
+        self._touched.setdefault(user_id, {})[asset_id] = None
+
+    def _is_wanted(self, user_id: int) -> bool:
+        return self._listen_keys.are_in_use or user_id in self._subscriptions
+
+    def _emit(self, user_id: int, moment: Moment, build: Callable[[int], Shape]) -> None:
+        """Encode once for each unit that somebody wants, and hand over."""
+        encoded: dict[int, bytes] = {}
+        # A copy: delivering to a full queue cuts that connection, which takes it off the list.
+        for subscription in tuple(self._subscriptions.get(user_id, ())):
+            unit = subscription.unit
+            if unit not in encoded:
+                encoded[unit] = orjson.dumps(build(unit))
+            subscription.deliver(encoded[unit])
+        if not self._listen_keys.are_in_use:
+            return
+        if self._seq != moment.seq:
+            self._seq = moment.seq
+            self._sent_at_seq.clear()
+        place = self._sent_at_seq.get(user_id, 0)
+        self._sent_at_seq[user_id] = place + 1
+        if len(self._pending) >= PENDING_MAX:
+            _dropped.inc()
+            return
+        event_json = encoded.get(1) or orjson.dumps(build(1))
+        self._pending.append((user_id, moment.seq * MESSAGES_PER_SEQ + place, event_json))
+
+    # -- legacy listen keys -------------------------------------------------------------------
+
+    async def run(self, deadline_s: float) -> None:
+        """Publish what is pending until cancelled. Redis may be away: then messages are dropped."""
+        loop = asyncio.get_running_loop()
+        refresh_at = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(deadline_s):
+                    if loop.time() >= refresh_at:
+                        refresh_at = loop.time() + REFRESH_EVERY_S
+                        await self._listen_keys.refresh()
+                    if self._pending:
+                        await self._publish()
+            except (redis.exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
+                logger.warning("user data of listen keys not published: %s", error)
+                _dropped.inc(len(self._pending))
+                self._pending.clear()
+                await asyncio.sleep(1.0)
+            if len(self._pending) < BATCH_MAX:
+                await asyncio.sleep(FLUSH_EVERY_S)
+
+    async def _publish(self) -> None:
+        batch = [self._pending.popleft() for _ in range(min(BATCH_MAX, len(self._pending)))]
+        keys = await self._listen_keys.keys_of(sorted({user_id for user_id, _, _ in batch}))
+        if not keys:
+            return
+        pipeline = self._cache.pipeline(transaction=False)
+        for user_id, seq, event_json in batch:
+            key = keys.get(user_id)
+            if key is not None:
+                # Not `publish`, which redis-py keeps out of a cluster's pipeline, though any node takes it.
+                message = b'{"seq":%d,"event":%b}' % (seq, event_json)
+                pipeline.execute_command("PUBLISH", channel_of(key), message)
+        await pipeline.execute()

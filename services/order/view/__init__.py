@@ -1,0 +1,1 @@
+"""What the order service knows: accounts, open orders and markets in memory, the rest in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Events to the hot book in Valkey or Redis."""

@@ -1,0 +1,1 @@
+"""Events to the double-entry ledger in PostgreSQL."""

@@ -1,0 +1,206 @@
+"""Many outcomes folded into the rows and differences that one transaction writes. Pure.
+
+An order, a withdrawal or a balance that changes ten times in a batch is written once. What the batch
+itself created is folded in memory; what is older becomes a difference that SQL adds.
+"""
+
+from collections.abc import Iterable, MutableMapping
+from typing import Final
+
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codes import FILLED, MODE_TRADING, NEW, PARTIALLY_FILLED
+from exchange.contracts.events import (
+    AssetRegistered,
+    DepositCredited,
+    Event,
+    MarketRegistered,
+    OrderAccepted,
+    OrderClosed,
+    TradeExecuted,
+    TradingModeChanged,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, entries_of
+
+__all__ = ["ENTRIES_PER_EVENT_MAX", "RELEASED", "RESERVED", "SETTLED", "BalanceChange", "LedgerBatch"]
+
+ENTRIES_PER_EVENT_MAX: Final = 100
+RESERVED: Final = "RESERVED"
+SETTLED: Final = "SETTLED"
+RELEASED: Final = "RELEASED"
+
+EntryRow = tuple[int, int, int, int, int, int, int, str, str]
+TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
+DepositRow = tuple[int, int, int, int, int]
+WithdrawalRow = tuple[int, int, int, int, str, str, int]
+
+
+class BalanceChange:
+    """What one user's balance of one asset gains (or loses) in a batch."""
+
+    __slots__ = ("available_atoms", "held_atoms", "time_ms")
+
+    def __init__(self) -> None:
+        self.available_atoms = 0
+        self.held_atoms = 0
+        self.time_ms = 0
+
+
+class OrderChange:
+    """What happened to one order in a batch; `accepted` is there when the batch created it."""
+
+    __slots__ = (
+        "accepted",
+        "close_reason",
+        "close_status",
+        "created_ms",
+        "executed_lots",
+        "executed_quote_atoms",
+        "held_atoms",
+        "time_ms",
+    )
+
+    def __init__(self, accepted: OrderAccepted | None, time_ms: int) -> None:
+        self.accepted = accepted
+        self.created_ms = time_ms
+        self.executed_lots = 0
+        self.executed_quote_atoms = 0
+        self.held_atoms = 0 if accepted is None else accepted.held_atoms
+        self.close_status = 0
+        self.close_reason = 0
+        self.time_ms = time_ms
+
+    def status(self, quantity_lots: int) -> int:
+        """The state of an order that the batch created (codes.*). A close outranks the quantities."""
+        if self.close_status:
+            return self.close_status
+        if self.executed_lots == quantity_lots:
+            return FILLED
+        return PARTIALLY_FILLED if self.executed_lots else NEW
+
+
+class LedgerBatch:
+    """Collects outcomes with `add`; the rest is read by `ledger_store`.
+
+    `markets` is the projector's knowledge of each market's assets and grows with the events.
+    """
+
+    def __init__(self, markets: MutableMapping[int, MarketAssets]) -> None:
+        self._markets = markets
+        self.entries: list[EntryRow] = []
+        self.balances: dict[tuple[int, int], BalanceChange] = {}
+        self.assets: list[AssetRegistered] = []
+        self.new_markets: list[MarketRegistered] = []
+        self.modes: dict[int, int] = {}
+        self.orders: dict[int, OrderChange] = {}
+        self.trades: list[TradeRow] = []
+        self.deposits: list[DepositRow] = []
+        self.new_withdrawals: dict[int, tuple[WithdrawalReserved, int]] = {}
+        self.withdrawal_states: dict[int, str] = {}
+
+    def add(self, outcomes: Iterable[CommandOutcome]) -> None:
+        """Fold outcomes in, in log order. Raises UnknownMarketError."""
+        for outcome in outcomes:
+            for recorded in outcome.events:
+                self._enter(recorded.seq, outcome.time_ms, recorded.event)
+                self._describe(recorded.seq, outcome.time_ms, recorded.event)
+
+    def mode_of(self, market_id: int) -> int:
+        """Mode of a market that this batch registered: the engine opens them trading."""
+        return self.modes.get(market_id, MODE_TRADING)
+
+    def new_withdrawal_rows(self) -> list[WithdrawalRow]:
+        """Rows of the withdrawals that this batch created, in their last state."""
+        return [
+            (
+                event.withdrawal_id,
+                event.user_id,
+                event.asset_id,
+                event.amount_atoms,
+                event.address,
+                self.withdrawal_states.get(event.withdrawal_id, RESERVED),
+                time_ms,
+            )
+            for event, time_ms in self.new_withdrawals.values()
+        ]
+
+    def _enter(self, seq: int, time_ms: int, event: Event) -> None:
+        entries = entries_of(event, self._markets)
+        assert len(entries) < ENTRIES_PER_EVENT_MAX
+        for place, entry in enumerate(entries):
+            self.entries.append((seq * ENTRIES_PER_EVENT_MAX + place, seq, time_ms, *entry))
+            if entry.bucket not in (AVAILABLE, HELD):
+                continue
+            change = self.balances.get((entry.user_id, entry.asset_id))
+            if change is None:
+                change = self.balances[entry.user_id, entry.asset_id] = BalanceChange()
+            if entry.bucket == AVAILABLE:
+                change.available_atoms += entry.amount_atoms
+            else:
+                change.held_atoms += entry.amount_atoms
+            change.time_ms = time_ms
+
+    def _describe(self, seq: int, time_ms: int, event: Event) -> None:
+        if isinstance(event, TradeExecuted):
+            self._trade(seq, time_ms, event)
+        elif isinstance(event, OrderAccepted):
+            self.orders[event.order_id] = OrderChange(event, time_ms)
+        elif isinstance(event, OrderClosed):
+            order = self._order(event.order_id, time_ms)
+            order.close_status, order.close_reason = event.status, event.reason
+            order.held_atoms -= event.released_atoms
+        elif isinstance(event, DepositCredited):
+            self.deposits.append(
+                (event.deposit_id, event.user_id, event.asset_id, event.amount_atoms, time_ms)
+            )
+        elif isinstance(event, WithdrawalReserved):
+            self.new_withdrawals[event.withdrawal_id] = (event, time_ms)
+        elif isinstance(event, WithdrawalSettled):
+            self.withdrawal_states[event.withdrawal_id] = SETTLED
+        elif isinstance(event, WithdrawalReleased):
+            self.withdrawal_states[event.withdrawal_id] = RELEASED
+        elif isinstance(event, AssetRegistered):
+            self.assets.append(event)
+        elif isinstance(event, MarketRegistered):
+            self.new_markets.append(event)
+            self._markets[event.market_id] = MarketAssets(event.base_asset_id, event.quote_asset_id)
+        elif isinstance(event, TradingModeChanged):
+            self.modes[event.market_id] = event.mode
+
+    def _order(self, order_id: int, time_ms: int) -> OrderChange:
+        order = self.orders.get(order_id)
+        if order is None:
+            order = self.orders[order_id] = OrderChange(None, time_ms)
+        order.time_ms = time_ms
+        return order
+
+    def _trade(self, seq: int, time_ms: int, event: TradeExecuted) -> None:
+        self.trades.append(
+            (
+                event.market_id,
+                event.trade_id,
+                time_ms,
+                seq,
+                event.taker_side,
+                event.price_ticks,
+                event.quantity_lots,
+                event.base_atoms,
+                event.quote_atoms,
+                event.buyer_order_id,
+                event.buyer_user_id,
+                event.buyer_fee_atoms,
+                event.seller_order_id,
+                event.seller_user_id,
+                event.seller_fee_atoms,
+            )
+        )
+        for order_id, unheld_atoms in (
+            (event.buyer_order_id, event.quote_atoms + event.buyer_released_atoms),
+            (event.seller_order_id, event.base_atoms),
+        ):
+            order = self._order(order_id, time_ms)
+            order.executed_lots += event.quantity_lots
+            order.executed_quote_atoms += event.quote_atoms
+            order.held_atoms -= unheld_atoms

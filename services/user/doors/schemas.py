@@ -1,0 +1,294 @@
+"""Bodies and queries of the user service's contract. Strict: no unknown name, no number in place of text."""
+
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from exchange.money import NUMBER_PATTERN
+from exchange.security.identity.tokens import TOKEN_LENGTH_MAX
+from services.user.people.email import Email
+
+__all__ = [
+    "ApiKeyCreated",
+    "ApiKeyList",
+    "ApiKeyRequest",
+    "ApiKeyShown",
+    "DepositAnswer",
+    "DepositList",
+    "DepositRequest",
+    "DepositShown",
+    "IdentityLinked",
+    "IdentityRequest",
+    "LedgerEntryShown",
+    "LedgerPage",
+    "LedgerQuery",
+    "LoginRequest",
+    "Me",
+    "PageQuery",
+    "SessionOpened",
+    "SignUpRequest",
+    "UserCreated",
+    "WithdrawalAddressList",
+    "WithdrawalAddressRequest",
+    "WithdrawalAddressShown",
+    "WithdrawalAnswer",
+    "WithdrawalList",
+    "WithdrawalRequest",
+    "WithdrawalShown",
+]
+
+PASSWORD_LENGTH_MIN: Final = 8
+PASSWORD_LENGTH_MAX: Final = 128
+PAGE_SIZE_DEFAULT: Final = 500
+PAGE_SIZE_MAX: Final = 1_000
+IP_ALLOW_LIST_MAX: Final = 30
+ASSET_PATTERN: Final = r"^[A-Z0-9]{1,20}$"
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("only printable characters, and not only spaces")
+    return text
+
+
+def _address_or_network(text: str) -> str:
+    # A zone ("fe80::1%eth0") is a name of one machine's own.
+    if "%" in text:
+        raise ValueError("not an IP address or network")
+    try:
+        return str(ip_network(text)) if "/" in text else str(ip_address(text))
+    except ValueError:
+        raise ValueError("not an IP address or network") from None
+
+
+def _no_repeats(items: list[str]) -> list[str]:
+    if len(set(items)) != len(items):
+        raise ValueError("an entry stands twice")
+    return items
+
+
+AssetCode = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
+Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+WithdrawalAddress = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+Amount = Annotated[str, Field(pattern=NUMBER_PATTERN, examples=["100.25000000"])]
+Permission = Literal["READ", "TRADE", "WITHDRAW"]
+
+
+class _Received(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+
+class _Query(BaseModel):
+    # Not strict: everything in a query arrives as text.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class SignUpRequest(_Received):
+    """Who wants an account. The address is kept in lower case."""
+
+    email: Email
+    password: SecretStr = Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)
+
+
+class LoginRequest(_Received):
+    """Who wants a session."""
+
+    email: Email
+    password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+
+
+class IdentityRequest(_Received):
+    """An id token of the sign-in that shall open the account."""
+
+    token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
+
+
+class IdentityLinked(_Sent):
+    """The sign-in opens the account from now on."""
+
+    issuer: str
+    subject: str
+
+
+class ApiKeyRequest(_Received):
+    """What a new key may do. With `publicKey` (Ed25519, PEM) nobody but its owner has a secret."""
+
+    label: Label
+    permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
+    ip_allow_list: Annotated[
+        list[Annotated[str, Field(max_length=64), AfterValidator(_address_or_network)]],
+        Field(max_length=IP_ALLOW_LIST_MAX),
+        AfterValidator(_no_repeats),
+    ] = Field(default_factory=list)
+    public_key: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+
+
+class DepositRequest(_Received):
+    """Money wanted from the faucet."""
+
+    asset: AssetCode
+    amount: Amount
+
+
+class WithdrawalRequest(_Received):
+    """Money to be sent to `address`."""
+
+    asset: AssetCode
+    amount: Amount
+    address: WithdrawalAddress
+
+
+class WithdrawalAddressRequest(_Received):
+    """An address to be listed for withdrawals of one asset."""
+
+    asset: AssetCode
+    address: WithdrawalAddress
+    label: Label
+
+
+class PageQuery(_Query):
+    """A page of rows, ascending, from the id `fromId` on (inclusive)."""
+
+    from_id: int = Field(default=0, ge=0, le=2**63 - 1)
+    limit: int = Field(default=PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
+
+
+class LedgerQuery(PageQuery):
+    """A page of the ledger, perhaps of one asset."""
+
+    asset: AssetCode | None = None
+
+
+class UserCreated(_Sent):
+    """A new account."""
+
+    user_id: int
+    email: str
+
+
+class Me(UserCreated):
+    """The account of the session; times are milliseconds since 1970."""
+
+    created_at: int
+
+
+class SessionOpened(_Sent):
+    """A session; `expiresIn` in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int
+
+
+class ApiKeyCreated(_Sent):
+    """A new key. The secret is shown this once."""
+
+    api_key: str
+    secret_key: str | None = None
+
+
+class ApiKeyShown(_Sent):
+    """A key without its secret."""
+
+    api_key: str
+    label: str
+    permissions: list[str]
+    ip_allow_list: list[str]
+    kind: str
+    created_at: int
+
+
+class ApiKeyList(_Sent):
+    """All keys of the account, oldest first."""
+
+    api_keys: list[ApiKeyShown]
+
+
+class DepositAnswer(_Sent):
+    """A deposit that the engine has credited."""
+
+    deposit_id: int
+    asset: str
+    amount: str
+    status: Literal["CREDITED"] = "CREDITED"
+
+
+class DepositShown(DepositAnswer):
+    """A deposit in the history."""
+
+    time: int
+
+
+class DepositList(_Sent):
+    """A page of deposits, ascending by id."""
+
+    deposits: list[DepositShown]
+
+
+class WithdrawalAnswer(_Sent):
+    """A withdrawal; RESERVED until it is SETTLED (sent) or RELEASED (given back)."""
+
+    withdrawal_id: int
+    asset: str
+    amount: str
+    address: str
+    status: str
+
+
+class WithdrawalShown(WithdrawalAnswer):
+    """A withdrawal in the history."""
+
+    time: int
+
+
+class WithdrawalList(_Sent):
+    """A page of withdrawals, ascending by id."""
+
+    withdrawals: list[WithdrawalShown]
+
+
+class WithdrawalAddressShown(_Sent):
+    """A listed address; money may go there from `usableAt` on (milliseconds since 1970)."""
+
+    address_id: int
+    asset: str
+    address: str
+    label: str
+    created_at: int
+    usable_at: int
+
+
+class WithdrawalAddressList(_Sent):
+    """All listed addresses of the account, oldest first."""
+
+    withdrawal_addresses: list[WithdrawalAddressShown]
+
+
+class LedgerEntryShown(_Sent):
+    """One line of the account's ledger: `amount` has a sign."""
+
+    entry_id: int
+    time: int
+    asset: str
+    amount: str
+    bucket: Literal["AVAILABLE", "HELD"]
+    kind: str
+    reference: str
+
+
+class LedgerPage(_Sent):
+    """A page of the ledger, ascending by entryId; over all pages an asset sums to free + locked."""
+
+    entries: list[LedgerEntryShown]

@@ -1,0 +1,1 @@
+"""Money in and out: transfers, and what a withdrawal must pass."""

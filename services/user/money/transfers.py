@@ -1,0 +1,237 @@
+"""Money in and out, and its history: commands to the engine, reads of the ledger."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from asyncpg import Record
+
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codes import REJECT_INSUFFICIENT_BALANCE
+from exchange.contracts.commands import CreditDeposit, ReserveWithdrawal
+from exchange.contracts.events import CommandRejected, DepositCredited, WithdrawalReserved
+from exchange.log.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.money import NumberError, parse_fixed
+from exchange.ports.world import Log, LogError
+from services.user.money.event_follower import EventFollower
+from services.user.money.withdrawal_guard import WithdrawalGuard, WithdrawalRequest
+from services.user.tables.repository import Asset, Repository
+
+__all__ = [
+    "AmountError",
+    "FaucetOffError",
+    "InsufficientFundsError",
+    "Transfer",
+    "TransferRefusedError",
+    "TransferUnknownError",
+    "Transfers",
+    "UnknownAssetError",
+]
+
+# What one request may take from the faucet, in whole units: test money, but no overflow of an account.
+FAUCET_UNITS_MAX: Final[Mapping[str, int]] = {"BTC": 10_000, "ETH": 100_000, "BNB": 1_000_000}
+FAUCET_UNITS_MAX_DEFAULT: Final = 100_000_000
+LEDGER_WAIT_S_MAX: Final = 2.0
+_POLL_S_FIRST: Final = 0.005
+_POLL_S_MAX: Final = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class FaucetOffError(Exception):
+    """This exchange gives no money away."""
+
+
+class UnknownAssetError(Exception):
+    """No asset has this code."""
+
+
+class AmountError(ValueError):
+    """The text is no amount of this asset, not above zero, or above the faucet's cap."""
+
+
+class InsufficientFundsError(Exception):
+    """Available is less than the amount; nothing changed."""
+
+
+class TransferRefusedError(Exception):
+    """The engine refused; nothing changed. Carries the code (codes.REJECT_*)."""
+
+    def __init__(self, reason: int) -> None:
+        super().__init__(f"refused with reason {reason}")
+        self.reason = reason
+
+
+class TransferUnknownError(Exception):
+    """The engine has not answered in time: the transfer may still happen, under `transfer_id`."""
+
+    def __init__(self, transfer_id: int) -> None:
+        super().__init__(f"transfer {transfer_id} has no outcome yet")
+        self.transfer_id = transfer_id
+
+
+_NOTHING_HAPPENED: Final = (
+    InsufficientFundsError,
+    TransferRefusedError,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+)
+
+
+class Transfer(NamedTuple):
+    """A deposit or withdrawal that the engine has taken."""
+
+    transfer_id: int
+    asset: Asset
+    amount_atoms: int
+
+
+class Transfers:
+    """Deposits, withdrawals and the ledger. Raises also what gateway and repository raise."""
+
+    def __init__(
+        self,
+        gateway: CommandGateway,
+        follower: EventFollower,
+        event_log: Log,
+        repository: Repository,
+        guard: WithdrawalGuard,
+        *,
+        shard: int,
+        faucet: bool,
+    ) -> None:
+        self._gateway = gateway
+        self._follower = follower
+        self._event_log = event_log
+        self._repository = repository
+        self._guard = guard
+        self._shard = shard
+        self._faucet = faucet
+        self._end_lock = asyncio.Lock()
+        self._end_looks = 0
+        self._end_offset = 0
+
+    def asset(self, code: str) -> Asset:
+        """The asset called `code`. Raises UnknownAssetError."""
+        asset = self._follower.asset(code)
+        if asset is None:
+            raise UnknownAssetError(code)
+        return asset
+
+    def asset_by_id(self, asset_id: int) -> Asset:
+        """The asset of a row of the ledger."""
+        return self._follower.asset_by_id(asset_id)
+
+    async def deposit(self, user_id: int, code: str, amount: str) -> Transfer:
+        """Credit money from the faucet. Raises FaucetOffError, UnknownAssetError, AmountError, …"""
+        if not self._faucet:
+            raise FaucetOffError
+        asset = self.asset(code)
+        amount_atoms = _atoms(amount, asset)
+        units_max = FAUCET_UNITS_MAX.get(code, FAUCET_UNITS_MAX_DEFAULT)
+        if amount_atoms > units_max * 10**asset.decimals:
+            raise AmountError(f"at most {units_max} {code} in one request")
+        deposit_id = await self._repository.new_deposit_id()
+        command = CreditDeposit(
+            self._gateway.new_command_id(), user_id, asset.asset_id, amount_atoms, deposit_id
+        )
+        outcome = await self._outcome(command, deposit_id)
+        _demand(outcome, DepositCredited)
+        return Transfer(deposit_id, asset, amount_atoms)
+
+    async def withdraw(self, user_id: int, code: str, amount: str, address: str, ip: str) -> Transfer:
+        """Reserve money to be sent.
+
+        Raises UnknownAssetError, AmountError, InsufficientFundsError, …, and what the guard raises.
+        """
+        asset = self.asset(code)
+        amount_atoms = _atoms(amount, asset)
+        withdrawal_id = await self._repository.new_withdrawal_id()
+        request = WithdrawalRequest(withdrawal_id, user_id, asset, amount_atoms, address, ip)
+        await self._guard.admit(request)
+        command = ReserveWithdrawal(
+            self._gateway.new_command_id(), user_id, asset.asset_id, amount_atoms, withdrawal_id, address
+        )
+        try:
+            _demand(await self._outcome(command, withdrawal_id), WithdrawalReserved)
+        except _NOTHING_HAPPENED as error:
+            await self._guard.take_back(request, error)
+            raise
+        return Transfer(withdrawal_id, asset, amount_atoms)
+
+    async def _outcome(self, command: CreditDeposit | ReserveWithdrawal, transfer_id: int) -> CommandOutcome:
+        try:
+            return await self._gateway.submit(command)
+        except OutcomeUnknownError:
+            raise TransferUnknownError(transfer_id) from None
+
+    async def ledger(self, user_id: int, code: str | None, from_id: int, limit: int) -> list[Record]:
+        """A page of the user's entries, once the ledger has all that happened before this call."""
+        asset_id = None if code is None else self.asset(code).asset_id
+        await self._settle(user_id)
+        return await self._repository.ledger_page(user_id, asset_id, from_id, limit)
+
+    async def deposits(self, user_id: int, from_id: int, limit: int) -> list[Record]:
+        """A page of the user's deposits."""
+        await self._settle(user_id)
+        return await self._repository.deposits_page(user_id, from_id, limit)
+
+    async def withdrawals(self, user_id: int, from_id: int, limit: int) -> list[Record]:
+        """A page of the user's withdrawals."""
+        await self._settle(user_id)
+        return await self._repository.withdrawals_page(user_id, from_id, limit)
+
+    async def _settle(self, user_id: int) -> None:
+        """Wait until the ledger has every event of this user that was in the log when this was called.
+
+        For at most LEDGER_WAIT_S_MAX: an old statement is better than none.
+        """
+        try:
+            async with asyncio.timeout(LEDGER_WAIT_S_MAX):
+                try:
+                    await self._follower.has_read_to(await self._fresh_end_offset())
+                except LogError as error:
+                    logger.warning("the end of the event log is not known: %r", error)
+                seq = self._follower.last_seq_of(user_id)
+                pause_s = _POLL_S_FIRST
+                while await self._repository.last_seq(self._shard) < seq:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, _POLL_S_MAX)
+        except TimeoutError:
+            logger.warning("the ledger is more than %s s behind the event log", LEDGER_WAIT_S_MAX)
+
+    async def _fresh_end_offset(self) -> int:
+        """The log's end as of now or later. Looking opens a connection on some logs, so callers share one."""
+        looks_before = self._end_looks
+        async with self._end_lock:
+            # A look that began while we were waiting is fresh; the one under way when we came is not.
+            if self._end_looks < looks_before + 2:
+                self._end_looks += 1
+                self._end_offset = await self._event_log.end_offset()
+                self._end_looks += 1
+            return self._end_offset
+
+
+def _atoms(amount: str, asset: Asset) -> int:
+    try:
+        atoms = parse_fixed(amount, asset.decimals)
+    except NumberError:
+        raise AmountError(f"not an amount of {asset.code}: at most {asset.decimals} decimals") from None
+    if atoms == 0:
+        raise AmountError("must be above zero")
+    return atoms
+
+
+def _demand(outcome: CommandOutcome, expected: type[DepositCredited] | type[WithdrawalReserved]) -> None:
+    event = outcome.events[0].event
+    if isinstance(event, CommandRejected):
+        if event.reason == REJECT_INSUFFICIENT_BALANCE:
+            raise InsufficientFundsError
+        raise TransferRefusedError(event.reason)
+    assert isinstance(event, expected), "the engine answered with another event"

@@ -1,0 +1,228 @@
+"""People and their keys: sign-up, log-in, log-out, API keys."""
+
+import secrets
+import string
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import redis.asyncio
+from asyncpg import Record
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+from exchange.http.addresses import owner_of
+from exchange.security.credentials import (
+    API_KEY_LENGTH,
+    ED25519,
+    HMAC,
+    announce_revocation,
+    hash_api_key,
+)
+from exchange.security.identity.tokens import TokenRefusedError
+from exchange.security.key_ring import KeyRing, api_secret_place
+from services.user.people.identities import Identities
+from services.user.people.outside_tokens import is_outside
+from services.user.people.passwords import Passwords
+from services.user.people.sessions import Session, Sessions
+from services.user.tables.audit_log import Act
+from services.user.tables.identities import Identity, IdentityNotLinkedError
+from services.user.tables.repository import NewApiKey, Repository, User
+
+__all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
+
+API_KEYS_PER_USER_MAX: Final = 30
+ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
+ATTEMPTS_PER_ADDRESS_MAX: Final = 60
+ATTEMPTS_WINDOW_S: Final = 60
+_LETTERS: Final = string.ascii_letters + string.digits
+
+
+class WrongCredentialsError(Exception):
+    """No account has this address with this password; which of the two is wrong is not told."""
+
+
+class PublicKeyError(ValueError):
+    """The text is no Ed25519 public key in PEM."""
+
+
+class KeyPair(NamedTuple):
+    """A new API key. `secret_key` is None for Ed25519, whose private half its owner keeps."""
+
+    api_key: str
+    secret_key: str | None
+
+
+class Accounts:
+    """What people do with their account. Raises also what repository, sessions and passwords raise."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        sessions: Sessions,
+        passwords: Passwords,
+        key_ring: KeyRing,
+        cache: "redis.asyncio.Redis",
+        identities: Identities | None,
+        *,
+        cache_deadline_ms: int,
+        rate_limits: bool,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._repository = repository
+        self._sessions = sessions
+        self._passwords = passwords
+        self._key_ring = key_ring
+        self._cache = cache
+        self._identities = identities
+        self._cache_deadline_ms = cache_deadline_ms
+        self._rate_limits = rate_limits
+        self._clock_ms = clock_ms
+
+    @property
+    def session_lifetime_s(self) -> int:
+        """Seconds until a session ends by itself."""
+        return self._sessions.lifetime_s
+
+    async def sign_up(self, email: str, password: str, caller: str) -> int:
+        """Create an account and return its id. Raises EmailTakenError, TooManyAttemptsError."""
+        await self._count_attempt("sign-up", email, caller)
+        password_hash = await self._passwords.hash(password)
+        return await self._repository.add_user(email, password_hash, self._clock_ms(), caller)
+
+    async def log_in(self, email: str, password: str, caller: str) -> str:
+        """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
+        await self._count_attempt("log-in", email, caller)
+        user = await self._repository.user_by_email(email)
+        stored = None if user is None else user.password_hash
+        matches = await self._passwords.verify(stored, password)
+        act = "log-in" if matches else "log-in-failed"
+        user_id = None if user is None else user.user_id
+        # Before the session: what cannot be written down does not happen.
+        await self._repository.record(Act(act, user_id, caller, self._clock_ms(), {"email": email}))
+        if not matches or user is None:
+            raise WrongCredentialsError
+        return await self._sessions.open(user.user_id)
+
+    async def _count_attempt(self, action: str, email: str | None, caller: str) -> None:
+        """By address, so that nobody tries many accounts; by account, so that many do not try one."""
+        if not self._rate_limits:
+            return
+        limits = [(f"address {owner_of(caller)}", ATTEMPTS_PER_ADDRESS_MAX)]
+        if email is not None:
+            limits.append((f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX))
+        for who, attempts_max in limits:
+            await self._sessions.count_attempt(
+                action, who, attempts_max=attempts_max, window_s=ATTEMPTS_WINDOW_S
+            )
+
+    async def session(self, token: str, caller: str) -> Session | None:
+        """The session that `token` opened, None when it has ended.
+
+        For a token of an outside issuer, raises what `Identities.verified` and `Identities.log_in` raise, and
+        TooManyAttemptsError. Tokens that are refused or new count, and no others: nobody's tries keep those
+        out who are in.
+        """
+        if self._identities is None or not is_outside(token):
+            return await self._sessions.find(token)
+        try:
+            claims = await self._identities.verified(token)
+            session = await self._identities.known(claims)
+        except TokenRefusedError:
+            await self._count_attempt("outside-token", None, caller)
+            raise
+        if session is not None:
+            return session
+        await self._count_attempt("outside-token", None, caller)
+        try:
+            return await self._identities.log_in(claims, caller)
+        except IdentityNotLinkedError:
+            detail = {"issuer": claims.iss, "subject": claims.sub, "email": claims.email}
+            await self._repository.record(Act("log-in-failed", None, caller, self._clock_ms(), detail))
+            raise
+
+    async def link(self, session: Session, token: str, caller: str) -> Identity:
+        """Let an outside identity open this account. Raises as `Identities.verified` and `.link` do."""
+        if self._identities is None:
+            raise TokenRefusedError("no outside issuer is believed here")
+        await self._count_attempt("outside-token", None, caller)
+        claims = await self._identities.verified(token)
+        return await self._identities.link(claims, session.user_id, caller)
+
+    async def log_out(self, session: Session, caller: str) -> None:
+        """End the session, or all of the log-in at an outside issuer, on every replica."""
+        if session.is_outside:
+            assert self._identities is not None, "it made this session"
+            await self._identities.log_out(session, caller)
+            return
+        await self._sessions.end(session)
+        await self._repository.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
+
+    async def user(self, user_id: int) -> User | None:
+        """The account of a session."""
+        return await self._repository.user_by_id(user_id)
+
+    async def create_api_key(
+        self,
+        user_id: int,
+        label: str,
+        permissions: Sequence[str],
+        ip_allow_list: Sequence[str],
+        public_key: str | None,
+        caller: str,
+    ) -> KeyPair:
+        """Make a key. Raises PublicKeyError, TooManyKeysError, KeyRingError."""
+        public_key_pem = None if public_key is None else _canonical_public_key(public_key)
+        pair = KeyPair(_random_text(), _random_text() if public_key_pem is None else None)
+        key_hash = hash_api_key(pair.api_key)
+        sealed = None
+        if pair.secret_key is not None:
+            place = api_secret_place(user_id, key_hash)
+            sealed = await self._key_ring.seal(pair.secret_key.encode("ascii"), place)
+        key = NewApiKey(
+            key_hash=key_hash,
+            api_key=pair.api_key,
+            user_id=user_id,
+            label=label,
+            permissions=sorted(permissions),
+            ip_allow_list=ip_allow_list,
+            kind=HMAC if public_key_pem is None else ED25519,
+            secret_encrypted=sealed,
+            public_key_pem=public_key_pem,
+            created_ms=self._clock_ms(),
+        )
+        await self._repository.add_api_key(key, API_KEYS_PER_USER_MAX, caller)
+        return pair
+
+    async def api_keys(self, user_id: int) -> list[Record]:
+        """The user's keys, as Repository.api_keys_of gives them."""
+        return await self._repository.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
+
+    async def revoke_api_key(self, user_id: int, api_key: str, caller: str) -> bool:
+        """Revoke a key and tell every process; False when the user has no such key."""
+        if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
+            return False
+        key_hash = hash_api_key(api_key)
+        revoked = await self._repository.revoke_api_key(user_id, key_hash, self._clock_ms(), caller)
+        if revoked:
+            await announce_revocation(self._cache, key_hash, self._cache_deadline_ms)
+        return revoked
+
+
+def _random_text() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(API_KEY_LENGTH))
+
+
+def _canonical_public_key(pem: str) -> str:
+    """The key written our way, so that nothing but the key is kept. Raises PublicKeyError."""
+    try:
+        key = load_pem_public_key(pem.encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm):
+        raise PublicKeyError("not a public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise PublicKeyError("not an Ed25519 key")
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

@@ -1,0 +1,1 @@
+"""The user service's tables in PostgreSQL, the audit log among them."""
