@@ -29,6 +29,8 @@ SEED ?= 20261121
 RESUME ?=
 # More arguments for pytest, e.g. ARGS="-k money -x".
 ARGS ?=
+# Some parts of `make verify`, e.g. PARTS="--only simulation --only soak".
+PARTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,7 +50,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type test infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild loadtest \
+.PHONY: setup lint format type check test verify infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild loadtest \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
@@ -80,8 +82,14 @@ format: setup ## Let ruff format and fix the sources
 type: setup ## mypy --strict alone
 	$(BIN)/mypy
 
-test: lint ## All checks, then every test, against real servers
-	$(BIN)/python -m pytest $(ARGS)
+check: setup ## Before each commit: lint, types, import rules, all that needs no server
+	@exec $(BIN)/python -m tests.tiers check --pytest="$(ARGS)"
+
+test: setup ## All checks, and every test that a change could break, against real servers
+	@exec $(BIN)/python -m tests.tiers test --pytest="$(ARGS)"
+
+verify: setup ## The thorough tests and every long campaign, hours; PARTS="--only fuzz --only soak" for some
+	@exec $(BIN)/python -m tests.tiers verify --pytest="$(ARGS)" $(PARTS)
 
 infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
 	@$(BIN)/python -m infra.checks

@@ -1,10 +1,10 @@
-"""Real servers for tests: each starts once a session, when the first test asks for it.
+"""Real servers for tests: each starts once a session, when a test asks for it, unless the run shares one.
 
-The fixtures are synchronous and their servers run in a thread, so that they belong to no test's event loop.
+`make test` starts PostgreSQL and Kafka once for all its test processes (tests/tiers/servers.py). The fixtures
+are synchronous and their servers run in a thread, so that they belong to no test's event loop.
 """
 
-import shutil
-import tempfile
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +17,8 @@ from redis import Redis
 
 from local.servers import free_port, kafka, postgres, valkey
 from tests.background import Background
+from tests.sharing import put_together
+from tests.tiers.servers import HASTY, KAFKA_BOOTSTRAP, POSTGRES_DSN, servers_folder
 
 # The same examples each time: what `make test` says of a commit, it says of it again. `make fuzz` searches.
 hypothesis.settings.register_profile("same-each-time", derandomize=True, deadline=None)
@@ -34,20 +36,27 @@ def background() -> Iterator[Background]:
     loop.close()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the work, tests that share an exchange go to one of them."""
+    if hasattr(config, "workerinput"):
+        put_together(items)
+
+
 @pytest.fixture(scope="session")
 def servers_dir() -> Iterator[Path]:
-    """The data folder of the session's servers. Not pytest's own, which is closed to other users: when tests
-    run as root, PostgreSQL runs as `nobody` and has to reach its files."""
-    folder = Path(tempfile.mkdtemp(prefix="exchange-tests-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """The data folder of the session's servers."""
+    with servers_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
-def postgres_dsn(background: Background, servers_dir: Path) -> Iterator[str]:
+def postgres_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """A PostgreSQL for the session: its maintenance database. Tests want `database_dsn`."""
-    server = background.run(postgres.start(servers_dir, free_port()), START_DEADLINE_S)
+    if shared := os.environ.get(POSTGRES_DSN):
+        yield shared
+        return
+    background, folder = request.getfixturevalue("background"), request.getfixturevalue("servers_dir")
+    server = background.run(postgres.start(folder, free_port(), settings=HASTY), START_DEADLINE_S)
     yield server.dsn
     background.run(server.stop(), STOP_DEADLINE_S)
 
@@ -86,10 +95,14 @@ def valkey_url(valkey_server_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(background: Background, servers_dir: Path) -> Iterator[str]:
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     """A Kafka broker for the session, as host:port. Tests take topic names of their own."""
+    if shared := os.environ.get(KAFKA_BOOTSTRAP):
+        yield shared
+        return
+    background, folder = request.getfixturevalue("background"), request.getfixturevalue("servers_dir")
     server = background.run(
-        kafka.start(servers_dir, free_port(), fast_start=True, on_progress=print), START_DEADLINE_S
+        kafka.start(folder, free_port(), fast_start=True, on_progress=print), START_DEADLINE_S
     )
     yield server.bootstrap_servers
     background.run(server.stop(), STOP_DEADLINE_S)

@@ -10,7 +10,7 @@ import pytest
 from local.exchange_process import ROOT
 from tests.chaos.report import read_rounds
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(420)]
 
 SEED = 20_261_124
 KILLS = 5

@@ -42,14 +42,14 @@ def embedded_exchange() -> Iterator[ExchangeProcess]:
         yield process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack_exchange() -> Iterator[ExchangeProcess]:
-    """A stack of the module's own, parts of which may be killed."""
+    """One stack for all tests that kill or silence parts of it: each leaves it whole, or fails."""
     with ExchangeProcess("stack") as process:
         yield process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack_traders(stack_exchange: ExchangeProcess) -> Iterator[list[Trader]]:
     """Accounts that live through all that happens to the stack."""
     traders = [Trader.sign_up(stack_exchange.url, deposits=DEPOSITS) for _ in range(TRADERS)]
@@ -58,9 +58,9 @@ def stack_traders(stack_exchange: ExchangeProcess) -> Iterator[list[Trader]]:
         trader.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack_journal() -> Journal:
-    """One for the module: what was acknowledged before the first fault is there after the last."""
+    """One for the stack: what was acknowledged before the first fault is there after the last."""
     return Journal()
 
 

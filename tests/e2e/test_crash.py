@@ -18,7 +18,8 @@ from tests.e2e.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEED = 20_261_121
-KILLS = 10
+KILLS = 3
+MANY_KILLS = 10
 HEAVY_PAUSE_S = 0.01
 LIGHT_PAUSE_S = 0.2
 CATCH_UP_S = 60.0
@@ -42,17 +43,34 @@ STACK_PARTS = [
     "archive",
     "auditor",
 ]
+# What dies together in a change's tests; `make verify` kills each part alone too.
+TOGETHER = {
+    "a leader": ["engine-0"],
+    "every server": ["nginx", "kafka", "postgres", "valkey"],
+    "all that reads the log": [
+        "order",
+        "market-data",
+        "user",
+        "projections-ledger",
+        "projections-book",
+        "projections-withdrawals",
+        "archive",
+        "auditor",
+    ],
+    "both engines": ["engine-0", "engine-1"],
+}
 
 
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MANY_KILLS, marks=pytest.mark.thorough)])
 async def test_killed_embedded_exchange_loses_nothing_it_acknowledged(
-    embedded_exchange: ExchangeProcess,
+    embedded_exchange: ExchangeProcess, kills: int
 ) -> None:
     print(f"seed {SEED}")
     moments = random.Random(SEED)
     traders = [Trader.sign_up(embedded_exchange.url, deposits=DEPOSITS) for _ in range(TRADERS)]
     journal = Journal()
     try:
-        for round_number in range(KILLS):
+        for round_number in range(kills):
             acknowledged = journal.count(Outcome.ACKNOWLEDGED)
             async with Load(traders, journal, SEED + round_number, HEAVY_PAUSE_S):
                 await asyncio.sleep(moments.uniform(0.5, 2.0))
@@ -73,43 +91,68 @@ def close(traders: Sequence[Trader]) -> None:
 
 def test_every_part_of_the_stack_is_among_the_killed(stack_exchange: ExchangeProcess) -> None:
     assert stack_exchange.service_names() == sorted(STACK_PARTS)
+    assert {part for parts in TOGETHER.values() for part in parts} == set(STACK_PARTS)
 
 
+@pytest.mark.parametrize("together", TOGETHER)
+async def test_stack_survives_the_kill_at_once_of(
+    together: str, stack_exchange: ExchangeProcess, stack_traders: list[Trader], stack_journal: Journal
+) -> None:
+    seed = SEED + len(TOGETHER[together])
+    await survives(TOGETHER[together], seed, stack_exchange, stack_traders, stack_journal)
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", STACK_PARTS)
 async def test_stack_survives_the_kill_of(
     part: str, stack_exchange: ExchangeProcess, stack_traders: list[Trader], stack_journal: Journal
 ) -> None:
     seed = SEED + STACK_PARTS.index(part) + 100
+    await survives([part], seed, stack_exchange, stack_traders, stack_journal)
+
+
+async def survives(
+    parts: Sequence[str],
+    seed: int,
+    stack_exchange: ExchangeProcess,
+    stack_traders: list[Trader],
+    stack_journal: Journal,
+) -> None:
+    """Kill them under load: trading goes on, each comes back and stays, and everything adds up."""
     print(f"seed {seed}")
     orders_before = len(stack_journal.orders)
     async with Load(stack_traders, stack_journal, seed, LIGHT_PAUSE_S):
         await asyncio.sleep(2.0)
         killed = time.monotonic()
-        await asyncio.to_thread(kill_part, stack_exchange, part)
+        await asyncio.to_thread(kill_parts, stack_exchange, parts)
         acknowledged = stack_journal.count(Outcome.ACKNOWLEDGED)
         while stack_journal.count(Outcome.ACKNOWLEDGED) < acknowledged + ORDERS_AFTER_RECOVERY:
             waited_s = time.monotonic() - killed
             assert waited_s < RECOVERY_S, f"no trading {waited_s:.0f} s after:\n{stack_exchange.log_tail()}"
             await asyncio.sleep(0.1)
-        print(f"{part}: trades again after {time.monotonic() - killed:.1f} s; {stack_journal.summary()}")
+        print(
+            f"{', '.join(parts)}: trades again after {time.monotonic() - killed:.1f} s; {stack_journal.summary()}"
+        )
     stack_exchange.wait_ready(RECOVERY_S)
-    successor = stack_exchange.service_pid(part)
+    successors = {part: stack_exchange.service_pid(part) for part in parts}
     await asyncio.sleep(STEADY_S)
-    assert stack_exchange.service_pid(part) == successor, f"{part} does not stay up"
+    assert {part: stack_exchange.service_pid(part) for part in parts} == successors, "they do not stay up"
     eventually(lambda: audit(stack_traders, stack_journal, DEPOSITS), CATCH_UP_S)
     check_refusals(list(stack_journal.orders.values())[orders_before:])
     eventually(lambda: sign_up_works(stack_exchange.url), RECOVERY_S)
 
 
-def kill_part(stack: ExchangeProcess, part: str) -> None:
-    """SIGKILL to one process; returns when another one has taken its place."""
-    before = stack.service_pid(part)
-    assert before is not None, f"there is no {part}"
-    stack.kill_service(part)
+def kill_parts(stack: ExchangeProcess, parts: Sequence[str]) -> None:
+    """SIGKILL to each process; returns when others have taken their places."""
+    before = {part: stack.service_pid(part) for part in parts}
+    for part in parts:
+        assert before[part] is not None, f"there is no {part}"
+        stack.kill_service(part)
 
     def replaced() -> None:
-        now = stack.service_pid(part)
-        assert now not in (None, before), f"{part} was not started again:\n{stack.log_tail()}"
+        for part in parts:
+            now = stack.service_pid(part)
+            assert now not in (None, before[part]), f"{part} was not started again:\n{stack.log_tail()}"
 
     eventually(replaced, RECOVERY_S)
 

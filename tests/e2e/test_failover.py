@@ -23,7 +23,7 @@ from tests.e2e.second_site import copied_objects, database_of, dump, load_dump, 
 from tests.e2e.trader import REQUEST_DEADLINE_S, Trader
 from tests.e2e.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(400)]
 
 SEED = 20_261_122
 SHORT = {

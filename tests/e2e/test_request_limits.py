@@ -16,9 +16,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180
 BOOKS_MAX = 60
 
 
-@pytest.fixture
-def strict_stack() -> Iterator[ExchangeProcess]:
-    with ExchangeProcess("stack", settings={"REQUEST_LIMITS": "1"}) as process:
+@pytest.fixture(params=["run", pytest.param("stack", marks=pytest.mark.thorough)])
+def strict_exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]:
+    """All in one process, and, where there is time, each service a process that hears of the others' counts."""
+    with ExchangeProcess(request.param, settings={"REQUEST_LIMITS": "1"}) as process:
         yield process
 
 
@@ -30,9 +31,9 @@ def is_refused(ask: Callable[[], object]) -> bool:
     return False
 
 
-def test_a_bot_that_polls_too_much_is_told_so_by_every_service(strict_stack: ExchangeProcess) -> None:
-    trader = Trader.sign_up(strict_stack.url, deposits={"USDT": "1000"})
-    client = ccxt.binance(ccxt_settings(strict_stack.url, trader.credentials, {}))
+def test_a_bot_that_polls_too_much_is_told_so_by_every_service(strict_exchange: ExchangeProcess) -> None:
+    trader = Trader.sign_up(strict_exchange.url, deposits={"USDT": "1000"})
+    client = ccxt.binance(ccxt_settings(strict_exchange.url, trader.credentials, {}))
     client.enableRateLimit = False
     client.load_markets()
 

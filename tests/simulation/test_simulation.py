@@ -12,7 +12,7 @@ from tests.simulation.report import replay_command
 from tests.simulation.world import run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 300
+SEEDS = 100
 
 
 @pytest.mark.slow

@@ -22,9 +22,17 @@ from matching_engine.snapshots import Snapshots
 from services.projections.ledger.projection import LedgerProjection
 from services.user.api import create_app
 from services.user.component import UserService
+from services.user.people import passwords
 from tests.at_work import eventually, open_resources
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing at full strength is tests/unit/user/test_passwords.py's matter, and a third of the time of others."""
+    monkeypatch.setattr(passwords, "_MEMORY_KIB", 64)
+    monkeypatch.setattr(passwords, "_PASSES", 1)
 
 
 class Running:

@@ -1,0 +1,54 @@
+"""Which tests must run in one process when several share the work, and which of them begin.
+
+A test that shares nothing goes to whichever process is free. What shares an exchange, or one Terraform
+folder, stays together; and what takes long begins first, so that no process is left with it at the end.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+__all__ = ["put_together"]
+
+# Fixture -> group. A fixture with parameters makes a group for each of them.
+_SHARED: Final = {
+    "stack_exchange": "hurt stack",
+    "exchange": "exchange",
+    "embedded_exchange": "embedded exchange",
+    "outcome_of": "terraform",
+}
+# Groups by what they take, the longest first.
+_LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "embedded exchange")
+
+
+def put_together(items: list[pytest.Item]) -> None:
+    """Mark the groups, and sort: groups first, then what is marked slow, then all else in its order."""
+    for item in items:
+        for group in _groups(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_turn)
+
+
+def _groups(item: pytest.Item) -> Iterator[str]:
+    names = getattr(item, "fixturenames", ())
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    for fixture, group in _SHARED.items():
+        if fixture not in names:
+            continue
+        if fixture == "exchange":
+            # Only the end-to-end tests have it for more than one test.
+            if "exchange" in parameters:
+                yield f"{group}-{parameters['exchange']}"
+        elif fixture == "outcome_of":
+            yield f"{group} {parameters.get('folder', 'modules/exchange')}"
+        else:
+            yield group
+        return
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    marker = item.get_closest_marker("xdist_group")
+    group = marker.args[0] if marker is not None else ""
+    first = _LONG.index(group) if group in _LONG else len(_LONG)
+    return (first, 0 if group or item.get_closest_marker("slow") is not None else 1)

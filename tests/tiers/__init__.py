@@ -1,0 +1,1 @@
+"""The checks in tiers: `check` before a commit, `test` for a change, `verify` for the long campaigns."""
