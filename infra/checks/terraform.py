@@ -85,7 +85,6 @@ class Terraform:
         except subprocess.CalledProcessError as error:
             raise Missing(f"neither a registry of providers nor the published schema: {error}") from error
         environment["TF_CLI_CONFIG_FILE"] = str(published.cli_config)
-        environment["AWS_SCHEMA_TYPES"] = ",".join(sorted(_mentioned_types()))
         return cls(
             program,
             f"the published schema of hashicorp/aws {published.version} (names, types, nesting; not the "
@@ -127,10 +126,12 @@ class Terraform:
         return outcome
 
     def _run(self, arguments: list[str], place: Path, deadline_s: int) -> subprocess.CompletedProcess[str]:
+        # Read by the published schema alone (infra/schema/plugin.py): fewer types, a quicker answer.
+        types = {"AWS_SCHEMA_TYPES": ",".join(sorted(_mentioned_types(place)))}
         return subprocess.run(
             [self.program, *arguments],
             cwd=place,
-            env=self.environment,
+            env={**self.environment, **types},
             capture_output=True,
             text=True,
             timeout=deadline_s,
@@ -171,10 +172,22 @@ def _provider_version(program: str, environment: dict[str, str]) -> str | None:
         return found[1] if done.returncode == 0 and found else None
 
 
-def _mentioned_types() -> set[str]:
-    """Every word that looks like a type of the provider, in configurations and tests."""
-    files = [path for pattern in ("*.tf", "*.hcl") for path in ROOT.rglob(pattern)]
-    return {word for path in files for word in re.findall(r"\baws_\w+", path.read_text(encoding="utf-8"))}
+def _mentioned_types(place: Path) -> set[str]:
+    """Every word that looks like a type of the provider, in a folder, its tests, and the modules it calls."""
+    found: set[str] = set()
+    seen: set[Path] = set()
+    waiting = [place.resolve()]
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        for path in (*folder.glob("*.tf"), *folder.glob("*.hcl"), *folder.glob("tests/*.hcl")):
+            text = path.read_text(encoding="utf-8")
+            found |= set(re.findall(r"\baws_\w+", text))
+            called = re.findall(r'source\s*=\s*"(\.[^"]*)"', text)
+            waiting += [(folder / name).resolve() for name in called]
+    return found
 
 
 def _read_events(output: str, outcome: Outcome) -> None:

@@ -130,9 +130,8 @@ async def survives(
             waited_s = time.monotonic() - killed
             assert waited_s < RECOVERY_S, f"no trading {waited_s:.0f} s after:\n{stack_exchange.log_tail()}"
             await asyncio.sleep(0.1)
-        print(
-            f"{', '.join(parts)}: trades again after {time.monotonic() - killed:.1f} s; {stack_journal.summary()}"
-        )
+        took_s = time.monotonic() - killed
+        print(f"{', '.join(parts)}: trades again after {took_s:.1f} s; {stack_journal.summary()}")
     stack_exchange.wait_ready(RECOVERY_S)
     successors = {part: stack_exchange.service_pid(part) for part in parts}
     await asyncio.sleep(STEADY_S)

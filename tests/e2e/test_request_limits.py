@@ -18,7 +18,7 @@ BOOKS_MAX = 60
 
 @pytest.fixture(params=["run", pytest.param("stack", marks=pytest.mark.thorough)])
 def strict_exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]:
-    """All in one process, and, where there is time, each service a process that hears of the others' counts."""
+    """All in one process; where there is time, too, processes that hear of each other's counts."""
     with ExchangeProcess(request.param, settings={"REQUEST_LIMITS": "1"}) as process:
         yield process
 

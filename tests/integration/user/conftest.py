@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing at full strength is tests/unit/user/test_passwords.py's matter, and a third of the time of others."""
+    """Hashing at full strength is tests/unit/user/test_passwords.py's matter."""
     monkeypatch.setattr(passwords, "_MEMORY_KIB", 64)
     monkeypatch.setattr(passwords, "_PASSES", 1)
 
