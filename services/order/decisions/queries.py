@@ -17,11 +17,11 @@ from exchange.contracts.errors import (
 from exchange.http.query_parameters import Parameters, boolean, integer, time_ms
 from exchange.http.request_limits import RequestLimits
 from services.order.decisions.endpoints import Call
+from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.parameters import client_order_id, limit, market
 from services.order.decisions.shapes import commission, order_status, rate_text
-from services.order.decisions.trading import State
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
-from services.order.view.model import Market, OrderRecord
+from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = ["Queries"]
 
@@ -36,15 +36,15 @@ _TRADE_COMBINATIONS: Final = frozenset(
 class Queries:
     """The handlers that change nothing."""
 
-    def __init__(self, state: State, history: History, limits: RequestLimits) -> None:
-        self._state = state
+    def __init__(self, engine: EngineLink, history: History, limits: RequestLimits) -> None:
+        self._engine = engine
         self._history = history
         self._limits = limits
 
     async def order(self, call: Call) -> object:
         """GET /order."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
+        found = _market(parameters, self._engine.view)
         order_id = integer(parameters, "orderId")
         name = client_order_id(parameters, "origClientOrderId")
         if order_id is None and name is None:
@@ -67,7 +67,7 @@ class Queries:
         self, user_id: int, market_id: int, order_id: int | None, name: str | None
     ) -> OrderRecord | None:
         """By order id if there is one, else by name; only the caller's own, only in that market."""
-        view = self._state.view
+        view = self._engine.view
         if order_id is None:
             assert name is not None, "one of the two was sent"
             return view.order_by_client_id(user_id, market_id, name)
@@ -87,7 +87,7 @@ class Queries:
 
     async def open_orders(self, call: Call) -> object:
         """GET /openOrders."""
-        view = self._state.view
+        view = self._engine.view
         found = market(call.parameters, view, is_mandatory=False)
         market_id = found.rules.market_id if found is not None else 0
         orders = view.open_orders(call.caller.user_id, market_id)
@@ -96,7 +96,7 @@ class Queries:
     async def all_orders(self, call: Call) -> object:
         """GET /allOrders."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
+        found = _market(parameters, self._engine.view)
         start_ms, end_ms = _time_range(parameters)
         page = OrderPage(
             call.caller.user_id,
@@ -108,12 +108,12 @@ class Queries:
         )
         await self._catch_up(call)
         orders = await self._history.orders(page)
-        return [order_status(found, self._state.view.order(o.order_id) or o, call.unit) for o in orders]
+        return [order_status(found, self._engine.view.order(o.order_id) or o, call.unit) for o in orders]
 
     async def my_trades(self, call: Call) -> object:
         """GET /myTrades."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
+        found = _market(parameters, self._engine.view)
         chosen = {"orderId", "startTime", "endTime", "fromId"} & parameters.keys()
         if chosen not in _TRADE_COMBINATIONS:
             raise bad_combination()
@@ -132,7 +132,7 @@ class Queries:
 
     async def account(self, call: Call) -> object:
         """GET /account."""
-        view, user_id = self._state.view, call.caller.user_id
+        view, user_id = self._engine.view, call.caller.user_id
         omits_zero = boolean(call.parameters, "omitZeroBalances")
         first = next(iter(view.markets.values()), None)
         maker_ppm = first.rules.maker_fee_ppm if first else 0
@@ -166,7 +166,7 @@ class Queries:
 
     async def account_commission(self, call: Call) -> object:
         """GET /account/commission."""
-        rules = _market(call.parameters, self._state).rules
+        rules = _market(call.parameters, self._engine.view).rules
         return {
             "symbol": rules.symbol,
             "standardCommission": _rates(rules.maker_fee_ppm, rules.taker_fee_ppm),
@@ -190,7 +190,7 @@ class Queries:
 
     async def no_amendments(self, call: Call) -> object:
         """GET /order/amendments: no order can be amended, so none was."""
-        _market(call.parameters, self._state)
+        _market(call.parameters, self._engine.view)
         if integer(call.parameters, "orderId") is None:
             raise mandatory_parameter("orderId")
         return []
@@ -200,11 +200,11 @@ class Queries:
 
         Whether it has.
         """
-        return await self._history.wait_for(self._state.view.last_seq_of.get(call.caller.user_id, 0))
+        return await self._history.wait_for(self._engine.view.last_seq_of.get(call.caller.user_id, 0))
 
 
-def _market(parameters: Parameters, state: State) -> Market:
-    found = market(parameters, state.view)
+def _market(parameters: Parameters, view: AccountView) -> Market:
+    found = market(parameters, view)
     assert found is not None, "the symbol is mandatory"
     return found
 

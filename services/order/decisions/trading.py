@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
@@ -21,19 +21,19 @@ from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClose
 from exchange.http.query_parameters import Parameters, boolean, integer, optional, required
 from exchange.http.request_limits import RequestLimits
 from exchange.log.gateway import (
-    CommandGateway,
     GatewayOverloadedError,
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
 from exchange.process.crash_points import crash_point
 from services.order.decisions.endpoints import Call
+from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.parameters import client_order_id, market
 from services.order.decisions.placement import Placement, new_client_order_id, parse_placement
 from services.order.decisions.shapes import canceled_order, placed_order, rate_text
-from services.order.view.model import AccountView, Market
+from services.order.view.model import Market
 
-__all__ = ["State", "Trading"]
+__all__ = ["Trading"]
 
 _RESTRICTIONS: Final = {name: code for code, name in codes.CANCEL_RESTRICTION_NAMES.items()}
 STOP_ON_FAILURE: Final = "STOP_ON_FAILURE"
@@ -43,32 +43,23 @@ CANCEL_ONLY: Final = "CANCEL_ONLY"
 _RATE_LIMIT_MODES: Final = ("DO_NOTHING", CANCEL_ONLY)
 
 
-class State(Protocol):
-    """What the handlers share: the view, and the gateway once the service has started."""
-
-    @property
-    def view(self) -> AccountView: ...
-    @property
-    def gateway(self) -> CommandGateway | None: ...
-
-
 class Trading:
     """The handlers that change something."""
 
-    def __init__(self, state: State, limits: RequestLimits) -> None:
-        self._state = state
+    def __init__(self, engine: EngineLink, limits: RequestLimits) -> None:
+        self._engine = engine
         self._limits = limits
 
     async def place(self, call: Call) -> object:
         """POST /order."""
-        placement = parse_placement(call.parameters, self._state.view)
+        placement = parse_placement(call.parameters, self._engine.view)
         self._limits.admit_orders(call.caller.user_id, 1)
         return await self._place(call, placement)
 
     async def test(self, call: Call) -> object:
         """POST /order/test: every check that needs no engine; no effect."""
         wants_rates = boolean(call.parameters, "computeCommissionRates")
-        placement = parse_placement(call.parameters, self._state.view)
+        placement = parse_placement(call.parameters, self._engine.view)
         if not wants_rates:
             return {}
         rules = placement.market.rules
@@ -89,7 +80,7 @@ class Trading:
     async def cancel(self, call: Call) -> object:
         """DELETE /order."""
         parameters = call.parameters
-        found = market(parameters, self._state.view)
+        found = market(parameters, self._engine.view)
         assert found is not None, "the symbol is mandatory"
         order_id = integer(parameters, "orderId")
         name = client_order_id(parameters, "origClientOrderId")
@@ -102,7 +93,7 @@ class Trading:
 
     async def cancel_all(self, call: Call) -> object:
         """DELETE /openOrders."""
-        found = market(call.parameters, self._state.view)
+        found = market(call.parameters, self._engine.view)
         assert found is not None, "the symbol is mandatory"
         caller = call.caller
         outcome = await self._submit(
@@ -145,7 +136,7 @@ class Trading:
             )
         cancel_name = client_order_id(parameters, "cancelNewClientOrderId")
         # The new order is checked before either step, and admitted before the old one is given up.
-        placement = parse_placement(parameters, self._state.view)
+        placement = parse_placement(parameters, self._engine.view)
         refusal = self._order_refusal(call)
         if refusal is not None and rate_limit_mode != CANCEL_ONLY:
             raise refusal
@@ -236,17 +227,15 @@ class Trading:
         """The outcome went to the view before it came here, so the order is among the recently closed."""
         if not isinstance(event, OrderClosed):
             raise cancel_rejection(0)
-        order = self._state.view.order(event.order_id)
+        order = self._engine.view.order(event.order_id)
         if order is None:
             raise outcome_unknown()
         return canceled_order(found, order, event.cancel_client_order_id, time_ms, call.unit)
 
     def _admit(self) -> None:
         """Refuse a new order that would wait too long. Raises ApiError -1008."""
-        if self._state.gateway is None:
-            raise unavailable()
         try:
-            self._state.gateway.admit()
+            self._engine.gateway.admit()
         except GatewayOverloadedError:
             raise overloaded() from None
 
@@ -262,9 +251,7 @@ class Trading:
         """Send a command and return its outcome; what the engine refuses becomes an ApiError."""
         if is_impossible:
             raise rejection(codes.REJECT_UNKNOWN_ORDER)
-        gateway = self._state.gateway
-        if gateway is None:
-            raise unavailable()
+        gateway = self._engine.gateway
         try:
             command = make_command(gateway.new_command_id())
             outcome = await gateway.submit(command, urgent=urgent, trace=call.trace)

@@ -7,7 +7,7 @@ time. Whatever goes wrong, the answer is `{"code", "msg"}`.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -25,6 +25,7 @@ from exchange.contracts.errors import (
 from exchange.http.request_limits import RequestLimits
 from exchange.process.tracing import Span, TraceContext, Tracing, parse_traceparent
 from services.order.decisions.endpoints import Call, Endpoint, Security
+from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.parameters import check_known, parse_parameters
 from services.order.doors.authentication import Authenticator, signed_payload
 
@@ -66,7 +67,8 @@ def json_bytes(value: object) -> bytes:
 class RestApi:
     """The application. `routes`: path below the prefix -> HTTP method -> endpoint.
 
-    Until `is_started()`, all is refused with -1001: what is not loaded yet must not be taken for missing.
+    Until the service has started, all is refused with -1001: what is not loaded yet must not be taken for
+    missing.
     """
 
     def __init__(
@@ -74,8 +76,8 @@ class RestApi:
         routes: Mapping[str, Mapping[str, Endpoint]],
         authenticator: Authenticator,
         limits: RequestLimits,
+        engine: EngineLink,
         *,
-        is_started: Callable[[], bool],
         body_size_bytes_max: int,
         receive_deadline_s: float,
         tracing: Tracing | None = None,
@@ -83,7 +85,7 @@ class RestApi:
         self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
         self._limits = limits
-        self._is_started = is_started
+        self._engine = engine
         self._body_size_bytes_max = body_size_bytes_max
         self._receive_deadline_s = receive_deadline_s
         self._tracing = tracing
@@ -172,7 +174,7 @@ class RestApi:
         if scope["method"] in _METHODS_WITH_BODY:
             body = await self._receive_body(receive, length)
         parameters = parse_parameters(query, body)
-        if not self._is_started():
+        if not self._engine.is_started:
             raise unavailable()
         if endpoint.security is Security.USER_STREAM:
             caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
