@@ -18,9 +18,11 @@ from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
+from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
-from services.order.decisions.trading import Trading
+from services.order.decisions.replacing import Replacing
 from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MarketDataClient
 from services.order.doors.rest import RestApi
@@ -74,8 +76,13 @@ class OrderService:
         authenticator = Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
         self.hub = UserDataHub(self.engine, listen_keys, resources.cache)
+        placing, cancelling = Placing(self.engine, limits), Cancelling(self.engine)
         routes = build_routes(
-            Trading(self.engine, limits), Queries(self.engine, history, limits), listen_keys
+            placing,
+            cancelling,
+            Replacing(self.engine, limits, cancelling, placing),
+            Queries(self.engine, history, limits),
+            listen_keys,
         )
         self.rest = RestApi(
             routes.rest,

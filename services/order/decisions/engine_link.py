@@ -1,7 +1,18 @@
 """The engine as this process meets it: what its events have told, and the way of commands to it."""
 
-from exchange.contracts.errors import unavailable
-from exchange.log.gateway import CommandGateway
+from collections.abc import Callable
+
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.commands import Command
+from exchange.contracts.errors import ApiError, outcome_unknown, overloaded, unavailable
+from exchange.contracts.events import CommandRejected
+from exchange.log.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.process.tracing import Span
 from services.order.view.model import AccountView
 
 __all__ = ["EngineLink"]
@@ -35,3 +46,35 @@ class EngineLink:
         if self._gateway is None:
             raise unavailable()
         return self._gateway
+
+    def new_command_id(self) -> int:
+        """A fresh id for a command's first field."""
+        return self.gateway.new_command_id()
+
+    def admit(self) -> None:
+        """Refuse a new order that would wait too long. Raises ApiError -1008."""
+        try:
+            self.gateway.admit()
+        except GatewayOverloadedError:
+            raise overloaded() from None
+
+    async def submit(
+        self, command: Command, rejection: Callable[[int], ApiError], *, urgent: bool, trace: Span | None
+    ) -> CommandOutcome:
+        """Send a command and return its outcome, which the view has already.
+
+        Raises ApiError: what `rejection` makes of the engine's reason, -1008 and -1001 when nothing was
+        sent, -1007 when nobody knows.
+        """
+        try:
+            outcome = await self.gateway.submit(command, urgent=urgent, trace=trace)
+        except GatewayOverloadedError:
+            raise overloaded() from None
+        except GatewayUnavailableError:
+            raise unavailable() from None
+        except OutcomeUnknownError:
+            raise outcome_unknown() from None
+        first = outcome.events[0].event
+        if isinstance(first, CommandRejected):
+            raise rejection(first.reason)
+        return outcome

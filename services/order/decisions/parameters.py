@@ -4,6 +4,7 @@ The texts of the errors are those of binance-spot-api section 3.
 """
 
 import re
+import secrets
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -33,6 +34,9 @@ __all__ = [
     "client_order_id",
     "limit",
     "market",
+    "named_order",
+    "new_client_order_id",
+    "optional_market",
     "parse_parameters",
 ]
 
@@ -125,15 +129,22 @@ def limit(parameters: Parameters) -> int:
     return value
 
 
-def market(parameters: Parameters, view: AccountView, *, is_mandatory: bool = True) -> Market | None:
+def market(parameters: Parameters, view: AccountView) -> Market:
     """The market that `symbol` names. Raises -1100, -1102, -1121."""
-    text = required(parameters, "symbol") if is_mandatory else optional(parameters, "symbol")
-    if text is None:
-        return None
-    found = view.market_by_symbol.get(text)
+    return _market_of(required(parameters, "symbol"), view)
+
+
+def optional_market(parameters: Parameters, view: AccountView) -> Market | None:
+    """The same, None when no symbol was sent. Raises -1100, -1105, -1121."""
+    symbol = optional(parameters, "symbol")
+    return None if symbol is None else _market_of(symbol, view)
+
+
+def _market_of(symbol: str, view: AccountView) -> Market:
+    found = view.market_by_symbol.get(symbol)
     if found is not None:
         return found
-    if not is_symbol(text):
+    if not is_symbol(symbol):
         raise illegal_characters("symbol", SYMBOL_PATTERN)
     raise invalid_symbol()
 
@@ -144,3 +155,18 @@ def client_order_id(parameters: Parameters, name: str) -> str | None:
     if text is not None and _CLIENT_ORDER_ID.fullmatch(text) is None:
         raise illegal_characters(name, CLIENT_ORDER_ID_PATTERN)
     return text
+
+
+def new_client_order_id() -> str:
+    """A name for an order or a cancellation whose sender gave none: 22 characters."""
+    return secrets.token_urlsafe(16)
+
+
+def named_order(parameters: Parameters, id_name: str, client_id_name: str) -> tuple[int | None, str | None]:
+    """An order's id and its client's own name for it: one of the two at least, else -1102."""
+    order_id, name = integer(parameters, id_name), client_order_id(parameters, client_id_name)
+    if order_id is None and name is None:
+        raise ApiError(
+            -1102, f"Param '{client_id_name}' or '{id_name}' must be sent, but both were empty/null!"
+        )
+    return order_id, name

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final, Never
 
 from exchange.contracts.errors import ApiError, not_supported
+from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.endpoints import Call, Endpoint, Security, endpoint
-from services.order.decisions.placement import PLACEMENT_PARAMETERS
+from services.order.decisions.placing import PLACEMENT_PARAMETERS, Placing
 from services.order.decisions.queries import Queries
-from services.order.decisions.trading import Trading
+from services.order.decisions.replacing import Replacing
 from services.order.user_data.listen_keys import ListenKeys
 
 __all__ = ["Routes", "build_routes"]
@@ -33,7 +34,13 @@ class Routes:
     methods: dict[str, Endpoint]
 
 
-def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) -> Routes:
+def build_routes(
+    placing: Placing,
+    cancelling: Cancelling,
+    replacing: Replacing,
+    queries: Queries,
+    listen_keys: ListenKeys,
+) -> Routes:
     """Lay out everything that the order service offers."""
     rest: dict[str, dict[str, Endpoint]] = {}
     methods: dict[str, Endpoint] = {}
@@ -45,7 +52,7 @@ def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) ->
         for name in method_names.split():
             methods[name] = found
 
-    _add_trading(add, trading)
+    _add_trading(add, placing, cancelling, replacing)
     _add_queries(add, queries)
     key_only = Security.USER_STREAM
     add(
@@ -70,28 +77,28 @@ def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) ->
 _Add = Callable[..., None]
 
 
-def _add_trading(add: _Add, trading: Trading) -> None:
+def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing: Replacing) -> None:
     trade = Security.TRADE
     add(
-        endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, trading.place, placed_orders=1),
+        endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, placing.place, placed_orders=1),
         "POST /order",
         "order.place",
     )
     test_parameters = PLACEMENT_PARAMETERS | {"computeCommissionRates"}
-    add(endpoint("order.test", trade, test_parameters, 1, trading.test), "POST /order/test", "order.test")
+    add(endpoint("order.test", trade, test_parameters, 1, placing.test), "POST /order/test", "order.test")
     add(
         endpoint(
             "order.cancel",
             trade,
             "symbol orderId origClientOrderId newClientOrderId cancelRestrictions",
             1,
-            trading.cancel,
+            cancelling.cancel,
         ),
         "DELETE /order",
         "order.cancel",
     )
     add(
-        endpoint("openOrders.cancelAll", trade, "symbol", 1, trading.cancel_all),
+        endpoint("openOrders.cancelAll", trade, "symbol", 1, cancelling.cancel_all),
         "DELETE /openOrders",
         "openOrders.cancelAll",
     )
@@ -101,7 +108,7 @@ def _add_trading(add: _Add, trading: Trading) -> None:
             trade,
             _CANCEL_REPLACE_PARAMETERS,
             1,
-            trading.cancel_replace,
+            replacing.cancel_replace,
             placed_orders=1,
         ),
         "POST /order/cancelReplace",
