@@ -7,7 +7,7 @@ from exchange.contracts.commands import CancelAllOrders, CancelOrder
 from exchange.contracts.errors import ApiError, cancel_rejection, outcome_unknown
 from exchange.contracts.events import OrderClosed
 from exchange.http.query_parameters import Parameters, optional
-from services.order.decisions.endpoints import Call
+from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.parameters import (
     client_order_id,

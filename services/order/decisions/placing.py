@@ -22,7 +22,7 @@ from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
 from exchange.http.query_parameters import Parameters, boolean, integer, optional, required
 from exchange.http.request_limits import RequestLimits
 from exchange.process.crash_points import crash_point
-from services.order.decisions.endpoints import Call
+from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.fees import commission, no_discount, rate_text
 from services.order.decisions.parameters import amount, client_order_id, market, new_client_order_id

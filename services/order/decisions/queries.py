@@ -16,7 +16,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters, boolean, integer, time_ms
 from exchange.http.request_limits import RequestLimits
-from services.order.decisions.endpoints import Call
+from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.fees import commission, no_discount, rate_text
 from services.order.decisions.parameters import limit, market, named_order, optional_market

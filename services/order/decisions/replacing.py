@@ -6,8 +6,8 @@ from typing import Final
 from exchange.contracts.errors import ApiError, LimitError, invalid_data
 from exchange.http.query_parameters import optional, required
 from exchange.http.request_limits import RequestLimits
+from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
-from services.order.decisions.endpoints import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.parameters import client_order_id, named_order
 from services.order.decisions.placing import Placing, parse_placement

@@ -25,12 +25,12 @@ from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import ED25519
-from services.order.decisions.endpoints import READ, Call, Caller, Endpoint, Security
+from services.order.decisions.call import Call, Caller
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.parameters import check_known
 from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
+from services.order.doors.routes import READ, Endpoint, Security
 from services.order.doors.ws_connection import TRY_AGAIN, Connection
 from services.order.doors.ws_requests import (
     Request,
@@ -198,8 +198,7 @@ class _Session:
         span = None if tracing is None else tracing.request(endpoint.name, None)
         try:
             caller = await self._caller(endpoint.security, parameters)
-            if endpoint.parameters is not None:
-                check_known(_own_names(parameters), endpoint.parameters)
+            endpoint.check_names(_own_names(parameters))
         except ApiError as error:
             if span is not None:
                 end_request(span, error.status, error.code)
