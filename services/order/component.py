@@ -18,8 +18,11 @@ from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
+from services.order.decisions.cancelling import Cancelling
+from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
-from services.order.decisions.trading import Trading
+from services.order.decisions.replacing import Replacing
 from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MarketDataClient
 from services.order.doors.rest import RestApi
@@ -59,14 +62,11 @@ class OrderService:
         self._resources = resources
         self._settings = settings
         self._monotonic_s = monotonic_s
-        self.view = AccountView()
-        self.gateway: CommandGateway | None = None
-        self.hub: UserDataHub | None = None
+        self.engine = EngineLink()
         self._tail: EventTail | None = None
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
         self._last_read_s = 0.0
-        self._started = False
         self._problems: dict[str, str | None] = {"log": "not started", "database": None, "cache": None}
         limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
@@ -74,13 +74,21 @@ class OrderService:
         self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
         history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
         authenticator = Authenticator(credentials, clock_us)
-        self._listen_keys = ListenKeys(resources.cache)
-        routes = build_routes(Trading(self, limits), Queries(self, history, limits), self._listen_keys)
+        listen_keys = ListenKeys(resources.cache)
+        self.hub = UserDataHub(self.engine, listen_keys, resources.cache)
+        placing, cancelling = Placing(self.engine, limits), Cancelling(self.engine)
+        routes = build_routes(
+            placing,
+            cancelling,
+            Replacing(self.engine, limits, cancelling, placing),
+            Queries(self.engine, history, limits),
+            listen_keys,
+        )
         self.rest = RestApi(
             routes.rest,
             authenticator,
             limits,
-            is_started=self.is_started,
+            self.engine,
             body_size_bytes_max=settings.body_size_bytes_max,
             receive_deadline_s=settings.request_deadline_ms / 1000,
             tracing=tracing,
@@ -89,8 +97,8 @@ class OrderService:
             routes.methods,
             authenticator,
             limits,
-            self.is_started,
-            lambda: self.hub,
+            self.engine,
+            self.hub,
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
             clock_ms,
             settings.body_size_bytes_max,
@@ -104,9 +112,9 @@ class OrderService:
         """
         for attempt in range(1, START_ATTEMPTS_MAX + 1):
             try:
-                await self._load()
+                view = await self._load()
                 self._writer = await self._resources.command_log.writer()
-                await self._catch_up()
+                await self._catch_up(view)
                 break
             except (*_DATABASE_ERRORS, LogError) as error:  # the schema may not be there yet either
                 await self._close_logs()
@@ -115,7 +123,7 @@ class OrderService:
                 logger.warning("the view cannot be loaded yet: %s", error)
                 await asyncio.sleep(START_PAUSE_S)
         assert self._writer is not None, "opened above"
-        self.gateway = CommandGateway(
+        gateway = CommandGateway(
             self._writer,
             tick_ms=self._settings.command_tick_ms,
             deadline_ms=self._settings.command_deadline_ms,
@@ -125,51 +133,46 @@ class OrderService:
             clock_s=self._monotonic_s,
         )
         self._problems["log"] = None
-        self._started = True
+        self.engine.connect(view, gateway)
 
-    def is_started(self) -> bool:
-        """Whether the view is loaded and has caught up: before that, no answer would be true."""
-        return self._started
-
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, view: AccountView) -> None:
         """Follow the events up to where the log ends now, so that the first answers are not old ones."""
         assert self._tail is not None, "the view is loaded"
         end_offset = await self._resources.event_log.end_offset()
         while self._tail.position.next_offset < end_offset:
             for outcome in await self._tail.read(READ_TIMEOUT_MS):
-                self.view.apply(outcome)
+                view.apply(outcome)
             await asyncio.sleep(0)
         self._last_read_s = time.monotonic()
 
-    async def _load(self) -> None:
+    async def _load(self) -> AccountView:
+        """The view as PostgreSQL has it; the tail stands where it ends."""
         deadline_s = self._settings.database_deadline_ms / 1000
         async with self._resources.database.acquire(timeout=deadline_s) as connection:
             view, position = await load_view(connection, self._settings.shard, deadline_s)
         self._reader = await self._resources.event_log.reader(position.next_offset)
         self._tail = EventTail(self._reader, position)
-        self.hub = UserDataHub(view, self._listen_keys, self._resources.cache)
-        self.view = view
+        return view
 
     async def run(self) -> None:
         """Work until cancelled; then let the commands that are on their way be answered."""
-        gateway, hub = self.gateway, self.hub
-        assert gateway is not None, "start comes first"
-        assert hub is not None, "start comes first"
-        await run_and_settle(gateway, self._work(gateway, hub))
+        assert self.engine.is_started, "start comes first"
+        gateway = self.engine.gateway
+        await run_and_settle(gateway, self._work(gateway))
 
-    async def _work(self, gateway: CommandGateway, hub: UserDataHub) -> None:
+    async def _work(self, gateway: CommandGateway) -> None:
         """Follow the events, send the commands, publish user data; the first failure ends them all."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow(gateway, hub), name="order: events")
+            group.create_task(self._follow(gateway), name="order: events")
             group.create_task(gateway.run(), name="order: commands")
-            group.create_task(hub.run(self._settings.cache_deadline_ms / 1000), name="order: user data")
+            group.create_task(self.hub.run(self._settings.cache_deadline_ms / 1000), name="order: user data")
             group.create_task(self._probe(), name="order: probe")
             group.create_task(self._sharing.run(), name="order: usage")
             group.create_task(self.websocket.end_refused_streams(), name="order: streams' keys")
 
-    async def _follow(self, gateway: CommandGateway, hub: UserDataHub) -> None:
+    async def _follow(self, gateway: CommandGateway) -> None:
         """Each event goes to the view, then to the user data streams; then the callers are woken."""
-        tail, view = self._tail, self.view
+        tail, view, hub = self._tail, self.engine.view, self.hub
         assert tail is not None, "start comes first"
         while True:
             outcomes = await tail.read(READ_TIMEOUT_MS)
@@ -215,9 +218,10 @@ class OrderService:
     def readiness(self) -> Mapping[str, str | None]:
         """Parts: log, database, cache."""
         problems = dict(self._problems)
-        if self.gateway is not None:
-            if self.gateway.failure is not None:
-                problems["log"] = f"commands cannot be sent: {self.gateway.failure}"
+        if self.engine.is_started:
+            failure = self.engine.gateway.failure
+            if failure is not None:
+                problems["log"] = f"commands cannot be sent: {failure}"
             elif time.monotonic() - self._last_read_s > LOG_SILENCE_S_MAX:
                 problems["log"] = "events have not been read lately"
         return problems

@@ -137,7 +137,7 @@ async def test_forgotten_orders_are_found_in_the_ledger(ledger_exchange: OrderEx
     sells, _ = await trade(ledger_exchange, 2)
     known = (await ledger_exchange.request("GET", "/order", ALICE, symbol="BTCUSDT", orderId=sells[0])).json()
     await ledger_exchange.request("GET", "/allOrders", ALICE, symbol="BTCUSDT")  # waits for the ledger
-    view = ledger_exchange.service.view
+    view = ledger_exchange.service.engine.view
     view._closed.clear()
     view._closed_by_client_id.clear()
     for name in ({"orderId": sells[0]}, {"origClientOrderId": known["clientOrderId"]}):
@@ -154,7 +154,7 @@ async def test_view_loaded_from_the_ledger_equals_the_view_that_followed(
     for price in ("60000", "61000"):
         await ledger_exchange.request("POST", "/order", ALICE, **limit_order("SELL", price, "0.1"))
     await ledger_exchange.request("GET", "/allOrders", ALICE, symbol="BTCUSDT")  # waits for the ledger
-    followed = ledger_exchange.service.view
+    followed = ledger_exchange.service.engine.view
     async with ledger_exchange.resources.database.acquire() as connection:
         loaded, position = await load_view(connection, 0, 5.0)
     assert (loaded.seq, position.seq) == (followed.seq, followed.seq)
@@ -176,9 +176,8 @@ def _amounts(view: AccountView, user_id: int) -> list[tuple[str, int, int]]:
 async def test_service_restarts_from_the_ledger_and_goes_on(ledger_exchange: OrderExchange) -> None:
     order = await ledger_exchange.request("POST", "/order", ALICE, **limit_order("SELL", "60000", "0.1"))
     await ledger_exchange.request("GET", "/allOrders", ALICE, symbol="BTCUSDT")
-    service = ledger_exchange.service
-    await service._load()
-    assert [o.order_id for o in service.view.open_orders(ALICE)] == [order.json()["orderId"]]
+    loaded = await ledger_exchange.service._load()
+    assert [o.order_id for o in loaded.open_orders(ALICE)] == [order.json()["orderId"]]
 
 
 async def test_listen_keys_work_on_a_real_cache(ledger_exchange: OrderExchange) -> None:

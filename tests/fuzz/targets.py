@@ -38,9 +38,10 @@ from services.market_data.rest import parameters as query
 from services.market_data.streams import control
 from services.market_data.streams import names as stream_names
 from services.order.decisions import parameters
-from services.order.decisions.placement import parse_placement
+from services.order.decisions.placing import parse_placement
 from services.order.doors import ws_requests
 from services.order.doors.authentication import signed_payload
+from services.order.doors.rest import parse_parameters
 from services.order.view.model import AccountView
 from services.user.doors.problems import ProblemError
 from services.user.doors.request_guard import check_json
@@ -222,7 +223,7 @@ def order_parameters(data: bytes) -> None:
     line, _, body = data.partition(b"\n")
     signed_payload(line, body)
     with contextlib.suppress(ApiError):
-        found = parameters.parse_parameters(line, body)
+        found = parse_parameters(line, body)
         for read in (
             *(lambda name=name: shared.integer(found, name) for name in _INTEGER_NAMES),
             lambda: parameters.amount(found, "price", 8),

@@ -16,9 +16,8 @@ from starlette.websockets import WebSocket
 
 from services.market_data.component import MarketDataService
 from services.order.component import OrderService
-from services.order.decisions.endpoints import Security
 from services.order.doors.market_data import MARKET_DATA_PATHS
-from services.order.doors.routes import Routes, build_routes
+from services.order.doors.routes import Routes, Security, build_routes
 from services.order.doors.ws_api import _Session
 from services.user.api import create_app as create_user_app
 from services.user.component import UserService
@@ -36,7 +35,7 @@ TABLES_NOT_COMPARED = {"audit_log"}
 def order_routes() -> Routes:
     """The order service's table. Its handlers are not called, so anything with attributes will do."""
     anything = MagicMock()
-    return build_routes(anything, anything, anything)
+    return build_routes(anything, anything, anything, anything, anything)
 
 
 def v1_routes(exchange: Exchange) -> set[str]:

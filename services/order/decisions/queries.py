@@ -16,10 +16,10 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters, boolean, integer, time_ms
 from exchange.http.request_limits import RequestLimits
-from services.order.decisions.endpoints import Call
-from services.order.decisions.parameters import client_order_id, limit, market
-from services.order.decisions.shapes import commission, order_status, rate_text
-from services.order.decisions.trading import State
+from services.order.decisions.call import Call
+from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.fees import commission, no_discount, rate_text
+from services.order.decisions.parameters import limit, market, named_order, optional_market
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
 from services.order.view.model import Market, OrderRecord
 
@@ -27,6 +27,8 @@ __all__ = ["Queries"]
 
 RANGE_MAX_MS: Final = 86_400_000
 PPM_PER_BASIS_POINT: Final = 100
+ZERO: Final = "0.00000000"
+_EXPIRED: Final = (codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 _TRADE_COMBINATIONS: Final = frozenset(
     frozenset(names.split())
     for names in ("", "orderId", "startTime", "endTime", "fromId", "startTime endTime", "orderId fromId")
@@ -36,21 +38,16 @@ _TRADE_COMBINATIONS: Final = frozenset(
 class Queries:
     """The handlers that change nothing."""
 
-    def __init__(self, state: State, history: History, limits: RequestLimits) -> None:
-        self._state = state
+    def __init__(self, engine: EngineLink, history: History, limits: RequestLimits) -> None:
+        self._engine = engine
         self._history = history
         self._limits = limits
 
     async def order(self, call: Call) -> object:
         """GET /order."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
-        order_id = integer(parameters, "orderId")
-        name = client_order_id(parameters, "origClientOrderId")
-        if order_id is None and name is None:
-            raise ApiError(
-                -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-            )
+        found = market(parameters, self._engine.view)
+        order_id, name = named_order(parameters, "orderId", "origClientOrderId")
         user_id, market_id = call.caller.user_id, found.rules.market_id
         order = self._find(user_id, market_id, order_id, name)
         if order is None:
@@ -61,13 +58,13 @@ class Queries:
                 raise unknown_order() if is_complete else unavailable()
         if name is not None and order.client_order_id != name:
             raise ApiError(-2039, "Client order ID is not correct for this order ID.")
-        return order_status(found, order, call.unit)
+        return _order_status(found, order, call.unit)
 
     def _find(
         self, user_id: int, market_id: int, order_id: int | None, name: str | None
     ) -> OrderRecord | None:
         """By order id if there is one, else by name; only the caller's own, only in that market."""
-        view = self._state.view
+        view = self._engine.view
         if order_id is None:
             assert name is not None, "one of the two was sent"
             return view.order_by_client_id(user_id, market_id, name)
@@ -87,16 +84,16 @@ class Queries:
 
     async def open_orders(self, call: Call) -> object:
         """GET /openOrders."""
-        view = self._state.view
-        found = market(call.parameters, view, is_mandatory=False)
+        view = self._engine.view
+        found = optional_market(call.parameters, view)
         market_id = found.rules.market_id if found is not None else 0
         orders = view.open_orders(call.caller.user_id, market_id)
-        return [order_status(view.markets[order.market_id], order, call.unit) for order in orders]
+        return [_order_status(view.markets[order.market_id], order, call.unit) for order in orders]
 
     async def all_orders(self, call: Call) -> object:
         """GET /allOrders."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
+        found = market(parameters, self._engine.view)
         start_ms, end_ms = _time_range(parameters)
         page = OrderPage(
             call.caller.user_id,
@@ -108,12 +105,12 @@ class Queries:
         )
         await self._catch_up(call)
         orders = await self._history.orders(page)
-        return [order_status(found, self._state.view.order(o.order_id) or o, call.unit) for o in orders]
+        return [_order_status(found, self._engine.view.order(o.order_id) or o, call.unit) for o in orders]
 
     async def my_trades(self, call: Call) -> object:
         """GET /myTrades."""
         parameters = call.parameters
-        found = _market(parameters, self._state)
+        found = market(parameters, self._engine.view)
         chosen = {"orderId", "startTime", "endTime", "fromId"} & parameters.keys()
         if chosen not in _TRADE_COMBINATIONS:
             raise bad_combination()
@@ -132,7 +129,7 @@ class Queries:
 
     async def account(self, call: Call) -> object:
         """GET /account."""
-        view, user_id = self._state.view, call.caller.user_id
+        view, user_id = self._engine.view, call.caller.user_id
         omits_zero = boolean(call.parameters, "omitZeroBalances")
         first = next(iter(view.markets.values()), None)
         maker_ppm = first.rules.maker_fee_ppm if first else 0
@@ -166,18 +163,13 @@ class Queries:
 
     async def account_commission(self, call: Call) -> object:
         """GET /account/commission."""
-        rules = _market(call.parameters, self._state).rules
+        rules = market(call.parameters, self._engine.view).rules
         return {
             "symbol": rules.symbol,
             "standardCommission": _rates(rules.maker_fee_ppm, rules.taker_fee_ppm),
             "specialCommission": _rates(0, 0),
             "taxCommission": _rates(0, 0),
-            "discount": {
-                "enabledForAccount": False,
-                "enabledForSymbol": False,
-                "discountAsset": "",
-                "discount": rate_text(0),
-            },
+            "discount": no_discount(),
         }
 
     async def order_limits(self, call: Call) -> object:
@@ -190,7 +182,7 @@ class Queries:
 
     async def no_amendments(self, call: Call) -> object:
         """GET /order/amendments: no order can be amended, so none was."""
-        _market(call.parameters, self._state)
+        market(call.parameters, self._engine.view)
         if integer(call.parameters, "orderId") is None:
             raise mandatory_parameter("orderId")
         return []
@@ -200,13 +192,7 @@ class Queries:
 
         Whether it has.
         """
-        return await self._history.wait_for(self._state.view.last_seq_of.get(call.caller.user_id, 0))
-
-
-def _market(parameters: Parameters, state: State) -> Market:
-    found = market(parameters, state.view)
-    assert found is not None, "the symbol is mandatory"
-    return found
+        return await self._history.wait_for(self._engine.view.last_seq_of.get(call.caller.user_id, 0))
 
 
 def _time_range(parameters: Parameters) -> tuple[int | None, int | None]:
@@ -218,6 +204,35 @@ def _time_range(parameters: Parameters) -> tuple[int | None, int | None]:
         if end_ms - start_ms > RANGE_MAX_MS:
             raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
     return start_ms, end_ms
+
+
+def _order_status(found: Market, order: OrderRecord, unit: int) -> dict[str, object]:
+    """An order as all questions show it."""
+    shape: dict[str, object] = {
+        "symbol": found.rules.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "price": found.price_text(order.price_ticks),
+        "origQty": found.quantity_text(order.quantity_lots),
+        "executedQty": found.quantity_text(order.executed_lots),
+        "cummulativeQuoteQty": found.quote.text(order.executed_quote_atoms),
+        "status": codes.ORDER_STATUS_NAMES[order.status],
+        "timeInForce": codes.TIME_IN_FORCE_NAMES[order.time_in_force],
+        "type": codes.ORDER_TYPE_NAMES[order.order_type],
+        "side": codes.SIDE_NAMES[order.side],
+        "stopPrice": ZERO,
+        "icebergQty": ZERO,
+        "time": order.created_ms * unit,
+        "updateTime": order.updated_ms * unit,
+        "isWorking": True,
+        "workingTime": order.working_ms * unit,
+        "origQuoteOrderQty": found.quote.text(order.quote_quantity_atoms),
+        "selfTradePreventionMode": codes.STP_NAMES[order.stp_mode],
+    }
+    if order.status in _EXPIRED:
+        shape["expiryReason"] = codes.CLOSE_REASON_NAMES[order.close_reason]
+    return shape
 
 
 def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:

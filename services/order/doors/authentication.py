@@ -31,7 +31,7 @@ from exchange.contracts.errors import (
 from exchange.http.query_parameters import MICROSECONDS_FROM, Parameters, required, whole_number
 from exchange.money import NumberError, parse_fixed
 from exchange.security.credentials import HMAC, ApiKey, Credentials, CredentialsError
-from services.order.decisions.endpoints import Caller
+from services.order.decisions.call import Caller
 
 __all__ = [
     "Authenticator",

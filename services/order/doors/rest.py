@@ -7,8 +7,9 @@ time. Whatever goes wrong, the answer is `{"code", "msg"}`.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from prometheus_client import Counter, Histogram
@@ -17,21 +18,25 @@ from starlette.types import Receive, Scope, Send
 from exchange.contracts.errors import (
     ApiError,
     LimitError,
+    duplicate_parameter,
     invalid_data,
     not_supported,
     unavailable,
     unknown_error,
 )
+from exchange.http.query_parameters import Parameters
 from exchange.http.request_limits import RequestLimits
 from exchange.process.tracing import Span, TraceContext, Tracing, parse_traceparent
-from services.order.decisions.endpoints import Call, Endpoint, Security
-from services.order.decisions.parameters import check_known, parse_parameters
+from services.order.decisions.call import Call
+from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator, signed_payload
+from services.order.doors.routes import Endpoint, Security
 
-__all__ = ["RestApi", "end_request", "invalid_time_unit", "json_bytes"]
+__all__ = ["RestApi", "end_request", "invalid_time_unit", "parse_parameters"]
 
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
+PARAMETERS_MAX: Final = 64
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 # Answers hold balances and orders.
 _NO_STORE: Final = (b"cache-control", b"no-store")
@@ -39,6 +44,7 @@ _CLOSE: Final = (b"connection", b"close")
 _RETRY_SOON: Final = (b"retry-after", b"1")
 _UNITS: Final = {b"MICROSECOND": 1_000, b"MILLISECOND": 1}
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "DELETE", "PATCH"})
+_ILLEGAL_SOMEWHERE: Final = "Illegal characters found in a parameter."
 
 _duration = Histogram(
     "exchange_order_request_seconds",
@@ -58,15 +64,11 @@ class _Gone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-def json_bytes(value: object) -> bytes:
-    """Encode an answer."""
-    return orjson.dumps(value)
-
-
 class RestApi:
     """The application. `routes`: path below the prefix -> HTTP method -> endpoint.
 
-    Until `is_started()`, all is refused with -1001: what is not loaded yet must not be taken for missing.
+    Until the service has started, all is refused with -1001: what is not loaded yet must not be taken for
+    missing.
     """
 
     def __init__(
@@ -74,8 +76,8 @@ class RestApi:
         routes: Mapping[str, Mapping[str, Endpoint]],
         authenticator: Authenticator,
         limits: RequestLimits,
+        engine: EngineLink,
         *,
-        is_started: Callable[[], bool],
         body_size_bytes_max: int,
         receive_deadline_s: float,
         tracing: Tracing | None = None,
@@ -83,7 +85,7 @@ class RestApi:
         self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
         self._limits = limits
-        self._is_started = is_started
+        self._engine = engine
         self._body_size_bytes_max = body_size_bytes_max
         self._receive_deadline_s = receive_deadline_s
         self._tracing = tracing
@@ -133,7 +135,7 @@ class RestApi:
         used = b"%d" % self._limits.add_weight(client_ip, weight)
         headers.append((b"x-mbx-used-weight", used))
         headers.append((b"x-mbx-used-weight-1m", used))
-        body = json_bytes(result)
+        body = orjson.dumps(result)
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -164,6 +166,7 @@ class RestApi:
         headers: list[tuple[bytes, bytes]],
         span: Span | None,
     ) -> object:
+        """From the bytes to a call, with the call to its handler, and back with what is encoded as JSON."""
         api_key, unit, length = _read_headers(scope["headers"])
         query: bytes = scope["query_string"]
         if len(query) > self._body_size_bytes_max:
@@ -172,7 +175,7 @@ class RestApi:
         if scope["method"] in _METHODS_WITH_BODY:
             body = await self._receive_body(receive, length)
         parameters = parse_parameters(query, body)
-        if not self._is_started():
+        if not self._engine.is_started:
             raise unavailable()
         if endpoint.security is Security.USER_STREAM:
             caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
@@ -180,8 +183,7 @@ class RestApi:
             caller = await self._authenticator.authenticate(
                 api_key, parameters, signed_payload(query, body), client_ip, endpoint.security.permission
             )
-        if endpoint.parameters is not None:
-            check_known(parameters, endpoint.parameters)
+        endpoint.check_names(parameters)
         result = await endpoint.handler(Call(parameters, caller, unit, span))
         if endpoint.placed_orders:
             ten_seconds, day = self._limits.add_orders(caller.user_id, endpoint.placed_orders)
@@ -232,6 +234,56 @@ def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int, 
                 raise invalid_time_unit()
             unit = found
     return api_key, unit, length
+
+
+def parse_parameters(query: bytes, body: bytes) -> dict[str, str]:
+    """Read urlencoded pairs of query and body; a name in both takes the query's value (section 1).
+
+    Raises ApiError: -1101 for a name repeated inside one place or too many names, -1100 for bytes that
+    are no UTF-8 and for NUL.
+    """
+    parameters = _parse_pairs(query) if query else {}
+    if not body:
+        return parameters
+    merged = _parse_pairs(body)
+    merged.update(parameters)
+    return merged
+
+
+def _parse_pairs(raw: bytes) -> dict[str, str]:
+    pairs = raw.split(b"&")
+    if len(pairs) > PARAMETERS_MAX:
+        raise ApiError(
+            -1101, f"Too many parameters; expected '{PARAMETERS_MAX}' and received '{len(pairs)}'."
+        )
+    encoded = b"%" in raw or b"+" in raw
+    parameters: dict[str, str] = {}
+    try:
+        for pair in pairs:
+            name_bytes, _, value_bytes = pair.partition(b"=")
+            if not name_bytes:
+                if value_bytes:
+                    raise ApiError(-1100, _ILLEGAL_SOMEWHERE)
+                continue
+            if encoded:
+                name_bytes, value_bytes = _decode(name_bytes), _decode(value_bytes)
+            name = name_bytes.decode()
+            if name in parameters:
+                raise duplicate_parameter()
+            parameters[name] = value_bytes.decode()
+    except UnicodeDecodeError:
+        raise ApiError(-1100, _ILLEGAL_SOMEWHERE) from None
+    if (b"\0" in raw or (encoded and b"%00" in raw)) and _has_nul(parameters):
+        raise ApiError(-1100, _ILLEGAL_SOMEWHERE)
+    return parameters
+
+
+def _decode(raw: bytes) -> bytes:
+    return unquote_to_bytes(raw.replace(b"+", b" "))
+
+
+def _has_nul(parameters: Parameters) -> bool:
+    return any("\0" in name or "\0" in value for name, value in parameters.items())
 
 
 def _trace_parent(scope: Scope) -> TraceContext | None:

@@ -2,17 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Never
 
-from exchange.contracts.errors import ApiError, not_supported
-from services.order.decisions.endpoints import Call, Endpoint, Security, endpoint
-from services.order.decisions.placement import PLACEMENT_PARAMETERS
+from exchange.contracts.errors import ApiError, not_supported, unread_parameters
+from exchange.http.query_parameters import Parameters
+from services.order.decisions.call import Call
+from services.order.decisions.cancelling import Cancelling
+from services.order.decisions.placing import PLACEMENT_PARAMETERS, Placing
 from services.order.decisions.queries import Queries
-from services.order.decisions.trading import Trading
+from services.order.decisions.replacing import Replacing
 from services.order.user_data.listen_keys import ListenKeys
 
-__all__ = ["Routes", "build_routes"]
+__all__ = ["READ", "TRADE", "Endpoint", "Routes", "Security", "build_routes"]
 
+# Names that every signed call may carry beside its own.
+SIGNED_PARAMETERS: Final = frozenset({"timestamp", "recvWindow", "signature"})
+# Permissions of a key.
+READ: Final = "READ"
+TRADE: Final = "TRADE"
 _CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
     [
         "cancelReplaceMode",
@@ -25,6 +33,46 @@ _CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
 )
 
 
+class Security(Enum):
+    """What a call must prove (binance-spot-api section 1)."""
+
+    USER_STREAM = "a key"
+    USER_DATA = "a signature of a key that may read"
+    TRADE = "a signature of a key that may trade"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a signature is asked for."""
+        return self is not Security.USER_STREAM
+
+    @property
+    def permission(self) -> str:
+        """The permission that the key needs."""
+        return TRADE if self is Security.TRADE else READ
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A thing that can be asked for. `handler` returns what is encoded as JSON, or raises ApiError.
+
+    `parameters`: the names it reads, None when any may come. `placed_orders`: how many orders a success
+    adds to the account's order count.
+    """
+
+    name: str
+    security: Security
+    parameters: frozenset[str] | None
+    weight: int
+    handler: Callable[[Call], Awaitable[object]]
+    placed_orders: int = 0
+
+    def check_names(self, parameters: Parameters) -> None:
+        """Raise -1104 when names came that the endpoint does not read."""
+        known = self.parameters
+        if known is not None and not parameters.keys() <= known:
+            raise unread_parameters(len(parameters.keys() & known), len(parameters))
+
+
 @dataclass(frozen=True, slots=True)
 class Routes:
     """`rest`: path below /api/v3 -> HTTP method -> endpoint. `methods`: name -> endpoint."""
@@ -33,7 +81,13 @@ class Routes:
     methods: dict[str, Endpoint]
 
 
-def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) -> Routes:
+def build_routes(
+    placing: Placing,
+    cancelling: Cancelling,
+    replacing: Replacing,
+    queries: Queries,
+    listen_keys: ListenKeys,
+) -> Routes:
     """Lay out everything that the order service offers."""
     rest: dict[str, dict[str, Endpoint]] = {}
     methods: dict[str, Endpoint] = {}
@@ -45,21 +99,21 @@ def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) ->
         for name in method_names.split():
             methods[name] = found
 
-    _add_trading(add, trading)
+    _add_trading(add, placing, cancelling, replacing)
     _add_queries(add, queries)
     key_only = Security.USER_STREAM
     add(
-        endpoint("userDataStream.start", key_only, "", 2, listen_keys.create),
+        _endpoint("userDataStream.start", key_only, "", 2, listen_keys.create),
         "POST /userDataStream",
         "userDataStream.start",
     )
     add(
-        endpoint("userDataStream.ping", key_only, "listenKey", 2, listen_keys.renew),
+        _endpoint("userDataStream.ping", key_only, "listenKey", 2, listen_keys.renew),
         "PUT /userDataStream",
         "userDataStream.ping",
     )
     add(
-        endpoint("userDataStream.stop", key_only, "listenKey", 2, listen_keys.close),
+        _endpoint("userDataStream.stop", key_only, "listenKey", 2, listen_keys.close),
         "DELETE /userDataStream",
         "userDataStream.stop",
     )
@@ -70,38 +124,51 @@ def build_routes(trading: Trading, queries: Queries, listen_keys: ListenKeys) ->
 _Add = Callable[..., None]
 
 
-def _add_trading(add: _Add, trading: Trading) -> None:
+def _endpoint(
+    name: str,
+    security: Security,
+    parameters: str | frozenset[str],
+    weight: int,
+    handler: Callable[[Call], Awaitable[object]],
+    placed_orders: int = 0,
+) -> Endpoint:
+    """Make an endpoint; `parameters` are its own names, separated by spaces."""
+    own = frozenset(parameters.split()) if isinstance(parameters, str) else parameters
+    return Endpoint(name, security, own | SIGNED_PARAMETERS, weight, handler, placed_orders)
+
+
+def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing: Replacing) -> None:
     trade = Security.TRADE
     add(
-        endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, trading.place, placed_orders=1),
+        _endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, placing.place, placed_orders=1),
         "POST /order",
         "order.place",
     )
     test_parameters = PLACEMENT_PARAMETERS | {"computeCommissionRates"}
-    add(endpoint("order.test", trade, test_parameters, 1, trading.test), "POST /order/test", "order.test")
+    add(_endpoint("order.test", trade, test_parameters, 1, placing.test), "POST /order/test", "order.test")
     add(
-        endpoint(
+        _endpoint(
             "order.cancel",
             trade,
             "symbol orderId origClientOrderId newClientOrderId cancelRestrictions",
             1,
-            trading.cancel,
+            cancelling.cancel,
         ),
         "DELETE /order",
         "order.cancel",
     )
     add(
-        endpoint("openOrders.cancelAll", trade, "symbol", 1, trading.cancel_all),
+        _endpoint("openOrders.cancelAll", trade, "symbol", 1, cancelling.cancel_all),
         "DELETE /openOrders",
         "openOrders.cancelAll",
     )
     add(
-        endpoint(
+        _endpoint(
             "order.cancelReplace",
             trade,
             _CANCEL_REPLACE_PARAMETERS,
             1,
-            trading.cancel_replace,
+            replacing.cancel_replace,
             placed_orders=1,
         ),
         "POST /order/cancelReplace",
@@ -112,52 +179,52 @@ def _add_trading(add: _Add, trading: Trading) -> None:
 def _add_queries(add: _Add, queries: Queries) -> None:
     read = Security.USER_DATA
     add(
-        endpoint("order.status", read, "symbol orderId origClientOrderId", 4, queries.order),
+        _endpoint("order.status", read, "symbol orderId origClientOrderId", 4, queries.order),
         "GET /order",
         "order.status",
     )
     add(
-        endpoint("openOrders.status", read, "symbol", 6, queries.open_orders),
+        _endpoint("openOrders.status", read, "symbol", 6, queries.open_orders),
         "GET /openOrders",
         "openOrders.status",
     )
     add(
-        endpoint("allOrders", read, "symbol orderId startTime endTime limit", 20, queries.all_orders),
+        _endpoint("allOrders", read, "symbol orderId startTime endTime limit", 20, queries.all_orders),
         "GET /allOrders",
         "allOrders",
     )
     add(
-        endpoint("myTrades", read, "symbol orderId startTime endTime fromId limit", 20, queries.my_trades),
+        _endpoint("myTrades", read, "symbol orderId startTime endTime fromId limit", 20, queries.my_trades),
         "GET /myTrades",
         "myTrades",
     )
     add(
-        endpoint("account.status", read, "omitZeroBalances", 20, queries.account),
+        _endpoint("account.status", read, "omitZeroBalances", 20, queries.account),
         "GET /account",
         "account.status",
     )
     add(
-        endpoint("account.commission", read, "symbol", 20, queries.account_commission),
+        _endpoint("account.commission", read, "symbol", 20, queries.account_commission),
         "GET /account/commission",
         "account.commission",
     )
     add(
-        endpoint("account.rateLimits.orders", read, "", 40, queries.order_limits),
+        _endpoint("account.rateLimits.orders", read, "", 40, queries.order_limits),
         "GET /rateLimit/order",
         "account.rateLimits.orders",
     )
     add(
-        endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, queries.no_order_lists),
+        _endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, queries.no_order_lists),
         "GET /allOrderList",
         "allOrderLists",
     )
     add(
-        endpoint("openOrderLists.status", read, "", 6, queries.no_order_lists),
+        _endpoint("openOrderLists.status", read, "", 6, queries.no_order_lists),
         "GET /openOrderList",
         "openOrderLists.status",
     )
     add(
-        endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, queries.no_amendments),
+        _endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, queries.no_amendments),
         "GET /order/amendments",
         "order.amendments",
     )

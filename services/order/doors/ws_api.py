@@ -25,11 +25,12 @@ from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import ED25519
-from services.order.decisions.endpoints import READ, Call, Caller, Endpoint, Security
-from services.order.decisions.parameters import check_known
+from services.order.decisions.call import Call, Caller
+from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
+from services.order.doors.routes import READ, Endpoint, Security
 from services.order.doors.ws_connection import TRY_AGAIN, Connection
 from services.order.doors.ws_requests import (
     Request,
@@ -68,8 +69,8 @@ class WsApi:
     methods: dict[str, Endpoint]
     authenticator: Authenticator
     limits: RequestLimits
-    is_started: Callable[[], bool]
-    hub: Callable[[], UserDataHub | None]
+    engine: EngineLink
+    hub: UserDataHub
     market_data: MarketDataClient
     clock_ms: Callable[[], int]
     message_size_bytes_max: int
@@ -138,10 +139,8 @@ class _Session:
 
     def close(self) -> None:
         """Let go of the subscriptions."""
-        hub = self._api.hub()
         for stream in self._streams.values():
-            if hub is not None:
-                hub.unsubscribe(stream.subscription)
+            self._api.hub.unsubscribe(stream.subscription)
         self._streams.clear()
 
     async def on_text(self, text: str) -> None:
@@ -174,7 +173,7 @@ class _Session:
             raise
 
     async def _dispatch(self, request: Request, parameters: dict[str, str]) -> None:
-        if request.method not in _ALWAYS and not self._api.is_started():
+        if request.method not in _ALWAYS and not self._api.engine.is_started:
             raise unavailable()
         own = self._own_methods.get(request.method)
         if own is not None:
@@ -199,8 +198,7 @@ class _Session:
         span = None if tracing is None else tracing.request(endpoint.name, None)
         try:
             caller = await self._caller(endpoint.security, parameters)
-            if endpoint.parameters is not None:
-                check_known(_own_names(parameters), endpoint.parameters)
+            endpoint.check_names(_own_names(parameters))
         except ApiError as error:
             if span is not None:
                 end_request(span, error.status, error.code)
@@ -334,9 +332,6 @@ class _Session:
         self, request: Request, parameters: Parameters, caller: Caller, *, is_of_session: bool
     ) -> None:
         """Reply, then subscribe, without a pause between: the reply precedes the first event."""
-        hub = self._api.hub()
-        if hub is None:
-            raise unavailable()
         if any(s.subscription.user_id == caller.user_id for s in self._streams.values()):
             raise ApiError(-2035, "User Data Stream subscription already active.")
         number = self._next_stream
@@ -350,7 +345,7 @@ class _Session:
         self._reply(request, parameters, {"subscriptionId": number})
         subscription = Subscription(caller.user_id, self._unit, deliver)
         self._streams[number] = _Stream(subscription, caller.api_key, is_of_session)
-        hub.subscribe(subscription)
+        self._api.hub.subscribe(subscription)
 
     async def _unsubscribe(self, request: Request, parameters: dict[str, str]) -> None:
         """One subscription, or all of the socket's."""
@@ -372,12 +367,10 @@ class _Session:
                     self._end_streams([number])
 
     def _end_streams(self, numbers: list[int]) -> None:
-        hub = self._api.hub()
         last = orjson.dumps(terminated(self._api.clock_ms(), self._unit))
         for number in numbers:
             subscription = self._streams.pop(number).subscription
-            if hub is not None:
-                hub.unsubscribe(subscription)
+            self._api.hub.unsubscribe(subscription)
             subscription.deliver(last)
 
 

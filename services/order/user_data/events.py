@@ -9,7 +9,7 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderClosed, TradeExecuted
-from services.order.decisions.shapes import commission
+from services.order.decisions.fees import commission
 from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = [

@@ -30,6 +30,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from services.order.decisions.engine_link import EngineLink
 from services.order.user_data.events import (
     Moment,
     Shape,
@@ -40,7 +41,6 @@ from services.order.user_data.events import (
     order_trade,
 )
 from services.order.user_data.listen_keys import ListenKeys, channel_of
-from services.order.view.model import AccountView
 
 __all__ = ["Subscription", "UserDataHub"]
 
@@ -68,8 +68,8 @@ class UserDataHub:
     """Turns events into user data messages. Call `observe` after each event has gone to the view, and
     `finish` after the last of an outcome."""
 
-    def __init__(self, view: AccountView, listen_keys: ListenKeys, cache: "redis.asyncio.Redis") -> None:
-        self.view = view
+    def __init__(self, engine: EngineLink, listen_keys: ListenKeys, cache: "redis.asyncio.Redis") -> None:
+        self._engine = engine
         self._listen_keys = listen_keys
         self._cache = cache
         self._subscriptions: dict[int, list[Subscription]] = {}
@@ -119,14 +119,14 @@ class UserDataHub:
         moment = Moment(outcome.events[-1].seq, outcome.time_ms)
         touched, self._touched = self._touched, {}
         for user_id, asset_ids in touched.items():
-            self._emit(
-                user_id, moment, partial(account_position, self.view, user_id, list(asset_ids), moment)
-            )
+            build = partial(account_position, self._engine.view, user_id, list(asset_ids), moment)
+            self._emit(user_id, moment, build)
 
     def _report(self, user_id: int, order_id: int, market_id: int, event: Event, moment: Moment) -> None:
         if not self._is_wanted(user_id):
             return
-        market, order = self.view.markets[market_id], self.view.order(order_id)
+        view = self._engine.view
+        market, order = view.markets[market_id], view.order(order_id)
         assert order is not None, "the view has just taken an event of this order"
 
         def build(unit: int) -> Shape:
@@ -144,7 +144,8 @@ class UserDataHub:
         if not self._is_wanted(user_id):
             return
         if delta_atoms:
-            self._emit(user_id, moment, partial(balance_update, self.view, asset_id, delta_atoms, moment))
+            build = partial(balance_update, self._engine.view, asset_id, delta_atoms, moment)
+            self._emit(user_id, moment, build)
         self._touched.setdefault(user_id, {})[asset_id] = None
 
     def _is_wanted(self, user_id: int) -> bool:

@@ -16,7 +16,7 @@ import redis.exceptions
 
 from exchange.contracts.errors import ApiError, unavailable
 from exchange.http.query_parameters import required
-from services.order.decisions.endpoints import Call
+from services.order.decisions.call import Call
 
 __all__ = ["ListenKeys", "channel_of"]
 

@@ -191,14 +191,14 @@ class OrderExchange:
         """Write to the event log what was applied to the engine directly, and let it be read."""
         await (await self.event_log.writer()).append(self.stream.take_record())
         for _ in range(1_000):
-            if self.service.view.seq >= self.stream.seq:
+            if self.service.engine.view.seq >= self.stream.seq:
                 return
             await asyncio.sleep(0.001)
         raise TimeoutError("the view does not follow")
 
     async def deposit(self, user_id: int, **amounts: int) -> None:
         """Credit whole units, e.g. USDT=1000."""
-        assets = {asset.code: asset.asset_id for asset in self.service.view.assets.values()}
+        assets = {asset.code: asset.asset_id for asset in self.service.engine.view.assets.values()}
         for code, amount in amounts.items():
             self._deposits += 1
             self.stream.apply(CreditDeposit(0, user_id, assets[code], amount * ONE, self._deposits))

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exchange.contracts.errors import ApiError
 from exchange.security.credentials import ED25519, HMAC, ApiKey
-from services.order.decisions.endpoints import READ, TRADE
-from services.order.decisions.parameters import parse_parameters
 from services.order.doors.authentication import Authenticator, is_signature_valid, signed_payload
+from services.order.doors.rest import parse_parameters
+from services.order.doors.routes import READ, TRADE
 from services.order.doors.ws_requests import decode_request, sign_payload, texts
 from tests.unit.order.order_exchange import (
     ALICE,

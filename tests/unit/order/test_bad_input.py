@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.order.decisions.parameters import parse_parameters
+from services.order.doors.rest import parse_parameters
 from tests.unit.order.order_exchange import ALICE, KEYS, OrderExchange, limit_order, running_exchange, sign
 
 NUMBER = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"

@@ -30,7 +30,7 @@ async def test_running_service_is_ready(exchange: OrderExchange) -> None:
 async def test_service_that_has_not_started_refuses_orders_and_is_not_ready(exchange: OrderExchange) -> None:
     fresh = OrderService(exchange.resources, exchange.credentials)
     assert fresh.readiness()["log"] == "not started"
-    exchange.service.gateway = None
+    exchange.service.engine._gateway = None
     answer = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
     assert (answer.status_code, answer.json()["code"]) == (503, -1001)
 
@@ -70,8 +70,7 @@ async def test_failed_append_leaves_the_outcome_unknown_and_ends_the_service() -
     exchange = OrderExchange()
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
-    assert exchange.service.gateway is not None
-    exchange.service.gateway._writer = BrokenWriter()
+    exchange.service.engine.gateway._writer = BrokenWriter()
     running = asyncio.create_task(exchange.service.run())
     first = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
     assert (first.status_code, first.json()["code"]) == (504, -1007)
@@ -101,7 +100,7 @@ async def test_service_waits_for_a_log_that_is_away_when_it_starts(monkeypatch: 
     monkeypatch.setattr(exchange.command_log, "writer", partial(fail_at_first, "writer"))
     await exchange.service.start()
     assert failures == {"reader": 0, "writer": 0}
-    assert exchange.service.is_started()
+    assert exchange.service.engine.is_started
     await exchange.client.aclose()
     await exchange.service.stop()
 
@@ -112,7 +111,7 @@ async def test_unexpected_fault_is_answered_and_logged_without_details(
     def fail(*_: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(exchange.service.view, "open_orders", fail)
+    monkeypatch.setattr(exchange.service.engine.view, "open_orders", fail)
     answer = await exchange.request("GET", "/openOrders", ALICE)
     assert answer.status_code == 500
     assert answer.json() == {"code": -1000, "msg": "An unknown error occurred while processing the request."}
@@ -125,8 +124,7 @@ async def test_an_order_under_way_when_the_service_is_told_to_stop_is_answered(
     running = next(task for task in asyncio.all_tasks() if task.get_name() == "order service")
     exchange.permits = asyncio.Semaphore(0)
     asking = asyncio.create_task(exchange.request("POST", "/order", ALICE, **limit_order("BUY", "100", "1")))
-    gateway = exchange.service.gateway
-    assert gateway is not None
+    gateway = exchange.service.engine.gateway
     await eventually(lambda: gateway.waiting == 1)
     running.cancel()
     await asyncio.sleep(0)
@@ -143,13 +141,13 @@ async def test_an_order_that_neither_the_view_nor_the_ledger_has_yet_is_not_deni
     """Whoever was told that it does not exist would place it again."""
     database = EmptyDatabase(ledger_seq=0)
     async with running_exchange(database) as exchange:
-        monkeypatch.setattr(exchange.service.view, "_closed_orders_max", 0)
+        monkeypatch.setattr(exchange.service.engine.view, "_closed_orders_max", 0)
         order = limit_order("BUY", "100", "1", timeInForce="IOC", newClientOrderId="gone")
         placed = (await exchange.request("POST", "/order", ALICE, **order)).json()
         names = {"orderId": placed["orderId"], "origClientOrderId": "gone"}
         question = {"symbol": "BTCUSDT", by: names[by]}
         answer = await exchange.request("GET", "/order", ALICE, **question)
         assert (answer.status_code, answer.json()["code"]) == (503, -1001)
-        database.ledger_seq = exchange.service.view.seq
+        database.ledger_seq = exchange.service.engine.view.seq
         answer = await exchange.request("GET", "/order", ALICE, **question)
         assert (answer.status_code, answer.json()["code"]) == (400, -2013)

@@ -51,8 +51,7 @@ class SlowEngine:
 
     async def decide(self) -> None:
         """The engine decides one command, if there is one."""
-        gateway, permits = self.exchange.service.gateway, self.exchange.permits
-        assert gateway is not None
+        gateway, permits = self.exchange.service.engine.gateway, self.exchange.permits
         assert permits is not None
         self.waiting_most = max(self.waiting_most, gateway.waiting)
         self.now_s += DECISION_S

@@ -1,14 +1,14 @@
-"""From the parameters of POST /order to a checked placement (binance-spot-api 2.2 and 2.4).
+"""Placing an order, from the call to the answer (binance-spot-api 2.2 and 2.4).
 
 What can be refused by looking at the request and the market's fixed rules is refused here, in the
 order in which the engine would; the engine decides the rest and has the last word.
 """
 
-import secrets
 from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts import codes
+from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.errors import (
     ApiError,
@@ -16,13 +16,19 @@ from exchange.contracts.errors import (
     filter_failure,
     invalid_data,
     not_required,
+    order_rejection,
 )
-from exchange.http.query_parameters import Parameters, integer, optional, required
-from services.order.decisions.parameters import amount, client_order_id, market
-from services.order.decisions.shapes import ACK, FULL, RESULT
+from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from exchange.http.query_parameters import Parameters, boolean, integer, optional, required
+from exchange.http.request_limits import RequestLimits
+from exchange.process.crash_points import crash_point
+from services.order.decisions.call import Call
+from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.fees import commission, no_discount, rate_text
+from services.order.decisions.parameters import amount, client_order_id, market, new_client_order_id
 from services.order.view.model import AccountView, Market
 
-__all__ = ["PLACEMENT_PARAMETERS", "Placement", "new_client_order_id", "parse_placement"]
+__all__ = ["PLACEMENT_PARAMETERS", "Placement", "Placing", "parse_placement"]
 
 PLACEMENT_PARAMETERS: Final = frozenset(
     [
@@ -54,6 +60,10 @@ _SIDES: Final = {name: code for code, name in codes.SIDE_NAMES.items()}
 _TYPES: Final = {name: code for code, name in codes.ORDER_TYPE_NAMES.items()}
 _TIMES_IN_FORCE: Final = {name: code for code, name in codes.TIME_IN_FORCE_NAMES.items()}
 _STP_MODES: Final = {name: code for code, name in codes.STP_NAMES.items()}
+# How much an answer tells.
+ACK: Final = "ACK"
+RESULT: Final = "RESULT"
+FULL: Final = "FULL"
 _FORMS: Final = (ACK, RESULT, FULL)
 # Types that Binance has and this exchange does not (yet): its own texts for such symbols.
 _ABSENT_TYPES: Final = {
@@ -63,6 +73,50 @@ _ABSENT_TYPES: Final = {
     "TAKE_PROFIT_LIMIT": "Take profit limit orders are not supported for this symbol.",
 }
 _NEW_ORDER_REJECTED: Final = -2010
+_EXPIRED: Final = (codes.EXPIRED, codes.EXPIRED_IN_MATCH)
+
+
+class Placing:
+    """The handlers that place, or would."""
+
+    def __init__(self, engine: EngineLink, limits: RequestLimits) -> None:
+        self._engine = engine
+        self._limits = limits
+
+    async def place(self, call: Call) -> object:
+        """POST /order."""
+        placement = parse_placement(call.parameters, self._engine.view)
+        self._limits.admit_orders(call.caller.user_id, 1)
+        return await self.submit(call, placement)
+
+    async def submit(self, call: Call, placement: "Placement", *, urgent: bool = False) -> dict[str, object]:
+        """Let the engine decide about a placement that was checked and admitted, and answer."""
+        engine, caller = self._engine, call.caller
+        command = placement.command(engine.new_command_id(), caller.user_id, caller.valid_until_ms)
+        outcome = await engine.submit(command, order_rejection, urgent=urgent, trace=call.trace)
+        crash_point("order.before-answer")
+        accepted = outcome.events[0].event
+        if not isinstance(accepted, OrderAccepted):
+            raise order_rejection(0)
+        return _answer(placement, outcome, accepted, call.unit)
+
+    async def test(self, call: Call) -> object:
+        """POST /order/test: every check that needs no engine; no effect."""
+        wants_rates = boolean(call.parameters, "computeCommissionRates")
+        placement = parse_placement(call.parameters, self._engine.view)
+        if not wants_rates:
+            return {}
+        rules = placement.market.rules
+        zero = {"maker": rate_text(0), "taker": rate_text(0)}
+        return {
+            "standardCommissionForOrder": {
+                "maker": rate_text(rules.maker_fee_ppm),
+                "taker": rate_text(rules.taker_fee_ppm),
+            },
+            "specialCommissionForOrder": zero,
+            "taxCommissionForOrder": zero,
+            "discount": no_discount(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +154,9 @@ class Placement:
         )
 
 
-def new_client_order_id() -> str:
-    """A name for an order or a cancellation whose sender gave none: 22 characters."""
-    return secrets.token_urlsafe(16)
-
-
 def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
     """Check a placement. Raises ApiError."""
     found = market(parameters, view)
-    assert found is not None, "the symbol is mandatory"
     side = _SIDES.get(required(parameters, "side"))
     if side is None:
         raise ApiError(-1117, "Invalid side.")
@@ -237,3 +285,71 @@ def _check_filters(placement: Placement) -> None:
     notional = placement.price_ticks * lots * rules.notional_unit_atoms
     if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
         raise filter_failure("NOTIONAL")
+
+
+def _answer(
+    placement: Placement, outcome: CommandOutcome, accepted: OrderAccepted, unit: int
+) -> dict[str, object]:
+    """What the sender is told. All of it follows from the outcome itself, so nothing newer gets in."""
+    shape: dict[str, object] = {
+        "symbol": placement.market.rules.symbol,
+        "orderId": accepted.order_id,
+        "orderListId": -1,
+        "clientOrderId": accepted.client_order_id,
+        "transactTime": outcome.time_ms * unit,
+    }
+    if placement.form != ACK:
+        _add_result(shape, placement, outcome, accepted)
+    if placement.strategy_id is not None:
+        shape["strategyId"] = placement.strategy_id
+    if placement.strategy_type is not None:
+        shape["strategyType"] = placement.strategy_type
+    return shape
+
+
+def _add_result(
+    shape: dict[str, object], placement: Placement, outcome: CommandOutcome, accepted: OrderAccepted
+) -> None:
+    """What has become of the order within its own outcome."""
+    found = placement.market
+    executed_lots = executed_quote_atoms = close_reason = 0
+    status = codes.NEW
+    trades: list[TradeExecuted] = []
+    order_id = accepted.order_id
+    for recorded in outcome.events:
+        event = recorded.event
+        if isinstance(event, TradeExecuted):
+            executed_lots += event.quantity_lots
+            executed_quote_atoms += event.quote_atoms
+            trades.append(event)
+        elif isinstance(event, OrderClosed) and event.order_id == order_id:
+            status, close_reason = event.status, event.reason
+    if status == codes.NEW and executed_lots:
+        is_filled = executed_lots == accepted.quantity_lots
+        status = codes.FILLED if is_filled else codes.PARTIALLY_FILLED
+    shape["price"] = found.price_text(accepted.price_ticks)
+    shape["origQty"] = found.quantity_text(accepted.quantity_lots)
+    shape["executedQty"] = found.quantity_text(executed_lots)
+    shape["origQuoteOrderQty"] = found.quote.text(accepted.quote_quantity_atoms)
+    shape["cummulativeQuoteQty"] = found.quote.text(executed_quote_atoms)
+    shape["status"] = codes.ORDER_STATUS_NAMES[status]
+    shape["timeInForce"] = codes.TIME_IN_FORCE_NAMES[accepted.time_in_force]
+    shape["type"] = codes.ORDER_TYPE_NAMES[accepted.order_type]
+    shape["side"] = codes.SIDE_NAMES[accepted.side]
+    shape["workingTime"] = shape["transactTime"]
+    if placement.form == FULL:
+        shape["fills"] = [_fill(found, trade, accepted.side) for trade in trades]
+    shape["selfTradePreventionMode"] = codes.STP_NAMES[accepted.stp_mode]
+    if status in _EXPIRED:
+        shape["expiryReason"] = codes.CLOSE_REASON_NAMES[close_reason]
+
+
+def _fill(found: Market, trade: TradeExecuted, side: int) -> dict[str, object]:
+    fee, fee_asset = commission(found, side, trade.buyer_fee_atoms, trade.seller_fee_atoms)
+    return {
+        "price": found.price_text(trade.price_ticks),
+        "qty": found.quantity_text(trade.quantity_lots),
+        "commission": fee,
+        "commissionAsset": fee_asset,
+        "tradeId": trade.trade_id,
+    }

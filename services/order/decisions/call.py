@@ -1,0 +1,31 @@
+"""What a door hands on: a request that was read, checked and signed by somebody who may ask for it."""
+
+from dataclasses import dataclass
+
+from exchange.http.query_parameters import Parameters
+from exchange.process.tracing import Span
+
+__all__ = ["Call", "Caller"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A request's sender. `valid_until_ms`: when the request becomes stale; 0 for unsigned ones."""
+
+    user_id: int
+    api_key: str
+    kind: str
+    valid_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One checked call. `unit`: 1 when times are wanted in milliseconds, 1000 for microseconds.
+
+    `trace`: the request's span when it is sampled.
+    """
+
+    parameters: Parameters
+    caller: Caller
+    unit: int
+    trace: Span | None = None

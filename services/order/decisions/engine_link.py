@@ -1,0 +1,80 @@
+"""The engine as this process meets it: what its events have told, and the way of commands to it."""
+
+from collections.abc import Callable
+
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.commands import Command
+from exchange.contracts.errors import ApiError, outcome_unknown, overloaded, unavailable
+from exchange.contracts.events import CommandRejected
+from exchange.log.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.process.tracing import Span
+from services.order.view.model import AccountView
+
+__all__ = ["EngineLink"]
+
+
+class EngineLink:
+    """One object, made before the service has started: whoever holds it sees what the start brings.
+
+    `view` is empty until the service has started; then it follows the event log and is never exchanged
+    again. The gateway comes at the same moment, so having one is what "started" means.
+    """
+
+    __slots__ = ("_gateway", "view")
+
+    def __init__(self) -> None:
+        self.view = AccountView()
+        self._gateway: CommandGateway | None = None
+
+    def connect(self, view: AccountView, gateway: CommandGateway) -> None:
+        """The service has started: the view has caught up with the log, commands can be sent."""
+        self.view, self._gateway = view, gateway
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is anything to answer from: before that, no answer would be true."""
+        return self._gateway is not None
+
+    @property
+    def gateway(self) -> CommandGateway:
+        """What sends commands. Raises ApiError -1001 before the start."""
+        if self._gateway is None:
+            raise unavailable()
+        return self._gateway
+
+    def new_command_id(self) -> int:
+        """A fresh id for a command's first field."""
+        return self.gateway.new_command_id()
+
+    def admit(self) -> None:
+        """Refuse a new order that would wait too long. Raises ApiError -1008."""
+        try:
+            self.gateway.admit()
+        except GatewayOverloadedError:
+            raise overloaded() from None
+
+    async def submit(
+        self, command: Command, rejection: Callable[[int], ApiError], *, urgent: bool, trace: Span | None
+    ) -> CommandOutcome:
+        """Send a command and return its outcome, which the view has already.
+
+        Raises ApiError: what `rejection` makes of the engine's reason, -1008 and -1001 when nothing was
+        sent, -1007 when nobody knows.
+        """
+        try:
+            outcome = await self.gateway.submit(command, urgent=urgent, trace=trace)
+        except GatewayOverloadedError:
+            raise overloaded() from None
+        except GatewayUnavailableError:
+            raise unavailable() from None
+        except OutcomeUnknownError:
+            raise outcome_unknown() from None
+        first = outcome.events[0].event
+        if isinstance(first, CommandRejected):
+            raise rejection(first.reason)
+        return outcome
