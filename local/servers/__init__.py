@@ -6,6 +6,7 @@ the children end with it, and the next start on the same folder clears what is l
 """
 
 from local.servers.errors import ServerError
-from local.servers.process import ManagedProcess, free_port
+from local.servers.ports import free_port
+from local.servers.process import ManagedProcess
 
 __all__ = ["ManagedProcess", "ServerError", "free_port"]

@@ -13,11 +13,11 @@ from aiokafka.errors import KafkaError
 
 from local.servers import kafka_jars
 from local.servers.errors import ServerError
+from local.servers.ports import free_port
 from local.servers.process import (
     Command,
     ManagedProcess,
     Progress,
-    free_port,
     port_answers,
     run_to_end,
     silent,

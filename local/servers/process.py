@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
@@ -25,14 +24,6 @@ _POLL_S = 0.05
 
 def silent(_message: str) -> None:
     """The progress callback of those who want none."""
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago; somebody else may take it before you do."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def port_answers(port: int, timeout_s: float = 1.0) -> bool:
