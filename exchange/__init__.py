@@ -1,1 +1,1 @@
-"""What the engine and the services share, in rooms by what they are for; imports run downward only."""
+"""What the engine and the services share, in rooms by what they are for."""

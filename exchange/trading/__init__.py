@@ -1,1 +1,1 @@
-"""What trades and candles are: one definition for the public API and for the history that is kept. Pure."""
+"""What trades and candles are, for the public API and for history alike. Pure."""

@@ -1,1 +1,1 @@
-"""The AWS provider's schema without the provider: `terraform validate` and `test` away from its registry."""
+"""The AWS provider's schema, for `terraform validate` and `test` away from its registry."""

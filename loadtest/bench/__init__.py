@@ -1,0 +1,1 @@
+"""The matching engine alone: how fast it is, and whether every build decides alike."""

@@ -1,4 +1,4 @@
-"""The real servers the exchange needs, each started from a Python wheel as an ordinary child process.
+"""The real servers, each from a Python wheel as an ordinary child process.
 
 Every module has ``async def start(...)`` that returns a server with its address and ``stop()``. Servers
 listen on 127.0.0.1 only, keep their state below the data folder, and survive a `kill -9` of the caller:

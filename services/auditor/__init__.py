@@ -1,1 +1,1 @@
-"""A second opinion: everything derived anew from the events alone, and compared with what is stored."""
+"""A second opinion: all derived anew from the events alone, and compared."""

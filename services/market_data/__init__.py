@@ -1,1 +1,1 @@
-"""Market data: books, trades, candles and tickers from the event log, by REST and by streams."""
+"""Books, trades, candles and tickers from the event log, by REST and by streams."""

@@ -1,1 +1,1 @@
-"""Candles and trades in tables, and every trade in a stream for analysis, from the event log (ADR 0014)."""
+"""Candles and trades in tables and a stream, from the event log (ADR 0014)."""

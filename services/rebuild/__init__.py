@@ -1,1 +1,1 @@
-"""The command that makes a stopped exchange anew: its tables and hot books, or its logs too."""
+"""Makes a stopped exchange anew: its tables and hot books, or its logs too."""

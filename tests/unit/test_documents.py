@@ -37,6 +37,36 @@ def test_named_modules_exist(document: Path) -> None:
         assert path.is_dir() or path.with_suffix(".py").is_file(), module
 
 
+# Names that a text gives a file of the project, wherever it stands: a comment, a chart, a docstring.
+NAMED_FILE = re.compile(
+    r"(?<![\w/.{}*<-])((?:docs|exchange|helm|infra|loadtest|local|matching_engine|services|tests|web)"
+    r"/[\w./-]+\.(?:py|md|js|toml|sql|ya?ml|tf|tpl|template))\b"
+)
+# Files that never change once they are there (services/migrations), and names made up for a test.
+NOT_READ = ("services/migrations/", "docs/reports/", "loadtest/reports/")
+MADE_UP = {"exchange/adapters/nothing.py", "tests/unit/test_estate.py::test_nothing"}
+
+
+def test_a_file_that_any_text_names_exists() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    ).stdout.split("\0")
+    missing = []
+    for name in tracked:
+        path = ROOT / name
+        if name.startswith(NOT_READ) or path.suffix in (".lock", ".png") or not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found = set(NAMED_FILE.findall(text)) - MADE_UP
+        missing += [
+            f"{name}: {n}" for n in found if not (ROOT / n).exists() and not (path.parent / n).exists()
+        ]
+    assert not missing
+
+
 def make(*arguments: str) -> str:
     # `make test` passes its own flags on by the environment; they are none of this make's business.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}

@@ -1,1 +1,1 @@
-"""Who somebody is at an issuer that is believed: the tokens, and the keys that prove them."""
+"""Who somebody is at an issuer that is believed: tokens, and the keys that prove them."""

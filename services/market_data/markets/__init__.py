@@ -1,1 +1,1 @@
-"""What is known of the markets: in memory from the events, older than that from PostgreSQL."""
+"""What is known of the markets: from the events, older than that from PostgreSQL."""

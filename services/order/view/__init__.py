@@ -1,1 +1,1 @@
-"""What the order service knows: accounts, open orders and markets in memory, the rest in PostgreSQL."""
+"""Accounts, open orders and markets in memory; the rest in PostgreSQL."""

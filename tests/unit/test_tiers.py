@@ -1,0 +1,54 @@
+"""docs/tests.md says of every group of tests and of every planted bug in which tier it runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutations import MUTATIONS
+from tests.tiers.campaigns import CAMPAIGNS
+from tests.tiers.groups import group_of, times
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "tests.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_every_group_of_tests_has_its_row() -> None:
+    groups = {
+        group_of(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
+        for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    rows = set(re.findall(r"(?m)^\| `tests/([\w/]+)` \|", TEXT))
+    assert rows == groups
+
+
+def test_every_planted_bug_is_named_with_its_tier() -> None:
+    assert set(re.findall(r"(?m)^- (.+)$", TEXT.partition("## Planted bugs")[2])) == set(MUTATIONS)
+
+
+def test_every_campaign_is_a_target_of_make() -> None:
+    targets = set(re.findall(r"(?m)^([a-z-]+):.* ##", MAKEFILE))
+    assert {words[0] for words in CAMPAIGNS.values()} <= targets
+
+
+@pytest.mark.parametrize(
+    ("classname", "group"),
+    [
+        ("tests.integration.user.test_money", "integration/user"),
+        ("tests.integration.test_poison.TestHalt", "integration"),
+        ("tests.unit.test_documents", "unit"),
+        ("tests.e2e.test_crash", "e2e"),
+    ],
+)
+def test_a_group_is_a_folder(classname: str, group: str) -> None:
+    assert group_of(classname) == group
+
+
+def test_a_report_is_added_up_by_group(tmp_path: Path) -> None:
+    report = tmp_path / "junit.xml"
+    assert times(report) == []
+    cases = [("tests.e2e.test_crash", "2.5"), ("tests.unit.test_x", "0.5"), ("tests.unit.test_y", "1")]
+    body = "".join(f'<testcase classname="{name}" name="t" time="{took}"/>' for name, took in cases)
+    report.write_text(f"<testsuites><testsuite>{body}</testsuite></testsuites>", encoding="utf-8")
+    assert [tuple(group) for group in times(report)] == [("e2e", 1, 2.5), ("unit", 2, 1.5)]
