@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from prometheus_client import Gauge
+
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.errors import unavailable
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.ports.world import Log, LogReader
 from services.market_data.markets.state import Changes, MarketState
-from services.market_data.metrics import APPLIED_SEQ
 
 __all__ = ["MarketFollower"]
 
 _READ_TIMEOUT_MS: Final = 500
 _CLOSE_DEADLINE_S: Final = 5.0
+
+_applied_seq: Final = Gauge("exchange_market_data_applied_seq", "Last event applied to the books in memory")
 
 
 class MarketFollower:
@@ -60,7 +63,7 @@ class MarketFollower:
     def apply(self, outcomes: Iterable[CommandOutcome]) -> list[Changes]:
         """Move the state by these outcomes, and say what each changed. Raises BookError."""
         changes = [self.state.apply(outcome) for outcome in outcomes]
-        APPLIED_SEQ.set(self.state.seq)
+        _applied_seq.set(self.state.seq)
         return changes
 
     async def close(self) -> None:
