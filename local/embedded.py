@@ -22,6 +22,7 @@ from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import free_port, postgres, valkey
 
 if TYPE_CHECKING:
+    from local.assembly import AssembledExchange
     from local.market_maker.bot import MarketMaker
 
 __all__ = ["run_embedded"]
@@ -44,7 +45,7 @@ async def run_embedded(options: LocalOptions) -> None:
             steps("recovering from the log ...")
             exchange = await assemble(resources)
             market_maker = optional_market_maker(options)
-            announce = _Announcement(exchange.readiness, options, build, market_maker)
+            announce = _Announcement(exchange, options, build, market_maker)
             await run_components(
                 [*servers, HttpServer(exchange.app, listener), *exchange.components, announce]
             )
@@ -56,9 +57,13 @@ class _Announcement:
     name = "announcement"
 
     def __init__(
-        self, readiness: Any, options: LocalOptions, build: str, market_maker: "MarketMaker | None"
+        self,
+        exchange: "AssembledExchange",
+        options: LocalOptions,
+        build: str,
+        market_maker: "MarketMaker | None",
     ) -> None:
-        self._readiness = readiness
+        self._exchange = exchange
         self._options = options
         self._build = build
         self._market_maker = market_maker
@@ -70,7 +75,7 @@ class _Announcement:
         """Wait for readiness, start the bot, print where to look."""
         async with asyncio.timeout(_READY_DEADLINE_S):
             # Readiness is a question to many parts, not one event to wait for.
-            while any(problem is not None for problem in self._readiness().values()):  # noqa: ASYNC110
+            while any(problem is not None for problem in self._exchange.readiness().values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         async with asyncio.TaskGroup() as group:
             if self._market_maker is not None:
@@ -94,22 +99,16 @@ class _Announcement:
 async def _servers(folder: DataFolder, steps: Steps) -> AsyncIterator[tuple[list[Component], str, str]]:
     """Start PostgreSQL and Valkey, kept alive; yields the keepers, the DSN and the cache's URL."""
     postgres_port, valkey_port = free_port(), free_port()
-    dsn = ""
-
-    async def start_postgres() -> postgres.Server:
-        nonlocal dsn
-        server = await postgres.start(folder.state, postgres_port, on_progress=steps)
-        dsn = server.dsn
-        return server
-
-    database = KeptProcess("postgres", folder.run, start_postgres)
+    database = KeptProcess(
+        "postgres", folder.run, lambda: postgres.start(folder.state, postgres_port, on_progress=steps)
+    )
     cache = KeptProcess(
         "valkey", folder.run, lambda: valkey.start(folder.state, valkey_port, on_progress=steps)
     )
     try:
         await database.start()
         await cache.start()
-        yield [_Running(database), _Running(cache)], dsn, f"redis://127.0.0.1:{valkey_port}/0"
+        yield [_Running(database), _Running(cache)], database.started.dsn, cache.started.url
     finally:
         steps("stopping ...")
         await asyncio.gather(cache.stop(), database.stop(), return_exceptions=True)
@@ -118,7 +117,7 @@ async def _servers(folder: DataFolder, steps: Steps) -> AsyncIterator[tuple[list
 class _Running:
     """A kept server that was started before the components and is stopped after them."""
 
-    def __init__(self, kept: KeptProcess) -> None:
+    def __init__(self, kept: KeptProcess[Any]) -> None:
         self.name = kept.name
         self._kept = kept
 
@@ -140,21 +139,13 @@ class _Running:
 def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cache_url: str) -> Settings:
     return Settings.model_validate(
         {
+            **options.settings(),
             "port": options.port,
             "data_dir": folder.state,
             "database_dsn": database_dsn,
             "cache_url": cache_url,
             "market_data_url": options.url,
             "secret_key_file": folder.state / "secret.key",
-            "faucet": True,
-            "withdrawal_allow_list": False,
-            "withdrawal_address_delay_s": 0,
-            "withdrawal_daily_count_max": 1_000_000,
-            "withdrawal_daily_amounts_max": "*=1000000000",
-            "auditor_required": False,
-            "rate_limits": options.rate_limits,
-            "request_limits": options.request_limits,
-            "engine_build": options.engine_build,
         }
     )
 

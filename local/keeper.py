@@ -5,11 +5,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from local.servers import ManagedProcess, ServerError
 
-__all__ = ["KeptProcess", "StartChild"]
+__all__ = ["KeptProcess", "Started", "StartedT"]
 
 logger = logging.getLogger(__name__)
 _BACKOFF_S_MIN = 0.2
@@ -18,31 +18,37 @@ _LIVED_LONG_S = 30.0
 _STOP_DEADLINE_S = 12.0
 
 
-class _Started(Protocol):
+class Started(Protocol):
+    """What starting a child gives: each server's own object, with its address, or a service's."""
+
     @property
-    def process(self) -> ManagedProcess: ...
+    def process(self) -> ManagedProcess:
+        """The child."""
+        ...
 
 
-StartChild = Callable[[], Awaitable[_Started]]
+StartedT = TypeVar("StartedT", bound=Started)
 
 
-class KeptProcess:
+class KeptProcess(Generic[StartedT]):
     """A component that owns one child. `start_child` starts it and returns when it is ready.
 
-    The child's pid stands in `pid_folder`/<name>.pid for those who look from outside.
+    `started` is what it gave the last time; there is none before `start`. The child's pid stands in
+    `pid_folder`/<name>.pid for those who look from outside.
     """
 
-    def __init__(self, name: str, pid_folder: Path, start_child: Callable[[], Awaitable[_Started]]) -> None:
+    def __init__(self, name: str, pid_folder: Path, start_child: Callable[[], Awaitable[StartedT]]) -> None:
         self.name = name
         self._pid_file = pid_folder / f"{name}.pid"
         self._start_child = start_child
+        self.started: StartedT
         self._child: ManagedProcess | None = None
         self._problem: str | None = "starting"
 
     async def start(self) -> None:
         """Start the child. Raises ServerError."""
-        started = await self._start_child()
-        self._child = started.process
+        self.started = await self._start_child()
+        self._child = self.started.process
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
         self._pid_file.write_text(f"{self._child.pid}\n")
         self._problem = None

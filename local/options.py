@@ -37,6 +37,20 @@ class LocalOptions:
         """Where the exchange answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def settings(self) -> dict[str, str]:
+        """What both local modes have in common, by setting: play money, which may leave as it comes."""
+        return {
+            "faucet": "true",
+            "withdrawal_allow_list": "false",
+            "withdrawal_address_delay_s": "0",
+            "withdrawal_daily_count_max": "1000000",
+            "withdrawal_daily_amounts_max": "*=1000000000",
+            "auditor_required": "false",
+            "rate_limits": "true" if self.rate_limits else "false",
+            "request_limits": "true" if self.request_limits else "false",
+            "engine_build": self.engine_build,
+        }
+
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, ENGINE_BUILD, FAST_START.

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -18,7 +18,7 @@ from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
 from local.console import Steps, welcome
 from local.folder import DataFolder
-from local.keeper import KeptProcess, StartChild
+from local.keeper import KeptProcess, StartedT
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 from local.servers.process import Command, ManagedProcess
@@ -69,48 +69,46 @@ class _Stack:
         self._steps = steps
         self._ports = {name: free_port() for name, _ in _SERVICES}
         self._environment: dict[str, str] = {}
-        self.parts: list[KeptProcess] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self.parts: list[KeptProcess[Any]] = []
 
     async def start(self) -> None:
         """Start servers, prepare the database and the topics, start the services and the gateway."""
-        state, steps = self._folder.state, self._steps
-        kafka_port, postgres_port, valkey_port = free_port(), free_port(), free_port()
-        fast = self._options.fast_start
-        database_dsn = ""
-
-        async def start_postgres() -> postgres.Server:
-            nonlocal database_dsn
-            server = await postgres.start(state, postgres_port, on_progress=steps)
-            database_dsn = server.dsn
-            return server
-
-        await self._keep("postgres", start_postgres)
-        await self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps))
-        await self._keep("kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps))
-        bootstrap = f"127.0.0.1:{kafka_port}"
-        self._environment = self._service_environment(
-            bootstrap, database_dsn, f"redis://127.0.0.1:{valkey_port}/0"
-        )
-        steps("topics and tables ...")
+        bootstrap = await self._start_servers()
+        self._steps("topics and tables ...")
         topics = [commands_topic(SHARD_DEFAULT), events_topic(SHARD_DEFAULT)]
         await ensure_topics(KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS), topics, replicas=1)
         await self._run_migrations()
-        steps("services ...")
+        self._steps("services ...")
         await asyncio.gather(
             *(self._keep(name, partial(self._start_service, name, module)) for name, module in _SERVICES)
         )
-        config = self._write_nginx_config()
-        prefix = state / "nginx"
+        await self._start_gateway()
+
+    async def _start_servers(self) -> str:
+        """PostgreSQL, Valkey and Kafka; the services' environment names them. Returns Kafka's address."""
+        state, steps, fast = self._folder.state, self._steps, self._options.fast_start
+        kafka_port, postgres_port, valkey_port = free_port(), free_port(), free_port()
+        database = await self._keep(
+            "postgres", lambda: postgres.start(state, postgres_port, on_progress=steps)
+        )
+        cache = await self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps))
+        broker = await self._keep(
+            "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
+        )
+        self._environment = self._service_environment(broker.bootstrap_servers, database.dsn, cache.url)
+        return broker.bootstrap_servers
+
+    async def _start_gateway(self) -> None:
+        state, config = self._folder.state, self._write_nginx_config()
         await self._keep(
             "nginx",
             lambda: nginx.start(
                 state,
                 self._options.port,
-                prefix_dir=prefix,
+                prefix_dir=state / "nginx",
                 config_file=config,
                 served_dir=WEB_ROOT,
-                on_progress=steps,
+                on_progress=self._steps,
             ),
         )
 
@@ -145,14 +143,16 @@ class _Stack:
             except TimeoutError:
                 raise ServerError(f"not ready: {problem}; see {self._folder.state}/logs") from None
 
-    async def _keep(self, name: str, start_child: StartChild) -> None:
+    async def _keep(self, name: str, start_child: Callable[[], Awaitable[StartedT]]) -> StartedT:
         part = KeptProcess(name, self._folder.run, start_child)
         self.parts.append(part)
         await part.start()
+        return part.started
 
     def _service_environment(self, bootstrap: str, database_dsn: str, cache_url: str) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_") or k in _PASSED_ON}
         own = {
+            **{name.upper(): value for name, value in self._options.settings().items()},
             "DATA_DIR": str(self._folder.state),
             "KAFKA_BOOTSTRAP": bootstrap,
             "DATABASE_DSN": database_dsn,
@@ -160,15 +160,6 @@ class _Stack:
             "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "TRUSTED_PROXIES": "127.0.0.1",
-            "FAUCET": "true",
-            "WITHDRAWAL_ALLOW_LIST": "false",
-            "WITHDRAWAL_ADDRESS_DELAY_S": "0",
-            "WITHDRAWAL_DAILY_COUNT_MAX": "1000000",
-            "WITHDRAWAL_DAILY_AMOUNTS_MAX": "*=1000000000",
-            "AUDITOR_REQUIRED": "false",
-            "RATE_LIMITS": "true" if self._options.rate_limits else "false",
-            "REQUEST_LIMITS": "true" if self._options.request_limits else "false",
-            "ENGINE_BUILD": self._options.engine_build,
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),
         }

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -66,19 +66,6 @@ _checkpoints_total = Counter("exchange_auditor_checkpoints_total", "Checkpoints 
 _failures_total = Counter("exchange_auditor_failures_total", "Failures after which the auditor resumed.")
 
 
-class Comparison(Protocol):
-    """A store that is held against the derived state."""
-
-    store: str
-
-    async def compare(self) -> Sequence[Breach]:
-        """Move the audit to the store's seq and return where they differ.
-
-        Raises NotReachedError, LogError, and what its store raises.
-        """
-        ...
-
-
 class Auditor:
     """Component that reads the event log alone and trusts nobody.
 
@@ -94,8 +81,18 @@ class Auditor:
         self._compare_every_s = compare_every_s
         self._checkpoints = Checkpoints(resources.settings.data_dir / CHECKPOINTS_FOLDER)
         self.alarm = Alarm(resources)
-        self._follower = self._follower_at(AuditState(), 0)
-        self._comparisons: list[Comparison] = []
+        self._follower = Follower(
+            resources.event_log, AuditState(), next_offset=0, deadline_ms=resources.settings.log_deadline_ms
+        )
+        self._comparisons = (
+            LedgerComparison(
+                resources.database,
+                resources.settings.shard,
+                resources.settings.database_deadline_ms,
+                self._follower,
+            ),
+            BookComparison(resources.cache, self._follower),
+        )
         self._compared_at: dict[str, float] = {}
         self._compare_at = 0.0
         self._compare_pause_s = compare_every_s
@@ -117,16 +114,7 @@ class Auditor:
     async def start(self) -> None:
         """Take the newest checkpoint and look whether an earlier life was red. Bounded tries, then raises."""
         state, next_offset = await self._checkpoints.load()
-        self._follower = self._follower_at(state, next_offset)
-        self._comparisons = [
-            LedgerComparison(
-                self._resources.database,
-                self._settings.shard,
-                self._settings.database_deadline_ms,
-                self._follower,
-            ),
-            BookComparison(self._resources.cache, self._follower),
-        ]
+        self._follower.go_on_from(state, next_offset)
         async for attempt in self._patience.attempts():
             with attempt:
                 await self.alarm.start()
@@ -240,7 +228,7 @@ class Auditor:
         except OSError:
             logger.exception("no checkpoint at seq %d", self.state.seq)
 
-    async def _compare(self, comparison: Comparison) -> Sequence[Breach]:
+    async def _compare(self, comparison: LedgerComparison | BookComparison) -> Sequence[Breach]:
         """One store, if it can be reached and is not behind."""
         store, result = comparison.store, "equal"
         breaches: Sequence[Breach] = ()
@@ -288,6 +276,3 @@ class Auditor:
                 logger.warning("the lag is not known: %r", error)
                 continue
             _lag_seq.set(max(0, last_seq - self.state.seq))
-
-    def _follower_at(self, state: AuditState, next_offset: int) -> Follower:
-        return Follower(self._resources.event_log, state, next_offset, self._settings.log_deadline_ms)

@@ -34,15 +34,20 @@ class Follower:
     """
 
     def __init__(self, log: Log, state: AuditState, next_offset: int, deadline_ms: int) -> None:
-        self.state = state
         self._log = log
         self._deadline_s = deadline_ms / 1000
         self.outcomes = 0
-        self._audit = Audit(state)
-        self._position = TailPosition(state.seq, state.hash, next_offset)
         self._pending: deque[CommandOutcome] = deque()
         self._reader = HeldReader("auditor", log, deadline_ms)
         self._tail: EventTail | None = None
+        self.go_on_from(state, next_offset)
+
+    def go_on_from(self, state: AuditState, next_offset: int) -> None:
+        """Take this state in place of the one there is, before the log is opened."""
+        assert self._tail is None, "the log is open"
+        self.state = state
+        self._audit = Audit(state)
+        self._position = TailPosition(state.seq, state.hash, next_offset)
 
     @property
     def next_offset(self) -> int:

@@ -1,121 +1,16 @@
 """The user service's HTTP app. Every failure leaves it as `application/problem+json`."""
 
-import logging
-from collections.abc import Callable
-from typing import Final
+from fastapi import FastAPI
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-
-from exchange.contracts import codes
 from exchange.http.operations import add_operations_routes
-from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
-from exchange.security.identity.issuer_keys import KeysUnavailableError
-from exchange.security.identity.tokens import TokenRefusedError
-from exchange.security.key_ring import KeyRingError
-from services.user.component import NotReadyError, UserService
+from services.user.component import UserService
 from services.user.doors import account_routes, address_routes, money_routes
-from services.user.doors.metrics import RequestMeter
-from services.user.doors.problems import (
-    Problem,
-    ProblemError,
-    problem_of_status,
-    problem_of_validation,
-    problem_response,
-)
+from services.user.doors.failures import add_problem_handlers
+from services.user.doors.problems import Problem
 from services.user.doors.request_guard import RequestGuard
-from services.user.money.transfers import (
-    FaucetOffError,
-    InsufficientFundsError,
-    TransferRefusedError,
-    UnknownAssetError,
-)
-from services.user.money.withdrawal_addresses import AddressListedError, TooManyAddressesError
-from services.user.money.withdrawal_guard import (
-    AddressNotListedError,
-    AddressNotUsableYetError,
-    WithdrawalLimitError,
-    WithdrawalsStoppedError,
-)
-from services.user.people.accounts import PublicKeyError, WrongCredentialsError
-from services.user.people.identities import EmailNotAcceptedError
-from services.user.people.passwords import PasswordsBusyError
-from services.user.people.sessions import CacheUnavailableError, TooManyAttemptsError
-from services.user.tables.database import DatabaseUnavailableError
-from services.user.tables.identities import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
-from services.user.tables.repository import EmailTakenError, TooManyKeysError
+from services.user.doors.request_meter import RequestMeter
 
 __all__ = ["create_app"]
-
-logger = logging.getLogger(__name__)
-
-_RETRY_SOON: Final = {"Retry-After": "1"}
-_REFUSALS: Final = {
-    codes.REJECT_UNKNOWN_ASSET: "The engine does not know this asset.",
-    codes.REJECT_OVERFLOW: "The balance would be larger than the exchange can hold.",
-    codes.REJECT_DUPLICATE_REFERENCE: "The number of this transfer was used before; ask again.",
-}
-
-
-def _unavailable(detail: str) -> Callable[[Exception], ProblemError]:
-    return lambda _: ProblemError("unavailable", detail, headers=_RETRY_SOON)
-
-
-# How the parts' own errors look to the client.
-_PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
-    DatabaseUnavailableError: _unavailable("The database does not answer; nothing was changed for sure."),
-    CacheUnavailableError: _unavailable("Sessions cannot be checked at the moment."),
-    GatewayUnavailableError: _unavailable("The engine cannot be reached; nothing was changed."),
-    KeyRingError: _unavailable("The key for secrets cannot be had; nothing was changed."),
-    NotReadyError: _unavailable("The service is starting."),
-    GatewayOverloadedError: lambda _: ProblemError(
-        "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
-    ),
-    PasswordsBusyError: lambda _: ProblemError(
-        "overloaded", "Too many passwords are waiting to be checked.", headers=_RETRY_SOON
-    ),
-    WrongCredentialsError: lambda _: ProblemError(
-        "wrong-credentials", "Check both.", headers={"WWW-Authenticate": "Bearer"}
-    ),
-    TokenRefusedError: lambda error: ProblemError(
-        "token-refused", f"The token: {error}.", headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}
-    ),
-    KeysUnavailableError: _unavailable("The keys of the token's issuer cannot be had; nothing was changed."),
-    IdentityUnknownError: lambda _: ProblemError(
-        "identity-unknown", "Send an id token with a verified e-mail address once; then access tokens do."
-    ),
-    IdentityNotLinkedError: lambda _: ProblemError(
-        "identity-not-linked", "Log in with its password, and send this token to POST /v1/identities."
-    ),
-    IdentityTakenError: lambda _: ProblemError("identity-taken", "Use another sign-in, or that account."),
-    EmailNotAcceptedError: lambda error: ProblemError("email-not-accepted", f"Of the address: {error}."),
-    EmailTakenError: lambda _: ProblemError("email-taken", "Log in, or take another address."),
-    TooManyKeysError: lambda _: ProblemError("too-many-keys", "Revoke one first."),
-    AddressListedError: lambda _: ProblemError("address-listed", "Remove it first to list it anew."),
-    TooManyAddressesError: lambda _: ProblemError("too-many-addresses", "Remove one first."),
-    AddressNotListedError: lambda _: ProblemError(
-        "address-not-listed", "List it with POST /v1/withdrawal-addresses."
-    ),
-    WithdrawalLimitError: lambda error: ProblemError("withdrawal-limit", f"The limit is {error}."),
-    WithdrawalsStoppedError: lambda error: ProblemError(
-        "withdrawals-stopped", f"Nothing was changed: {error}.", headers={"Retry-After": "60"}
-    ),
-    FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
-    InsufficientFundsError: lambda _: ProblemError(
-        "insufficient-funds", "Available is less than the amount; money held by open orders does not count."
-    ),
-    UnknownAssetError: lambda _: ProblemError(
-        "invalid-request",
-        "1 fault; see errors",
-        errors=[{"pointer": "#/asset", "detail": "no asset has this code"}],
-    ),
-    PublicKeyError: lambda error: ProblemError(
-        "invalid-request",
-        "1 fault; see errors",
-        errors=[{"pointer": "#/publicKey", "detail": str(error)}],
-    ),
-}
 
 
 def create_app(service: UserService) -> FastAPI:
@@ -139,60 +34,11 @@ def create_app(service: UserService) -> FastAPI:
     app.include_router(address_routes.router)
     app.include_router(money_routes.router)
     add_operations_routes(app, service.readiness)
-    _add_problem_handlers(app)
+    add_problem_handlers(app)
     app.add_middleware(
         RequestGuard,
-        body_size_bytes_max=service.body_size_bytes_max,
-        receive_deadline_ms=service.receive_deadline_ms,
+        body_size_bytes_max=service.settings.body_size_bytes_max,
+        receive_deadline_ms=service.settings.request_deadline_ms,
     )
     app.add_middleware(RequestMeter)
     return app
-
-
-def _add_problem_handlers(app: FastAPI) -> None:
-    async def on_known(_: Request, error: Exception) -> Response:
-        return problem_response(_PROBLEMS[type(error)](error))
-
-    async def on_problem(_: Request, error: Exception) -> Response:
-        assert isinstance(error, ProblemError)
-        return problem_response(error)
-
-    async def on_attempts(_: Request, error: Exception) -> Response:
-        assert isinstance(error, TooManyAttemptsError)
-        headers = {"Retry-After": str(error.retry_after_s)}
-        detail = f"Try again in {error.retry_after_s} seconds."
-        return problem_response(ProblemError("too-many-attempts", detail, headers=headers))
-
-    async def on_early_address(_: Request, error: Exception) -> Response:
-        assert isinstance(error, AddressNotUsableYetError)
-        members = {"usableAt": error.usable_ms}
-        return problem_response(
-            ProblemError("address-not-usable-yet", "Wait until usableAt (milliseconds).", members=members)
-        )
-
-    async def on_refusal(_: Request, error: Exception) -> Response:
-        assert isinstance(error, TransferRefusedError)
-        detail = _REFUSALS.get(error.reason, f"The engine refused with reason {error.reason}.")
-        return problem_response(ProblemError("refused", detail))
-
-    async def on_validation(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return problem_of_validation(error)
-
-    async def on_status(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return problem_of_status(error.status_code, error.headers)
-
-    async def on_anything(request: Request, error: Exception) -> Response:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem_of_status(500)
-
-    for kind in _PROBLEMS:
-        app.add_exception_handler(kind, on_known)
-    app.add_exception_handler(ProblemError, on_problem)
-    app.add_exception_handler(TooManyAttemptsError, on_attempts)
-    app.add_exception_handler(TransferRefusedError, on_refusal)
-    app.add_exception_handler(AddressNotUsableYetError, on_early_address)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_status)
-    app.add_exception_handler(Exception, on_anything)

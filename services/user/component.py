@@ -1,14 +1,14 @@
 """The user service as a component: what it starts, follows and answers with."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from exchange.log.event_tail import EventTail
 from exchange.log.gateway import CommandGateway, run_and_settle
-from exchange.ports.world import LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.security.key_ring import KeyRing
 from exchange.security.withdrawal_stop import WithdrawalStop
@@ -21,8 +21,9 @@ from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import CacheUnavailableError, Sessions
+from services.user.tables.accounts import AccountStore
 from services.user.tables.database import Database, DatabaseUnavailableError
-from services.user.tables.repository import Repository
+from services.user.tables.ledger import Ledger
 
 __all__ = ["NotReadyError", "UserService"]
 
@@ -43,11 +44,22 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class _Parts(NamedTuple):
+    """What there is from the start on, because it needs the logs."""
+
+    accounts: Accounts
+    transfers: Transfers
+    gateway: CommandGateway
+    follower: EventFollower
+
+
 class UserService:
     """Accounts, sessions, keys, deposits, withdrawals and statements.
 
     `start` reads where the ledger stands and follows the event log from there: everything before is in
     PostgreSQL already. Replicas share nothing but the database, the cache and the logs.
+
+    The doors stand before this object and ask it for the part that a request is for.
     """
 
     name = "user"
@@ -55,15 +67,16 @@ class UserService:
     def __init__(self, resources: Resources) -> None:
         """Raises SettingsError, and KeyRingError without a key wrapper."""
         settings = resources.settings
+        self.settings = settings
         self._resources = resources
-        database = Database(resources.database, settings.database_deadline_ms)
-        self._repository = Repository(database)
+        self._database = Database(resources.database, settings.database_deadline_ms)
+        self._ledger = Ledger(self._database)
         self._key_ring = KeyRing.from_resources(resources)
         self.addresses = WithdrawalAddresses(
-            database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms
+            self._database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms
         )
         self._guard = WithdrawalGuard(
-            database,
+            self._database,
             WithdrawalStop(
                 resources.cache,
                 auditor_required=settings.auditor_required,
@@ -77,86 +90,79 @@ class UserService:
         self._sessions = Sessions(
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
         )
-        self._identities = Identities.of(settings, database, self._sessions, clock_ms)
-        self._passwords: Passwords | None = None
-        self._accounts: Accounts | None = None
-        self._transfers: Transfers | None = None
-        self._gateway: CommandGateway | None = None
-        self._follower: EventFollower | None = None
-        self._writer: LogWriter | None = None
-        self._reader: LogReader | None = None
+        self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
+        self._parts: _Parts | None = None
+        self._closing = contextlib.AsyncExitStack()
         self._problems: dict[str, str | None] = {"start": "not started yet"}
-
-    @property
-    def body_size_bytes_max(self) -> int:
-        """The largest body that is taken."""
-        return self._resources.settings.body_size_bytes_max
-
-    @property
-    def receive_deadline_ms(self) -> int:
-        """How long a body may take to arrive."""
-        return self._resources.settings.request_deadline_ms
 
     @property
     def accounts(self) -> Accounts:
         """People and keys. Raises NotReadyError before `start`."""
-        if self._accounts is None:
-            raise NotReadyError
-        return self._accounts
+        return self._started().accounts
 
     @property
     def transfers(self) -> Transfers:
         """Money and statements. Raises NotReadyError before `start`."""
-        if self._transfers is None:
+        return self._started().transfers
+
+    def _started(self) -> _Parts:
+        if self._parts is None:
             raise NotReadyError
-        return self._transfers
+        return self._parts
 
     async def start(self) -> None:
         """Find the ledger's position, open the logs. Raises what is still wrong after a minute."""
-        settings, resources = self._resources.settings, self._resources
-        self._passwords = Passwords(deadline_ms=settings.request_deadline_ms)
+        settings, resources = self.settings, self._resources
         await self._wait_for_database()
-        await self._repository.advance_sequences()
-        position = await self._repository.position(settings.shard)
-        self._writer = await resources.command_log.writer()
-        self._reader = await resources.event_log.reader(position.next_offset)
-        self._follower = EventFollower(EventTail(self._reader, position), await self._repository.assets())
-        self._gateway = CommandGateway(
-            self._writer,
+        await self._ledger.advance_sequences()
+        position = await self._ledger.position(settings.shard)
+        writer = await resources.command_log.writer()
+        self._closing.push_async_callback(writer.close)
+        reader = await resources.event_log.reader(position.next_offset)
+        self._closing.push_async_callback(reader.close)
+        follower = EventFollower(EventTail(reader, position), await self._ledger.assets())
+        gateway = CommandGateway(
+            writer,
             tick_ms=settings.command_tick_ms,
             deadline_ms=settings.command_deadline_ms,
             waiting_max=settings.commands_waiting_max,
             wait_max_ms=settings.command_wait_max_ms,
             sender=self.name,
         )
-        self._transfers = Transfers(
-            self._gateway,
-            self._follower,
+        transfers = Transfers(
+            gateway,
+            follower,
             resources.event_log,
-            self._repository,
+            self._ledger,
             self._guard,
             shard=settings.shard,
             faucet=settings.faucet,
         )
-        self._accounts = Accounts(
-            self._repository,
+        self._parts = _Parts(self._make_accounts(), transfers, gateway, follower)
+        self._problems = {}
+
+    def _make_accounts(self) -> Accounts:
+        settings = self.settings
+        passwords = Passwords(deadline_ms=settings.request_deadline_ms)
+        self._closing.callback(passwords.close)
+        return Accounts(
+            AccountStore(self._database),
             self._sessions,
-            self._passwords,
+            passwords,
             self._key_ring,
-            resources.cache,
+            self._resources.cache,
             self._identities,
             cache_deadline_ms=settings.cache_deadline_ms,
             rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
         )
-        self._problems = {}
 
     async def _wait_for_database(self) -> None:
         """The server, and the tables that the migrations make, may come a little later than we do."""
         give_up_s = time.monotonic() + _START_DEADLINE_S
         while True:
             try:
-                await self._repository.position(self._resources.settings.shard)
+                await self._ledger.position(self.settings.shard)
                 return
             except DatabaseUnavailableError as error:
                 if time.monotonic() >= give_up_s:
@@ -166,9 +172,8 @@ class UserService:
 
     async def run(self) -> None:
         """Work until cancelled; then let the commands that are on their way be answered."""
-        if self._gateway is None or self._follower is None:
-            raise NotReadyError
-        await run_and_settle(self._gateway, self._work(self._gateway, self._follower))
+        parts = self._started()
+        await run_and_settle(parts.gateway, self._work(parts.gateway, parts.follower))
 
     async def _work(self, gateway: CommandGateway, follower: EventFollower) -> None:
         """Follow the events, send the commands, probe what is needed; the first failure ends them all."""
@@ -186,7 +191,7 @@ class UserService:
     async def _probe(self) -> None:
         while True:
             try:
-                await self._repository.ping()
+                await self._database.ping()
                 self._problems["database"] = None
             except DatabaseUnavailableError as error:
                 self._problems["database"] = str(error)
@@ -198,17 +203,13 @@ class UserService:
             await asyncio.sleep(_PROBE_EVERY_S)
 
     async def stop(self) -> None:
-        """Close the logs and the threads."""
-        if self._passwords is not None:
-            self._passwords.close()
-        for opened in (self._reader, self._writer):
-            if opened is not None:
-                await opened.close()
+        """Close the threads and the logs."""
+        await self._closing.aclose()
 
     def readiness(self) -> Mapping[str, str | None]:
         """The start, the database, the cache, and the way to the engine."""
         parts = dict(self._problems)
-        if self._gateway is not None:
-            failure = self._gateway.failure
+        if self._parts is not None:
+            failure = self._parts.gateway.failure
             parts["command_log"] = None if failure is None else str(failure)
         return parts

@@ -36,7 +36,7 @@ class MarketDataServer:
 
     async def has_applied(self, seq: int) -> None:
         """Wait until the service stands at `seq`."""
-        await eventually(lambda: self.service.state.seq >= seq)
+        await eventually(lambda: self.service.markets.state.seq >= seq)
 
     async def get(self, path: str) -> httpx.Response:
         """Ask the REST API."""

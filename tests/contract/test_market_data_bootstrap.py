@@ -122,7 +122,7 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
     monkeypatch.setattr("services.market_data.markets.bootstrap._MINUTES_LOADED_MS", 0)
     monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 40)
     async with serving(resources) as server:
-        assert server.service.state.views[1].trades.floor_id == trades[-50].id
+        assert server.service.markets.state.views[1].trades.floor_id == trades[-50].id
 
         async def ids(query: str, key: str) -> list[int]:
             answer = await server.get(f"/api/v3/{query}&symbol=BTCUSDT")

@@ -111,7 +111,7 @@ async def test_start_and_history_read_from_the_reader_and_the_log_brings_what_it
         for outcome in both.stream.outcomes:
             live.apply(outcome)
         for market_id, view in live.views.items():
-            loaded = server.service.state.views[market_id]
+            loaded = server.service.markets.state.views[market_id]
             assert loaded.book.bids.top(10_000) == view.book.bids.top(10_000)
             assert loaded.trades.items[-50:] == view.trades.items[-50:]
         assert await first_price(server) == live.views[1].market.price(both.written_ticks + 1)
@@ -122,7 +122,7 @@ async def test_while_the_reader_is_away_the_writer_is_read_and_it_is_said(both: 
     before = times_away()
     nobody = f"postgresql://exchange@127.0.0.1:{free_port()}/exchange"
     async with serving_with_reader(with_reader(both.resources, nobody)) as server:
-        market = server.service.state.views[1].market
+        market = server.service.markets.state.views[1].market
         for _ in range(3):
             assert await first_price(server) == market.price(both.written_ticks)
     assert times_away() == before + 1, "one failure leaves the reader alone for a while"
@@ -134,7 +134,7 @@ async def test_a_reader_that_answers_no_question_is_left_alone_at_the_start(
     """A database without our tables stands for a reader that breaks questions off."""
     async with serving_with_reader(with_reader(both.resources, postgres_dsn)) as server:
         await server.has_applied(both.stream.seq)
-        market = server.service.state.views[1].market
+        market = server.service.markets.state.views[1].market
         assert await first_price(server) == market.price(both.written_ticks)
 
 

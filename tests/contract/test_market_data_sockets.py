@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from services.market_data.markets.payloads import level_texts
+from services.market_data.markets.texts import level_texts
 from services.market_data.streams.sockets import PARAMETERS_MAX
 from tests.at_work import eventually, open_resources
 from tests.contract.market_data_server import (
@@ -74,7 +74,7 @@ async def test_a_local_book_over_a_real_socket_equals_the_engines(
         book.on_event(await receive(socket))
         answer = await server.get("/api/v3/depth?symbol=BTCUSDT&limit=5000")
         book.on_snapshot(answer.json())
-        view = server.service.state.by_symbol["BTCUSDT"]
+        view = server.service.markets.state.by_symbol["BTCUSDT"]
         follower = asyncio.create_task(follow(socket, book))
         await maker
         async with asyncio.timeout(WAIT_S):

@@ -17,7 +17,7 @@ from exchange.trading.candles import CandleStore
 from exchange.trading.market import Asset, Market
 from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
 from services.market_data.markets.book import Book, Level
-from services.market_data.markets.tickers import WINDOWS, RollingWindow
+from services.market_data.markets.windows import WINDOWS, RollingWindow
 
 __all__ = ["Changes", "MarketState", "MarketView"]
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from typing import Final
 
 import orjson
+from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError, LimitError, not_supported, unavailable
 from exchange.http.request_limits import RequestLimits
 from exchange.process.connections import CONNECTION_ERRORS
-from services.market_data.metrics import REQUESTS
 from services.market_data.rest.endpoints import Call, Endpoint
 from services.market_data.rest.parameters import parse_query
 
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 REST_PREFIXES: Final = ("/api/", "/sapi/", "/fapi/", "/dapi/")
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 _SCALES: Final = {b"MILLISECOND": 1, b"MICROSECOND": 1000}
+
+_requests: Final = Counter("exchange_market_data_requests", "REST requests", ["route", "status"])
 
 
 class RestApi:
@@ -64,7 +66,7 @@ class RestApi:
             (b"x-mbx-used-weight", used),
             (b"x-mbx-used-weight-1m", used),
         ]
-        REQUESTS.labels(endpoint.path if endpoint else "unknown", status).inc()
+        _requests.labels(endpoint.path if endpoint else "unknown", status).inc()
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

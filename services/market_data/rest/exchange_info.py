@@ -1,27 +1,127 @@
-"""GET /exchangeInfo: what can be traded, by which rules (binance-spot-api 2.1 and 2.2)."""
+"""/exchangeInfo and /sapi/v1/asset/tradeFee: what can be traded, by which rules (binance-spot-api 2)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from exchange.contracts.codes import ORDER_TYPE_NAMES, STP_EXPIRE_MAKER, STP_NAMES, TRADING_MODE_NAMES
+import orjson
+
+from exchange.contracts.codes import ORDER_TYPE_NAMES, STP_EXPIRE_MAKER, STP_NAMES
+from exchange.contracts.errors import bad_combination
+from exchange.http.query_parameters import boolean
 from exchange.http.request_limits import LIMITS
 from exchange.money import format_fixed
 from exchange.trading.market import Market
+from services.market_data.markets.follower import MarketFollower
+from services.market_data.markets.state import MarketState, MarketView
+from services.market_data.markets.texts import AVERAGE_PRICE_MINUTES, status_text
+from services.market_data.rest.endpoints import Call, Endpoint
+from services.market_data.rest.parameters import demand_status, one_view, optional_views, status_filter
 
-__all__ = ["RATE_LIMITS", "market_status", "symbol_object", "trade_fee_rows"]
+__all__ = ["ExchangeInfoEndpoints"]
 
-_AVERAGE_PRICE_MINUTES: Final = 5
+_PERMISSIONS_KNOWN: Final = "SPOT"
 _PPM_DECIMALS: Final = 6
-RATE_LIMITS: Final = tuple(limit.shape() for limit in LIMITS)
+_RATE_LIMITS: Final = tuple(limit.shape() for limit in LIMITS)
 
 
-def market_status(market: Market) -> str:
-    """The public name of the market's trading mode."""
-    return TRADING_MODE_NAMES[market.mode]
+class ExchangeInfoEndpoints:
+    """The rules of the markets. `clock_us`: microseconds since 1970."""
+
+    def __init__(self, markets: MarketFollower, clock_us: Callable[[], int]) -> None:
+        self._markets = markets
+        self._clock_us = clock_us
+        # Symbols as JSON, for as long as the rules are those of (state, version): they are asked for often.
+        self._fragments: dict[tuple[str, bool], orjson.Fragment] = {}
+        self._fragments_of: tuple[MarketState, int] | None = None
+
+    def endpoints(self) -> list[Endpoint]:
+        """What is served. Paths in full."""
+        return [
+            Endpoint(
+                "/api/v3/exchangeInfo",
+                "symbol symbols permissions showPermissionSets symbolStatus",
+                20,
+                self._exchange_info,
+            ),
+            # Whatever is sent, signed or not, changes nothing (binance-spot-api 7.7).
+            Endpoint("/sapi/v1/asset/tradeFee", None, 1, self._trade_fee),
+        ]
+
+    def _exchange_info(self, call: Call) -> object:
+        parameters = call.parameters
+        state = self._markets.current()
+        view, views = optional_views(state, parameters)
+        shows_sets = boolean(parameters, "showPermissionSets", default=True)
+        status = status_filter(parameters)
+        permissions = parameters.get("permissions")
+        if permissions is not None and (view is not None or views is not None):
+            raise bad_combination()
+        if view is not None:
+            demand_status(view.market, status)
+            views = [view]
+        elif views is None:
+            views = list(state.views.values())
+        if permissions is not None and _PERMISSIONS_KNOWN not in permissions:
+            views = []
+        if status is not None:
+            views = [one for one in views if status_text(one.market) == status]
+        return {
+            "timezone": "UTC",
+            "serverTime": self._clock_us() * call.scale // 1000,
+            "rateLimits": _RATE_LIMITS,
+            "exchangeFilters": [],
+            "symbols": [self._fragment(state, one, shows_sets) for one in views],
+        }
+
+    def _fragment(self, state: MarketState, view: MarketView, shows_sets: bool) -> orjson.Fragment:
+        if self._fragments_of != (state, state.rules_version):
+            self._fragments_of = (state, state.rules_version)
+            self._fragments.clear()
+        key = (view.market.symbol, shows_sets)
+        fragment = self._fragments.get(key)
+        if fragment is None:
+            described = _symbol(view.market, show_permission_sets=shows_sets)
+            fragment = self._fragments[key] = orjson.Fragment(orjson.dumps(described))
+        return fragment
+
+    def _trade_fee(self, call: Call) -> object:
+        state = self._markets.current()
+        if call.parameters.get("symbol"):
+            return _trade_fee_rows([one_view(state, call.parameters).market])
+        return _trade_fee_rows(view.market for view in state.views.values())
 
 
-def _multiplier(ppm: int) -> str:
-    return format_fixed(ppm, _PPM_DECIMALS)
+def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
+    """One element of `symbols`."""
+    return {
+        "symbol": market.symbol,
+        "status": status_text(market),
+        "baseAsset": market.base.code,
+        "baseAssetPrecision": market.base.decimals,
+        "quoteAsset": market.quote.code,
+        "quotePrecision": market.quote.decimals,
+        "quoteAssetPrecision": market.quote.decimals,
+        "baseCommissionPrecision": market.base.decimals,
+        "quoteCommissionPrecision": market.quote.decimals,
+        # In Binance's order: LIMIT, LIMIT_MAKER, MARKET.
+        "orderTypes": sorted(ORDER_TYPE_NAMES.values()),
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": _filters(market),
+        "permissions": [],
+        "permissionSets": [["SPOT"]] if show_permission_sets else [],
+        "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],
+        "allowedSelfTradePreventionModes": list(STP_NAMES.values()),
+    }
 
 
 def _filters(market: Market) -> list[dict[str, object]]:
@@ -52,7 +152,7 @@ def _filters(market: Market) -> list[dict[str, object]]:
             "applyMinToMarket": True,
             "maxNotional": market.quote_amount(rules.notional_atoms_max),
             "applyMaxToMarket": True,
-            "avgPriceMins": _AVERAGE_PRICE_MINUTES,
+            "avgPriceMins": AVERAGE_PRICE_MINUTES,
         },
         {
             "filterType": "PERCENT_PRICE_BY_SIDE",
@@ -60,46 +160,17 @@ def _filters(market: Market) -> list[dict[str, object]]:
             "bidMultiplierDown": _multiplier(rules.bid_multiplier_down_ppm),
             "askMultiplierUp": _multiplier(rules.ask_multiplier_up_ppm),
             "askMultiplierDown": _multiplier(rules.ask_multiplier_down_ppm),
-            "avgPriceMins": _AVERAGE_PRICE_MINUTES,
+            "avgPriceMins": AVERAGE_PRICE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.open_orders_max},
     ]
 
 
-def symbol_object(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
-    """One element of `symbols`."""
-    return {
-        "symbol": market.symbol,
-        "status": market_status(market),
-        "baseAsset": market.base.code,
-        "baseAssetPrecision": market.base.decimals,
-        "quoteAsset": market.quote.code,
-        "quotePrecision": market.quote.decimals,
-        "quoteAssetPrecision": market.quote.decimals,
-        "baseCommissionPrecision": market.base.decimals,
-        "quoteCommissionPrecision": market.quote.decimals,
-        # In Binance's order: LIMIT, LIMIT_MAKER, MARKET.
-        "orderTypes": sorted(ORDER_TYPE_NAMES.values()),
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
-        "opoAllowed": False,
-        "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
-        "cancelReplaceAllowed": True,
-        "amendAllowed": False,
-        "pegInstructionsAllowed": False,
-        "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
-        "filters": _filters(market),
-        "permissions": [],
-        "permissionSets": [["SPOT"]] if show_permission_sets else [],
-        "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],
-        "allowedSelfTradePreventionModes": list(STP_NAMES.values()),
-    }
+def _multiplier(ppm: int) -> str:
+    return format_fixed(ppm, _PPM_DECIMALS)
 
 
-def trade_fee_rows(markets: Iterable[Market]) -> list[dict[str, str]]:
+def _trade_fee_rows(markets: Iterable[Market]) -> list[dict[str, str]]:
     """The array of /sapi/v1/asset/tradeFee."""
     return [
         {

@@ -21,10 +21,13 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import SYMBOL_PATTERN, Parameters, integer, is_symbol, optional, required
 from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
+from exchange.trading.market import Market
 from services.market_data.markets.state import MarketState, MarketView
+from services.market_data.markets.texts import status_text
 
 __all__ = [
     "choice",
+    "demand_status",
     "interval",
     "limit",
     "one_view",
@@ -39,7 +42,6 @@ QUERY_SIZE_BYTES_MAX: Final = 32_768
 _PAIRS_MAX: Final = 64
 _SYMBOLS_PATTERN: Final = '^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$'
 _STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})
-STATUS_MISMATCH: Final = "The symbol's status does not match the requested symbolStatus."
 
 
 def parse_query(raw: bytes, known: frozenset[str] | None) -> dict[str, str]:
@@ -165,3 +167,9 @@ def text_list(parameters: Parameters, name: str, pattern: str) -> list[str]:
 def status_filter(parameters: Parameters) -> str | None:
     """`symbolStatus`. Raises -1122."""
     return choice(parameters, "symbolStatus", _STATUSES, -1122, "Invalid symbolStatus.")
+
+
+def demand_status(market: Market, status: str | None) -> None:
+    """The one market that was named must have the status that was asked for. Raises -1220."""
+    if status is not None and status_text(market) != status:
+        raise ApiError(-1220, "The symbol's status does not match the requested symbolStatus.")

@@ -7,14 +7,14 @@ from typing import Final
 from exchange.contracts.errors import ApiError, invalid_data
 from exchange.trading.intervals import DAY_MS, HOUR_MS, INTERVALS, parse_window_ms
 from exchange.trading.market import Market
-from services.market_data.markets.payloads import best_texts, percent_text
-from services.market_data.markets.state import MarketState, MarketView
-from services.market_data.markets.tickers import Statistics, statistics, window_start_ms
+from services.market_data.markets.follower import MarketFollower
+from services.market_data.markets.state import MarketView
+from services.market_data.markets.texts import best_texts, percent_text, status_text
+from services.market_data.markets.windows import Statistics, statistics, window_start_ms
 from services.market_data.rest.endpoints import Call, Endpoint
-from services.market_data.rest.exchange_info import market_status
 from services.market_data.rest.parameters import (
-    STATUS_MISMATCH,
     choice,
+    demand_status,
     optional_views,
     status_filter,
     zone_offset_ms,
@@ -32,10 +32,10 @@ _NO_SYMBOL: Final = "Param 'symbol' or 'symbols' must be sent, but both were emp
 
 
 class TickerEndpoints:
-    """`state` gives the state of the moment; `clock_us` is the service's clock."""
+    """What was traded in a window of time, and the best prices. `clock_us`: microseconds since 1970."""
 
-    def __init__(self, state: Callable[[], MarketState], clock_us: Callable[[], int]) -> None:
-        self._state = state
+    def __init__(self, markets: MarketFollower, clock_us: Callable[[], int]) -> None:
+        self._markets = markets
         self._clock_us = clock_us
 
     def endpoints(self) -> list[Endpoint]:
@@ -51,16 +51,15 @@ class TickerEndpoints:
 
     def _chosen(self, call: Call) -> tuple[Sequence[MarketView], bool]:
         """The markets asked for, all when none is named; whether one object is wanted, not an array."""
-        state = self._state()
+        state = self._markets.current()
         view, views = optional_views(state, call.parameters)
         status = status_filter(call.parameters)
         if view is not None:
-            if status is not None and market_status(view.market) != status:
-                raise ApiError(-1220, STATUS_MISMATCH)
+            demand_status(view.market, status)
             return [view], True
         chosen = list(state.views.values()) if views is None else views
         if status is not None:
-            chosen = [one for one in chosen if market_status(one.market) == status]
+            chosen = [one for one in chosen if status_text(one.market) == status]
         return chosen, False
 
     def _named(self, call: Call) -> tuple[Sequence[MarketView], bool]:

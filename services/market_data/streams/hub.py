@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import orjson
+from prometheus_client import Counter, Gauge
 
-from services.market_data.metrics import CLIENTS, CLIENTS_CUT, MESSAGES_QUEUED
 from services.market_data.streams.names import StreamName, parse_stream_name
 
 __all__ = ["QUEUE_MESSAGES_MAX", "STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
@@ -25,6 +25,10 @@ _COMBINED: Final = 1
 _MICROSECONDS: Final = 2
 Build = Callable[[int], bytes]
 """Makes a message's JSON; the argument is what milliseconds are multiplied with (1 or 1000)."""
+
+_clients: Final = Gauge("exchange_market_data_stream_clients", "Open stream connections")
+_clients_cut: Final = Counter("exchange_market_data_stream_clients_cut", "Connections ended by the service")
+_messages: Final = Counter("exchange_market_data_stream_messages", "Messages queued for clients")
 
 
 class Frame:
@@ -123,7 +127,7 @@ class Topic:
                     payload = self._prefix + payload + b"}"
                 frame = frames[client.variant] = Frame(payload)
             client.put(frame)
-        MESSAGES_QUEUED.inc(len(self.clients))
+        _messages.inc(len(self.clients))
 
 
 class Hub:
@@ -137,15 +141,15 @@ class Hub:
     def connect(self, client: Client) -> None:
         """Take in a connection."""
         self.clients[client] = None
-        CLIENTS.set(len(self.clients))
+        _clients.set(len(self.clients))
 
     def disconnect(self, client: Client) -> None:
         """Forget a connection and its subscriptions."""
         self.unsubscribe(client, list(client.names))
         self.clients.pop(client, None)
-        CLIENTS.set(len(self.clients))
+        _clients.set(len(self.clients))
         if client.cut_reason is not None:
-            CLIENTS_CUT.inc()
+            _clients_cut.inc()
 
     def subscribe(self, client: Client, names: Iterable[str]) -> None:
         """Subscribe; a name twice counts once. Names that mean nothing are kept, and stay silent."""

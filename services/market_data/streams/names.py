@@ -5,12 +5,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from exchange.trading.intervals import INTERVALS, Interval, parse_time_zone
-from services.market_data.markets.tickers import WINDOWS
+from services.market_data.markets.windows import WINDOWS
 
-__all__ = ["LISTEN_KEY", "NAME_LENGTH_MAX", "StreamName", "parse_stream_name"]
+__all__ = ["NAME_LENGTH_MAX", "StreamName", "is_listen_key", "parse_stream_name"]
 
 NAME_LENGTH_MAX: Final = 128
-LISTEN_KEY: Final = re.compile(r"[A-Za-z0-9]{60,64}", re.ASCII)
+_LISTEN_KEY: Final = re.compile(r"[A-Za-z0-9]{60,64}", re.ASCII)
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?", re.ASCII)
 _KLINE: Final = re.compile(r"kline_([0-9]{1,2}[smhdwM])(?:@([+-][0-9]{2}:[0-9]{2}))?", re.ASCII)
 _ALL_MARKETS: Final = {
@@ -38,6 +38,11 @@ class StreamName(NamedTuple):
     symbol: str
     levels: int = 0
     interval: Interval | None = None
+
+
+def is_listen_key(name: str) -> bool:
+    """Whether a name has the form of a listen key, and so asks for somebody's user data."""
+    return _LISTEN_KEY.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=16_384)

@@ -12,11 +12,11 @@ from typing import Final
 import orjson
 
 from exchange.trading.intervals import DAY_MS, Interval
-from services.market_data.markets import payloads
-from services.market_data.markets.average_price import AVERAGE_PRICE_MINUTES, average_price_text
 from services.market_data.markets.book import Level
 from services.market_data.markets.state import Changes, MarketState, MarketView
-from services.market_data.markets.tickers import WINDOWS, window_start_ms
+from services.market_data.markets.texts import AVERAGE_PRICE_MINUTES, average_price_text, level_texts
+from services.market_data.markets.windows import WINDOWS, window_start_ms
+from services.market_data.streams import messages
 from services.market_data.streams.hub import Hub, Topic
 
 __all__ = ["TICK_MS", "StreamPublisher"]
@@ -69,12 +69,12 @@ class StreamPublisher:
             for view, trade in change.trades:
                 self._hub.publish(
                     f"{view.market.stream_symbol}@trade",
-                    partial(payloads.trade_message, view.market, trade, now_us),
+                    partial(messages.trade_message, view.market, trade, now_us),
                 )
             for view, joined in change.aggregates:
                 self._hub.publish(
                     f"{view.market.stream_symbol}@aggTrade",
-                    partial(payloads.aggregate_trade_message, view.market, joined, now_us),
+                    partial(messages.aggregate_trade_message, view.market, joined, now_us),
                 )
             for view, _ in change.trades[:1]:
                 self._of(view).traded = True
@@ -118,7 +118,7 @@ class StreamPublisher:
         pending.best = best
         pending.best_changed = True
         view = pending.view
-        build = partial(payloads.book_ticker_message, view, self._state.seq)
+        build = partial(messages.book_ticker_message, view, self._state.seq)
         self._hub.publish(f"{view.market.stream_symbol}@bookTicker", build)
         self._hub.publish("!bookTicker", build)
 
@@ -157,11 +157,11 @@ class StreamPublisher:
         if name not in self._hub.topics:
             return
         market, book, seq = view.market, view.book, self._state.seq
-        bid_texts = payloads.level_texts(market, book.bids.in_order(bids))
-        ask_texts = payloads.level_texts(market, book.asks.in_order(asks))
+        bid_texts = level_texts(market, book.bids.in_order(bids))
+        ask_texts = level_texts(market, book.asks.in_order(asks))
         self._hub.publish(
             name,
-            partial(payloads.depth_message, market, sent_seq + 1, seq, bid_texts, ask_texts, now_us),
+            partial(messages.depth_message, market, sent_seq + 1, seq, bid_texts, ask_texts, now_us),
         )
 
     def _partial(self, kind: str, changed: set[int]) -> None:
@@ -169,7 +169,7 @@ class StreamPublisher:
             if topic.fresh or view.market.market_id in changed:
                 topic.fresh = False
                 levels = topic.parsed.levels if topic.parsed else 0
-                topic.publish(partial(payloads.partial_depth_message, view, self._state.seq, levels))
+                topic.publish(partial(messages.partial_depth_message, view, self._state.seq, levels))
 
     def _listened(self, kind: str) -> list[tuple[Topic, MarketView]]:
         """Topics of a kind whose market exists."""
@@ -186,11 +186,11 @@ class StreamPublisher:
                 window.advance(now_ms)
 
         def mini(view: MarketView, scale: int) -> dict[str, object]:
-            return payloads.mini_ticker(view.market, view.windows["1d"].statistics(), now_us, scale)
+            return messages.mini_ticker(view.market, view.windows["1d"].statistics(), now_us, scale)
 
         def full(view: MarketView, scale: int) -> dict[str, object]:
             stats = view.windows["1d"].statistics()
-            return payloads.ticker(view, stats, now_ms - DAY_MS, now_ms, now_us, scale)
+            return messages.ticker(view, stats, now_ms - DAY_MS, now_ms, now_us, scale)
 
         self._ticker_streams("miniTicker", mini, partial(_has_moved, "1d"))
         self._ticker_streams("ticker", full, lambda p: p.best_changed or _has_moved("1d", p))
@@ -232,7 +232,7 @@ class StreamPublisher:
             topic.fresh = False
             topic.publish(
                 partial(
-                    payloads.average_price_message,
+                    messages.average_price_message,
                     view.market,
                     AVERAGE_PRICE_MINUTES,
                     price,
@@ -271,7 +271,7 @@ class StreamPublisher:
             if candle is not None:
                 mark = (candle.values(), closed)
                 if cursor.sent.get(oldest) != mark or (topic.fresh and not closed):
-                    build = partial(payloads.kline_message, view.market, interval, candle, closed, now_us)
+                    build = partial(messages.kline_message, view.market, interval, candle, closed, now_us)
                     topic.publish(build)
                 sent[oldest] = mark
             oldest = interval.moved(oldest, 1)
@@ -288,7 +288,7 @@ def _window_ticker(
     window: str, open_ms: int, close_ms: int, now_us: int, view: MarketView, scale: int
 ) -> dict[str, object]:
     stats = view.windows[window].statistics()
-    return payloads.window_ticker(view.market, window, stats, open_ms, close_ms, now_us, scale)
+    return messages.window_ticker(view.market, window, stats, open_ms, close_ms, now_us, scale)
 
 
 def _joined(build: _BuildTicker, view: MarketView, scale: int) -> bytes:

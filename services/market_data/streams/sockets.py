@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 
 from services.market_data.streams.control import ControlError, parse_request, result_message
 from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Frame, Hub
-from services.market_data.streams.names import NAME_LENGTH_MAX
+from services.market_data.streams.names import NAME_LENGTH_MAX, is_listen_key
 from services.market_data.streams.outlet import Message, Outlet, Send, open_outlet
-from services.market_data.streams.user_feed import UserFeed, is_listen_key
+from services.market_data.streams.user_feed import UserFeed
 
 __all__ = ["StreamSockets"]
 

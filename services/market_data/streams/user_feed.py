@@ -18,9 +18,8 @@ from redis.asyncio.client import PubSub
 
 from exchange.process.connections import CACHE_ERRORS
 from services.market_data.streams.hub import Client, Hub
-from services.market_data.streams.names import LISTEN_KEY
 
-__all__ = ["UserFeed", "is_listen_key"]
+__all__ = ["UserFeed"]
 
 logger = logging.getLogger(__name__)
 _CHANNEL: Final = "user_data:"
@@ -39,11 +38,6 @@ class _UserMessage(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(_UserMessage)
-
-
-def is_listen_key(name: str) -> bool:
-    """Whether a stream name has the form of a listen key."""
-    return LISTEN_KEY.fullmatch(name) is not None
 
 
 class _Channel:

@@ -147,7 +147,10 @@ class WriteResult(NamedTuple):
 
 
 class HotBooks(Protocol):
-    """What the book projection needs of a cache. Every call raises process.connections.CACHE_ERRORS."""
+    """What the book projection needs of a cache. Every call raises process.connections.CACHE_ERRORS.
+
+    A port: the simulation (tests/simulation) puts a cache of its own behind it, which forgets.
+    """
 
     async def apply(self, changes: Sequence[BookChange]) -> list[WriteResult]:
         """Apply each change that fits the generation it was made for; one result for each."""

@@ -119,7 +119,10 @@ class OpenBooks(NamedTuple):
 
 class LedgerStore(Protocol):
     """What the projections need of the ledger. Every call raises process.connections.CONNECTION_ERRORS,
-    after which a write may or may not have taken place."""
+    after which a write may or may not have taken place.
+
+    A port: the simulation (tests/simulation) puts tables of its own behind it, in memory.
+    """
 
     async def resume(self, shard: int) -> tuple[TailPosition, dict[int, MarketAssets]]:
         """The shard's position, and each market's assets by market_id."""

@@ -21,7 +21,7 @@ from services.user.doors.schemas import (
     WithdrawalRequest,
     WithdrawalShown,
 )
-from services.user.money.transfers import AmountError, TransferUnknownError, UnknownAssetError
+from services.user.money.transfers import TransferUnknownError, UnknownAssetError
 
 __all__ = ["router"]
 
@@ -34,8 +34,6 @@ async def deposit(body: DepositRequest, service: Service, session: SignedIn) -> 
     """Take money from the faucet, where there is one."""
     try:
         credited = await service.transfers.deposit(session.user_id, body.asset, body.amount)
-    except AmountError as error:
-        raise _wrong_amount(error) from None
     except TransferUnknownError as error:
         raise _unknown_outcome("depositId", "GET /v1/deposits", error) from None
     asset = credited.asset
@@ -75,8 +73,6 @@ async def withdraw(
         reserved = await service.transfers.withdraw(
             session.user_id, body.asset, body.amount, body.address, caller
         )
-    except AmountError as error:
-        raise _wrong_amount(error) from None
     except TransferUnknownError as error:
         raise _unknown_outcome("withdrawalId", "GET /v1/withdrawals", error) from None
     asset = reserved.asset
@@ -135,12 +131,6 @@ async def ledger(query: Annotated[LedgerQuery, Query()], service: Service, sessi
             )
         )
     return LedgerPage(entries=shown)
-
-
-def _wrong_amount(error: AmountError) -> ProblemError:
-    return ProblemError(
-        "invalid-request", "1 fault; see errors", errors=[{"pointer": "#/amount", "detail": str(error)}]
-    )
 
 
 def _unknown_outcome(member: str, where: str, error: TransferUnknownError) -> ProblemError:

@@ -18,7 +18,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.log.event_tail import EventTail
-from services.user.tables.repository import Asset
+from services.user.tables.ledger import Asset
 
 __all__ = ["EventFollower"]
 

@@ -21,7 +21,7 @@ from exchange.money import NumberError, parse_fixed
 from exchange.ports.world import Log, LogError
 from services.user.money.event_follower import EventFollower
 from services.user.money.withdrawal_guard import WithdrawalGuard, WithdrawalRequest
-from services.user.tables.repository import Asset, Repository
+from services.user.tables.ledger import Asset, Ledger
 
 __all__ = [
     "AmountError",
@@ -93,14 +93,14 @@ class Transfer(NamedTuple):
 
 
 class Transfers:
-    """Deposits, withdrawals and the ledger. Raises also what gateway and repository raise."""
+    """Deposits, withdrawals and the ledger. Raises also what gateway and database raise."""
 
     def __init__(
         self,
         gateway: CommandGateway,
         follower: EventFollower,
         event_log: Log,
-        repository: Repository,
+        ledger: Ledger,
         guard: WithdrawalGuard,
         *,
         shard: int,
@@ -109,7 +109,7 @@ class Transfers:
         self._gateway = gateway
         self._follower = follower
         self._event_log = event_log
-        self._repository = repository
+        self._ledger = ledger
         self._guard = guard
         self._shard = shard
         self._faucet = faucet
@@ -137,7 +137,7 @@ class Transfers:
         units_max = FAUCET_UNITS_MAX.get(code, FAUCET_UNITS_MAX_DEFAULT)
         if amount_atoms > units_max * 10**asset.decimals:
             raise AmountError(f"at most {units_max} {code} in one request")
-        deposit_id = await self._repository.new_deposit_id()
+        deposit_id = await self._ledger.new_deposit_id()
         command = CreditDeposit(
             self._gateway.new_command_id(), user_id, asset.asset_id, amount_atoms, deposit_id
         )
@@ -152,7 +152,7 @@ class Transfers:
         """
         asset = self.asset(code)
         amount_atoms = _atoms(amount, asset)
-        withdrawal_id = await self._repository.new_withdrawal_id()
+        withdrawal_id = await self._ledger.new_withdrawal_id()
         request = WithdrawalRequest(withdrawal_id, user_id, asset, amount_atoms, address, ip)
         await self._guard.admit(request)
         command = ReserveWithdrawal(
@@ -175,17 +175,17 @@ class Transfers:
         """A page of the user's entries, once the ledger has all that happened before this call."""
         asset_id = None if code is None else self.asset(code).asset_id
         await self._settle(user_id)
-        return await self._repository.ledger_page(user_id, asset_id, from_id, limit)
+        return await self._ledger.ledger_page(user_id, asset_id, from_id, limit)
 
     async def deposits(self, user_id: int, from_id: int, limit: int) -> list[Record]:
         """A page of the user's deposits."""
         await self._settle(user_id)
-        return await self._repository.deposits_page(user_id, from_id, limit)
+        return await self._ledger.deposits_page(user_id, from_id, limit)
 
     async def withdrawals(self, user_id: int, from_id: int, limit: int) -> list[Record]:
         """A page of the user's withdrawals."""
         await self._settle(user_id)
-        return await self._repository.withdrawals_page(user_id, from_id, limit)
+        return await self._ledger.withdrawals_page(user_id, from_id, limit)
 
     async def _settle(self, user_id: int) -> None:
         """Wait until the ledger has every event of this user that was in the log when this was called.
@@ -200,7 +200,7 @@ class Transfers:
                     logger.warning("the end of the event log is not known: %r", error)
                 seq = self._follower.last_seq_of(user_id)
                 pause_s = _POLL_S_FIRST
-                while await self._repository.last_seq(self._shard) < seq:
+                while await self._ledger.last_seq(self._shard) < seq:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, _POLL_S_MAX)
         except TimeoutError:

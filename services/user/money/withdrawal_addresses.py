@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from services.user.tables import audit_log
 from services.user.tables.audit_log import Act
 from services.user.tables.database import Database
-from services.user.tables.repository import Asset
+from services.user.tables.ledger import Asset
 
 if TYPE_CHECKING:
     import asyncpg

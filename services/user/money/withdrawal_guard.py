@@ -15,7 +15,7 @@ from services.user.money.withdrawal_limits import WINDOW_MS, WithdrawalLimits
 from services.user.tables import audit_log
 from services.user.tables.audit_log import Act
 from services.user.tables.database import Database, DatabaseUnavailableError
-from services.user.tables.repository import Asset
+from services.user.tables.ledger import Asset
 
 if TYPE_CHECKING:
     import asyncpg

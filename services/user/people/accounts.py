@@ -25,13 +25,12 @@ from exchange.security.credentials import (
 )
 from exchange.security.identity.tokens import TokenRefusedError
 from exchange.security.key_ring import KeyRing, api_secret_place
-from services.user.people.identities import Identities
-from services.user.people.outside_tokens import is_outside
+from services.user.people.identities import Identities, is_outside
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import Session, Sessions
+from services.user.tables.accounts import AccountStore, NewApiKey, User
 from services.user.tables.audit_log import Act
 from services.user.tables.identities import Identity, IdentityNotLinkedError
-from services.user.tables.repository import NewApiKey, Repository, User
 
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 
@@ -58,11 +57,11 @@ class KeyPair(NamedTuple):
 
 
 class Accounts:
-    """What people do with their account. Raises also what repository, sessions and passwords raise."""
+    """What people do with their account. Raises also what store, sessions and passwords raise."""
 
     def __init__(
         self,
-        repository: Repository,
+        store: AccountStore,
         sessions: Sessions,
         passwords: Passwords,
         key_ring: KeyRing,
@@ -73,7 +72,7 @@ class Accounts:
         rate_limits: bool,
         clock_ms: Callable[[], int],
     ) -> None:
-        self._repository = repository
+        self._store = store
         self._sessions = sessions
         self._passwords = passwords
         self._key_ring = key_ring
@@ -92,18 +91,18 @@ class Accounts:
         """Create an account and return its id. Raises EmailTakenError, TooManyAttemptsError."""
         await self._count_attempt("sign-up", email, caller)
         password_hash = await self._passwords.hash(password)
-        return await self._repository.add_user(email, password_hash, self._clock_ms(), caller)
+        return await self._store.add_user(email, password_hash, self._clock_ms(), caller)
 
     async def log_in(self, email: str, password: str, caller: str) -> str:
         """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
         await self._count_attempt("log-in", email, caller)
-        user = await self._repository.user_by_email(email)
+        user = await self._store.user_by_email(email)
         stored = None if user is None else user.password_hash
         matches = await self._passwords.verify(stored, password)
         act = "log-in" if matches else "log-in-failed"
         user_id = None if user is None else user.user_id
         # Before the session: what cannot be written down does not happen.
-        await self._repository.record(Act(act, user_id, caller, self._clock_ms(), {"email": email}))
+        await self._store.record(Act(act, user_id, caller, self._clock_ms(), {"email": email}))
         if not matches or user is None:
             raise WrongCredentialsError
         return await self._sessions.open(user.user_id)
@@ -142,7 +141,7 @@ class Accounts:
             return await self._identities.log_in(claims, caller)
         except IdentityNotLinkedError:
             detail = {"issuer": claims.iss, "subject": claims.sub, "email": claims.email}
-            await self._repository.record(Act("log-in-failed", None, caller, self._clock_ms(), detail))
+            await self._store.record(Act("log-in-failed", None, caller, self._clock_ms(), detail))
             raise
 
     async def link(self, session: Session, token: str, caller: str) -> Identity:
@@ -160,11 +159,11 @@ class Accounts:
             await self._identities.log_out(session, caller)
             return
         await self._sessions.end(session)
-        await self._repository.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
+        await self._store.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
 
     async def user(self, user_id: int) -> User | None:
         """The account of a session."""
-        return await self._repository.user_by_id(user_id)
+        return await self._store.user_by_id(user_id)
 
     async def create_api_key(
         self,
@@ -195,19 +194,19 @@ class Accounts:
             public_key_pem=public_key_pem,
             created_ms=self._clock_ms(),
         )
-        await self._repository.add_api_key(key, API_KEYS_PER_USER_MAX, caller)
+        await self._store.add_api_key(key, API_KEYS_PER_USER_MAX, caller)
         return pair
 
     async def api_keys(self, user_id: int) -> list[Record]:
-        """The user's keys, as Repository.api_keys_of gives them."""
-        return await self._repository.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
+        """The user's keys, as AccountStore.api_keys_of gives them."""
+        return await self._store.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
 
     async def revoke_api_key(self, user_id: int, api_key: str, caller: str) -> bool:
         """Revoke a key and tell every process; False when the user has no such key."""
         if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
             return False
         key_hash = hash_api_key(api_key)
-        revoked = await self._repository.revoke_api_key(user_id, key_hash, self._clock_ms(), caller)
+        revoked = await self._store.revoke_api_key(user_id, key_hash, self._clock_ms(), caller)
         if revoked:
             await announce_revocation(self._cache, key_hash, self._cache_deadline_ms)
         return revoked

@@ -7,18 +7,20 @@ from typing import Final, Self
 
 import orjson
 from prometheus_client import Counter
+from pydantic import TypeAdapter, ValidationError
 
 from exchange.process.config import Settings
 from exchange.security.identity.issuer_keys import IssuerKeys, parse_issuers
 from exchange.security.identity.tokens import Claims, TokenRefusedError
 from exchange.security.identity.verifier import TokenVerifier
-from services.user.people.outside_tokens import verified_email
+from services.user.people.email import Email
 from services.user.people.sessions import OutsideLogin, Session, Sessions
 from services.user.tables.database import Database
 from services.user.tables.identities import Identity, IdentityStore, IdentityUnknownError, Login
 
-__all__ = ["EmailNotAcceptedError", "Identities"]
+__all__ = ["EmailNotAcceptedError", "Identities", "is_outside", "verified_email"]
 
+_email: Final = TypeAdapter[str](Email)
 _tokens: Final = Counter(
     "exchange_user_outside_tokens_total", "Tokens of outside issuers that were shown", ["result"]
 )
@@ -26,6 +28,21 @@ _tokens: Final = Counter(
 
 class EmailNotAcceptedError(Exception):
     """The token's e-mail address cannot open or link an account; the message says why."""
+
+
+def is_outside(token: str) -> bool:
+    """Whether it claims to be a JWT. Our own tokens have no dots."""
+    return "." in token
+
+
+def verified_email(claims: Claims) -> str | None:
+    """The address in our form, None when the issuer has not verified it or no account can have it."""
+    if claims.email is None or claims.email_verified not in (True, "true"):
+        return None
+    try:
+        return _email.validate_python(claims.email)
+    except ValidationError:
+        return None
 
 
 class Identities:

@@ -41,6 +41,11 @@ class Database:
         except _AWAY as error:
             raise DatabaseUnavailableError(repr(error)) from error
 
+    async def ping(self) -> None:
+        """Return when the database answers. Raises DatabaseUnavailableError."""
+        async with self.connection() as connection:
+            await connection.fetchval("SELECT 1")
+
     @asynccontextmanager
     async def transaction(self) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
         """The same, in a transaction: all of the block or nothing. Raises DatabaseUnavailableError."""

@@ -24,7 +24,7 @@ from exchange.security.identity.tokens import owner_of, read
 from services.notifier.notices import Notice, login_notice
 from services.notifier.outlet import WAITING_MAX, BrowserPush
 from services.notifier.owners import LIFETIME_S, OWNERS_OF_USER_MAX, Owners
-from services.user.people.outside_tokens import verified_email
+from services.user.people.identities import verified_email
 from services.user.tables.database import Database
 from services.user.tables.identities import Identity, IdentityStore, Login
 from tests.integration.notifier.conftest import Estate, connects

@@ -235,17 +235,15 @@ async def test_a_body_above_sixteen_kibibytes_is_refused_announced_or_not(exchan
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(exchange: Exchange) -> None:
-    resources = exchange.resources
-    object.__setattr__(
-        resources, "settings", resources.settings.model_copy(update={"request_deadline_ms": 100})
-    )
+    service = exchange.replicas[0]
+    service.settings = service.settings.model_copy(update={"request_deadline_ms": 100})
 
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(5)
         yield b"}"
 
-    transport = httpx.ASGITransport(create_app(exchange.replicas[0]))
+    transport = httpx.ASGITransport(create_app(service))
     async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
         answer = await client.post("/v1/users", content=stalled(), headers=JSON)
     assert_problem(answer, 408)

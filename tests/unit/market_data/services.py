@@ -26,8 +26,8 @@ class OfflineService:
         nothing = cast(Any, None)
         self.service = MarketDataService(Resources(Settings(), log, log, nothing, nothing))
         # It is fed by hand: there is no log to catch up with.
-        vars(self.service)["_missing_records"] = lambda: 0
-        self.state = self.service.state
+        vars(self.service.markets)["missing_records"] = lambda: 0
+        self.state = self.service.markets.state
         self.hub = self.service.hub
         self.publisher = StreamPublisher(self.state, self.hub, self.clock_us)
         self.app: ASGIApp = create_app(self.service)

@@ -15,7 +15,7 @@ from exchange.trading.intervals import (
     parse_window_ms,
 )
 from exchange.trading.trades import Trade
-from services.market_data.markets.tickers import RollingWindow, window_start_ms
+from services.market_data.markets.windows import RollingWindow, window_start_ms
 
 START_MS = int(datetime(2024, 1, 30, 22, 58, 30, tzinfo=UTC).timestamp()) * 1000
 

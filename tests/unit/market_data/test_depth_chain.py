@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from services.market_data.markets.payloads import level_texts
 from services.market_data.markets.state import MarketState, MarketView
+from services.market_data.markets.texts import level_texts
 from services.market_data.streams.hub import Hub
 from services.market_data.streams.publisher import StreamPublisher
 from tests.event_streams import START_MS, RandomTrading

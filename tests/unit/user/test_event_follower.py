@@ -14,7 +14,7 @@ from services.user.money import event_follower
 from services.user.money.event_follower import EventFollower
 from services.user.money.transfers import Transfers
 from services.user.money.withdrawal_guard import WithdrawalGuard
-from services.user.tables.repository import Asset, Repository
+from services.user.tables.ledger import Asset, Ledger
 from tests.event_streams import EventStream
 
 
@@ -73,7 +73,7 @@ async def test_many_readers_share_a_look_at_the_end_of_the_log_but_never_an_old_
         cast(CommandGateway, None),
         await follower_of(log),
         log,
-        cast(Repository, None),
+        cast(Ledger, None),
         cast(WithdrawalGuard, None),
         shard=0,
         faucet=False,

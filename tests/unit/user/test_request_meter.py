@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from services.user.doors.metrics import RequestMeter
+from services.user.doors.request_meter import RequestMeter
 
 
 def count(status: str) -> float:

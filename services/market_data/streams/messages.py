@@ -3,67 +3,32 @@
 `scale`: 1 for times in milliseconds, 1000 for microseconds. `now_us`: the service's clock, for E.
 """
 
-from collections.abc import Iterable
-
 import orjson
 
 from exchange.trading.candles import Candle
 from exchange.trading.intervals import Interval
-from exchange.trading.market import Market, rounded_ratio
+from exchange.trading.market import Market
 from exchange.trading.trades import AggregateTrade, Trade
-from services.market_data.markets.book import Level
 from services.market_data.markets.state import MarketView
-from services.market_data.markets.tickers import Statistics
+from services.market_data.markets.texts import best_texts, level_texts, percent_text
+from services.market_data.markets.windows import Statistics
 
 __all__ = [
     "aggregate_trade_message",
     "average_price_message",
-    "best_texts",
     "book_ticker_message",
     "depth_message",
     "kline_message",
-    "level_texts",
     "mini_ticker",
     "partial_depth_message",
-    "percent_text",
     "ticker",
     "trade_message",
     "window_ticker",
 ]
 
-_PERCENT_DECIMALS = 3
-
 
 def _event_time(now_us: int, scale: int) -> int:
     return now_us * scale // 1000
-
-
-def level_texts(market: Market, levels: Iterable[Level]) -> list[tuple[str, str]]:
-    """Levels as pairs of price and quantity text."""
-    price, quantity = market.price, market.quantity
-    return [(price(ticks), quantity(lots)) for ticks, lots in levels]
-
-
-def best_texts(view: MarketView) -> tuple[str, str, str, str]:
-    """Bid price, bid quantity, ask price, ask quantity; zeros for an empty side."""
-    bid, ask = view.best()
-    market = view.market
-    bid_ticks, bid_lots = bid or (0, 0)
-    ask_ticks, ask_lots = ask or (0, 0)
-    return (
-        market.price(bid_ticks),
-        market.quantity(bid_lots),
-        market.price(ask_ticks),
-        market.quantity(ask_lots),
-    )
-
-
-def percent_text(open_ticks: int, last_ticks: int) -> str:
-    """Change in percent with three decimals; zero without a beginning."""
-    unit = 10**_PERCENT_DECIMALS
-    value = rounded_ratio((last_ticks - open_ticks) * 100 * unit, open_ticks) if open_ticks else 0
-    sign = "-" if value < 0 else ""
-    return f"{sign}{abs(value) // unit}.{abs(value) % unit:03d}"
 
 
 def trade_message(market: Market, trade: Trade, now_us: int, scale: int) -> bytes:

@@ -1,0 +1,120 @@
+"""The ledger as its projection has written it, and numbers for what is to be entered in it."""
+
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.log.event_tail import TailPosition
+from services.user.tables.database import Database
+
+__all__ = ["Asset", "Ledger"]
+
+_AVAILABLE: Final = 1
+_HELD: Final = 2
+
+
+class Asset(NamedTuple):
+    """An asset that the exchange knows."""
+
+    asset_id: int
+    code: str
+    decimals: int
+
+
+class Ledger:
+    """Reads what the projection has written, and writes nothing but sequences.
+
+    Everything raises DatabaseUnavailableError.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- numbers of transfers
+
+    async def new_deposit_id(self) -> int:
+        """A number that no deposit has."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval("SELECT nextval('deposit_ids')"))
+
+    async def new_withdrawal_id(self) -> int:
+        """A number that no withdrawal has."""
+        async with self._database.connection() as connection:
+            return int(await connection.fetchval("SELECT nextval('withdrawal_ids')"))
+
+    async def advance_sequences(self) -> None:
+        """Move the sequences past the ids in use: a ledger rebuilt from the events starts them anew."""
+        async with self._database.connection() as connection:
+            for name, table, column in (
+                ("deposit_ids", "deposits", "deposit_id"),
+                ("withdrawal_ids", "withdrawals", "withdrawal_id"),
+            ):
+                await connection.execute(
+                    f"SELECT setval('{name}', used.id) FROM (SELECT max({column}) AS id FROM {table}) used, "
+                    f"{name} WHERE used.id > {name}.last_value"
+                )
+
+    # -- what the projection has written
+
+    async def position(self, shard: int) -> TailPosition:
+        """Where the ledger stands; at the log's beginning when nothing was projected yet."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT last_seq, last_hash, next_offset FROM positions WHERE shard = $1", shard
+            )
+        return TailPosition(0, EMPTY_CHAIN_HASH, 0) if row is None else TailPosition(*row)
+
+    async def last_seq(self, shard: int) -> int:
+        """Seq of the newest event in the ledger."""
+        async with self._database.connection() as connection:
+            seq = await connection.fetchval("SELECT last_seq FROM positions WHERE shard = $1", shard)
+        return int(seq or 0)
+
+    async def assets(self) -> list[Asset]:
+        """Every asset in the ledger."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch("SELECT asset_id, code, decimals FROM assets")
+        return [Asset(*row) for row in rows]
+
+    async def ledger_page(
+        self, user_id: int, asset_id: int | None, from_id: int, limit: int
+    ) -> list[asyncpg.Record]:
+        """The user's entries: entry_id, time_ms, asset_id, amount_atoms, bucket, kind, reference."""
+        async with self._database.connection() as connection:
+            return await connection.fetch(
+                # One range of the index (user_id, asset_id, entry_id) for each asset, then a short sort.
+                "SELECT e.entry_id, e.time_ms, e.asset_id, e.amount_atoms, e.bucket, e.kind, e.reference "
+                "FROM assets a CROSS JOIN LATERAL (SELECT * FROM ledger_entries "
+                "  WHERE user_id = $1 AND asset_id = a.asset_id AND entry_id >= $2 AND bucket IN ($4, $5) "
+                "  ORDER BY entry_id LIMIT $6) e "
+                "WHERE $3::int IS NULL OR a.asset_id = $3 ORDER BY e.entry_id LIMIT $6",
+                user_id,
+                from_id,
+                asset_id,
+                _AVAILABLE,
+                _HELD,
+                limit,
+            )
+
+    async def deposits_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
+        """The user's deposits: deposit_id, asset_id, amount_atoms, time_ms."""
+        async with self._database.connection() as connection:
+            return await connection.fetch(
+                "SELECT deposit_id, asset_id, amount_atoms, time_ms FROM deposits "
+                "WHERE user_id = $1 AND deposit_id >= $2 ORDER BY deposit_id LIMIT $3",
+                user_id,
+                from_id,
+                limit,
+            )
+
+    async def withdrawals_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
+        """The user's withdrawals: withdrawal_id, asset_id, amount_atoms, address, status, time_ms."""
+        async with self._database.connection() as connection:
+            return await connection.fetch(
+                "SELECT withdrawal_id, asset_id, amount_atoms, address, status, time_ms FROM withdrawals "
+                "WHERE user_id = $1 AND withdrawal_id >= $2 ORDER BY withdrawal_id LIMIT $3",
+                user_id,
+                from_id,
+                limit,
+            )
