@@ -36,6 +36,8 @@ def background() -> Iterator[Background]:
     loop.close()
 
 
+# First: pytest-xdist reads the marks in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the work, tests that share an exchange go to one of them."""
     if hasattr(config, "workerinput"):

@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,30 @@ class Installation:
     def cli_config(self) -> Path:
         """For TF_CLI_CONFIG_FILE."""
         return self.folder / "terraform.rc"
+
+    @contextmanager
+    def provider(self, types: Iterable[str]) -> Iterator[dict[str, str]]:
+        """One provider for many runs of Terraform: the variable that sends it there, while it lasts."""
+        with tempfile.TemporaryDirectory(prefix="aws-schema-") as folder:
+            socket = f"{folder}/provider.sock"
+            command = [str(self.programs / "python"), "-I", str(self.folder / "plugin.py"), "attach"]
+            provider = subprocess.Popen(
+                [*command, str(self.folder / "schema.zip"), socket],
+                env={**os.environ, "AWS_SCHEMA_TYPES": ",".join(sorted(types))},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+            try:
+                assert provider.stdout is not None
+                if provider.stdout.readline() != b"ready\n":
+                    raise subprocess.CalledProcessError(provider.wait(_DEADLINE_S), command)
+                place = {"Network": "unix", "String": socket}
+                found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": provider.pid, "Test": True}
+                named = {f"{name}/hashicorp/aws": {**found, "Addr": place} for name in _REGISTRIES}
+                yield {"TF_REATTACH_PROVIDERS": json.dumps(named)}
+            finally:
+                # The end of its standard input is the end of it.
+                provider.communicate(timeout=_DEADLINE_S)
 
     @property
     def programs(self) -> Path:
