@@ -1,6 +1,8 @@
 """docs/tests.md says of every group of tests and of every planted bug in which tier it runs."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,16 @@ def test_every_campaign_is_a_target_of_make() -> None:
 )
 def test_a_group_is_a_folder(classname: str, group: str) -> None:
     assert group_of(classname) == group
+
+
+def test_what_shares_a_group_stays_in_one_process(tmp_path: Path) -> None:
+    """pytest-xdist marks the groups by an attribute of pytest's that has changed once."""
+    tests = "@pytest.mark.xdist_group('together')\ndef test_{}(): time.sleep(0.2)\n"
+    body = "import time, pytest\n" + "".join(tests.format(number) for number in range(4))
+    (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadgroup", "test_it.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert len(set(re.findall(r"\[(gw\d)\] .*PASSED .*@together", done.stdout))) == 1, done.stdout
 
 
 def test_a_report_is_added_up_by_group(tmp_path: Path) -> None:
