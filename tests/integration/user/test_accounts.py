@@ -356,6 +356,7 @@ async def test_an_account_may_have_thirty_keys_even_when_asked_for_at_once(excha
         .decode(),
         "\u00e9",
     ],
+    ids=["no key", "an empty key", "a key of another kind", "no ASCII"],
 )
 async def test_only_an_ed25519_public_key_is_taken(exchange: Exchange, public_key: str) -> None:
     person = await exchange.signed_in()
