@@ -113,10 +113,9 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """An S3 emulator that speaks HTTP on a port of its own, for the session. Tests want `s3_bucket`."""
-    from moto.server import ThreadedMotoServer
+    from tests.emulator import start_emulator
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    server = start_emulator()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
