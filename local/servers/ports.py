@@ -5,6 +5,7 @@ The kernel gives outgoing connections ports of its ephemeral range (ip(7), `ip_l
 gets it while this one lives.
 """
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -61,3 +62,9 @@ def _keep(port: int) -> bool:
     if len(_kept) > _KEPT_MAX:
         _kept.popleft().close()
     return True
+
+
+@atexit.register
+def _let_go() -> None:
+    while _kept:
+        _kept.popleft().close()
