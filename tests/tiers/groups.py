@@ -12,7 +12,7 @@ _SPLIT: Final = ("integration", "unit")
 
 
 class GroupTime(NamedTuple):
-    """`tests`: how many ran. `took_s`: their time added up, which two processes spend at once."""
+    """`tests`: how many ran. `took_s`: their time added up, which several processes spend at once."""
 
     group: str
     tests: int
