@@ -23,18 +23,13 @@ from exchange.process.config import Settings
 from local.assembly import AssembledExchange, assemble
 from local.servers import free_port
 from services.projections.ledger.projection import LedgerProjection
-from services.user.people import passwords
 from tests.at_work import clock_ms, eventually, open_resources
+from tests.integration.user.conftest import cheap_passwords
+
+__all__ = ["cheap_passwords"]
 
 PASSWORD = "correct horse battery"
 WAIT_S = 20.0
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing at full strength is tests/unit/user/test_passwords.py's matter."""
-    monkeypatch.setattr(passwords, "_MEMORY_KIB", 64)
-    monkeypatch.setattr(passwords, "_PASSES", 1)
 
 
 @pytest.fixture
