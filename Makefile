@@ -70,10 +70,7 @@ $(STAMP): $(LOCKS)
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@exec $(BIN)/python -m tests.tiers lint
 
 format: setup ## Let ruff format and fix the sources
 	$(BIN)/ruff check --fix .

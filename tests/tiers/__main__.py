@@ -1,4 +1,4 @@
-"""`python -m tests.tiers check|test|verify`: what the make targets of these names call (docs/tests.md)."""
+"""`python -m tests.tiers lint|check|test|verify`: what the make targets of these names call."""
 
 import os
 import shlex
@@ -27,6 +27,12 @@ Arguments = Annotated[str, typer.Option("--pytest", help='More arguments for pyt
 Processes = Annotated[int, typer.Option(min=1, help="Test processes at once")]
 # One more than there are cores: tests wait for servers a third of their time.
 PROCESSES = 1 + max(2, os.cpu_count() or 2)
+
+
+@app.command()
+def lint() -> None:
+    """What reads the code and runs none of it."""
+    end(run_statics(), [])
 
 
 @app.command()
