@@ -17,7 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from exchange.ports.world import Headers, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports.world import (
+    Headers,
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+)
 
 __all__ = ["FileLog", "FileRestorer"]
 
@@ -89,6 +97,10 @@ class FileLog:
         if offset > self._end_offset:
             raise LogError(f"offset {offset} is beyond the log's end {self._end_offset}")
         return _FileReader(self, offset, self._deadline_s)
+
+    async def probe(self) -> LogProbe:
+        """Open a probe."""
+        return _FileProbe(self)
 
     async def end_offset(self) -> int:
         """Number of durable records."""
@@ -277,6 +289,23 @@ class _FileReader:
         records, self._position = self._log.read_from(self._position, self._offset)
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _FileProbe:
+    def __init__(self, log: FileLog) -> None:
+        self._log = log
+
+    async def end_offset(self) -> int:
+        return await self._log.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        if offset >= await self._log.end_offset():
+            raise LogError(f"record {offset} is not there")
+        records, _ = self._log.read_from(self._log.position_of(offset), offset)
+        return records[0]
 
     async def close(self) -> None:
         return None
