@@ -40,7 +40,7 @@ _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in ("codes", "commands", "events")),
     *(f"matching_engine/core/{name}.py" for name in (
-        "accounts", "administration", "book", "engine", "engine_state", "id_window", "market",
+        "accounts", "administration", "attendance", "book", "engine", "engine_state", "id_window", "market",
         "naive_book", "order", "rules", "rules_version", "shard", "state", "trading", "treasury",
     )),
 )  # fmt: skip

@@ -118,20 +118,21 @@ def load_operator_key(pem: str) -> Ed25519PublicKey | None:
 
 async def find_skip(
     log: Log, shard: int, note: PoisonNote, operator_key: Ed25519PublicKey | None, first: int
-) -> tuple[bool, int]:
+) -> tuple[int | None, int]:
     """Look for the operator's order from offset `first` to the log's end.
 
-    Returns whether it is there, and the offset to go on from. Raises LogError.
+    Returns when the log took it, in ms since 1970, None if it is not there; and the offset to go on from.
+    Raises LogError.
     """
     end = await log.end_offset()
     if operator_key is None or first >= end:
-        return False, first
+        return None, first
     async with aclosing(records_between(log, first, end)) as records:
         async for record in records:
             for command in decode_commands(record.value):
                 if isinstance(command, SkipCommand) and _is_for(command, shard, note, operator_key):
-                    return True, record.offset + 1
-    return False, end
+                    return record.timestamp_ms, record.offset + 1
+    return None, end
 
 
 def _is_for(command: SkipCommand, shard: int, note: PoisonNote, operator_key: Ed25519PublicKey) -> bool:

@@ -1,7 +1,7 @@
 """The whole command log through an empty engine: what it must come to, without publishing anything."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events
@@ -19,21 +19,24 @@ __all__ = ["replay", "skipped_commands"]
 _PROGRESS_EVERY_RECORDS = 500
 
 
-async def skipped_commands(event_log: Log) -> list[tuple[int, int]]:
-    """Places on the command log that the engine went past by the operator's order. Raises LogError."""
-    found: list[tuple[int, int]] = []
+async def skipped_commands(event_log: Log) -> dict[tuple[int, int], int]:
+    """Places on the command log that the engine went past by the operator's order, and by which clock.
+
+    Raises LogError.
+    """
+    found: dict[tuple[int, int], int] = {}
     async for record in records_between(event_log, 0, await event_log.end_offset()):
         for outcome in decode_events(record.value).outcomes:
             event = outcome.events[0].event
             if isinstance(event, CommandRejected) and event.reason == codes.REJECT_SKIPPED:
-                found.append((outcome.command_offset, outcome.command_index))
+                found[outcome.command_offset, outcome.command_index] = outcome.time_ms
     return found
 
 
 async def replay(
     command_log: Log,
     published: TailPosition,
-    skipped: Iterable[tuple[int, int]],
+    skipped: Mapping[tuple[int, int], int],
     witness: Shard | None,
     on_progress: Callable[[int, int], None],
 ) -> Shard:
@@ -45,7 +48,7 @@ async def replay(
     `on_progress` gets the records done and the log's end.
     """
     shard = Shard(Engine())
-    shard.skipped = dict.fromkeys(skipped, True)
+    shard.skipped = dict(skipped)
     end = await command_log.end_offset()
     async for record in records_between(command_log, 0, end):
         for outcome in shard.apply_record(record.offset, record.timestamp_ms, record.value):

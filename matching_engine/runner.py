@@ -34,6 +34,7 @@ from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
+from matching_engine.timekeeping import Timekeeper
 from matching_engine.tracing import DecisionSpans
 
 __all__ = ["DeposedError", "EngineRunner"]
@@ -115,6 +116,7 @@ class EngineRunner:
         self._next_event_offset = 0
         self._turned_at_s = 0.0
         self._storing: asyncio.Task[None] | None = None
+        self._timekeeper: Timekeeper | None = None
         self.role = Role.STARTING
         self.shard = Shard(Engine())
         self.outbox = Outbox(0, 0, self.shard.chain)
@@ -137,7 +139,7 @@ class EngineRunner:
         if self.shard.engine.seq == published.seq and self.shard.chain != published.hash:
             raise ChainError(f"the snapshot has another hash at seq {published.seq} than the event log")
         self._writer = await self._event_log.writer()
-        self._reader = await self._command_log.reader(self.shard.next_command_offset)
+        self._reader = await self._command_log.reader(self.shard.read_offset)
         await self._heed_poison()
         await self._replay(await self._command_log.end_offset())
         if self.shard.engine.seq < published.seq:
@@ -157,13 +159,15 @@ class EngineRunner:
             self._halted_at = note
             _halted.set(1)
             logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
-            found, offset = False, note.offset + 1
-            while not found:
-                found, offset = await find_skip(
+            ordered_ms, offset = await find_skip(
+                self._command_log, self._shard_number, note, self._poison.operator_key, note.offset + 1
+            )
+            while ordered_ms is None:
+                await asyncio.sleep(_SKIP_POLL_S)
+                ordered_ms, offset = await find_skip(
                     self._command_log, self._shard_number, note, self._poison.operator_key, offset
                 )
-                await asyncio.sleep(0 if found else _SKIP_POLL_S)
-            self.shard.skipped[note.offset, note.index] = True
+            self.shard.skipped[note.offset, note.index] = ordered_ms
             logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
             self._halted_at = None
             _halted.set(0)
@@ -171,10 +175,10 @@ class EngineRunner:
     async def _replay(self, end: int) -> None:
         """Apply the commands before offset `end`."""
         assert self._reader is not None, "the reader is open"
-        first = self.shard.next_command_offset
+        first = self.shard.read_offset
         logger.info("replaying command records %d to %d from seq %d", first, end, self.shard.engine.seq)
         replayed = 0
-        while self.shard.next_command_offset < end:
+        while self.shard.read_offset < end:
             outcomes = self._apply(await self._reader.read(_REPLAY_TIMEOUT_MS))
             if self._elector is None:
                 await self._publish_pending()
@@ -274,15 +278,18 @@ class EngineRunner:
         assert self._reader is not None, "start comes before run"
         _leading.set(1)
         factor = 1 if self._elector is None else _LEADER_SNAPSHOT_FACTOR
+        self._timekeeper = Timekeeper(self._command_log)
         if self._activates_rules:
             await activate_newest_rules(self._command_log, self.shard.engine.rules_version)
         while True:
             self._turned_at_s = time.monotonic()
+            self._timekeeper.look_after(self.shard)
             records = await self._reader.read(_READ_TIMEOUT_MS)
             if not records:
                 continue
             started_ns = time.time_ns()
             outcomes = self._apply(records)
+            self._timekeeper.saw(outcomes, started_ns // 1_000_000)
             leader = _leader_in(outcomes)
             if self._elector is not None and leader not in (None, self._elector.holder):
                 raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
@@ -302,6 +309,8 @@ class EngineRunner:
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.wait([self._storing])
+        if self._timekeeper is not None:
+            await self._timekeeper.close()
         if self._elector is not None:
             await self._elector.resign()
         if self._reader is not None:

@@ -22,6 +22,7 @@ from exchange.contracts.commands import (
     CancelOrder,
     Command,
     CreditDeposit,
+    KeepTime,
     LeaderElected,
     Malformed,
     PlaceOrder,
@@ -44,6 +45,7 @@ from exchange.contracts.events import (
     OrderClosed,
     RulesActivated,
     SkipRecorded,
+    TimeKept,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -150,14 +152,9 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         LeaderElected,
         "command_id leader_id epoch",
     ),
-    12: _row(
-        ActivateRules,
-        "command_id version",
-    ),
-    20: _row(
-        SkipCommand,
-        "command_id offset index signature",
-    ),
+    12: _row(ActivateRules, "command_id version"),
+    20: _row(SkipCommand, "command_id offset index signature"),
+    21: _row(KeepTime, "command_id epoch wall_ms"),
 }
 EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     1: _row(
@@ -216,20 +213,15 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
         LeaderChanged,
         "leader_id epoch",
     ),
-    13: _row(
-        RulesActivated,
-        "version",
-    ),
-    20: _row(
-        SkipRecorded,
-        "offset index",
-    ),
+    13: _row(RulesActivated, "version"),
+    20: _row(SkipRecorded, "offset index"),
+    21: _row(TimeKept, "epoch"),
 }
 
 
 # Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
 # refuses such a command as code that does not know its tag does (core/administration.py).
-FIRST_RULES_VERSION: Final[dict[int, int]] = {}
+FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2}
 UNKNOWN_TAG: Final = "unknown command tag"
 
 

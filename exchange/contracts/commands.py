@@ -262,6 +262,19 @@ class SkipCommand(Command):
 
 
 @mypyc_attr(acyclic=True)
+class KeepTime(Command):
+    """The leader of `epoch` is at work, and its own clock says `wall_ms` (ADR 0018). Rules version 2.
+
+    From another than the newest leader it says nothing.
+    """
+
+    def __init__(self, command_id: int, epoch: int, wall_ms: int) -> None:
+        self.command_id = command_id
+        self.epoch = epoch
+        self.wall_ms = wall_ms
+
+
+@mypyc_attr(acyclic=True)
 class ActivateRules(Command):
     """From here on decide by the rules of `version` (design decision 6). Code that lacks them stops."""
 

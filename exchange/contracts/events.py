@@ -287,6 +287,14 @@ class SkipRecorded(Event):
 
 
 @mypyc_attr(acyclic=True)
+class TimeKept(Event):
+    """The leader of `epoch` has said that it is at work; its clock is the outcome's time."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+@mypyc_attr(acyclic=True)
 class RulesActivated(Event):
     """What follows was decided by the rules of `version`."""
 

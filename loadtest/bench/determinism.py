@@ -141,16 +141,19 @@ def _work(what: str, count: int, snapshots: int, seed: int) -> dict[str, Any]:
 def _records(workload: str, count: int, seed: int) -> Iterator[tuple[int, bytes]]:
     """(timestamp_ms, bytes) of the command log's records."""
     from exchange.contracts.codec import encode_commands
-    from exchange.contracts.commands import Malformed
+    from exchange.contracts.commands import KeepTime, LeaderElected, Malformed
     from loadtest.bench.workload import Mischief, Traffic, time_ms_of
 
     source: Traffic | Mischief = Traffic(seed) if workload == "traffic" else Mischief(seed)
+    epoch = 0
     yield time_ms_of(0), encode_commands(source.setup())
     for position in range(0, count, COMMANDS_PER_RECORD):
         commands = source.take(min(COMMANDS_PER_RECORD, count - position))
         # What cannot be encoded cannot be on a log either.
         sendable = [command for command in commands if not isinstance(command, Malformed)]
-        yield time_ms_of(position), encode_commands(sendable)
+        time_ms = time_ms_of(position)
+        yield time_ms, encode_commands([KeepTime(0, epoch, time_ms), *sendable])
+        epoch += sum(isinstance(command, LeaderElected) for command in sendable)
 
 
 def _markdown(rows: list[dict[str, Any]], commands: int, seed: int, seconds: float) -> str:

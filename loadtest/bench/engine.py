@@ -139,6 +139,7 @@ def apply_one(engine: Any, command: Any, now_ms: int) -> Any:
 def _hashes(options: argparse.Namespace) -> tuple[str, str]:
     """Event and state hash after the same log."""
     from exchange.contracts.codec import encode_commands
+    from exchange.contracts.commands import KeepTime
     from loadtest.bench.workload import Traffic, time_ms_of
     from matching_engine.core.engine import Engine
     from matching_engine.core.shard import Shard
@@ -148,8 +149,9 @@ def _hashes(options: argparse.Namespace) -> tuple[str, str]:
     commands = [*traffic.setup(), *traffic.take(options.hashed)]
     shard = Shard(Engine())
     for offset, first in enumerate(range(0, len(commands), _COMMANDS_PER_RECORD)):
-        record = encode_commands(commands[first : first + _COMMANDS_PER_RECORD])
-        shard.apply_record(offset, time_ms_of(first), record)
+        time_ms, batch = time_ms_of(first), commands[first : first + _COMMANDS_PER_RECORD]
+        # A leader is at work all the time.
+        shard.apply_record(offset, time_ms, encode_commands([KeepTime(0, 0, time_ms), *batch]))
     return shard.chain.hex(), state_hash(shard)
 
 

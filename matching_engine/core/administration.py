@@ -5,6 +5,7 @@ from exchange.contracts.codec import UNKNOWN_TAG, first_rules_version
 from exchange.contracts.commands import (
     ActivateRules,
     Command,
+    KeepTime,
     LeaderElected,
     Malformed,
     RegisterAsset,
@@ -20,9 +21,11 @@ from exchange.contracts.events import (
     MarketRegistered,
     RulesActivated,
     SkipRecorded,
+    TimeKept,
     TradingModeChanged,
 )
 from matching_engine.core.accounts import AssetTotals
+from matching_engine.core.attendance import AHEAD_MAX_MS
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.rules import market_rejection
 from matching_engine.core.rules_version import check_rules_version, has_constant_texts, never_goes_back
@@ -46,9 +49,12 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
     elif isinstance(command, LeaderElected):
         # Counted here: two that claim at once expect the same epoch, and a wrong number must not stand.
         state.epoch += 1
+        state.attended_ms = state.now_ms
         events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, SkipCommand):
         events.append(SkipRecorded(command.offset, command.index))
+    elif isinstance(command, KeepTime):
+        _keep_time(state, command, events)
     elif isinstance(command, ActivateRules):
         _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
@@ -65,6 +71,15 @@ def _refuse_malformed(state: EngineState, command: Malformed, events: list[Event
     events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", detail))
 
 
+def _keep_time(state: EngineState, command: KeepTime, events: list[Event]) -> None:
+    if command.epoch != state.epoch:
+        events.append(CommandRejected(0, 0, codes.REJECT_STALE, "", "another leads"))
+        return
+    # Where a broker's clock creeps away, what it stamps becomes unattended, and is held to the leader's.
+    state.attended_ms = min(state.now_ms, command.wall_ms + AHEAD_MAX_MS)
+    events.append(TimeKept(command.epoch))
+
+
 def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
     if command.version == 0:
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules begin with version 1"))
@@ -74,6 +89,7 @@ def _activate_rules(state: EngineState, command: ActivateRules, events: list[Eve
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules never go back"))
         return
     state.rules_version = command.version
+    state.attended_ms = state.now_ms
     events.append(RulesActivated(command.version))
 
 

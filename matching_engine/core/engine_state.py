@@ -26,6 +26,8 @@ class EngineState:
     def __init__(self, book_factory: Callable[[], Book] = Book) -> None:
         self.book_factory = book_factory
         self.now_ms = 0
+        # Until when, and a moment more, a leader is known to be at work (core/attendance.py).
+        self.attended_ms = 0
         self.seq = 0
         self.epoch = 0
         self.rules_version = 1

@@ -6,7 +6,8 @@ gets a predicate here, named for what it changes, and a version that no exchange
 version may grow until it is released; from then on it never changes.
 
 Version 2: bounded work for a command (exchange/contracts/limits.py), no text of a library in the history,
-the deposit limit counts the money that is inside, rules never go back.
+the deposit limit counts the money that is inside, rules never go back, commands are decided by an attended
+clock (core/attendance.py), and a cancel is never stale.
 """
 
 RULES_VERSION_MAX = 2  # the newest rules that this code has; the first are version 1
@@ -43,3 +44,13 @@ def counts_money_inside(version: int) -> bool:
 def never_goes_back(version: int) -> bool:
     """Whether an older version than the active one is refused."""
     return version >= 2
+
+
+def attends_clock(version: int) -> bool:
+    """Whether a command that comes while no leader is at work waits for one, and for its clock."""
+    return version >= 2
+
+
+def refuses_stale_cancels(version: int) -> bool:
+    """Whether a cancel can come too late. It takes risk away, so whoever sent it wants it at any time."""
+    return version < 2

@@ -9,8 +9,9 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import Command
 from exchange.contracts.events import Event
+from matching_engine.core.attendance import ATTENDED_MS, NO_CLOCK, clock_of
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules_version import UnknownRulesError
+from matching_engine.core.rules_version import UnknownRulesError, attends_clock
 
 
 class PoisonError(Exception):
@@ -27,25 +28,55 @@ class Shard:
     """The whole state that a snapshot keeps.
 
     `next_command_offset` is the first command record not yet applied; `chain` is the running hash
-    after the event `engine.seq`.
+    after the event `engine.seq`. Records from there on may have been read and wait for a leader's clock:
+    they are no part of the state, as they are still on the log.
     """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.next_command_offset = 0
         self.chain = EMPTY_CHAIN_HASH
-        # (offset, index) of commands that the operator has ordered to go past; no part of the state.
-        self.skipped: dict[tuple[int, int], bool] = {}
+        # (offset, index) of commands that the operator ordered to go past, and when; no part of the state.
+        self.skipped: dict[tuple[int, int], int] = {}
+        self._waiting: list[list[Command]] = []
+
+    @property
+    def read_offset(self) -> int:
+        """The record to be read next."""
+        return self.next_command_offset + len(self._waiting)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether records have been read that are decided when a leader says that it is at work."""
+        return bool(self._waiting)
 
     def apply_record(self, offset: int, timestamp_ms: int, value: bytes) -> list[CommandOutcome]:
         """Apply every command of one record, in order. The record must be the next one.
 
+        What comes while no leader is at work waits, and is applied with the record that gives a clock.
         Raises PoisonError or UnknownRulesError, after which this object must not be used.
         """
-        assert offset == self.next_command_offset, "the command log has no gaps"
+        assert offset == self.read_offset, "the command log has no gaps"
         engine = self.engine
+        commands = decode_commands(value)
+        if not attends_clock(engine.rules_version) or (
+            timestamp_ms <= engine.attended_ms + ATTENDED_MS and not self._waiting
+        ):
+            return self._apply(commands, timestamp_ms)
+        clock_ms = clock_of(commands, engine.epoch, timestamp_ms)
+        self._waiting.append(commands)
+        if clock_ms == NO_CLOCK:
+            return []
+        waiting, self._waiting = self._waiting, []
         outcomes: list[CommandOutcome] = []
-        for index, command in enumerate(decode_commands(value)):
+        for record in waiting:
+            outcomes += self._apply(record, clock_ms)
+        return outcomes
+
+    def _apply(self, commands: list[Command], timestamp_ms: int) -> list[CommandOutcome]:
+        engine, offset = self.engine, self.next_command_offset
+        outcomes: list[CommandOutcome] = []
+        for index, command in enumerate(commands):
             seq = engine.seq
             events = self._decide(offset, index, command, timestamp_ms)
             recorded: list[RecordedEvent] = []
@@ -61,6 +92,9 @@ class Shard:
 
     def _decide(self, offset: int, index: int, command: Command, timestamp_ms: int) -> list[Event]:
         if self.skipped and (offset, index) in self.skipped:
+            if attends_clock(self.engine.rules_version):
+                # Every engine stood here until then: what comes next is decided no earlier.
+                timestamp_ms = max(timestamp_ms, self.skipped[offset, index])
             return self.engine.refuse(timestamp_ms)
         try:
             return self.engine.apply(command, timestamp_ms)

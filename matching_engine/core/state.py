@@ -13,7 +13,7 @@ from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
-from matching_engine.core.rules_version import check_rules_version
+from matching_engine.core.rules_version import attends_clock, check_rules_version
 from matching_engine.core.shard import Shard
 
 FORMAT = 4
@@ -70,7 +70,7 @@ def to_rows(shard: Shard) -> list[Any]:
     return [
         FORMAT,
         [shard.next_command_offset, shard.chain],
-        [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version],
+        _counters_row(engine),
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
         [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
         balances,
@@ -100,8 +100,10 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     shard = Shard(engine)
     accounts = engine.accounts
     shard.next_command_offset, shard.chain = place_in_log
-    engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version = counters
+    engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version = counters[:5]
     check_rules_version(engine.rules_version)
+    if attends_clock(engine.rules_version):
+        engine.attended_ms = counters[5]
     for asset_id, code, decimals in assets:
         engine.asset_codes[asset_id] = code
         engine.asset_decimals[asset_id] = decimals
@@ -116,6 +118,11 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     engine.deposit_ids = _restored_window(deposit_ids)
     engine.withdrawal_ids = _restored_window(withdrawal_ids)
     return shard
+
+
+def _counters_row(engine: Engine) -> list[int]:
+    row = [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version]
+    return [*row, engine.attended_ms] if attends_clock(engine.rules_version) else row
 
 
 def _market_row(market: Market) -> list[Any]:

@@ -13,6 +13,7 @@ from matching_engine.core.rules import (
     limit_order_rejection,
     market_order_rejection,
 )
+from matching_engine.core.rules_version import refuses_stale_cancels
 
 
 def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
@@ -245,7 +246,7 @@ def cancel(state: EngineState, command: CancelOrder, events: list[Event]) -> Non
     reason = 0
     if market is None:
         reason = codes.REJECT_UNKNOWN_MARKET
-    elif command.valid_until_ms and state.now_ms > command.valid_until_ms:
+    elif _is_stale_cancel(state, command.valid_until_ms):
         reason = codes.REJECT_STALE
     elif market.mode == codes.MODE_HALTED:
         reason = codes.REJECT_MARKET_CLOSED
@@ -278,7 +279,7 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
     reason = 0
     if market is None:
         reason = codes.REJECT_UNKNOWN_MARKET
-    elif command.valid_until_ms and state.now_ms > command.valid_until_ms:
+    elif _is_stale_cancel(state, command.valid_until_ms):
         reason = codes.REJECT_STALE
     elif market.mode == codes.MODE_HALTED:
         reason = codes.REJECT_MARKET_CLOSED
@@ -302,6 +303,11 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
             0,
             events,
         )
+
+
+def _is_stale_cancel(state: EngineState, valid_until_ms: int) -> bool:
+    is_late = valid_until_ms != 0 and state.now_ms > valid_until_ms
+    return is_late and refuses_stale_cancels(state.rules_version)
 
 
 def _order_id(order: Order) -> int:

@@ -12,6 +12,7 @@ import orjson
 
 from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
+from exchange.log.engine_clock import EngineClock
 from exchange.log.event_tail import TailPosition
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
@@ -85,6 +86,7 @@ class MarketDataService:
         self._user_feed = UserFeed(resources.cache, self.hub, settings.cache_deadline_ms)
         self.sockets = StreamSockets(self.hub, self._user_feed, rate_limits=settings.rate_limits)
         self._last_tick_ms = 0
+        self._engine_clock = EngineClock("market_data")
 
     async def start(self) -> None:
         """Load the state and open the log. Raises after _START_TRIES refusals of the database."""
@@ -123,6 +125,9 @@ class MarketDataService:
     async def _follow(self, publisher: StreamPublisher) -> None:
         while True:
             outcomes = await self.markets.read()
+            if outcomes:
+                # Its clock is what /api/v3/time tells.
+                self._engine_clock.saw(outcomes[-1].time_ms, clock_ms())
             for first in range(0, len(outcomes), _OUTCOMES_PER_TURN):
                 publisher.live(self.markets.apply(outcomes[first : first + _OUTCOMES_PER_TURN]))
                 await asyncio.sleep(0)

@@ -191,6 +191,8 @@ class OrderService:
                     view.apply_event(recorded, outcome.time_ms)
                     hub.observe(outcome, recorded)
                 hub.finish(outcome)
+            if outcomes:
+                self.engine.clock.saw(outcomes[-1].time_ms, clock_ms())
             self._barrier.saw(outcomes)
             gateway.resolve(outcomes)
 

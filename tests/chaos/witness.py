@@ -114,7 +114,7 @@ class Witness:
         reader = await self._command_log.reader(0)
         try:
             end = await self._command_log.end_offset()
-            while shard.next_command_offset < end:
+            while shard.read_offset < end:
                 for record in await reader.read(READ_TIMEOUT_MS):
                     shard.apply_record(record.offset, record.timestamp_ms, record.value)
         finally:

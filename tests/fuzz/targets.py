@@ -29,7 +29,7 @@ from exchange.http import query_parameters as shared
 from exchange.money import NumberError, format_fixed, parse_fixed
 from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import UnknownRulesError
+from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows, to_rows
 from matching_engine.genesis import genesis_commands

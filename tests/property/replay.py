@@ -16,18 +16,23 @@ SEED = int(os.environ.get("SEED", "20240917"))
 def mischief_log(seed: int, count: int, per_record: int = 7) -> list[tuple[int, bytes]]:
     """(timestamp_ms, record) of a log with every kind of command, wrong ones and wrong bytes included."""
     from exchange.contracts.codec import encode_commands
-    from exchange.contracts.commands import Malformed
+    from exchange.contracts.commands import KeepTime, LeaderElected, Malformed
     from loadtest.bench.workload import Mischief
 
     source = Mischief(seed)
     commands = [*source.setup(), *source.take(count)]
     log: list[tuple[int, bytes]] = []
+    epoch = 0
     for first in range(0, len(commands), per_record):
         batch = commands[first : first + per_record]
         # What stands for wrong bytes cannot be encoded: wrong bytes travel in its place.
         sendable = [command for command in batch if not isinstance(command, Malformed)]
-        record = encode_commands(sendable)
-        log.append((source.time_ms_of(first), record if len(sendable) == len(batch) else record[:-1]))
+        # A leader that is at work, with pauses, and now and then one that was.
+        word = KeepTime(first, max(0, epoch - first // per_record % 3 // 2), source.time_ms_of(first))
+        record = encode_commands([word, *sendable] if first // per_record % 5 else sendable)
+        is_whole = len(sendable) == len(batch)
+        log.append((source.time_ms_of(first), record if is_whole else record[:-1]))
+        epoch += is_whole * sum(isinstance(command, LeaderElected) for command in sendable)
     return log
 
 

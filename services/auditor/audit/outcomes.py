@@ -20,6 +20,7 @@ from exchange.contracts.events import (
     OrderClosed,
     RulesActivated,
     SkipRecorded,
+    TimeKept,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -58,6 +59,7 @@ class Audit:
             TradingModeChanged: treasury.trading_mode_changed,
             LeaderChanged: _nothing,
             SkipRecorded: _nothing,
+            TimeKept: _nothing,
             RulesActivated: treasury.rules_activated,
         }
 

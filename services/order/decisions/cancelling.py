@@ -51,7 +51,7 @@ class Cancelling:
             name or "",
             cancel_name or new_client_order_id(),
             restriction,
-            call.caller.valid_until_ms,
+            self._engine.on_its_clock(call.caller.valid_until_ms),
         )
         outcome = await self._engine.submit(command, cancel_rejection, urgent=True, trace=call.trace)
         return self._answer(call, found, outcome.events[0].event, outcome.time_ms)
@@ -64,7 +64,7 @@ class Cancelling:
             call.caller.user_id,
             found.rules.market_id,
             new_client_order_id(),
-            call.caller.valid_until_ms,
+            self._engine.on_its_clock(call.caller.valid_until_ms),
         )
         outcome = await self._engine.submit(command, cancel_rejection, urgent=True, trace=call.trace)
         return [

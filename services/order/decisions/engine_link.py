@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import Command
 from exchange.contracts.errors import ApiError, outcome_unknown, overloaded, unavailable
 from exchange.contracts.events import CommandRejected
 from exchange.log.barrier import WAIT_MAX_S, OutcomeBarrier
+from exchange.log.engine_clock import EngineClock
 from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -20,6 +22,10 @@ from services.order.view.model import AccountView
 __all__ = ["EngineLink"]
 
 
+# An outcome that comes late looks like a clock that is behind: that may cost a receive window no more.
+_BEHIND_MAX_MS: Final = 1_000
+
+
 class EngineLink:
     """One object, made before the service has started: whoever holds it sees what the start brings.
 
@@ -27,10 +33,11 @@ class EngineLink:
     again. The gateway comes at the same moment, so having one is what "started" means.
     """
 
-    __slots__ = ("_barrier", "_gateway", "view")
+    __slots__ = ("_barrier", "_gateway", "clock", "view")
 
     def __init__(self) -> None:
         self.view = AccountView()
+        self.clock = EngineClock("order")
         self._gateway: CommandGateway | None = None
         self._barrier: OutcomeBarrier | None = None
 
@@ -49,6 +56,15 @@ class EngineLink:
         if self._gateway is None:
             raise unavailable()
         return self._gateway
+
+    def on_its_clock(self, valid_until_ms: int) -> int:
+        """When a request becomes stale, from our clock to the engine's; 0, for no limit, stays.
+
+        The engine compares with its own clock, which a broker may have carried away.
+        """
+        if not valid_until_ms:
+            return 0
+        return valid_until_ms + max(self.clock.skew_ms, -_BEHIND_MAX_MS)
 
     def new_command_id(self) -> int:
         """A fresh id for a command's first field."""

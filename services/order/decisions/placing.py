@@ -92,7 +92,8 @@ class Placing:
     async def submit(self, call: Call, placement: "Placement", *, urgent: bool = False) -> dict[str, object]:
         """Let the engine decide about a placement that was checked and admitted, and answer."""
         engine, caller = self._engine, call.caller
-        command = placement.command(engine.new_command_id(), caller.user_id, caller.valid_until_ms)
+        valid_until_ms = engine.on_its_clock(caller.valid_until_ms)
+        command = placement.command(engine.new_command_id(), caller.user_id, valid_until_ms)
         outcome = await engine.submit(command, order_rejection, urgent=urgent, trace=call.trace)
         crash_point("order.before-answer")
         accepted = outcome.events[0].event

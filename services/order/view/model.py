@@ -19,6 +19,8 @@ from exchange.contracts.events import (
     OrderAccepted,
     OrderClosed,
     RulesActivated,
+    SkipRecorded,
+    TimeKept,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -135,6 +137,8 @@ class AccountView:
             CommandRejected: self._nothing,
             LeaderChanged: self._nothing,
             RulesActivated: self._nothing,
+            SkipRecorded: self._nothing,
+            TimeKept: self._nothing,
         }
 
     # -- questions ----------------------------------------------------------------------------

@@ -163,7 +163,7 @@ class LedgerProjection:
         _write_s.observe(time.perf_counter() - started)
         _batch_outcomes.observe(len(outcomes))
         _entries_total.inc(len(batch.entries))
-        _delay_s.set(max(0.0, time.time() - time_ms / 1000))
+        _delay_s.set(time.time() - time_ms / 1000)
         self._set_written(position)
 
     def _set_written(self, position: TailPosition) -> None:

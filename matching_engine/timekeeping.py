@@ -1,0 +1,65 @@
+"""The leader's word on the command log that it is at work, and what its own clock says (ADR 0018)."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.commands import KeepTime
+from exchange.log.engine_clock import EngineClock
+from exchange.ports.world import Log, LogWriter
+from matching_engine.core.rules_version import attends_clock
+from matching_engine.core.shard import Shard
+
+__all__ = ["Timekeeper"]
+
+# A third of what a word lasts, so that commands in a row never wait for the next one.
+_AGAIN_MS: Final = 300
+
+
+class Timekeeper:
+    """Says it when records wait for it, and while commands come; one word at a time is on its way."""
+
+    def __init__(self, command_log: Log) -> None:
+        self._command_log = command_log
+        self._writer: LogWriter | None = None
+        self._saying: asyncio.Task[None] | None = None
+        self._said_id = 0
+        self._clock = EngineClock("engine")
+
+    def look_after(self, shard: Shard) -> None:
+        """Called by the leader at each turn. Raises LogError when the word before was not taken."""
+        if self._saying is not None and self._saying.done():
+            saying, self._saying = self._saying, None
+            saying.result()
+        engine = shard.engine
+        # Its record may be read before its acknowledgement has come.
+        if self._saying is not None or self._said_id or not attends_clock(engine.rules_version):
+            return
+        if shard.is_waiting or engine.now_ms - engine.attended_ms > _AGAIN_MS:
+            self._said_id = secrets.randbits(62) | 1
+            self._saying = asyncio.create_task(self._say(engine.epoch), name="engine: time")
+
+    def saw(self, outcomes: Sequence[CommandOutcome], now_ms: int) -> None:
+        """What the records that were read at our `now_ms` came to: the own word may be among it."""
+        if outcomes:
+            self._clock.saw(outcomes[-1].time_ms, now_ms)
+        for outcome in outcomes:
+            if outcome.command_id == self._said_id:
+                self._said_id = 0
+
+    async def close(self) -> None:
+        """Say nothing more, and let go of the log."""
+        if self._saying is not None:
+            self._saying.cancel()
+            await asyncio.wait([self._saying])
+        if self._writer is not None:
+            await self._writer.close()
+
+    async def _say(self, epoch: int) -> None:
+        if self._writer is None:
+            self._writer = await self._command_log.writer()
+        word = KeepTime(self._said_id, epoch, time.time_ns() // 1_000_000)
+        await self._writer.append(encode_commands([word]))
