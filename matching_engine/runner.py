@@ -34,7 +34,7 @@ from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
-from matching_engine.timekeeping import Timekeeper
+from matching_engine.timekeeping import Timekeeper, first_word
 from matching_engine.tracing import DecisionSpans
 
 __all__ = ["DeposedError", "EngineRunner"]
@@ -241,7 +241,7 @@ class EngineRunner:
         marker = LeaderElected(secrets.randbits(62) | 1, holder, self.shard.engine.epoch + 1)
         writer = await self._command_log.writer()
         try:
-            await writer.append(encode_commands([marker]))
+            await writer.append(encode_commands([marker, *first_word(self.shard.engine, marker.epoch)]))
         finally:
             await writer.close()
         logger.info("%s claims to lead in epoch %d", holder, marker.epoch)

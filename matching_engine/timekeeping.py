@@ -10,10 +10,11 @@ from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import KeepTime
 from exchange.log.engine_clock import EngineClock
 from exchange.ports.world import Log, LogWriter
+from matching_engine.core.engine import Engine
 from matching_engine.core.rules_version import attends_clock
 from matching_engine.core.shard import Shard
 
-__all__ = ["Timekeeper"]
+__all__ = ["Timekeeper", "first_word"]
 
 # A third of what a word lasts, so that commands in a row never wait for the next one.
 _AGAIN_MS: Final = 300
@@ -61,5 +62,13 @@ class Timekeeper:
     async def _say(self, epoch: int) -> None:
         if self._writer is None:
             self._writer = await self._command_log.writer()
-        word = KeepTime(self._said_id, epoch, time.time_ns() // 1_000_000)
-        await self._writer.append(encode_commands([word]))
+        await self._writer.append(encode_commands([_word(self._said_id, epoch)]))
+
+
+def first_word(engine: Engine, epoch: int) -> list[KeepTime]:
+    """What a claimant of `epoch` says beside its marker, if the rules know it."""
+    return [_word(secrets.randbits(62) | 1, epoch)] if attends_clock(engine.rules_version) else []
+
+
+def _word(command_id: int, epoch: int) -> KeepTime:
+    return KeepTime(command_id, epoch, time.time_ns() // 1_000_000)

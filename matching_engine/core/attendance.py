@@ -17,11 +17,12 @@ NO_CLOCK = -1
 def clock_of(commands: list[Command], epoch: int, timestamp_ms: int) -> int:
     """The clock that a record gives to what waits before it, in ms since 1970; NO_CLOCK if it gives none.
 
-    `epoch`: of the leader whose word counts. A claimant's marker is such a word too.
+    `epoch`: of the leader whose word counts. A claimant's marker is one too, and comes with its clock.
     """
+    counts, clock_ms = False, timestamp_ms
     for command in commands:
         if isinstance(command, LeaderElected):
-            return timestamp_ms
-        if isinstance(command, KeepTime) and command.epoch == epoch:
-            return min(timestamp_ms, command.wall_ms + AHEAD_MAX_MS)
-    return NO_CLOCK
+            counts, epoch = True, command.epoch
+        elif isinstance(command, KeepTime) and command.epoch == epoch:
+            counts, clock_ms = True, min(clock_ms, command.wall_ms + AHEAD_MAX_MS)
+    return clock_ms if counts else NO_CLOCK

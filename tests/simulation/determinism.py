@@ -30,7 +30,13 @@ def deterministic(seed: str, loop: SimulatedLoop) -> Generator[None, None, None]
     logging.disable(logging.CRITICAL)
     try:
         with (
-            patched(time, time=wall_s, monotonic=loop.time, perf_counter=loop.time),
+            patched(
+                time,
+                time=wall_s,
+                time_ns=lambda: round(wall_s() * 1e9),
+                monotonic=loop.time,
+                perf_counter=loop.time,
+            ),
             patched(
                 secrets,
                 randbits=chance.getrandbits,

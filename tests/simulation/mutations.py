@@ -27,11 +27,12 @@ from services.projections.ledger.store import OpenBooks
 from tests.simulation.adapters.calls import ask
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
+from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
 
 __all__ = ["MUTATIONS"]
 
-Planting = Callable[[], AbstractContextManager[None]]
+Planting = Callable[[], AbstractContextManager[Any]]
 EngineRunner = runner.EngineRunner
 
 
@@ -323,4 +324,5 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "a lost book in the cache is not noticed": _lost_book_not_noticed,
     "the cache applies changes that do not fit": _cache_applies_what_does_not_fit,
     "position and orders are read in two transactions": _ledger_read_in_two_transactions,
+    **LIES,
 }

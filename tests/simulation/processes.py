@@ -22,11 +22,13 @@ from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.projections.book.projection import BookProjection
 from services.projections.ledger.projection import LedgerProjection
+from tests.event_streams import START_MS
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.lease import SimulatedLease
 from tests.simulation.adapters.ledger import SimulatedLedger
 from tests.simulation.adapters.log import SimulatedLog
 from tests.simulation.adapters.objects import SimulatedObjects
+from tests.simulation.asking import Answers
 from tests.simulation.loop import Process
 from tests.simulation.reference import Reference
 from tests.simulation.workload import Workload
@@ -52,9 +54,14 @@ class Servers:
     hot_books: SimulatedHotBooks
     workload: Workload
     reference: Reference
+    answers: Answers
     snapshot_every_commands: int
     has_standby: bool
     runners: list[tuple[Process, EngineRunner]]
+
+    def wall_ms(self, now_s: float) -> int:
+        """The wall clock of every process, which is right."""
+        return START_MS + int(now_s * 1_000)
 
     def resources(self, process: Process) -> Resources:
         """Logs as this process sees them; it has neither PostgreSQL nor Redis."""

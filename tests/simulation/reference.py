@@ -51,10 +51,11 @@ class Reference:
         """Of the newest event that follows from the command log."""
         return self.shard.engine.seq
 
-    def command_record(self, record: LogRecord) -> None:
-        """The command log has grown."""
+    def command_record(self, record: LogRecord) -> list[CommandOutcome]:
+        """The command log has grown. Returns what is decided by that."""
         self.records.append(record)
-        for outcome in self.shard.apply_record(record.offset, record.timestamp_ms, record.value):
+        outcomes = self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+        for outcome in outcomes:
             self.model.apply(outcome)
             require(outcome.time_ms >= self._time_ms, "the engine's clock goes back")
             self._time_ms = outcome.time_ms
@@ -64,6 +65,7 @@ class Reference:
             self._moments.append(self._moment())
         check_invariants(self.shard.engine)
         self._check_against_model(self.shard.engine)
+        return outcomes
 
     def event_record(self, record: LogRecord) -> None:
         """The event log has grown: gapless among first copies, equal in every copy (I7)."""

@@ -6,6 +6,7 @@ import random
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import Command, CreditDeposit, LeaderElected, Malformed
 from loadtest.bench.workload import Mischief
+from tests.simulation import asking
 
 __all__ = ["Workload"]
 
@@ -18,6 +19,7 @@ class Workload:
         source = Mischief(self.random.randrange(2**32), users=4)
         deposits = [command for command in source.setup() if isinstance(command, CreditDeposit)]
         mischief = [c for c in source.take(commands) if not isinstance(c, Malformed | LeaderElected)]
+        deposits += asking.deposits()
         self._queue: list[Command] = [*reversed(mischief), *reversed(deposits)]
         self._probes = 0
         self.told: list[tuple[int, CommandOutcome]] = []

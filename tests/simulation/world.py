@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from exchange.log import gateway
-from exchange.ports.world import LeaseError, LogError, ObjectStoreError
+from exchange.ports.world import LeaseError, LogError, LogRecord, ObjectStoreError
 from matching_engine import outbox, runner, snapshots
 from matching_engine.runner import DeposedError, Role
 from services.projections.ledger import projection as ledger
@@ -21,9 +21,11 @@ from tests.simulation.adapters.lease import SimulatedLease
 from tests.simulation.adapters.ledger import SimulatedLedger
 from tests.simulation.adapters.log import SimulatedLog
 from tests.simulation.adapters.objects import SimulatedObjects
+from tests.simulation.asking import Answers
 from tests.simulation.determinism import deterministic
 from tests.simulation.faults import Faults
 from tests.simulation.loop import Process, SimulatedLoop, patched
+from tests.simulation.order_service import order_service
 from tests.simulation.processes import Servers
 from tests.simulation.reference import Reference
 from tests.simulation.workload import Workload
@@ -40,6 +42,9 @@ RESTART_S_MAX = 1.5
 PAUSE_S_MAX = 12.0
 OVERLAP_S_MAX = 10.0
 REPLICA_LAG_S_MAX = 2.0
+STEADY_CLOCKS = 0.4
+FAR_OFF = 0.3
+FAR_OFF_MS = 300_000
 # What ends a process that cannot know better; anything else is a broken promise.
 EXPECTED = (
     LogError, LeaseError, ObjectStoreError, DeposedError, FencedError, RedisError, OSError, TimeoutError,
@@ -76,11 +81,13 @@ class World(Servers):
         self.failure: str | None = None
         self.reference = Reference()
         self.workload = Workload(name, COMMANDS)
+        self.answers = Answers(name, self.reference.shard.engine, self.loop.time, START_MS)
+        self.answers.has_steady_clock = self.chance.random() < STEADY_CLOCKS
         self.snapshot_every_commands = self.chance.choice((5, 15, 40))
         self.has_standby = self.chance.random() < 0.75
         self.runners = []
         self.crashes = self.pauses = 0
-        self._skew_ms = 0
+        self._skew_ms = self._far_off_ms = 0
         self._mains: dict[str, Main] = {"orders": processes.orders}
         self._starts = 0
         self._current: dict[str, Process] = {}
@@ -89,7 +96,7 @@ class World(Servers):
         self._next_fault_step = self.chance.randrange(self._steps_between_faults)
         guard = self._guarded
         self.command_log = SimulatedLog(
-            self, "command", self._clock_ms, guard(self.reference.command_record), repeats=False
+            self, "command", self._clock_ms, guard(self._command_record), repeats=False
         )
         self.event_log = SimulatedLog(
             self, "event", self._clock_ms, guard(self.reference.event_record), repeats=True
@@ -101,6 +108,7 @@ class World(Servers):
         for number in range(2 if self.has_standby else 1):
             self._mains[f"engine-{'ab'[number]}"] = processes.engine
         self._mains |= {"ledger": processes.ledger, "book": processes.book}
+        self._mains |= {"asking-1": order_service, "asking-2": order_service}
         if self.chance.random() < 0.25:
             self._mains |= {"ledger-2": processes.ledger, "book-2": processes.book}
 
@@ -121,6 +129,10 @@ class World(Servers):
 
     def _guarded(self, check: Callable[..., None]) -> Callable[..., None]:
         return lambda *arguments: self.check(partial(check, *arguments))
+
+    def _command_record(self, record: LogRecord) -> None:
+        self.answers.command_record(record)
+        self.answers.decided(self.reference.command_record(record))
 
     # -- processes ------------------------------------------------------------------------------
 
@@ -214,6 +226,11 @@ class World(Servers):
             self.loop.outside(PAUSE_S_MAX + self.chance.random() * OVERLAP_S_MAX, self.crash, process)
 
     def _strike_clock(self, _: Process) -> None:
+        if self.answers.has_steady_clock:
+            return
+        # Before the first record there is no clock to hold another one to.
+        if self.chance.random() < FAR_OFF and self.command_log.records:
+            self._far_off_ms = 0 if self._far_off_ms else self.chance.choice((-FAR_OFF_MS, FAR_OFF_MS))
         self._skew_ms += self.chance.randrange(-5_000, 5_000)
         self.loop.note("world", f"the brokers' clock jumps to {self._skew_ms:+} ms")
 
@@ -229,7 +246,7 @@ class World(Servers):
         self.loop.note("world", f"the lease's keeper is {'broken' if self.lease.is_broken else 'sound'}")
 
     def _clock_ms(self) -> int:
-        return START_MS + self._skew_ms + int(self.loop.time() * 1000)
+        return START_MS + self._skew_ms + self._far_off_ms + int(self.loop.time() * 1000)
 
     # -- a seed ---------------------------------------------------------------------------------
 
@@ -270,6 +287,7 @@ class World(Servers):
         self.loop.note("world", "faults end")
         self.faults.active = False
         self.lease.is_broken = False
+        self._far_off_ms = 0
         for process in self._all:
             if process.alive and process.paused:
                 self.loop.resume(process)
@@ -308,6 +326,7 @@ class World(Servers):
             if rows is not None:
                 self.check(partial(reference.snapshot, rows))
         self.check(partial(reference.final_ledger, self.ledger))
+        self.check(self.answers.finish)
 
     @contextlib.contextmanager
     def small_limits(self) -> Generator[None, None, None]:

@@ -25,6 +25,7 @@ class OrderRow:
         self.executed_lots = 0
         self.held_atoms = accepted.held_atoms
         self.status = NEW
+        self.close_reason = 0
 
     def change(self, change: OrderChange) -> None:
         """As the UPDATE does it; a row that the batch created holds what the change says."""
@@ -33,7 +34,7 @@ class OrderRow:
         if change.accepted is not None:
             self.held_atoms = change.held_atoms
         if change.close_status:
-            self.status = change.close_status
+            self.status, self.close_reason = change.close_status, change.close_reason
         elif self.executed_lots == self.accepted.quantity_lots:
             self.status = FILLED
         elif self.executed_lots:
@@ -104,6 +105,17 @@ class SimulatedLedger:
         self._write_withdrawals(batch)
         self._on_write(self)
 
+    def order(self, user_id: int, market_id: int, order_id: int | None, name: str | None) -> OrderRow | None:
+        """A user's order by its id, or the newest of a name."""
+        found = [
+            row
+            for row in self.orders.values()
+            if (row.accepted.user_id, row.accepted.market_id) == (user_id, market_id)
+            and (order_id is None or row.accepted.order_id == order_id)
+            and (name is None or row.accepted.client_order_id == name)
+        ]
+        return max(found, key=lambda row: row.accepted.order_id, default=None)
+
     def open_books(self) -> OpenBooks:
         """The levels of all open orders."""
         lots: dict[tuple[int, int, int], int] = {}
@@ -169,3 +181,14 @@ class LedgerPort:
 
     async def open_books(self, shard: int) -> OpenBooks:
         return await ask(self._wires, self._process, self._ledger.open_books, error=ConnectionError)
+
+    async def order(
+        self, user_id: int, market_id: int, order_id: int | None, name: str | None
+    ) -> OrderRow | None:
+        """What the order service's history reads."""
+        return await ask(
+            self._wires,
+            self._process,
+            lambda: self._ledger.order(user_id, market_id, order_id, name),
+            error=ConnectionError,
+        )

@@ -122,6 +122,13 @@ def test_a_claimant_s_marker_is_a_leader_s_word() -> None:
     assert (reason(stale.events[0].event), changed.time_ms) == (codes.REJECT_STALE, T + 20_000)
 
 
+def test_the_clock_of_a_marker_is_held_to_its_claimant_s() -> None:
+    log = Log()
+    fast_ms = T + 3_600_000
+    changed, word = log.send(fast_ms, LeaderElected(1, "b", 1), KeepTime(2, 1, T))
+    assert (changed.time_ms, type(word.events[0].event)) == (T + AHEAD_MAX_MS, TimeKept)
+
+
 def test_who_leads_no_more_says_nothing() -> None:
     log = Log()
     log.send(T, LeaderElected(1, "a", 1))
