@@ -117,6 +117,10 @@ class Log(Protocol):
         """Open a reader whose first record is `offset`."""
         ...
 
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept, or of the next one; what is older was removed."""
+        ...
+
     async def end_offset(self) -> int:
         """Offset that the next appended record will get; 0 for an empty log."""
         ...

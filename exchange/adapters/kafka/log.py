@@ -44,6 +44,13 @@ class KafkaLog:
         await self._cluster.answer(consumer, self._seek(consumer, offset))
         return _KafkaReader(consumer, self._partition)
 
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept."""
+        consumer = await self._cluster.consumer(self._partition)
+        firsts = await self._cluster.answer(consumer, consumer.beginning_offsets([self._partition]))
+        await stop(consumer)
+        return int(firsts[self._partition])
+
     async def end_offset(self) -> int:
         """Offset behind the newest record."""
         consumer = await self._cluster.consumer(self._partition)
@@ -54,7 +61,7 @@ class KafkaLog:
     async def last(self) -> LogRecord | None:
         """The newest record."""
         end = await self.end_offset()
-        if end == 0:
+        if end == await self.first_offset():
             return None
         reader = await self.reader(end - 1)
         try:
