@@ -184,12 +184,13 @@ class RestApi:
                 api_key, parameters, signed_payload(query, body), client_ip, endpoint.security.permission
             )
         endpoint.check_names(parameters)
-        result = await endpoint.handler(Call(parameters, caller, unit, span))
-        if endpoint.placed_orders:
-            ten_seconds, day = self._limits.add_orders(caller.user_id, endpoint.placed_orders)
-            headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
-            headers.append((b"x-mbx-order-count-1d", b"%d" % day))
-        return result
+        try:
+            return await endpoint.handler(Call(parameters, caller, unit, span))
+        finally:
+            if endpoint.places_orders:
+                ten_seconds, day = self._limits.order_counts(caller.user_id)
+                headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
+                headers.append((b"x-mbx-order-count-1d", b"%d" % day))
 
     async def _receive_body(self, receive: Receive, length: int) -> bytes:
         """The whole body. Raises ApiError 413 or 408, before reading on, and _Gone."""

@@ -55,8 +55,8 @@ class Security(Enum):
 class Endpoint:
     """A thing that can be asked for. `handler` returns what is encoded as JSON, or raises ApiError.
 
-    `parameters`: the names it reads, None when any may come. `placed_orders`: how many orders a success
-    adds to the account's order count.
+    `parameters`: the names it reads, None when any may come. `places_orders`: answers show the account's
+    order count.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Endpoint:
     parameters: frozenset[str] | None
     weight: int
     handler: Callable[[Call], Awaitable[object]]
-    placed_orders: int = 0
+    places_orders: bool = False
 
     def check_names(self, parameters: Parameters) -> None:
         """Raise -1104 when names came that the endpoint does not read."""
@@ -130,17 +130,17 @@ def _endpoint(
     parameters: str | frozenset[str],
     weight: int,
     handler: Callable[[Call], Awaitable[object]],
-    placed_orders: int = 0,
+    places_orders: bool = False,
 ) -> Endpoint:
     """Make an endpoint; `parameters` are its own names, separated by spaces."""
     own = frozenset(parameters.split()) if isinstance(parameters, str) else parameters
-    return Endpoint(name, security, own | SIGNED_PARAMETERS, weight, handler, placed_orders)
+    return Endpoint(name, security, own | SIGNED_PARAMETERS, weight, handler, places_orders)
 
 
 def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing: Replacing) -> None:
     trade = Security.TRADE
     add(
-        _endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, placing.place, placed_orders=1),
+        _endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, placing.place, places_orders=True),
         "POST /order",
         "order.place",
     )
@@ -169,7 +169,7 @@ def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing:
             _CANCEL_REPLACE_PARAMETERS,
             1,
             replacing.cancel_replace,
-            placed_orders=1,
+            places_orders=True,
         ),
         "POST /order/cancelReplace",
         "order.cancelReplace",

@@ -227,21 +227,18 @@ class _Session:
         )
 
     async def _answer(self, request: Request, parameters: Parameters, endpoint: Endpoint, call: Call) -> None:
-        user_id = None
+        user_id = call.caller.user_id if endpoint.places_orders else None
         status, code = 200, 0
         try:
             result = await endpoint.handler(call)
-            if endpoint.placed_orders:
-                user_id = call.caller.user_id
-                self._api.limits.add_orders(user_id, endpoint.placed_orders)
             frame = reply(request.id, result, self._limits(parameters, user_id))
         except ApiError as error:
             status, code = error.status, error.code
-            frame = error_reply(request.id, error, self._limits(parameters, None))
+            frame = error_reply(request.id, error, self._limits(parameters, user_id))
         except Exception:
             logger.exception("%s failed", endpoint.name)
             status, code = 500, -1000
-            frame = error_reply(request.id, unknown_error(), self._limits(parameters, None))
+            frame = error_reply(request.id, unknown_error(), self._limits(parameters, user_id))
         self.connection.send(frame)
         if call.trace is not None:
             end_request(call.trace, status, code)
