@@ -67,7 +67,7 @@ class Replacing:
             if error.code != CANCEL_REJECTED:
                 raise
             cancel_result, cancel_response = "FAILURE", error.payload()
-        # From here on the place stays taken, whatever comes: also that of an order that is not attempted counts.
+        # From here on the place stays taken: an order that is not attempted counts, too.
         if cancel_result == "SUCCESS" or mode == ALLOW_FAILURE:
             try:
                 if refusal is not None:

@@ -1,4 +1,4 @@
-"""Orders count when they are sent, by every door: in flight, behind a closed socket, beside a failed cancel."""
+"""Orders count when they are sent, by every door: in flight, from closed sockets, beside failed cancels."""
 
 import asyncio
 import time
