@@ -15,7 +15,14 @@ from exchange.log.gateway import (
 from exchange.process.tracing import Span
 from services.order.view.model import AccountView
 
-__all__ = ["EngineLink"]
+__all__ = ["EngineLink", "NotSentError"]
+
+
+class NotSentError(ApiError):
+    """The command was not sent, for certain: -1008 or -1001."""
+
+    def __init__(self, reason: ApiError) -> None:
+        super().__init__(reason.code, reason.message, reason.status)
 
 
 class EngineLink:
@@ -44,7 +51,7 @@ class EngineLink:
     def gateway(self) -> CommandGateway:
         """What sends commands. Raises ApiError -1001 before the start."""
         if self._gateway is None:
-            raise unavailable()
+            raise NotSentError(unavailable())
         return self._gateway
 
     def new_command_id(self) -> int:
@@ -56,22 +63,22 @@ class EngineLink:
         try:
             self.gateway.admit()
         except GatewayOverloadedError:
-            raise overloaded() from None
+            raise NotSentError(overloaded()) from None
 
     async def submit(
         self, command: Command, rejection: Callable[[int], ApiError], *, urgent: bool, trace: Span | None
     ) -> CommandOutcome:
         """Send a command and return its outcome, which the view has already.
 
-        Raises ApiError: what `rejection` makes of the engine's reason, -1008 and -1001 when nothing was
-        sent, -1007 when nobody knows.
+        Raises ApiError: what `rejection` makes of the engine's reason, -1007 when nobody knows; and
+        NotSentError.
         """
         try:
             outcome = await self.gateway.submit(command, urgent=urgent, trace=trace)
         except GatewayOverloadedError:
-            raise overloaded() from None
+            raise NotSentError(overloaded()) from None
         except GatewayUnavailableError:
-            raise unavailable() from None
+            raise NotSentError(unavailable()) from None
         except OutcomeUnknownError:
             raise outcome_unknown() from None
         first = outcome.events[0].event
