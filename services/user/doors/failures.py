@@ -50,6 +50,9 @@ _RETRY_SOON: Final = {"Retry-After": "1"}
 _REFUSALS: Final = {
     codes.REJECT_UNKNOWN_ASSET: "The engine does not know this asset.",
     codes.REJECT_OVERFLOW: "The balance would be larger than the exchange can hold.",
+    codes.REJECT_MALFORMED: "The engine cannot read this transfer.",
+    codes.REJECT_UNKNOWN_WITHDRAWAL: "This withdrawal is not held any more: it has left, or was released.",
+    codes.REJECT_SKIPPED: "The operator refused this transfer; it had no effect.",
     codes.REJECT_DUPLICATE_REFERENCE: "The number of this transfer was used before; ask again.",
 }
 
