@@ -1,4 +1,4 @@
-"""What the real nginx answers for a service that is away: "try again" only where nothing can have happened."""
+"""What the real nginx answers for a service that is away: "try again" only where nothing has happened."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Two order services on a real Kafka, one of them 200 ms behind: nobody is told that his order is not there."""
+"""Two order services on a real Kafka, one 200 ms behind: nobody is told that his order is not there."""
 
 import asyncio
 import contextlib
