@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
-from exchange.contracts.codes import NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import BUY, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.log.event_tail import TailPosition
 from exchange.process.readers import Readers
@@ -73,10 +73,14 @@ async def _load_rules(connection: "Connection", state: MarketState) -> None:
 
 
 async def _load_books(connection: "Connection", state: MarketState) -> None:
-    """An order that is still open rests on the book with all that was not executed."""
+    """An order that is still open rests on the book with all that was not executed.
+
+    The worst prices come first: each level is then put behind those that are there.
+    """
     rows = await connection.fetch(
         "SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots) AS resting_lots "
-        f"FROM orders WHERE status IN ({NEW}, {PARTIALLY_FILLED}) GROUP BY market_id, side, price_ticks",
+        f"FROM orders WHERE status IN ({NEW}, {PARTIALLY_FILLED}) GROUP BY market_id, side, price_ticks "
+        f"ORDER BY CASE side WHEN {BUY} THEN price_ticks ELSE -price_ticks END",
         timeout=_QUERY_DEADLINE_S,
     )
     for row in rows:
