@@ -8,6 +8,7 @@ import pytest
 
 from exchange.process.components import Resources
 from exchange.process.readers import Readers
+from exchange.trading.candles import STEPS_MS
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
 from services.market_data.markets.bootstrap import load_state
@@ -108,7 +109,8 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
     trades, joined = view.trades.items, view.aggregates.items
     # As if the service had run for long: only the newest are in memory.
     monkeypatch.setattr("services.market_data.markets.bootstrap.RING_SIZE_MAX", 50)
-    monkeypatch.setattr("services.market_data.markets.bootstrap._MINUTES_LOADED_MS", 0)
+    kept = {step_ms: 5 for step_ms in STEPS_MS}
+    monkeypatch.setattr("exchange.trading.candles._ROWS_MAX", kept)
     monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 40)
     async with serving(resources) as server:
         assert server.service.markets.state.views[1].trades.floor_id == trades[-50].id

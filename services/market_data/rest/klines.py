@@ -1,15 +1,15 @@
 """/klines, /uiKlines, /avgPrice (binance-spot-api 2.3): what candles tell."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from exchange.contracts.errors import invalid_data
 from exchange.http.query_parameters import time_ms
 from exchange.trading.candles import Candle, buckets, fill
 from exchange.trading.intervals import Interval
 from exchange.trading.market import Market
 from services.market_data.markets.follower import MarketFollower
-from services.market_data.markets.history import History, HistoryTooLongError
+from services.market_data.markets.history import History
 from services.market_data.markets.state import MarketView
 from services.market_data.markets.texts import AVERAGE_PRICE_MINUTES, average_price_text
 from services.market_data.rest.endpoints import Call, Endpoint
@@ -67,14 +67,15 @@ class KlineEndpoints:
         earlier = series.last_before(from_ms)
         if from_ms >= known_ms and (earlier is not None or known_ms == 0):
             return newer, earlier.close_ticks if earlier else None
-        market_id = view.market.market_id
-        older: list[Candle] = []
-        if from_ms < known_ms:
-            try:
-                older = await self._history.candles(market_id, series.step_ms, from_ms, min(to_ms, known_ms))
-            except HistoryTooLongError:
-                raise invalid_data("startTime") from None
-        return [*older, *newer], await self._history.price_before(market_id, from_ms)
+        # A bucket in which memory begins is joined of both.
+        older, price = await self._history.candles(
+            view.market.market_id,
+            asked,
+            openings[: bisect_left(openings, known_ms)],
+            from_ms,
+            min(to_ms, known_ms),
+        )
+        return [*older, *newer], price
 
     def _average_price(self, call: Call) -> object:
         view = one_view(self._markets.current(), call.parameters)
