@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from exchange.contracts.errors import overloaded, unavailable
+from exchange.process.turns import NoTurnError, Turns
 from services.order.view.bootstrap import ORDER_COLUMNS, order_from_row
 from services.order.view.model import OrderRecord
 from services.order.view.pages import (
@@ -23,8 +24,6 @@ __all__ = ["History", "OrderPage", "TradePage", "TradeRow"]
 # How long a read waits for the ledger to have what the caller was already told.
 LAG_DEADLINE_S: Final = 1.5
 LAG_POLL_S: Final = 0.01
-# More would only wait for each other: the pool has a handful of connections.
-READS_MAX: Final = 256
 DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -32,12 +31,15 @@ class History:
     """Reads of the ledger. Raises ApiError -1001 when PostgreSQL does not answer in time, -1008 when
     too many reads wait for it already."""
 
-    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", shard: int, deadline_s: float) -> None:
+    def __init__(
+        self, database: "asyncpg.Pool[asyncpg.Record]", turns: Turns, shard: int, deadline_s: float
+    ) -> None:
+        """`turns`: at `database`, shared with whatever else may be slow."""
         self._database = database
+        self._turns = turns
         self._shard = shard
         self._deadline_s = deadline_s
         self._ledger_seq = 0
-        self._reads = 0
 
     async def wait_for(self, seq: int) -> bool:
         """Wait until the ledger holds `seq`, for LAG_DEADLINE_S at most. Whether it does."""
@@ -84,13 +86,10 @@ class History:
         return trades if page.is_upward else trades[::-1]
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        if self._reads >= READS_MAX:
-            raise overloaded()
-        self._reads += 1
         try:
-            async with self._database.acquire(timeout=self._deadline_s) as connection:
+            async with self._turns.turn(), self._database.acquire(timeout=self._deadline_s) as connection:
                 return await connection.fetch(statement, *arguments, timeout=self._deadline_s)
+        except NoTurnError:
+            raise overloaded() from None
         except DATABASE_ERRORS:
             raise unavailable() from None
-        finally:
-            self._reads -= 1

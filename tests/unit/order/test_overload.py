@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from services.order.view.history import READS_MAX
+from exchange.process.components import HISTORY_LEAVES
+from exchange.process.turns import WAITING_MAX
 from tests.unit.order.order_exchange import (
     ALICE,
     BOB,
@@ -196,10 +197,11 @@ class StuckDatabase(EmptyDatabase):
 async def test_reads_that_only_would_wait_for_each_other_are_shed() -> None:
     database = StuckDatabase()
     async with running_exchange(database) as exchange:
+        reads_max = exchange.settings.database_pool_size - HISTORY_LEAVES + WAITING_MAX
         database.is_stuck = True
         reads = [
             asyncio.create_task(exchange.request("GET", "/allOrders", ALICE, symbol="BTCUSDT"))
-            for _ in range(READS_MAX + 50)
+            for _ in range(reads_max + 50)
         ]
         shed = 0
         while shed < 50:
