@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from exchange.security.withdrawal_stop import WithdrawalStop
 from services.user.money.withdrawal_limits import WINDOW_MS, WithdrawalLimits
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
 from services.user.tables.database import Database, DatabaseUnavailableError
 from services.user.tables.ledger import Asset
 

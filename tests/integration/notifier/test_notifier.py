@@ -16,6 +16,8 @@ from exchange.log.event_tail import ChainError
 from exchange.ports.messages import MessageError, NewMessage
 from exchange.process.components import Resources
 from exchange.process.config import Settings
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from local.servers import free_port, postgres
 from services.migrations import migrate
 from services.notifier.follower import EventFollower
@@ -24,8 +26,6 @@ from services.notifier.notices import Notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import FencedError, NotifierStore
 from services.projections.ledger.projection import LedgerProjection
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
 from tests.at_work import eventually
 from tests.event_streams import START_MS, EventStream, RandomTrading
 from tests.integration.notifier.conftest import ATTEMPTS_MAX
