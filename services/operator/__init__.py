@@ -1,1 +1,1 @@
-"""What people who run the exchange may order, on the command line: `python -m services.operator --help`."""
+"""Orders of people who run the exchange: `python -m services.operator --help`."""

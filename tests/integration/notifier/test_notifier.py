@@ -20,8 +20,8 @@ from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from local.servers import free_port, postgres
 from services.migrations import migrate
+from services.notifier.acts import ActFollower
 from services.notifier.follower import EventFollower
-from services.notifier.logins import LoginFollower
 from services.notifier.notices import Notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import FencedError, NotifierStore
@@ -236,14 +236,14 @@ async def act(resources: Resources, name: str, user_id: int | None, time_ms: int
 async def test_each_login_is_told_once_and_nothing_else_is(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.notifier.logins.POLL_INTERVAL_S", 0.02)
-    monkeypatch.setattr("services.notifier.logins.PAGE_ROWS_MAX", 3)
+    monkeypatch.setattr("services.notifier.acts.POLL_INTERVAL_S", 0.02)
+    monkeypatch.setattr("services.notifier.acts.PAGE_ROWS_MAX", 3)
     await act(resources, "log-in", 1001, 1)
     queue = Recorded()
     expected: list[tuple[str, int]] = []
     row = 1
     for life in range(3):
-        follower = LoginFollower(resources, outlet_of(queue))
+        follower = ActFollower(resources, outlet_of(queue))
         running = Running([follower])
         await running.start()
         await running.until(lambda f=follower: f.last_id is not None)  # type: ignore[misc]
