@@ -67,6 +67,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
             poison=PoisonWatch.from_settings(settings),
+            activates_rules=True,
         ),
         LedgerProjection(resources),
         BookProjection(resources),

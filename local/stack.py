@@ -164,6 +164,7 @@ class _Stack:
             "OPERATOR_PUBLIC_KEY": operator_public_key(self._folder.state),
             "TRUSTED_PROXIES": "127.0.0.1",
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
+            "ACTIVATES_RULES": "true",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),
         }
         return inherited | {f"EXCHANGE_{name}": value for name, value in own.items()}

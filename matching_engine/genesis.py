@@ -1,10 +1,10 @@
-"""The first commands of a log: the assets and markets of a new exchange."""
+"""The first commands of a log: the newest rules, and the assets and markets of a new exchange."""
 
 from contextlib import aclosing
 from pathlib import Path
 
 from exchange.contracts.codec import decode_commands, encode_commands
-from exchange.contracts.commands import Command, RegisterAsset
+from exchange.contracts.commands import ActivateRules, Command, RegisterAsset
 from exchange.log.records import records_between
 from exchange.ports.world import Log
 from exchange.trading.markets_file import (
@@ -16,6 +16,7 @@ from exchange.trading.markets_file import (
     rules_of,
 )
 from matching_engine.core.engine import Engine
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 
 __all__ = ["genesis_commands", "unregistered", "write_genesis"]
 
@@ -24,8 +25,9 @@ _YOUNG_RECORDS_MAX = 1_000
 
 
 def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
-    """Read `markets.toml` into commands. Raises MarketsFileError on a bad file."""
-    return commands_of(parse_markets(path.read_text(encoding="utf-8")))
+    """The newest rules, then what `markets.toml` says. Raises MarketsFileError on a bad file."""
+    described = parse_markets(path.read_text(encoding="utf-8"))
+    return [ActivateRules(0, RULES_VERSION_MAX), *commands_of(described)]
 
 
 def unregistered(engine: Engine, path: Path = _MARKETS_FILE) -> str:

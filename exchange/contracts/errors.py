@@ -30,6 +30,7 @@ __all__ = [
     "overloaded",
     "stale_timestamp",
     "too_many_orders",
+    "too_many_requests",
     "too_much_precision",
     "too_much_weight",
     "unavailable",
@@ -208,6 +209,17 @@ def invalid_data(name: str) -> ApiError:
 def not_supported(status: int = 400) -> ApiError:
     """-1020: an operation that this exchange does not have."""
     return ApiError(-1020, "This operation is not supported.", status)
+
+
+def too_many_requests(what: str, limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
+    """-1003: the address has sent as many requests, or opened as many connections, as it may."""
+    return LimitError(
+        -1003,
+        f"Too many {what}; current limit is {limit} {what} per {interval}. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        wait,
+    )
 
 
 def too_much_weight(limit: int, interval: str, wait: tuple[int, int]) -> LimitError:

@@ -27,7 +27,7 @@ from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, acquir
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
-from matching_engine.core.rules import RULES_VERSION_MAX
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts
 from services.operator.orders import (
     ALL_MARKETS,

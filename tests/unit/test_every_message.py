@@ -74,7 +74,7 @@ def one_of_each() -> EngineStream:
         SettleWithdrawal(1, 1),
         ReserveWithdrawal(1, ALICE, BTC, 6, 2, "address"),
         ReleaseWithdrawal(1, 2),
-        Malformed(0, "no command"),
+        Malformed(0, "no command", 0),
     )
     return stream
 

@@ -25,6 +25,7 @@ from services.user.money.transfers import (
     FaucetOffError,
     InsufficientFundsError,
     TransferRefusedError,
+    TransfersUndecidedError,
     UnknownAssetError,
 )
 from services.user.money.withdrawal_addresses import AddressListedError, TooManyAddressesError
@@ -69,6 +70,9 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     GatewayUnavailableError: _unavailable("The engine cannot be reached; nothing was changed."),
     KeyRingError: _unavailable("The key for secrets cannot be had; nothing was changed."),
     NotReadyError: _unavailable("The service is starting."),
+    TransfersUndecidedError: _unavailable(
+        "Something that was asked for lately is not decided yet, so the list may lack it. Ask again soon."
+    ),
     GatewayOverloadedError: lambda _: ProblemError(
         "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
     ),

@@ -16,6 +16,7 @@ from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.commands import Command, SetTradingMode
 from exchange.process.components import Resources
 from exchange.security.audit_log import verify
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator.desk import OperatorDesk
 from services.operator.door import ORDER_SIZE_BYTES_MAX, OperatorDoor, ask
 from services.operator.orders import (
@@ -143,7 +144,9 @@ async def test_rules_that_no_engine_of_this_release_has_are_not_sent(room: Room)
     sent = len(room.engine.commands)
     assert not (await room.order(ActivateTheRules(99))).is_done
     assert len(room.engine.commands) == sent
-    assert (await room.order(ActivateTheRules(1))).is_done
+    assert (await room.order(ActivateTheRules(RULES_VERSION_MAX))).is_done
+    back = await room.order(ActivateTheRules(1))
+    assert not back.is_done, "rules never go back"
 
 
 async def test_reopening_is_refused_while_the_auditor_is_red(room: Room) -> None:
