@@ -2,8 +2,8 @@
 
 A new exchange begins with the newest (matching_engine/genesis.py). An older one gets them by the operator's
 `python -m services.operator rules activate VERSION`, after both engines run the new code: an engine that does
-not know a version stops there. On one machine (`make run`, `make stack`) all engines are of one checkout, and whoever
-leads asks for them by itself (`EXCHANGE_ACTIVATES_RULES`).
+not know a version stops there. On one machine (`make run`, `make stack`) all engines are of one checkout, and
+whoever leads asks for them by itself (`EXCHANGE_ACTIVATES_RULES`).
 """
 
 import logging
