@@ -112,6 +112,16 @@ class Ledger:
                 limit,
             )
 
+    async def withdrawal(self, user_id: int, withdrawal_id: int) -> asyncpg.Record | None:
+        """One of the user's withdrawals: asset_id, amount_atoms, address, status."""
+        async with self._database.connection() as connection:
+            return await connection.fetchrow(
+                "SELECT asset_id, amount_atoms, address, status FROM withdrawals "
+                "WHERE user_id = $1 AND withdrawal_id = $2",
+                user_id,
+                withdrawal_id,
+            )
+
     async def withdrawals_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
         """The user's withdrawals: withdrawal_id, asset_id, amount_atoms, address, status, time_ms."""
         async with self._turns.turn(), self._database.connection() as connection:
