@@ -79,6 +79,7 @@ class World:
         self.ledger, self.auditor = LedgerProjection(resources), Auditor(resources, self.store)
         self.order = OrderService(resources, PostgresCredentials.from_resources(resources))
         self.market_data, self.user = MarketDataService(resources), UserService(resources)
+        self.history = HistoryTables(*(FolderTable(folder / "history", n) for n in ("candles", "trades")))
 
     def fresh_engine(self) -> EngineRunner:
         return EngineRunner(
@@ -92,7 +93,6 @@ class World:
 
     def services(self) -> list[Component]:
         resources = self.resources
-        history = HistoryTables(*(FolderTable(self.folder / "history", n) for n in ("candles", "trades")))
         queue = DatabaseQueue(resources.database, 5_000, 3)
         return [
             self.ledger,
@@ -104,7 +104,7 @@ class World:
             self.user,
             self.auditor,
             *notifier_components(resources, queue, FileTopic(self.folder / "notices.jsonl"), None),
-            *history_followers(resources.settings, resources.event_log, history, None),
+            *history_followers(resources.settings, resources.event_log, self.history, None),
         ]
 
     async def send(self, *commands: Command) -> int:
@@ -185,3 +185,5 @@ async def test_the_page_brings_a_halted_exchange_back_and_no_service_ends(
         await services.until(lambda: not any(services.problems().values()))
         await services.stop()
         await engine.stop()
+        for table in world.history:
+            await table.close()
