@@ -23,12 +23,14 @@ __all__ = [
     "buckets",
     "fill",
     "fold",
+    "rows_per_bucket",
     "steps_of",
 ]
 
 # Lengths of the steps of the five series.
 STEPS_MS: Final = (SECOND_MS, MINUTE_MS, QUARTER_MS, HOUR_MS, DAY_MS)
 _MONTH_MS_MIN: Final = 28 * DAY_MS
+_MONTH_MS_MAX: Final = 31 * DAY_MS
 
 # How many are kept of each step; older ones are read from PostgreSQL. So many that what is asked for without
 # a time is here: 1,000 klines of any interval in UTC (1d and more for 11 years), the rolling windows (7 days
@@ -40,8 +42,8 @@ _ROWS_MAX: Final = {
     HOUR_MS: 12_000,
     DAY_MS: 4_000,
 }
-# Of so many stored rows is a bucket put together at most (`steps_of`): a month in a zone of quarters of an
-# hour, of 32 days, and at its edge 24 hours and 4 quarters.
+# Of so many stored rows is a bucket put together at most (`rows_per_bucket`): a month in a zone of quarters
+# of an hour, of 32 days, and at its edge 24 hours and 4 quarters.
 ROWS_PER_BUCKET_MAX: Final = 60
 
 
@@ -258,6 +260,13 @@ def steps_of(interval: Interval) -> list[int]:
         for step_ms in reversed(STEPS_MS)
         if base_ms <= step_ms and (step_ms == base_ms or step_ms < length_ms)
     ]
+
+
+def rows_per_bucket(interval: Interval) -> int:
+    """Of how many stored rows, at most, a bucket is put together by the steps of `steps_of`."""
+    steps_ms = steps_of(interval)
+    inside = (interval.step_ms or _MONTH_MS_MAX) // steps_ms[0] + (len(steps_ms) > 1)
+    return inside + sum(coarser_ms // step_ms for coarser_ms, step_ms in pairwise(steps_ms))
 
 
 def buckets(
