@@ -30,6 +30,7 @@ from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
+from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
@@ -116,7 +117,7 @@ class EngineRunner:
         self._next_event_offset = 0
         self._turned_at_s = 0.0
         self._storing: asyncio.Task[None] | None = None
-        self._timekeeper: Timekeeper | None = None
+        self._timekeeper = Timekeeper(command_log)
         self.role = Role.STARTING
         self.shard = Shard(Engine())
         self.outbox = Outbox(0, 0, self.shard.chain)
@@ -159,14 +160,12 @@ class EngineRunner:
             self._halted_at = note
             _halted.set(1)
             logger.critical("halted at command %d of record %d: %s", note.index, note.offset, note.reason)
-            ordered_ms, offset = await find_skip(
-                self._command_log, self._shard_number, note, self._poison.operator_key, note.offset + 1
-            )
+            ordered_ms, offset = None, note.offset + 1
             while ordered_ms is None:
-                await asyncio.sleep(_SKIP_POLL_S)
                 ordered_ms, offset = await find_skip(
                     self._command_log, self._shard_number, note, self._poison.operator_key, offset
                 )
+                await asyncio.sleep(_SKIP_POLL_S if ordered_ms is None else 0)
             self.shard.skipped[note.offset, note.index] = ordered_ms
             logger.warning("goes past command %d of record %d as ordered", note.index, note.offset)
             self._halted_at = None
@@ -187,6 +186,9 @@ class EngineRunner:
             replayed += len(outcomes)
             await asyncio.sleep(0)
         logger.info("recovered %d commands, seq %d", replayed, self.shard.engine.seq)
+        unread = unregistered(self.shard.engine) if self.shard.engine.markets else ""
+        if unread:
+            logger.warning("%s", unread)
 
     async def run(self) -> None:
         """Decide commands until cancelled. A failed publish is raised and ends the process."""
@@ -278,7 +280,6 @@ class EngineRunner:
         assert self._reader is not None, "start comes before run"
         _leading.set(1)
         factor = 1 if self._elector is None else _LEADER_SNAPSHOT_FACTOR
-        self._timekeeper = Timekeeper(self._command_log)
         if self._activates_rules:
             await activate_newest_rules(self._command_log, self.shard.engine.rules_version)
         while True:
@@ -309,8 +310,7 @@ class EngineRunner:
         if self._storing is not None:
             self._storing.cancel()
             await asyncio.wait([self._storing])
-        if self._timekeeper is not None:
-            await self._timekeeper.close()
+        await self._timekeeper.close()
         if self._elector is not None:
             await self._elector.resign()
         if self._reader is not None:

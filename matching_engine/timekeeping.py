@@ -53,11 +53,13 @@ class Timekeeper:
 
     async def close(self) -> None:
         """Say nothing more, and let go of the log."""
-        if self._saying is not None:
-            self._saying.cancel()
-            await asyncio.wait([self._saying])
-        if self._writer is not None:
-            await self._writer.close()
+        saying, self._saying, self._said_id = self._saying, None, 0
+        if saying is not None:
+            saying.cancel()
+            await asyncio.wait([saying])
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()
 
     async def _say(self, epoch: int) -> None:
         if self._writer is None:

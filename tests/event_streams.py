@@ -1,5 +1,6 @@
 """Event streams for tests: by hand from events, or from a real engine fed with random commands."""
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -184,3 +185,13 @@ class RandomTrading:
         return ReserveWithdrawal(
             self._id(), user_id, self.random.randint(1, 3), amount, self._references, "bc1qlocal"
         )
+
+
+def stretched(trading: RandomTrading, gap_ms: int = 61_003) -> EventStream:
+    """The same events with so much time between them, instead of a millisecond."""
+    stream = EventStream()
+    moments = itertools.count(START_MS, gap_ms)
+    for outcome in trading.stream.outcomes:
+        events = [recorded.event for recorded in outcome.events]
+        stream.append(*events, time_ms=next(moments), command_id=outcome.command_id)
+    return stream

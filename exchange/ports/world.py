@@ -134,6 +134,10 @@ class Log(Protocol):
         """Open a reader whose first record is `offset`."""
         ...
 
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept, or of the next one; what is older was removed."""
+        ...
+
     async def probe(self) -> LogProbe:
         """Open a probe. Raises LogError."""
         ...

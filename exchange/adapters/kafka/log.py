@@ -45,6 +45,13 @@ class KafkaLog:
         await self._cluster.answer(consumer, self._seek(consumer, offset))
         return _KafkaReader(consumer, self._partition)
 
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept."""
+        consumer = await self._cluster.consumer(self._partition)
+        firsts = await self._cluster.answer(consumer, consumer.beginning_offsets([self._partition]))
+        await stop(consumer)
+        return int(firsts[self._partition])
+
     async def probe(self) -> LogProbe:
         """Open a consumer that stands still, and so fetches nothing."""
         consumer = await self._cluster.consumer(self._partition)
@@ -61,7 +68,7 @@ class KafkaLog:
     async def last(self) -> LogRecord | None:
         """The newest record."""
         end = await self.end_offset()
-        if end == 0:
+        if end == await self.first_offset():
             return None
         reader = await self.reader(end - 1)
         try:

@@ -26,6 +26,10 @@ class MemoryLog:
         """Open a reader at `offset`."""
         return _MemoryReader(self, offset)
 
+    async def first_offset(self) -> int:
+        """Nothing is ever removed."""
+        return 0
+
     async def probe(self) -> LogProbe:
         """Open a probe."""
         return _MemoryProbe(self)

@@ -19,7 +19,14 @@ from exchange.log.gateway import (
 from exchange.process.tracing import Span
 from services.order.view.model import AccountView
 
-__all__ = ["EngineLink"]
+__all__ = ["EngineLink", "NotSentError"]
+
+
+class NotSentError(ApiError):
+    """The command was not sent, for certain: -1008 or -1001."""
+
+    def __init__(self, reason: ApiError) -> None:
+        super().__init__(reason.code, reason.message, reason.status)
 
 
 # An outcome that comes late looks like a clock that is behind: that may cost a receive window no more.
@@ -54,7 +61,7 @@ class EngineLink:
     def gateway(self) -> CommandGateway:
         """What sends commands. Raises ApiError -1001 before the start."""
         if self._gateway is None:
-            raise unavailable()
+            raise NotSentError(unavailable())
         return self._gateway
 
     def on_its_clock(self, valid_until_ms: int) -> int:
@@ -75,7 +82,7 @@ class EngineLink:
         try:
             self.gateway.admit()
         except GatewayOverloadedError:
-            raise overloaded() from None
+            raise NotSentError(overloaded()) from None
 
     async def can_deny(self) -> bool:
         """Whether what the view does not hold now is really not there; waits for it, WAIT_MAX_S at most.
@@ -96,15 +103,15 @@ class EngineLink:
     ) -> CommandOutcome:
         """Send a command and return its outcome, which the view has already.
 
-        Raises ApiError: what `rejection` makes of the engine's reason, -1008 and -1001 when nothing was
-        sent, -1007 when nobody knows.
+        Raises ApiError: what `rejection` makes of the engine's reason, -1007 when nobody knows; and
+        NotSentError.
         """
         try:
             outcome = await self.gateway.submit(command, urgent=urgent, trace=trace)
         except GatewayOverloadedError:
-            raise overloaded() from None
+            raise NotSentError(overloaded()) from None
         except GatewayUnavailableError:
-            raise unavailable() from None
+            raise NotSentError(unavailable()) from None
         except OutcomeUnknownError:
             raise outcome_unknown() from None
         first = outcome.events[0].event

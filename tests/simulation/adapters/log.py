@@ -72,6 +72,9 @@ class LogPort:
         await ask(self.wires, self.process, lambda: None, error=LogError)
         return _Reader(self, offset)
 
+    async def first_offset(self) -> int:
+        return await ask(self.wires, self.process, lambda: 0, error=LogError)
+
     async def probe(self) -> LogProbe:
         await ask(self.wires, self.process, lambda: None, error=LogError)
         return _Probe(self)
