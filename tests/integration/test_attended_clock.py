@@ -13,14 +13,15 @@ from exchange.adapters.files.objects import FolderStore
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
-from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder
+from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder, SkipCommand
 from exchange.contracts.events import CommandRejected, DepositCredited, Event, OrderAccepted, OrderClosed
 from exchange.log.event_tail import newest_event
+from exchange.security.skip_order import sign_skip
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError
 from matching_engine.genesis import write_genesis
 from matching_engine.leadership import Elector
-from matching_engine.poison import PoisonNotes, PoisonWatch, sign_skip
+from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.replay import replay, skipped_commands
 from matching_engine.runner import EngineRunner, Role
 from matching_engine.snapshots import Snapshots, state_hash
@@ -208,7 +209,7 @@ async def test_a_halt_lifted_by_skip_refuses_what_came_meanwhile(
         with pytest.raises(PoisonError):
             await place.runner().start()
     place.now_ms += 1_800_000
-    await place.send(sign_skip(OPERATOR, 0, 2, 0))
+    await place.send(SkipCommand(5, 2, 0, sign_skip(OPERATOR, 0, 2, 0)))
     async with running(place.runner()):
         assert is_stale(await place.event(3))
         assert is_stale(await place.event(4))
