@@ -116,4 +116,4 @@ class EventFollower:
         await self._store.move(self.last_seq, tail.position)
         self.last_seq = tail.position.seq
         _last_seq.set(self.last_seq)
-        _delay_s.set(max(0.0, time.time() - outcomes[-1].time_ms / 1000))
+        _delay_s.set(time.time() - outcomes[-1].time_ms / 1000)
