@@ -77,8 +77,10 @@ class OutcomeBarrier:
         end = await self._end_offset()
         if end is None:
             return False
+        if end == 0:
+            return True
         await self._reach((end - 1, 0))
-        if self._decided[0] >= end or end == 0:
+        if self._decided[0] >= end:
             return True
         last_index = await self._last_index(end - 1)
         if last_index is None:

@@ -176,3 +176,17 @@ async def test_a_writer_without_a_leader_asks_for_one_some_times_a_second_and_do
     await writer.close()
     del appending, client, writer
     gc.collect()  # says of a client that was left open, and a warning fails the test
+
+
+async def test_a_probe_tells_the_end_and_single_records_again_and_again(log: KafkaLog) -> None:
+    probe = await log.probe()
+    assert await probe.end_offset() == 0
+    await append(log, *(str(number).encode() for number in range(50)))
+    assert await probe.end_offset() == 50
+    for offset in (49, 3, 20, 49):
+        record = await probe.record(offset)
+        assert (record.offset, record.value) == (offset, str(offset).encode())
+    await append(log, b"more")
+    assert await probe.end_offset() == 51
+    assert (await probe.record(50)).value == b"more"
+    await probe.close()

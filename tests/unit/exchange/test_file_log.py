@@ -273,3 +273,20 @@ def _append_and_kill(path: Path, acknowledged_min: int) -> list[tuple[int, int, 
         lines += process.stdout.readlines()
     # The last line may be torn by the kill, and then nobody was promised anything.
     return [tuple(map(int, line.split())) for line in lines if line.endswith("\n")]  # type: ignore[misc]
+
+
+async def test_a_probe_tells_the_end_and_single_records(tmp_path: Path) -> None:
+    log = await FileLog.open(tmp_path / "log", 5_000)
+    try:
+        writer, probe = await log.writer(), await log.probe()
+        assert await probe.end_offset() == 0
+        for number in range(300):
+            await writer.append(str(number).encode())
+        assert await probe.end_offset() == 300
+        for offset in (299, 0, 257):
+            assert (await probe.record(offset)).value == str(offset).encode()
+        with pytest.raises(LogError):
+            await probe.record(300)
+        await probe.close()
+    finally:
+        await log.close()
