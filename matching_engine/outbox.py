@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 
-from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX, CommandOutcome, EventBatch, encode_events
+from exchange.contracts.codec import CommandOutcome, EventBatch, encode_events
+from exchange.contracts.limits import RECORD_SIZE_BYTES_MAX
 from exchange.log.event_tail import ChainError
 
 __all__ = ["Outbox", "records_of"]

@@ -1,0 +1,131 @@
+"""Every limit of the system from which another follows, or that a user can meet, and that they fit together.
+
+The rule: a limit that another part relies on, or that somebody outside can run into, stands here, once. One
+that only its own module knows (a page of an internal query, a retry's longest wait) stays at the top of
+that module. Both carry their unit in the name. What must fit into what is asserted at the end of this file,
+so that a change that breaks it cannot be imported; `limits_table` makes the table in ARCHITECTURE.md.
+
+How big a thing can be is computed for the worst values that its type admits, not for usual ones.
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["Limit", "limits_table"]
+
+# -- what one message can hold
+
+INTEGER_MAX: Final = 2**63 - 1
+TEXT_LENGTH_MAX: Final = 256  # characters of one text in a command or event
+TEXT_SIZE_BYTES_MAX: Final = TEXT_LENGTH_MAX * 4
+COMMANDS_PER_RECORD_MAX: Final = 10_000  # that the engine reads from one record
+COMMANDS_PER_TICK_MAX: Final = 1_000  # that a gateway puts into one
+
+# Of one event on the log, with the largest integers (9 bytes each in msgpack) and texts; a test encodes them.
+_INTEGER_SIZE_BYTES: Final = 9
+_TEXT_HEADER_SIZE_BYTES: Final = 3
+_EVENT_FRAME_SIZE_BYTES: Final = 24  # array, hash of 16 bytes, tag, array of fields
+_OUTCOME_FRAME_SIZE_BYTES: Final = 56
+_RECORD_FRAME_SIZE_BYTES: Final = 32
+
+
+def event_size_bytes_max(integers: int, texts: int) -> int:
+    """The largest size on the log of an event with so many integers and texts."""
+    text_bytes = texts * (_TEXT_HEADER_SIZE_BYTES + TEXT_SIZE_BYTES_MAX)
+    return _EVENT_FRAME_SIZE_BYTES + integers * _INTEGER_SIZE_BYTES + text_bytes
+
+
+def outcome_record_size_bytes_max(events_size_bytes: int) -> int:
+    """The largest record that holds one outcome whose events have that size together."""
+    return _RECORD_FRAME_SIZE_BYTES + _OUTCOME_FRAME_SIZE_BYTES + events_size_bytes
+
+
+TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
+ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
+CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
+MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
+
+# -- what one command can do (rules version 2; matching_engine/core/engine_limits.py)
+
+# Resting orders that one order meets, traded with or closed. An outcome is one step for every reader, and a
+# fill costs each of them tens of microseconds (the ledger seven rows): a thousand keep that step below a
+# tenth of a second, and leave the outcome at a sixth of a record. Upstream's largest real orders meet some
+# hundreds.
+FILLS_PER_COMMAND_MAX: Final = 1_000
+# A market's own limit may be lower, never higher: cancelling all of them is one command. Upstream has 200.
+OPEN_ORDERS_MAX: Final = 500
+MARKETS_MAX: Final = 2_000
+ASSETS_MAX: Final = 2_000
+# All money of an asset that is inside the exchange; what one event moves fits into 63 bits.
+AMOUNT_ATOMS_MAX: Final = 2**62
+IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
+
+# -- the logs
+
+# What the engine packs into one record, so that a reader's step and a fetch stay small.
+RECORD_SIZE_BYTES_MAX: Final = 900_000
+# What every log takes and no log takes more of: Kafka, the file, and those of the tests.
+LOG_RECORD_SIZE_BYTES_MAX: Final = 1_048_576
+# Kafka's frame around a batch of one record, and its headers, count towards the topic's limit.
+LOG_RECORD_FRAME_SIZE_BYTES: Final = 16_384
+TOPIC_MESSAGE_SIZE_BYTES_MAX: Final = LOG_RECORD_SIZE_BYTES_MAX + LOG_RECORD_FRAME_SIZE_BYTES
+FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+# The largest outcome: an order that meets as many others as it may; all orders of a market cancelled.
+ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    ACCEPTED_SIZE_BYTES_MAX
+    + FILLS_PER_COMMAND_MAX * max(TRADE_SIZE_BYTES_MAX, event_size_bytes_max(10, 0))
+    + CLOSED_SIZE_BYTES_MAX
+)
+CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(OPEN_ORDERS_MAX * CLOSED_SIZE_BYTES_MAX)
+MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
+# So few events fit one record whatever they are; outcomes with more need to be measured.
+EVENTS_SURELY_IN_A_RECORD: Final = (LOG_RECORD_SIZE_BYTES_MAX - outcome_record_size_bytes_max(0)) // max(
+    ACCEPTED_SIZE_BYTES_MAX, CLOSED_SIZE_BYTES_MAX, event_size_bytes_max(20, 1)
+)
+EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, MARKETS_MAX)
+
+
+class Limit(NamedTuple):
+    """One line of the table: what is bounded, by how much, and who meets it."""
+
+    what: str
+    value: int
+    unit: str
+    met_by: str
+
+
+def limits_table() -> str:
+    """The table of ARCHITECTURE.md, as Markdown."""
+    lines = ["| what | at most | who meets it |", "|---|---:|---|"]
+    lines += [f"| {x.what} | {x.value:,} {x.unit} | {x.met_by} |" for x in _TABLE]
+    return "\n".join(lines) + "\n"
+
+
+_TABLE: Final = (
+    Limit("one text in a command or event", TEXT_LENGTH_MAX, "characters", "the command is refused"),
+    Limit("commands in one record", COMMANDS_PER_RECORD_MAX, "", "the record is refused whole"),
+    Limit(
+        "resting orders that one order meets", FILLS_PER_COMMAND_MAX, "",
+        "the rest expires, `TOO_MANY_FILLS`",
+    ),
+    Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
+    Limit("markets", MARKETS_MAX, "", "the operator"),
+    Limit("assets", ASSETS_MAX, "", "the operator"),
+    Limit("money of one asset inside", AMOUNT_ATOMS_MAX, "atoms", "a deposit is refused"),
+    Limit("deposit ids remembered, and withdrawal ids", IDS_REMEMBERED_MAX, "", "older ones count as used"),
+    Limit("events of one outcome", EVENTS_PER_OUTCOME_MAX, "", "nobody: follows"),
+    Limit("the largest outcome of an order", ORDER_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("the largest outcome of a cancel-all", CANCEL_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("a record that the engine packs", RECORD_SIZE_BYTES_MAX, "bytes", "nobody: it begins another"),
+    Limit("a record on any log", LOG_RECORD_SIZE_BYTES_MAX, "bytes", "the writer: `LogError`"),
+    Limit("one fetch from a log", FETCH_SIZE_BYTES_MAX, "bytes", "nobody: it reads again"),
+)  # fmt: skip
+
+# -- that they fit together
+
+assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
+assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
+assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"
+assert RECORD_SIZE_BYTES_MAX < LOG_RECORD_SIZE_BYTES_MAX, "every log takes what the engine packs"
+assert LOG_RECORD_SIZE_BYTES_MAX < TOPIC_MESSAGE_SIZE_BYTES_MAX < FETCH_SIZE_BYTES_MAX, "every fetch moves on"
+assert 2 * AMOUNT_ATOMS_MAX - 1 <= INTEGER_MAX, "a deposit on top of all that may be inside fits an event"
