@@ -18,7 +18,7 @@ INTEGER_MAX: Final = 2**63 - 1
 TEXT_LENGTH_MAX: Final = 256  # characters of one text in a command or event
 TEXT_SIZE_BYTES_MAX: Final = TEXT_LENGTH_MAX * 4
 COMMANDS_PER_RECORD_MAX: Final = 10_000  # that the engine reads from one record
-COMMANDS_PER_TICK_MAX: Final = 1_000  # that a gateway puts into one
+COMMANDS_PER_TICK_MAX: Final = 400  # that a gateway puts into one
 
 # Of one event on the log, with the largest integers (9 bytes each in msgpack) and texts; a test encodes them.
 _INTEGER_SIZE_BYTES: Final = 9
@@ -39,6 +39,8 @@ def outcome_record_size_bytes_max(events_size_bytes: int) -> int:
     return _RECORD_FRAME_SIZE_BYTES + _OUTCOME_FRAME_SIZE_BYTES + events_size_bytes
 
 
+# Without the event's hash; of commands CancelOrder has most: two texts. RegisterMarket has most integers.
+COMMAND_SIZE_BYTES_MAX: Final = max(event_size_bytes_max(6, 2), event_size_bytes_max(20, 1))
 TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
 ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
 CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
@@ -103,6 +105,7 @@ def limits_table() -> str:
 
 _TABLE: Final = (
     Limit("one text in a command or event", TEXT_LENGTH_MAX, "characters", "the command is refused"),
+    Limit("commands that a gateway sends at once", COMMANDS_PER_TICK_MAX, "", "nobody: the next wait"),
     Limit("commands in one record", COMMANDS_PER_RECORD_MAX, "", "the record is refused whole"),
     Limit(
         "resting orders that one order meets", FILLS_PER_COMMAND_MAX, "",
@@ -123,6 +126,7 @@ _TABLE: Final = (
 
 # -- that they fit together
 
+assert outcome_record_size_bytes_max(COMMANDS_PER_TICK_MAX * COMMAND_SIZE_BYTES_MAX) <= RECORD_SIZE_BYTES_MAX
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"

@@ -17,13 +17,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from exchange.ports.world import Headers, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.contracts.limits import LOG_RECORD_SIZE_BYTES_MAX
+from exchange.ports.world import (
+    Headers,
+    LogError,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+    check_record,
+)
 
 __all__ = ["FileLog", "FileRestorer"]
 
 _HEADER = struct.Struct("<IIQ")
 _STAMP = struct.Struct("<Q")
-_VALUE_SIZE_BYTES_MAX = 1_048_576
 _READ_SIZE_BYTES = 1_048_576
 _INDEX_EVERY_RECORDS = 256
 _PENDING_RECORDS_MAX = 10_000
@@ -102,8 +110,7 @@ class FileLog:
         """Append durably; see `LogWriter.append`."""
         if self._failure is not None:
             raise LogError(f"the log has failed: {self._failure}")
-        if len(value) > _VALUE_SIZE_BYTES_MAX:
-            raise LogError(f"a record of {len(value)} bytes is too big")
+        check_record(value)
         if len(self._pending) >= _PENDING_RECORDS_MAX:
             raise LogError("too many appends are waiting")
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -196,7 +203,7 @@ class FileLog:
         if len(header) < _HEADER.size:
             return None
         size, checksum, stamp = _HEADER.unpack(header)
-        if size > _VALUE_SIZE_BYTES_MAX:
+        if size > LOG_RECORD_SIZE_BYTES_MAX:
             return None
         value = os.pread(self._file.fileno(), size, position + _HEADER.size)
         if len(value) < size or zlib.crc32(value, zlib.crc32(_STAMP.pack(stamp))) != checksum:
@@ -229,7 +236,7 @@ class FileLog:
         """Return durable records from a position, about a mebibyte, and the position after them."""
         chunk_size = max(
             min(self._end_position - position, _READ_SIZE_BYTES),
-            min(self._end_position - position, _HEADER.size + _VALUE_SIZE_BYTES_MAX),
+            min(self._end_position - position, _HEADER.size + LOG_RECORD_SIZE_BYTES_MAX),
         )
         chunk = os.pread(self._file.fileno(), chunk_size, position)
         records: list[LogRecord] = []
@@ -255,13 +262,16 @@ def _frame(record: LogRecord) -> bytes:
 class _FileWriter:
     def __init__(self, log: FileLog) -> None:
         self._log = log
+        self._is_closed = False
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
         # The file's format has no place for headers.
+        if self._is_closed:
+            raise LogError("the writer is closed")
         return await self._log.append(value)
 
     async def close(self) -> None:
-        return None
+        self._is_closed = True
 
 
 class _FileReader:
