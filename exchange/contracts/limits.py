@@ -87,6 +87,35 @@ EVENTS_SURELY_IN_A_RECORD: Final = (LOG_RECORD_SIZE_BYTES_MAX - outcome_record_s
 EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, MARKETS_MAX)
 
 
+# -- who reads the logs
+
+# Applied between two pauses, so that a process with sockets stays answerable; a fill costs some 20 to 50 us.
+EVENTS_PER_TURN_MAX: Final = 500
+# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split.
+ENTRIES_PER_TRADE_MAX: Final = 10
+ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
+LEDGER_OUTCOMES_PER_BATCH_MAX: Final = 2_000
+LEDGER_ENTRIES_PER_BATCH_MAX: Final = 20_000
+ENTRIES_PER_OUTCOME_MAX: Final = (
+    FILLS_PER_COMMAND_MAX * ENTRIES_PER_TRADE_MAX + (OPEN_ORDERS_MAX + 2) * ENTRIES_PER_ORDER_EVENT_MAX
+)
+
+# -- what waits for a client
+
+# An execution report on a user data stream, and a fill in the answer to an order: with the longest numbers.
+REPORT_SIZE_BYTES_MAX: Final = 1_536
+FILL_SIZE_BYTES_MAX: Final = 256
+# What a frame costs beside its bytes.
+FRAME_COST_BYTES: Final = 128
+# A queue is bounded by bytes and by the age of what waits longest, never by a count: one outcome is delivered
+# in one step, in which nobody can read.
+SOCKET_QUEUE_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+SOCKET_QUEUE_AGE_S_MAX: Final = 5
+# Who trades with himself gets two reports of each fill.
+REPORTS_PER_OUTCOME_MAX: Final = 2 * FILLS_PER_COMMAND_MAX + 2
+ANSWER_SIZE_BYTES_MAX: Final = 4_096 + FILLS_PER_COMMAND_MAX * FILL_SIZE_BYTES_MAX
+
+
 class Limit(NamedTuple):
     """One line of the table: what is bounded, by how much, and who meets it."""
 
@@ -121,6 +150,12 @@ _TABLE: Final = (
     Limit("the largest outcome of a cancel-all", CANCEL_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
     Limit("a record that the engine packs", RECORD_SIZE_BYTES_MAX, "bytes", "nobody: it begins another"),
     Limit("a record on any log", LOG_RECORD_SIZE_BYTES_MAX, "bytes", "the writer: `LogError`"),
+    Limit("events between two pauses of a reader", EVENTS_PER_TURN_MAX, "", "nobody: it is a pause"),
+    Limit("outcomes of one ledger transaction", LEDGER_OUTCOMES_PER_BATCH_MAX, "", "nobody: the next"),
+    Limit("entries of one ledger transaction", LEDGER_ENTRIES_PER_BATCH_MAX, "", "nobody: the next"),
+    Limit("what waits for a socket", SOCKET_QUEUE_SIZE_BYTES_MAX, "bytes", "who does not read: cut off"),
+    Limit("how long it waits", SOCKET_QUEUE_AGE_S_MAX, "s", "who does not read: cut off"),
+    Limit("the answer to an order, with fills", ANSWER_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
     Limit("one fetch from a log", FETCH_SIZE_BYTES_MAX, "bytes", "nobody: it reads again"),
 )  # fmt: skip
 
@@ -130,6 +165,10 @@ assert outcome_record_size_bytes_max(COMMANDS_PER_TICK_MAX * COMMAND_SIZE_BYTES_
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"
+assert ENTRIES_PER_OUTCOME_MAX <= LEDGER_ENTRIES_PER_BATCH_MAX, "one outcome fits a transaction"
+assert SOCKET_QUEUE_SIZE_BYTES_MAX >= 2 * (
+    REPORTS_PER_OUTCOME_MAX * (REPORT_SIZE_BYTES_MAX + FRAME_COST_BYTES) + ANSWER_SIZE_BYTES_MAX
+), "a queue holds two outcomes' reports, and the answers"
 assert RECORD_SIZE_BYTES_MAX < LOG_RECORD_SIZE_BYTES_MAX, "every log takes what the engine packs"
 assert LOG_RECORD_SIZE_BYTES_MAX < TOPIC_MESSAGE_SIZE_BYTES_MAX < FETCH_SIZE_BYTES_MAX, "every fetch moves on"
 assert 2 * AMOUNT_ATOMS_MAX - 1 <= INTEGER_MAX, "a deposit on top of all that may be inside fits an event"

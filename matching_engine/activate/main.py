@@ -21,9 +21,7 @@ def main(
     ],
     log: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="commands.log of a stopped `make run`, for Kafka's"
-        ),
+        typer.Option(exists=True, dir_okay=False, help="commands.log of a stopped `make run`, for Kafka's"),
     ] = None,
 ) -> None:
     """Append the command to the command log.

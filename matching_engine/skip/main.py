@@ -24,9 +24,7 @@ def main(
     key: Annotated[Path, typer.Option(exists=True, help="The operator's Ed25519 private key, PEM")],
     log: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="commands.log of a stopped `make run`, for Kafka's"
-        ),
+        typer.Option(exists=True, dir_okay=False, help="commands.log of a stopped `make run`, for Kafka's"),
     ] = None,
 ) -> None:
     """Append the signed order to go past one command to the command log."""

@@ -14,6 +14,7 @@ from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.event_tail import EventTail
 from exchange.log.gateway import CommandGateway, run_and_settle
+from exchange.log.turns import turns
 from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
@@ -140,9 +141,10 @@ class OrderService:
         assert self._tail is not None, "the view is loaded"
         end_offset = await self._resources.event_log.end_offset()
         while self._tail.position.next_offset < end_offset:
-            for outcome in await self._tail.read(READ_TIMEOUT_MS):
-                view.apply(outcome)
-            await asyncio.sleep(0)
+            for portion in turns(await self._tail.read(READ_TIMEOUT_MS)):
+                for outcome in portion:
+                    view.apply(outcome)
+                await asyncio.sleep(0)
         self._last_read_s = time.monotonic()
 
     async def _load(self) -> AccountView:
@@ -177,12 +179,15 @@ class OrderService:
         while True:
             outcomes = await tail.read(READ_TIMEOUT_MS)
             self._last_read_s = time.monotonic()
-            for outcome in outcomes:
-                for recorded in outcome.events:
-                    view.apply_event(recorded, outcome.time_ms)
-                    hub.observe(outcome, recorded)
-                hub.finish(outcome)
-            gateway.resolve(outcomes)
+            for portion in turns(outcomes):
+                for outcome in portion:
+                    for recorded in outcome.events:
+                        view.apply_event(recorded, outcome.time_ms)
+                        hub.observe(outcome, recorded)
+                    hub.finish(outcome)
+                gateway.resolve(portion)
+                # Sockets send and requests are answered between two portions, also while catching up.
+                await asyncio.sleep(0)
 
     async def _probe(self) -> None:
         """Look at the database and the cache now and then, for `readiness`."""
