@@ -91,6 +91,8 @@ EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, 
 
 # Applied between two pauses, so that a process with sockets stays answerable; a fill costs some 20 to 50 us.
 EVENTS_PER_TURN_MAX: Final = 500
+# Of the event log, decoded and checked between two pauses: some 4,000 events. A record is never split.
+TAIL_READ_SIZE_BYTES_MAX: Final = 262_144
 # One transaction of the ledger. A fill is at most ten entries, and one outcome is never split.
 ENTRIES_PER_TRADE_MAX: Final = 10
 ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
@@ -150,6 +152,8 @@ _TABLE: Final = (
     Limit("the largest outcome of a cancel-all", CANCEL_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
     Limit("a record that the engine packs", RECORD_SIZE_BYTES_MAX, "bytes", "nobody: it begins another"),
     Limit("a record on any log", LOG_RECORD_SIZE_BYTES_MAX, "bytes", "the writer: `LogError`"),
+    Limit("of the event log decoded between two pauses", TAIL_READ_SIZE_BYTES_MAX, "bytes",
+          "nobody: it is a pause"),
     Limit("events between two pauses of a reader", EVENTS_PER_TURN_MAX, "", "nobody: it is a pause"),
     Limit("outcomes of one ledger transaction", LEDGER_OUTCOMES_PER_BATCH_MAX, "", "nobody: the next"),
     Limit("entries of one ledger transaction", LEDGER_ENTRIES_PER_BATCH_MAX, "", "nobody: the next"),
