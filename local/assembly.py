@@ -77,7 +77,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         order,
         market_data,
         user,
-        Auditor(resources),
+        Auditor(resources, store),
     ]
     whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
     apps: dict[str, ASGIApp] = {

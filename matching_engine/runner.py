@@ -7,10 +7,11 @@ log tells it, and everybody else, that it leads.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -320,19 +321,24 @@ class EngineRunner:
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
         outcomes: list[CommandOutcome] = []
-        for record in records:
-            try:
+        with self._noting_poison():
+            for record in records:
                 outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
-            except PoisonError as error:
-                if self._poison is not None:
-                    self._poison.notes.add(error.offset, error.index, error.reason)
-                raise
         self.outbox.add(outcomes)
         self._commands_since_snapshot += len(outcomes)
         _commands_total.inc(len(outcomes))
         _seq.set(self.shard.engine.seq)
         _epoch.set(self.shard.engine.epoch)
         return outcomes
+
+    @contextlib.contextmanager
+    def _noting_poison(self) -> Iterator[None]:
+        try:
+            yield
+        except PoisonError as error:
+            if self._poison is not None:
+                self._poison.notes.add(error.offset, error.index, error.reason)
+            raise
 
     def _see(self, records: list[LogRecord]) -> None:
         self._turned_at_s = time.monotonic()
@@ -342,12 +348,14 @@ class EngineRunner:
         _published_seq.set(self.outbox.published_seq)
 
     async def _publish_pending(self, headers: Headers = ()) -> None:
-        """Append the outcomes that the event log does not hold yet. Raises LogError."""
+        """Append the outcomes that the event log does not hold yet. Raises LogError, PoisonError."""
         assert self._writer is not None, "start comes before publishing"
         pending = self.outbox.pending
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
-            for part in records_of(self._shard_number, self.shard.engine.epoch, chunk):
+            with self._noting_poison():
+                parts = records_of(self._shard_number, self.shard.engine.epoch, chunk)
+            for part in parts:
                 crash_point("engine.before-publish")
                 await (self._writer.append(part, headers) if headers else self._writer.append(part))
                 crash_point("engine.after-publish")

@@ -65,11 +65,11 @@ IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
 
 # What the engine packs into one record, so that a reader's step and a fetch stay small.
 RECORD_SIZE_BYTES_MAX: Final = 900_000
-# What every log takes and no log takes more of: Kafka, the file, and those of the tests.
-LOG_RECORD_SIZE_BYTES_MAX: Final = 1_048_576
-# Kafka's frame around a batch of one record, and its headers, count towards the topic's limit.
+# A topic's limit, Kafka's own default. Its frame around a record, and the headers, count towards it.
+TOPIC_MESSAGE_SIZE_BYTES_MAX: Final = 1_048_588
 LOG_RECORD_FRAME_SIZE_BYTES: Final = 16_384
-TOPIC_MESSAGE_SIZE_BYTES_MAX: Final = LOG_RECORD_SIZE_BYTES_MAX + LOG_RECORD_FRAME_SIZE_BYTES
+# What every log takes and no log takes more of: Kafka, the file, and those of the tests.
+LOG_RECORD_SIZE_BYTES_MAX: Final = TOPIC_MESSAGE_SIZE_BYTES_MAX - LOG_RECORD_FRAME_SIZE_BYTES
 FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 # The largest outcome: an order that meets as many others as it may; all orders of a market cancelled.
@@ -80,10 +80,6 @@ ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
 )
 CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(OPEN_ORDERS_MAX * CLOSED_SIZE_BYTES_MAX)
 MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
-# So few events fit one record whatever they are; outcomes with more need to be measured.
-EVENTS_SURELY_IN_A_RECORD: Final = (LOG_RECORD_SIZE_BYTES_MAX - outcome_record_size_bytes_max(0)) // max(
-    ACCEPTED_SIZE_BYTES_MAX, CLOSED_SIZE_BYTES_MAX, event_size_bytes_max(20, 1)
-)
 EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, MARKETS_MAX)
 
 

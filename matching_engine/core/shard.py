@@ -3,15 +3,12 @@
 from exchange.contracts.codec import (
     EMPTY_CHAIN_HASH,
     CommandOutcome,
-    EventBatch,
     RecordedEvent,
     chain_hash,
     decode_commands,
-    encode_events,
 )
 from exchange.contracts.commands import Command
 from exchange.contracts.events import Event
-from exchange.contracts.limits import EVENTS_SURELY_IN_A_RECORD, LOG_RECORD_SIZE_BYTES_MAX
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules_version import UnknownRulesError
 
@@ -58,10 +55,7 @@ class Shard:
                     self.chain, seq, offset, index, command.command_id, engine.now_ms, event
                 )
                 recorded.append(RecordedEvent(seq, self.chain, event))
-            outcome = CommandOutcome(offset, index, command.command_id, engine.now_ms, tuple(recorded))
-            if len(recorded) > EVENTS_SURELY_IN_A_RECORD:
-                _check_size(outcome)
-            outcomes.append(outcome)
+            outcomes.append(CommandOutcome(offset, index, command.command_id, engine.now_ms, tuple(recorded)))
         self.next_command_offset = offset + 1
         return outcomes
 
@@ -74,14 +68,3 @@ class Shard:
             raise  # Nothing is broken: other code can decide this command, and no order may go past it.
         except Exception as error:
             raise PoisonError(offset, index, repr(error)) from error
-
-
-def _check_size(outcome: CommandOutcome) -> None:
-    """Raise PoisonError for an outcome that no log takes: rules version 1 allowed it, nobody can publish it.
-
-    The engine halts there, and only the operator's order goes past it (matching_engine/poison.py).
-    """
-    size = len(encode_events(EventBatch(0, 0, (outcome,))))
-    if size > LOG_RECORD_SIZE_BYTES_MAX:
-        reason = f"its outcome of {len(outcome.events)} events and {size} bytes fits no record"
-        raise PoisonError(outcome.command_offset, outcome.command_index, reason)

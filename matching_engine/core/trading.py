@@ -43,20 +43,7 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     if hold > pays.available:
         _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
         return
-    unfillable = (
-        command.time_in_force == codes.FOK
-        and command.order_type != codes.MARKET
-        and market.fillable(
-            side,
-            command.price_ticks,
-            quantity,
-            user_id,
-            command.stp_mode,
-            state.fills_max(),
-            UNBOUNDED,
-        )[0]
-        < quantity
-    )
+    unfillable = _is_unfillable(state, market, command, quantity)
     state.admit(market, trader)
     pays.hold(hold)
     order = Order(
@@ -93,6 +80,22 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
 
 def _reject(command: PlaceOrder, reason: int, events: list[Event]) -> None:
     events.append(CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, ""))
+
+
+def _is_unfillable(state: EngineState, market: Market, command: PlaceOrder, quantity: int) -> bool:
+    """Whether a fill-or-kill order would not be filled whole, the bound on matching included."""
+    if command.time_in_force != codes.FOK or command.order_type == codes.MARKET:
+        return False
+    filled, _ = market.fillable(
+        command.side,
+        command.price_ticks,
+        quantity,
+        command.user_id,
+        command.stp_mode,
+        state.fills_max(),
+        UNBOUNDED,
+    )
+    return filled < quantity
 
 
 def _quantity_and_hold(

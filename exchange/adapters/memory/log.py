@@ -7,6 +7,7 @@ from exchange.ports.world import (
     Headers,
     LabelledRecord,
     LogError,
+    LogProbe,
     LogReader,
     LogRecord,
     LogWriter,
@@ -35,6 +36,14 @@ class MemoryLog:
         if not 0 <= offset <= len(self.records):
             raise LogError(f"offset {offset} is beyond the log's end {len(self.records)}")
         return _MemoryReader(self, offset)
+
+    async def first_offset(self) -> int:
+        """Nothing is ever removed."""
+        return 0
+
+    async def probe(self) -> LogProbe:
+        """Open a probe."""
+        return _MemoryProbe(self)
 
     async def end_offset(self) -> int:
         """Number of records."""
@@ -85,6 +94,20 @@ class _MemoryReader:
         records = await self._log._read(self._offset, timeout_ms)
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _MemoryProbe:
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def end_offset(self) -> int:
+        return await self._log.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        return self._log.records[offset]
 
     async def close(self) -> None:
         return None

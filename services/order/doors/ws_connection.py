@@ -20,7 +20,7 @@ from exchange.contracts.limits import (
 )
 from exchange.http.connection_guard import SOCKETS_CUT
 
-__all__ = ["TRY_AGAIN", "Connection"]
+__all__ = ["POLICY", "TRY_AGAIN", "Connection"]
 
 logger = logging.getLogger(__name__)
 REQUESTS_IN_WORK_MAX: Final = 64

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from exchange.ports.world import (
     LogError,
+    LogProbe,
     LogReader,
     LogRecord,
     LogTimeoutError,
@@ -82,6 +83,13 @@ class LogPort:
             raise LogError(f"offset {offset} is beyond the log's end {end}")
         return _Reader(self, offset)
 
+    async def first_offset(self) -> int:
+        return await ask(self.wires, self.process, lambda: 0, error=LogError)
+
+    async def probe(self) -> LogProbe:
+        await ask(self.wires, self.process, lambda: None, error=LogError)
+        return _Probe(self)
+
     async def end_offset(self) -> int:
         return await ask(self.wires, self.process, lambda: len(self.log.records), error=LogError)
 
@@ -142,6 +150,21 @@ class _Reader:
         records = log.records[self._offset : self._offset + most]
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _Probe:
+    def __init__(self, port: LogPort) -> None:
+        self._port = port
+
+    async def end_offset(self) -> int:
+        return await self._port.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        port = self._port
+        return await ask(port.wires, port.process, lambda: port.log.records[offset], error=LogError)
 
     async def close(self) -> None:
         return None

@@ -38,6 +38,7 @@ from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants, from_rows, to_rows
 from matching_engine.genesis import genesis_commands
+from matching_engine.outbox import records_of
 from matching_engine.snapshots import state_bytes
 
 MAKER, TAKER = 1001, 1002
@@ -310,8 +311,9 @@ def test_outcome_that_no_log_takes_is_poison() -> None:
     assert len(shard.engine.orders) == makers * orders_each
     sweep = PlaceOrder(1, TAKER, 1, "sweep", codes.BUY, 1, 2, PRICE, 100 * makers * orders_each, 0, 1, 0)
     rows = to_rows(shard)
+    outcomes = shard.apply_record(2 + makers, 1, encode_commands([sweep]))
     with pytest.raises(PoisonError, match="fits no record") as stopped:
-        shard.apply_record(2 + makers, 1, encode_commands([sweep]))
+        records_of(0, 1, outcomes)
     assert (stopped.value.offset, stopped.value.index) == (2 + makers, 0)
     # The operator's order goes past it, or newer rules do.
     past = from_rows(rows, Engine())
