@@ -7,11 +7,10 @@ log tells it, and everybody else, that it leads.
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -29,11 +28,12 @@ from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
 from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
-from matching_engine.core.shard import PoisonError, Shard
+from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
+from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
-from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
+from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 from matching_engine.tracing import DecisionSpans
 
@@ -184,6 +184,9 @@ class EngineRunner:
             replayed += len(outcomes)
             await asyncio.sleep(0)
         logger.info("recovered %d commands, seq %d", replayed, self.shard.engine.seq)
+        unread = unregistered(self.shard.engine) if self.shard.engine.markets else ""
+        if unread:
+            logger.warning("%s", unread)
 
     async def run(self) -> None:
         """Decide commands until cancelled. A failed publish is raised and ends the process."""
@@ -321,7 +324,7 @@ class EngineRunner:
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
         outcomes: list[CommandOutcome] = []
-        with self._noting_poison():
+        with noting_poison(self._poison):
             for record in records:
                 outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
         self.outbox.add(outcomes)
@@ -330,15 +333,6 @@ class EngineRunner:
         _seq.set(self.shard.engine.seq)
         _epoch.set(self.shard.engine.epoch)
         return outcomes
-
-    @contextlib.contextmanager
-    def _noting_poison(self) -> Iterator[None]:
-        try:
-            yield
-        except PoisonError as error:
-            if self._poison is not None:
-                self._poison.notes.add(error.offset, error.index, error.reason)
-            raise
 
     def _see(self, records: list[LogRecord]) -> None:
         self._turned_at_s = time.monotonic()
@@ -353,7 +347,7 @@ class EngineRunner:
         pending = self.outbox.pending
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
-            with self._noting_poison():
+            with noting_poison(self._poison):
                 parts = records_of(self._shard_number, self.shard.engine.epoch, chunk)
             for part in parts:
                 crash_point("engine.before-publish")

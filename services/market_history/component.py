@@ -17,7 +17,7 @@ from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome
 from exchange.contracts.events import TradeExecuted
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
-from exchange.log.turns import turns
+from exchange.log.portions import portions
 from exchange.ports.world import HistoryError, HistoryRow, HistoryTable, Log, LogError
 from exchange.process.patience import Patience
 from exchange.trading.trades import Trade
@@ -144,7 +144,7 @@ class HistoryFollower:
             async for attempt in self._patience.attempts():
                 with attempt:
                     outcomes = await self._read(timeout_ms)
-            for portion in turns(outcomes):
+            for portion in portions(outcomes):
                 for outcome in portion:
                     self._take(outcome)
                 await asyncio.sleep(0)

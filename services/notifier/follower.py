@@ -15,8 +15,9 @@ from prometheus_client import Gauge
 
 from exchange.log.event_tail import EventTail, TailPosition, newest_event
 from exchange.log.held_reader import HeldReader
-from exchange.log.turns import turns
+from exchange.log.portions import portions
 from exchange.process.components import Resources
+from services.notifier.freeze_links import FreezeLinks
 from services.notifier.notices import NoticeMaker
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore
@@ -50,6 +51,7 @@ class EventFollower:
         self._log = resources.event_log
         self._log_deadline_s = settings.log_deadline_ms / 1000
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
+        self._links = FreezeLinks(resources.database, settings.database_deadline_ms, settings.public_url)
         self._outlet = outlet
         self._patience = patience(self.name)
         self._reader = HeldReader(self.name, self._log, settings.log_deadline_ms)
@@ -111,9 +113,9 @@ class EventFollower:
             outcomes += await tail.read(1)
         if not outcomes:
             return
-        for portion in turns(outcomes):
+        for portion in portions(outcomes):
             notices = [notice for outcome in portion for notice in self._maker.notices_of(outcome)]
-            await self._outlet.send(notices)
+            await self._outlet.send(await self._links.add(notices))
             last = portion[-1].events[-1]
             # Inside a gulp the log is to be read again from its start: the tail drops what is known.
             offset = tail.position.next_offset if portion[-1] is outcomes[-1] else start_offset

@@ -16,7 +16,7 @@ from exchange.http.usage_sharing import UsageSharing
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
-from exchange.log.turns import turns
+from exchange.log.portions import portions
 from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
@@ -76,7 +76,12 @@ class OrderService:
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
         )
         self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
-        history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
+        history = History(
+            resources.database,
+            resources.history_turns,
+            settings.shard,
+            settings.database_deadline_ms / 1000,
+        )
         authenticator = Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
         self.hub = UserDataHub(self.engine, listen_keys, resources.cache)
@@ -145,7 +150,7 @@ class OrderService:
         end_offset = await self._resources.event_log.end_offset()
         newest: CommandOutcome | None = None
         while self._tail.position.next_offset < end_offset:
-            for portion in turns(await self._tail.read(READ_TIMEOUT_MS)):
+            for portion in portions(await self._tail.read(READ_TIMEOUT_MS)):
                 for outcome in portion:
                     view.apply(outcome)
                     newest = outcome
@@ -188,7 +193,7 @@ class OrderService:
         while True:
             outcomes = await tail.read(READ_TIMEOUT_MS)
             self._last_read_s = time.monotonic()
-            for portion in turns(outcomes):
+            for portion in portions(outcomes):
                 for outcome in portion:
                     for recorded in outcome.events:
                         view.apply_event(recorded, outcome.time_ms)

@@ -43,7 +43,7 @@ async def fill_the_book(url: str, makers: Sequence[Trader]) -> None:
     todo = [maker for maker in makers for _ in range(ORDERS_EACH)]
     order: dict[str, str | int] = {
         "symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC",
-        "price": PRICE, "quantity": QUANTITY, "newOrderRespType": "ACK",
+        "price": PRICE, "quantity": QUANTITY, "newOrderRespType": "ACK", "recvWindow": 60_000,
     }  # fmt: skip
 
     async def send(client: httpx.AsyncClient) -> None:
@@ -61,7 +61,8 @@ async def fill_the_book(url: str, makers: Sequence[Trader]) -> None:
 async def ask(socket: ClientConnection, trader: Trader, method: str, **parameters: str) -> None:
     """Send a signed request of the WebSocket API."""
     asked: dict[str, Any] = {
-        **parameters, "apiKey": trader.credentials.api_key, "timestamp": int(time.time() * 1000)
+        **parameters, "apiKey": trader.credentials.api_key, "recvWindow": 60_000,
+        "timestamp": int(time.time() * 1000),
     }  # fmt: skip
     text = "&".join(f"{name}={asked[name]}" for name in sorted(asked))
     key = trader.credentials.secret_key.encode()

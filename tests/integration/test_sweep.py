@@ -16,13 +16,14 @@ from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.contracts import codes, limits
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
-from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, PlaceOrder
+from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, PlaceOrder, SkipCommand
 from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClosed, TradeExecuted
 from exchange.log.records import records_between
+from exchange.security.skip_order import sign_skip
 from matching_engine.core.shard import PoisonError
 from matching_engine.core.state import check_invariants
 from matching_engine.genesis import genesis_commands
-from matching_engine.poison import PoisonNotes, PoisonWatch, sign_skip
+from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 
@@ -131,7 +132,9 @@ async def test_a_log_that_holds_such_an_order_under_rules_1_halts_and_the_operat
         with pytest.raises(PoisonError, match=f"record {SKIP_RECORD}: its outcome of 20001 events"):
             async with place.engine():
                 raise AssertionError("an engine that has such an outcome must not run")
-    await place.send([sign_skip(OPERATOR, 0, SKIP_RECORD, 0), ActivateRules(1, 2)])
+    await place.send(
+        [SkipCommand(1, SKIP_RECORD, 0, sign_skip(OPERATOR, 0, SKIP_RECORD, 0)), ActivateRules(1, 2)]
+    )
     async with place.engine() as runner:
         assert runner.readiness() == {"engine": None}
         (skipped,) = (await place.outcome(SWEEP_ID)).events

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge
 from exchange.contracts.codec import CommandOutcome
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
-from exchange.log.turns import turns
+from exchange.log.portions import portions
 from exchange.ports.world import LogTimeoutError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS
@@ -176,7 +176,7 @@ class BookProjection:
         _last_seq.set(self._position.seq)
 
     async def _apply(self, outcomes: Sequence[CommandOutcome]) -> None:
-        for portion in turns(outcomes):
+        for portion in portions(outcomes):
             self.books.apply(portion)
             await asyncio.sleep(0)
 

@@ -1,31 +1,54 @@
-"""Portions of outcomes: in order, bounded by events, an outcome never split."""
+"""Turns: so many at once, so many waiting, and nobody for ever."""
 
-import random
+import asyncio
 
-from exchange.contracts.codec import CommandOutcome, RecordedEvent
-from exchange.contracts.events import LeaderChanged
-from exchange.contracts.limits import EVENTS_PER_TURN_MAX
-from exchange.log.turns import turns
+import pytest
 
-
-def outcome(events: int) -> CommandOutcome:
-    return CommandOutcome(
-        1, 0, 1, 1, tuple(RecordedEvent(1, b"", LeaderChanged("a", 1)) for _ in range(events))
-    )
+from exchange.process.turns import NoTurnError, Turns
 
 
-def test_portions_hold_all_in_order_and_few_events() -> None:
-    seed = 7
-    chance = random.Random(seed)
-    for _ in range(200):
-        outcomes = [outcome(chance.choice((1, 2, 3, 40))) for _ in range(chance.randrange(30))]
-        portions = list(turns(outcomes, 20))
-        assert [o for portion in portions for o in portion] == outcomes, seed
-        for portion in portions:
-            assert len(portion) == 1 or sum(len(o.events) for o in portion) <= 20, seed
-    assert list(turns([])) == []
+async def test_no_more_at_once_than_allowed_and_all_get_their_turn() -> None:
+    turns, at_work, most = Turns(3, wait_s=60), 0, 0
+
+    async def work() -> None:
+        nonlocal at_work, most
+        async with turns.turn():
+            at_work += 1
+            most = max(most, at_work)
+            await asyncio.sleep(0)
+            at_work -= 1
+
+    await asyncio.gather(*(work() for _ in range(20)))
+    assert (most, at_work) == (3, 0)
 
 
-def test_a_large_outcome_is_a_portion_of_its_own() -> None:
-    big = outcome(EVENTS_PER_TURN_MAX + 1)
-    assert [len(portion) for portion in turns([outcome(1), big, outcome(1)])] == [1, 1, 1]
+async def test_who_waits_too_long_or_behind_too_many_is_refused() -> None:
+    turns = Turns(1, wait_s=0.05, waiting_max=2)
+    async with turns.turn():
+
+        async def wait() -> None:
+            async with turns.turn():
+                raise AssertionError("the turn is taken")
+
+        waiting = [asyncio.create_task(wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(NoTurnError):
+            await wait()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [NoTurnError, NoTurnError]
+    async with turns.turn():
+        pass
+
+
+async def test_a_turn_is_given_back_by_who_fails_or_leaves() -> None:
+    turns = Turns(1, wait_s=60)
+    with pytest.raises(ValueError, match="no"):
+        async with turns.turn():
+            raise ValueError("no")
+    async with turns.turn():
+        leaver = asyncio.create_task(turns.turn().__aenter__())
+        await asyncio.sleep(0)
+        leaver.cancel()
+        await asyncio.gather(leaver, return_exceptions=True)
+    async with asyncio.timeout(60), turns.turn():
+        pass

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.limits import EVENTS_PER_TURN_MAX
 
-__all__ = ["turns"]
+__all__ = ["portions"]
 
 
-def turns(
+def portions(
     outcomes: Sequence[CommandOutcome], events_max: int = EVENTS_PER_TURN_MAX
 ) -> Iterator[Sequence[CommandOutcome]]:
     """The outcomes in order, in portions of about `events_max` events; an outcome is never split."""
