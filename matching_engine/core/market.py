@@ -47,12 +47,14 @@ class Market:
         stp_mode: int,
         makers_max: int,
         cost_max: int,
+        has_own: bool,
     ) -> tuple[int, int]:
         """Walk the other side. Return (lots that would fill, their cost in tick·lots).
 
         `price_ticks` 0 means any price. The user's own orders stop the walk or are passed over, as
         the self-trade prevention mode says. The walk meets `makers_max` orders at most, as matching
-        does, and ends where the cost passes `cost_max`: nobody can pay what lies behind.
+        does, and ends where the cost passes `cost_max`: nobody can pay what lies behind. Unless the
+        user `has_own` orders here, levels that fill whole are taken whole, at the cost of one order each.
         """
         filled = cost = met = 0
         maker = self.book.best(SELL if side == BUY else BUY)
@@ -63,6 +65,15 @@ class Market:
             and cost <= cost_max
             and within_limit(side, price_ticks, maker.price_ticks)
         ):
+            if not has_own:
+                level = self.book.level_begun_by(maker)
+                if level is not None and level.count <= makers_max - met and level.lots <= lots - filled:
+                    met += level.count
+                    filled += level.lots
+                    cost += level.lots * level.price_ticks
+                    assert level.tail is not None, "a level has orders"
+                    maker = self.book.following(level.tail)
+                    continue
             met += 1
             if maker.user_id == user_id and stp_mode != STP_NONE:
                 if stp_mode != STP_EXPIRE_MAKER:
@@ -83,6 +94,7 @@ class Market:
         makers_max: int,
         cost_max: int,
         lots_max: int,
+        has_own: bool,
     ) -> tuple[int, int, int]:
         """As `fillable`, but bounded by what is to be spent: never more than `tick_lots`.
 
@@ -94,6 +106,19 @@ class Market:
         while maker is not None and cost <= cost_max and filled <= lots_max:
             if met == makers_max:
                 return filled, cost, min(maker.open_lots, (tick_lots - cost) // maker.price_ticks)
+            if not has_own:
+                level = self.book.level_begun_by(maker)
+                if (
+                    level is not None
+                    and level.count <= makers_max - met
+                    and level.lots * level.price_ticks <= tick_lots - cost
+                ):
+                    met += level.count
+                    filled += level.lots
+                    cost += level.lots * level.price_ticks
+                    assert level.tail is not None, "a level has orders"
+                    maker = self.book.following(level.tail)
+                    continue
             met += 1
             if maker.user_id == user_id and stp_mode != STP_NONE:
                 if stp_mode != STP_EXPIRE_MAKER:

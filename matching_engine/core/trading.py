@@ -34,7 +34,8 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     if pays.available == 0 and bounds_work(state.rules_version):
         _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
         return
-    quantity, hold = _quantity_and_hold(state, market, command, pays.available)
+    has_own = trader.open_orders > 0
+    quantity, hold = _quantity_and_hold(state, market, command, pays.available, has_own)
     if quantity < market.rules.quantity_lots_min and (
         hold <= pays.available or not bounds_work(state.rules_version)
     ):
@@ -43,7 +44,7 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     if hold > pays.available:
         _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
         return
-    unfillable = _is_unfillable(state, market, command, quantity)
+    unfillable = _is_unfillable(state, market, command, quantity, has_own)
     state.admit(market, trader)
     pays.hold(hold)
     order = Order(
@@ -82,7 +83,9 @@ def _reject(command: PlaceOrder, reason: int, events: list[Event]) -> None:
     events.append(CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, ""))
 
 
-def _is_unfillable(state: EngineState, market: Market, command: PlaceOrder, quantity: int) -> bool:
+def _is_unfillable(
+    state: EngineState, market: Market, command: PlaceOrder, quantity: int, has_own: bool
+) -> bool:
     """Whether a fill-or-kill order would not be filled whole, the bound on matching included."""
     if command.time_in_force != codes.FOK or command.order_type == codes.MARKET:
         return False
@@ -94,12 +97,13 @@ def _is_unfillable(state: EngineState, market: Market, command: PlaceOrder, quan
         command.stp_mode,
         state.fills_max(),
         UNBOUNDED,
+        has_own,
     )
     return filled < quantity
 
 
 def _quantity_and_hold(
-    state: EngineState, market: Market, command: PlaceOrder, available: int
+    state: EngineState, market: Market, command: PlaceOrder, available: int, has_own: bool
 ) -> tuple[int, int]:
     """Return (lots, atoms to hold). A MARKET order holds exactly what the book will cost it.
 
@@ -121,6 +125,7 @@ def _quantity_and_hold(
             makers_max,
             available // market.unit_atoms if bounded and buys else UNBOUNDED,
             available // market.rules.lot_atoms if bounded and not buys else UNBOUNDED,
+            has_own,
         )
         quantity += beyond
         return quantity, cost * market.unit_atoms if buys else quantity * market.rules.lot_atoms
@@ -128,7 +133,9 @@ def _quantity_and_hold(
         return quantity, quantity * market.rules.lot_atoms
     if command.order_type == codes.MARKET:
         cost_max = available // market.unit_atoms if bounded else UNBOUNDED
-        _, cost = market.fillable(side, 0, quantity, command.user_id, command.stp_mode, makers_max, cost_max)
+        _, cost = market.fillable(
+            side, 0, quantity, command.user_id, command.stp_mode, makers_max, cost_max, has_own
+        )
         return quantity, cost * market.unit_atoms
     return quantity, command.price_ticks * (quantity * market.unit_atoms)
 

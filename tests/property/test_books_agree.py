@@ -32,7 +32,9 @@ def check_levels(book: Book) -> None:
         assert keys == sorted(levels)
         assert best is (levels[keys[-1]] if keys else None)
         for level in levels.values():
-            assert level.lots == sum(queue_lots(level)) > 0
+            queue = queue_lots(level)
+            assert level.lots == sum(queue) > 0
+            assert level.count == len(queue)
 
 
 def queue_lots(level: Level) -> list[int]:

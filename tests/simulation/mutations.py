@@ -124,8 +124,8 @@ def _fills_unbounded() -> AbstractContextManager[None]:
 def _walk_beyond_the_bound() -> AbstractContextManager[None]:
     fillable = Market.fillable
 
-    def walking(self: Market, *arguments: int) -> tuple[int, int]:
-        return fillable(self, *arguments[:5], UNBOUNDED, arguments[6])
+    def walking(self: Market, *arguments: Any) -> tuple[int, int]:
+        return fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
 
     return patched(Market, fillable=walking)
 

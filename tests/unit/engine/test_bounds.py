@@ -2,6 +2,7 @@
 
 import pytest
 
+import matching_engine.core.book
 from exchange.contracts import codes, limits
 from exchange.contracts.codec import (
     CommandOutcome,
@@ -209,15 +210,46 @@ def test_money_is_looked_at_before_the_book() -> None:
     # The walks themselves end one order beyond what is to be had.
     walks = market.engine.markets[1]
     affordable = 3 * PRICE * LOTS
-    _, cost = walks.fillable(codes.BUY, 0, 200 * LOTS, poor, codes.STP_NONE, 1_000, affordable)
+    _, cost = walks.fillable(codes.BUY, 0, 200 * LOTS, poor, codes.STP_NONE, 1_000, affordable, True)
     assert cost == affordable + PRICE * LOTS
     budget = 200 * PRICE * LOTS
     _, cost, _ = walks.fillable_for_quote(
-        codes.BUY, budget, poor, codes.STP_NONE, 1_000, affordable, UNBOUNDED
+        codes.BUY, budget, poor, codes.STP_NONE, 1_000, affordable, UNBOUNDED, True
     )
     assert cost == affordable + PRICE * LOTS
-    lots, _, _ = walks.fillable_for_quote(codes.BUY, budget, poor, codes.STP_NONE, 1_000, UNBOUNDED, 3 * LOTS)
+    lots, _, _ = walks.fillable_for_quote(
+        codes.BUY, budget, poor, codes.STP_NONE, 1_000, UNBOUNDED, 3 * LOTS, True
+    )
     assert lots == 4 * LOTS
+
+
+def test_levels_that_fill_whole_are_looked_at_once() -> None:
+    market = Market(bounds=EngineLimits())
+    for number in range(60):
+        market.place(MAKER, codes.SELL, PRICE + 10 * (number // 20), LOTS)
+    walks = market.engine.markets[1]
+    looked_at = 0
+
+    class Watched:
+        """The book, counting how often the walk goes on."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(book, name)
+
+        def following(self, order: object) -> object:
+            nonlocal looked_at
+            looked_at += 1
+            return book.following(order)  # type: ignore[arg-type]
+
+    book = walks.book
+    if not str(matching_engine.core.book.__file__).endswith(".py"):
+        pytest.skip("a compiled market takes no other book")
+    walks.book = Watched()  # type: ignore[assignment]
+    arguments = (codes.BUY, 0, 60 * LOTS, TAKER, codes.STP_NONE, 1_000, UNBOUNDED)
+    whole = walks.fillable(*arguments, False)
+    assert looked_at == 3
+    assert walks.fillable(*arguments, True) == whole
+    assert looked_at == 3 + 60
 
 
 def outcome_size(events: list[Event]) -> int:
