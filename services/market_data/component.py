@@ -14,6 +14,7 @@ from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.engine_clock import EngineClock
 from exchange.log.event_tail import TailPosition
+from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
@@ -37,8 +38,6 @@ from services.market_data.streams.user_feed import UserFeed
 __all__ = ["MarketDataService"]
 
 logger = logging.getLogger(__name__)
-# Sockets get a turn after so many outcomes, so that catching up does not fill their queues.
-_OUTCOMES_PER_TURN: Final = 100
 _START_TRIES: Final = 20
 _START_RETRY_S: Final = 1.0
 _STOPPED_LATE_TICKS: Final = 50
@@ -143,8 +142,9 @@ class MarketDataService:
             if outcomes:
                 # Its clock is what /api/v3/time tells.
                 self._engine_clock.saw(outcomes[-1].time_ms, clock_ms())
-            for first in range(0, len(outcomes), _OUTCOMES_PER_TURN):
-                publisher.live(self.markets.apply(outcomes[first : first + _OUTCOMES_PER_TURN]))
+            for portion in portions(outcomes):
+                publisher.live(self.markets.apply(portion))
+                # Sockets get a turn, so that catching up does not fill their queues.
                 await asyncio.sleep(0)
 
     async def _keep_time(self, publisher: StreamPublisher) -> None:

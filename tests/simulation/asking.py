@@ -68,6 +68,8 @@ class Answers:
         self.questions = self.denials = self.unknown = 0
         # Of clocks that jump nothing can be said but that no cancel is stale and no order is denied falsely.
         self.has_steady_clock = True
+        # Rules version 1 knows no attended clock, and stale cancels.
+        self.has_attended_clock = True
         self._engine = engine
         self._now_s = now_s
         self._start_ms = start_ms
@@ -137,7 +139,7 @@ class Answers:
 
     def cancel_refused(self, code: int) -> None:
         """A cancel was answered with an error."""
-        require(code != -1021, "a cancel is refused as stale")
+        require(code != -1021 or not self.has_attended_clock, "a cancel is refused as stale")
 
     def _deny(self, asked: Asked, why: str) -> None:
         require(not asked.is_accepted, f"{asked.name} was placed, but its trader is told: {why}")
@@ -160,7 +162,8 @@ class Answers:
         """The reference has decided."""
         wall_ms = self._start_ms + self._now_s() * 1_000
         require(
-            self._engine.now_ms <= wall_ms + CLOCK_AHEAD_MAX_MS + ATTENDED_MS + 1,
+            not self.has_attended_clock
+            or self._engine.now_ms <= wall_ms + CLOCK_AHEAD_MAX_MS + ATTENDED_MS + 1,
             "a broker's clock carries the engine's away",
         )
         for outcome in outcomes:
@@ -172,7 +175,7 @@ class Answers:
         require(not asked.is_accepted, f"{asked.name} is placed twice")
         require(asked.denied is None, f"{asked.name} is placed after its trader was told: {asked.denied}")
         asked.is_accepted = True
-        if not self.has_steady_clock:
+        if not (self.has_steady_clock and self.has_attended_clock):
             return
         assert asked.landed_s is not None, "it is on the log"
         over_s = asked.sent_s + asked.window_ms / 1000 + WAY_S_MAX

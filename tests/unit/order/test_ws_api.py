@@ -277,7 +277,7 @@ async def test_events_come_in_microseconds_when_the_url_asks(exchange: OrderExch
 async def test_client_that_does_not_read_is_cut_off(
     exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ws_connection, "FRAMES_QUEUED_MAX", 10)
+    monkeypatch.setattr(ws_connection, "SOCKET_QUEUE_SIZE_BYTES_MAX", 4_000)
     async with connected(exchange) as socket:
         await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
         socket.reads.clear()
