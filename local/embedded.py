@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer, bind
 from exchange.process.components import Component, Resources, run_components
@@ -170,9 +170,11 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
         stack.push_async_callback(event_log.close)
         database = await open_pool(settings)
         stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
+        keys = await open_keys_pool(settings)
+        stack.push_async_callback(close_pool, keys, settings.database_deadline_ms)
         cache = open_cache(settings)
         stack.push_async_callback(cache.aclose)
         async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
             await migrate(connection)
         key_wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, key_wrapper)
+        yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)

@@ -74,7 +74,7 @@ class UserService:
         self.settings = settings
         self._resources = resources
         self._database = Database(resources.database, settings.database_deadline_ms)
-        self._ledger = Ledger(self._database)
+        self._ledger = Ledger(self._database, resources.history_turns)
         self._key_ring = KeyRing.from_resources(resources)
         self.addresses = WithdrawalAddresses(
             self._database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms

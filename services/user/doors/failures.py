@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from exchange.contracts import codes
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.process.turns import NoTurnError
 from exchange.security.identity.issuer_keys import KeysUnavailableError
 from exchange.security.identity.tokens import TokenRefusedError
 from exchange.security.key_ring import KeyRingError
@@ -75,6 +76,9 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     ),
     GatewayOverloadedError: lambda _: ProblemError(
         "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
+    ),
+    NoTurnError: lambda _: ProblemError(
+        "overloaded", "Too many statements are being read; nothing was changed.", headers=_RETRY_SOON
     ),
     PasswordsBusyError: lambda _: ProblemError(
         "overloaded", "Too many passwords are waiting to be checked.", headers=_RETRY_SOON
