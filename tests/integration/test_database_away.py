@@ -18,8 +18,10 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
+from exchange.adapters.chosen.resources import deployed_resources
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.postgres import login_watch
 from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.process.components import Resources
@@ -224,6 +226,32 @@ async def test_a_changed_password_is_told_as_what_it_is(
                 while await cancel(exchange, order_id) == UNAVAILABLE:
                     await asyncio.sleep(0.1)
             await eventually(lambda: exchange.service.readiness()["database"] is None)
+    finally:
+        await owner.close()
+
+
+async def test_a_process_that_is_not_let_in_any_more_ends_to_read_its_settings_anew(
+    server: Server, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_watch, "REFUSED_S_MAX", 0.2)
+    monkeypatch.setattr(login_watch, "LOOK_EVERY_S", 0.05)
+    settings = Settings(database_dsn=SecretStr(server.dsn), cache_url=SecretStr(valkey_url))
+    async with deployed_resources(settings) as resources:
+        assert await resources.database.fetchval("SELECT 1") == 1
+        await asyncio.sleep(0.5)
+    owner = await asyncpg.connect(server.dsn)
+
+    async def refused() -> None:
+        async with deployed_resources(settings) as resources:
+            await owner.execute("ALTER ROLE exchange PASSWORD 'another'")
+            await resources.database.expire_connections()
+            with pytest.raises(asyncpg.InvalidPasswordError):
+                await resources.database.fetchval("SELECT 1")
+            await asyncio.sleep(60)
+
+    try:
+        with pytest.raises(login_watch.LoginRefusedError):
+            await refused()
     finally:
         await owner.close()
 
