@@ -46,18 +46,23 @@ class EventStream:
         self._recorded = 0
 
     def append(
-        self, *events: Event, time_ms: int | None = None, command_id: int | None = None
+        self,
+        *events: Event,
+        time_ms: int | None = None,
+        command_id: int | None = None,
+        place: tuple[int, int] | None = None,
     ) -> CommandOutcome:
-        """Add the outcome of one command."""
-        offset = len(self.outcomes)
-        time_ms = START_MS + offset if time_ms is None else time_ms
-        command_id = offset + 1 if command_id is None else command_id
+        """Add the outcome of one command. `place`: its record of the command log and its index there."""
+        number = len(self.outcomes)
+        offset, index = (number, 0) if place is None else place
+        time_ms = START_MS + number if time_ms is None else time_ms
+        command_id = number + 1 if command_id is None else command_id
         recorded = []
         for event in events:
             self.seq += 1
-            self.hash = chain_hash(self.hash, self.seq, offset, 0, command_id, time_ms, event)
+            self.hash = chain_hash(self.hash, self.seq, offset, index, command_id, time_ms, event)
             recorded.append(RecordedEvent(self.seq, self.hash, event))
-        outcome = CommandOutcome(offset, 0, command_id, time_ms, tuple(recorded))
+        outcome = CommandOutcome(offset, index, command_id, time_ms, tuple(recorded))
         self.outcomes.append(outcome)
         return outcome
 

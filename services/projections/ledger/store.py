@@ -51,7 +51,9 @@ ORDER_COLUMNS: Final = _columns(
     "created_ms updated_ms working_ms"
 )
 DEPOSIT_COLUMNS: Final = _columns("deposit_id user_id asset_id amount_atoms time_ms")
-WITHDRAWAL_COLUMNS: Final = _columns("withdrawal_id user_id asset_id amount_atoms address status time_ms")
+WITHDRAWAL_COLUMNS: Final = _columns(
+    "withdrawal_id user_id asset_id amount_atoms address status time_ms reserved_seq"
+)
 MARKET_FIELDS: Final = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
 
 _ADVANCE: Final = """
