@@ -75,7 +75,8 @@ async def test_the_rows_are_such_as_the_exchange_writes(
             ("SELECT count(*) FROM (SELECT seq FROM ledger_entries GROUP BY seq, asset_id "
              "HAVING sum(amount_atoms) <> 0) AS wrong", 0),
             ("SELECT count(*) FROM (SELECT "
-             "time_ms < lag(time_ms) OVER (PARTITION BY market_id ORDER BY trade_id) OR trade_id <> 1 + coalesce(lag(trade_id) OVER (PARTITION BY market_id ORDER BY trade_id), 0) "
+             "time_ms < lag(time_ms) OVER (PARTITION BY market_id ORDER BY trade_id) "
+             "OR trade_id <> 1 + coalesce(lag(trade_id) OVER (PARTITION BY market_id ORDER BY trade_id), 0) "
              "AS is_wrong FROM trades) AS t WHERE is_wrong", 0),
             ("SELECT count(*) FROM (SELECT created_ms < lag(created_ms) OVER (ORDER BY order_id) AS is_wrong "
              "FROM orders) AS o WHERE is_wrong", 0),
