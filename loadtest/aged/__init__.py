@@ -1,1 +1,1 @@
-"""An exchange of five years: rows in its shape, services started on them, what their requests cost."""
+"""An exchange of five years: its tables filled, services on them, what requests cost."""
