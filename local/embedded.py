@@ -18,6 +18,7 @@ from exchange.process.config import Settings
 from local.console import Steps, welcome
 from local.folder import DataFolder
 from local.keeper import KeptProcess
+from local.operating import door_of, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import free_port, postgres, valkey
 
@@ -41,13 +42,17 @@ async def run_embedded(options: LocalOptions) -> None:
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from services.operator.desk import OperatorDesk
+            from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
             exchange = await assemble(resources)
+            # Before the engine: it is asked for while an engine is halted.
+            door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, build, market_maker)
             await run_components(
-                [*servers, HttpServer(exchange.app, listener), *exchange.components, announce]
+                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
             )
 
 
@@ -146,6 +151,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "cache_url": cache_url,
             "market_data_url": options.url,
             "secret_key_file": folder.state / "secret.key",
+            "operator_public_key": operator_public_key(folder.state),
         }
     )
 

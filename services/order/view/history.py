@@ -40,6 +40,7 @@ class History:
         self._shard = shard
         self._deadline_s = deadline_s
         self._ledger_seq = 0
+        self._asking_seq: asyncio.Task[None] | None = None
 
     async def wait_for(self, seq: int) -> bool:
         """Wait until the ledger holds `seq`, for LAG_DEADLINE_S at most. Whether it does."""
@@ -48,15 +49,28 @@ class History:
         give_up = time.monotonic() + LAG_DEADLINE_S
         pause_s = LAG_POLL_S
         while True:
-            rows = await self._fetch("SELECT last_seq FROM positions WHERE shard = $1", self._shard)
-            if rows:
-                self._ledger_seq = max(self._ledger_seq, rows[0][0])
+            await self._ask_seq()
             if seq <= self._ledger_seq:
                 return True
             if time.monotonic() + pause_s > give_up:
                 return False
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.1)
+
+    async def _ask_seq(self) -> None:
+        """Learn how far the ledger is. One question serves all that ask meanwhile, and takes no turn: who
+        was given a turn for his page must not be refused one for the question before it."""
+        if self._asking_seq is None:
+            self._asking_seq = asyncio.create_task(self._read_seq(), name="the ledger's position")
+        await asyncio.shield(self._asking_seq)
+
+    async def _read_seq(self) -> None:
+        try:
+            rows = await self._fetch_now("SELECT last_seq FROM positions WHERE shard = $1", self._shard)
+            if rows:
+                self._ledger_seq = max(self._ledger_seq, rows[0][0])
+        finally:
+            self._asking_seq = None
 
     async def order(self, user_id: int, market_id: int, order_id: int) -> OrderRecord | None:
         """A user's order by its id."""
@@ -87,9 +101,14 @@ class History:
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         try:
-            async with self._turns.turn(), self._database.acquire(timeout=self._deadline_s) as connection:
-                return await connection.fetch(statement, *arguments, timeout=self._deadline_s)
+            async with self._turns.turn():
+                return await self._fetch_now(statement, *arguments)
         except NoTurnError:
             raise overloaded() from None
+
+    async def _fetch_now(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        try:
+            async with self._database.acquire(timeout=self._deadline_s) as connection:
+                return await connection.fetch(statement, *arguments, timeout=self._deadline_s)
         except DATABASE_ERRORS:
             raise unavailable() from None

@@ -34,6 +34,7 @@ from services.user.money.withdrawal_guard import (
     AddressNotListedError,
     AddressNotUsableYetError,
     WithdrawalLimitError,
+    WithdrawalsFrozenError,
     WithdrawalsStoppedError,
 )
 from services.user.people.accounts import PublicKeyError, WrongCredentialsError
@@ -42,6 +43,7 @@ from services.user.people.passwords import PasswordsBusyError
 from services.user.people.sessions import CacheUnavailableError, TooManyAttemptsError
 from services.user.tables.accounts import EmailTakenError, TooManyKeysError
 from services.user.tables.database import DatabaseUnavailableError
+from services.user.tables.freezes import FreezeTokenRefusedError, NotFrozenError
 from services.user.tables.identities import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
 
 __all__ = ["add_problem_handlers"]
@@ -106,6 +108,15 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     WithdrawalLimitError: lambda error: ProblemError("withdrawal-limit", f"The limit is {error}."),
     WithdrawalsStoppedError: lambda error: ProblemError(
         "withdrawals-stopped", f"Nothing was changed: {error}.", headers={"Retry-After": "60"}
+    ),
+    WithdrawalsFrozenError: lambda _: ProblemError(
+        "withdrawals-frozen", "GET /v1/withdrawal-freezes tells by whom, and until when."
+    ),
+    FreezeTokenRefusedError: lambda _: ProblemError(
+        "freeze-token-refused", "Use the link of a newer notice, or ask the exchange to freeze the account."
+    ),
+    NotFrozenError: lambda _: ProblemError(
+        "not-frozen", "GET /v1/withdrawal-freezes tells what holds; an operator's freeze only he ends."
     ),
     FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
     InsufficientFundsError: lambda _: ProblemError(
