@@ -208,6 +208,7 @@ def closing_statements(scale: Scale) -> list[tuple[str, str]]:
             f"INSERT INTO withdrawals SELECT n, {user}, 1 + n % 3, 100000000, 'address', 'SETTLED', {time} "
             f"FROM generate_series(1, {transfers}) AS n",
         ),
+        ("statistics of the trades", "ANALYZE trades"),
         *((f"candles of {step // 1_000} s", _CANDLES.format(step=step)) for step in STEPS_MS),
         (
             "candles' place",
