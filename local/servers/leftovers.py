@@ -97,10 +97,9 @@ def end_leftover(pid_file: Path, *, program: str, marker: str, deadline_s: float
         orphans = _orphans(record, program, marker)
         for orphan in orphans:
             end_processes([orphan], deadline_s)
-        pid_file.unlink(missing_ok=True)
+        # The file stays until the next server is written down: that one may live, out of sight (`holding`).
         return bool(orphans)
     if not _is_server(server, program, marker):
-        pid_file.unlink(missing_ok=True)
         return False
     if _living(record.owner_pid, record.owner_created) is not None:
         raise ServerError(f"{marker} is in use: {program} {record.pid} belongs to process {record.owner_pid}")

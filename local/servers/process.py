@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from local.servers import leftovers
+from local.servers import holding, leftovers
 from local.servers.errors import ServerError
 
 Progress = Callable[[str], None]
@@ -54,6 +54,8 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     # Sent by the kernel when this process dies, however it dies (Linux).
     death_signal: signal.Signals = signal.SIGKILL
+    # Called once no process of an earlier run is left in the folder, before the server starts.
+    prepare: Callable[[], None] | None = None
 
 
 def tied_to_this_process(
@@ -82,13 +84,23 @@ class ManagedProcess:
     async def start(cls, name: str, data_dir: Path, command: Command) -> Self:
         """Starts `command`, logging to data_dir/logs/<name>.log, after ending an earlier run's leftover.
 
-        Raises ServerError when the data folder is in use by a living owner.
+        Raises ServerError when the data folder is in use, by a living owner or by a server that does not end.
         """
         log_file = data_dir / "logs" / f"{name}.log"
         pid_file = data_dir / "pids" / f"{name}.json"
         await asyncio.to_thread(
             leftovers.end_leftover, pid_file, program=command.program, marker=command.marker
         )
+        lock = await asyncio.to_thread(holding.hold, holding.lock_file(data_dir, name), name)
+        try:
+            if command.prepare is not None:
+                await asyncio.to_thread(command.prepare)
+            return await cls._spawn(name, command, log_file, pid_file, lock)
+        finally:
+            os.close(lock)
+
+    @classmethod
+    async def _spawn(cls, name: str, command: Command, log_file: Path, pid_file: Path, lock: int) -> Self:
         log = _open_log(log_file)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -99,6 +111,7 @@ class ManagedProcess:
                 cwd=command.working_dir,
                 env=None if command.environment is None else dict(command.environment),
                 start_new_session=True,
+                pass_fds=(lock,),
             )
         finally:
             os.close(log)
