@@ -1,6 +1,7 @@
 """One child process with a log file, a readiness check and a bounded stop."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Self
 from local.servers import holding, leftovers
 from local.servers.errors import ServerError
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 Probe = Callable[[], Awaitable[bool]]
 
@@ -152,14 +154,24 @@ class ManagedProcess:
     async def stop(self, deadline_s: float = 15.0) -> int:
         """Stops the child politely, and its whole group by SIGKILL after `deadline_s` seconds.
 
-        Returns the exit code. May be called again.
+        Returns the exit code. May be called again. Cancelled, it sends SIGKILL at once.
         """
         if self.returncode is None:
             self._send(self._command.stop_signal)
+            # One that somebody has paused would not hear it.
+            self._send(signal.SIGCONT)
         try:
             async with asyncio.timeout(deadline_s):
                 code = await self._process.wait()
+        except asyncio.CancelledError:
+            if self.returncode is None:
+                logger.warning("%s had not ended: killed; the next start recovers", self.name)
+                self.kill()
+            raise
         except TimeoutError:
+            logger.warning(
+                "%s did not end within %g s: killed; the next start recovers", self.name, deadline_s
+            )
             self.kill()
             async with asyncio.timeout(deadline_s):
                 code = await self._process.wait()

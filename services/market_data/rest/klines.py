@@ -33,9 +33,9 @@ class KlineEndpoints:
         """What is served. Paths in full."""
         names = "symbol interval startTime endTime timeZone limit"
         return [
-            Endpoint("/api/v3/klines", names, 2, self._klines),
-            Endpoint("/api/v3/uiKlines", names, 2, self._klines),
-            Endpoint("/api/v3/avgPrice", "symbol", 2, self._average_price),
+            Endpoint("/api/v3/klines", names, self._klines),
+            Endpoint("/api/v3/uiKlines", names, self._klines),
+            Endpoint("/api/v3/avgPrice", "symbol", self._average_price),
         ]
 
     async def _klines(self, call: Call) -> object:
