@@ -47,6 +47,8 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export UV_LINK_MODE ?= copy
+# As pip does: the machine's own certificates, which a company's proxy may need.
+export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
