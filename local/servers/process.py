@@ -117,8 +117,13 @@ class ManagedProcess:
             )
         finally:
             os.close(log)
-        leftovers.write_record(pid_file, process.pid)
-        return cls(name, process, command, log_file, pid_file)
+        started = cls(name, process, command, log_file, pid_file)
+        try:
+            leftovers.write_record(pid_file, process.pid)
+        except OSError:
+            started.kill()  # A full disk: nobody would find it after us.
+            raise
+        return started
 
     @property
     def pid(self) -> int:

@@ -23,10 +23,10 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 class UnreapedExchange(ExchangeProcess):
-    """A `make run` that leaves zombies when it is killed; they go when the exchange is removed."""
+    """An exchange that leaves zombies when it is killed; they go when the exchange is removed."""
 
-    def __init__(self) -> None:
-        super().__init__("run")
+    def __init__(self, mode: str) -> None:
+        super().__init__(mode)
         self._parents_of_the_dead: list[subprocess.Popen[bytes]] = []
 
     def _command(self) -> list[str]:
