@@ -1,15 +1,16 @@
-"""`python -m local run|stack|rebuild`: what the `make` targets of these names call."""
+"""`python -m local run|stack|rebuild|operator`: what the `make` targets of these names call."""
 
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from exchange.ports.world import LogError
 from exchange.process.frame import configure_logging, run_until_signal
 from local.disk import full_disk
+from local.operating import log_refusal, run_operator
 from local.options import LocalOptions, OptionError
 from local.servers import ServerError
 
@@ -47,6 +48,16 @@ def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False) -> N
     _until_stopped(lambda options: run_rebuild(options, mode, source, accept_loss=accept_loss))
 
 
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def operator(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """The operator's command (services/operator), for the exchange that runs in DATA_DIR."""
+    try:
+        run_operator(LocalOptions.from_environment().data_dir, arguments or ["--help"])
+    except (OptionError, OSError) as error:
+        print(f"operator: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
 def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:
     try:
         options = LocalOptions.from_environment()
@@ -68,6 +79,7 @@ async def _explained(main: Coroutine[Any, Any, None], data_dir: Path) -> None:
             raise
         for line in dict.fromkeys(lines):
             print(f"cannot go on: {line}", file=sys.stderr)
+            log_refusal(f"cannot go on: {line}")
         raise SystemExit(_MENDABLE_CODE) from None
 
 

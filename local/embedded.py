@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
@@ -20,6 +20,7 @@ from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess
 from local.listening import take_port
+from local.operating import door_of, keep_log, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, postgres, valkey
 
@@ -37,6 +38,8 @@ async def run_embedded(options: LocalOptions) -> None:
     steps = Steps()
     folder = await DataFolder.take(options.data_dir, "embedded", "make run", options.port, steps)
     require_space(folder.state, "embedded")
+    # Not before the folder is ours: another exchange may be writing its log there.
+    keep_log(folder.state)
     listener = take_port(options.port, "make run")
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
@@ -44,13 +47,17 @@ async def run_embedded(options: LocalOptions) -> None:
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from services.operator.desk import OperatorDesk
+            from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
             exchange = await assemble(resources)
+            # Before the engine: it is asked for while an engine is halted.
+            door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
             await run_components(
-                [*servers, HttpServer(exchange.app, listener), *exchange.components, announce]
+                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
             )
 
 
@@ -156,6 +163,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "cache_url": cache_url,
             "market_data_url": options.url,
             "secret_key_file": folder.state / "secret.key",
+            "operator_public_key": operator_public_key(folder.state),
         }
     )
 
@@ -174,6 +182,8 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
         stack.push_async_callback(event_log.close)
         database = await open_pool(settings)
         stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
+        keys = await open_keys_pool(settings)
+        stack.push_async_callback(close_pool, keys, settings.database_deadline_ms)
         cache = open_cache(settings)
         stack.push_async_callback(cache.aclose)
         async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
@@ -182,4 +192,4 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
         key_wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, key_wrapper)
+        yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)

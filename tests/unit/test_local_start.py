@@ -3,20 +3,23 @@
 import asyncio
 import errno
 import fcntl
+import io
 import json
+import logging
 import os
 import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import psutil
 import pytest
 
 from exchange.ports.world import LogError
-from local import disk, folder
+from local import disk, folder, operating
 from local.disk import full_disk, require_space
 from local.folder import DataFolder, Owner
 from local.listening import check_port, take_port
@@ -213,5 +216,30 @@ def test_a_disk_that_is_nearly_full_is_refused_before_anything_starts(
     monkeypatch.setattr(disk, "_free_mb", lambda _: 100.0)
     with pytest.raises(ServerError, match=r"100 MB are free .* 150 MB are needed. Free 50 MB there"):
         require_space(tmp_path, "embedded")
-    (tmp_path / "log").mkdir()
+    (tmp_path / "pids").mkdir()
     require_space(tmp_path, "embedded")
+
+
+async def test_a_refused_start_leaves_the_folder_of_the_other_as_it_is(tmp_path: Path) -> None:
+    first = await DataFolder.take(tmp_path, "stack", "make stack", 8080)
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    done = await asyncio.to_thread(local, "run", PORT=str(free_port()), DATA_DIR=str(tmp_path))
+    assert "belongs to an exchange that is running: make stack on port 8080" in one_sentence(done)
+    # A folder of the other mode would have `make rebuild` ask which of the two is meant.
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+    first.release()
+
+
+class FullFile(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("kind", [operating._LogFile, RotatingFileHandler])
+def test_the_log_of_a_run_on_a_full_disk_fills_no_screen(
+    kind: type[RotatingFileHandler], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = kind(tmp_path / "log", delay=True)
+    handler.stream = FullFile()
+    handler.handle(logging.LogRecord("local", logging.WARNING, __file__, 1, "a line", None, None))
+    assert ("Traceback" in capsys.readouterr().err) == (kind is RotatingFileHandler)
