@@ -24,7 +24,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.adapters.postgres import login_watch
 from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
-from exchange.process.components import Resources
+from exchange.process.components import HISTORY_LEAVES, Resources
 from exchange.process.config import Settings
 from exchange.security.credentials import PostgresCredentials, announce_revocation, hash_api_key
 from exchange.security.key_ring import KeyRing, api_secret_place
@@ -157,7 +157,7 @@ async def test_hanging_reads_of_history_stand_in_nobodys_way(
                 for path in ("/allOrders", "/myTrades") * 4
             ]
             hanging = 0
-            while hanging < exchange.settings.database_pool_size - 3:
+            while hanging < exchange.settings.database_pool_size - HISTORY_LEAVES:
                 hanging = await watcher.fetchval(
                     "SELECT count(*) FROM pg_stat_activity "
                     "WHERE wait_event_type = 'Lock' AND datname = current_database()"

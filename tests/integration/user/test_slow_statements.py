@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from exchange.process.components import HISTORY_LEAVES
 from tests.integration.user.conftest import Exchange
 
 pytestmark = pytest.mark.integration
@@ -25,7 +26,7 @@ async def test_hanging_statements_stand_in_nobodys_way(exchange: Exchange) -> No
             for _ in range(settings.database_pool_size)
         ]
         hanging = 0
-        while hanging < settings.database_pool_size - 3:
+        while hanging < settings.database_pool_size - HISTORY_LEAVES:
             hanging = await watcher.fetchval(
                 "SELECT count(*) FROM pg_stat_activity "
                 "WHERE wait_event_type = 'Lock' AND datname = current_database()"
