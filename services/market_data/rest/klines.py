@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.http.query_parameters import time_ms
 from exchange.trading.candles import Candle, buckets, fill, rows_per_bucket
 from exchange.trading.intervals import Interval
@@ -20,7 +21,7 @@ from services.market_data.rest.parameters import interval, limit, one_view
 __all__ = ["KlineEndpoints"]
 
 _KLINES_DEFAULT: Final = 500
-_KLINES_MAX: Final = 1_000
+_KLINES_MAX: Final = limits.PAGE_ROWS_MAX
 # A request may be put together of so many rows for the weight that Binance documents: 1,000 klines of any
 # interval in UTC, 500 days in any time zone. What needs more, far back in time, costs more.
 _ROWS_FREE_MAX: Final = 12_000
