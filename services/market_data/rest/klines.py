@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.http.query_parameters import time_ms
 from exchange.trading.candles import Candle, buckets, fill, rows_per_bucket
 from exchange.trading.intervals import Interval
@@ -20,7 +21,7 @@ from services.market_data.rest.parameters import interval, limit, one_view
 __all__ = ["KlineEndpoints"]
 
 _KLINES_DEFAULT: Final = 500
-_KLINES_MAX: Final = 1_000
+_KLINES_MAX: Final = limits.PAGE_ROWS_MAX
 # About a millisecond of the event loop.
 _ROWS_PER_TURN: Final = 1_500
 _ROWS_TO_CACHE_MIN: Final = 12

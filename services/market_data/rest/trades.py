@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import integer, time_ms
 from exchange.trading.market import Market
@@ -16,7 +17,7 @@ from services.market_data.rest.parameters import limit, one_view
 __all__ = ["TradeEndpoints"]
 
 _TRADES_DEFAULT: Final = 500
-_TRADES_MAX: Final = 1_000
+_TRADES_MAX: Final = limits.PAGE_ROWS_MAX
 _FUTURE_MS: Final = 2**62
 
 
