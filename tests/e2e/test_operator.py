@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from local.exchange_process import ExchangeProcess
-from local.operating import LOG_FILES_MAX, LOG_NAME, LOG_SIZE_BYTES_MAX
+from local.operating import LOG_NAME
 from tests.e2e.conftest import SignUp
 from tests.e2e.trader import Trader
 
@@ -90,4 +90,3 @@ def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: S
     assert any(": log-in of account " in line for line in lines)
     assert any("operator olga: SetMode" in line for line in lines)
     assert any("local.refusals: cannot go on: " in line for line in lines)
-    assert LOG_SIZE_BYTES_MAX * LOG_FILES_MAX <= 64 * 2**20
