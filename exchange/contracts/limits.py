@@ -113,6 +113,30 @@ SOCKET_QUEUE_AGE_S_MAX: Final = 5
 REPORTS_PER_OUTCOME_MAX: Final = 2 * FILLS_PER_COMMAND_MAX + 2
 ANSWER_SIZE_BYTES_MAX: Final = 4_096 + FILLS_PER_COMMAND_MAX * FILL_SIZE_BYTES_MAX
 
+# What client libraries take of one frame unless they are told otherwise.
+CLIENT_FRAME_SIZE_BYTES_MAX: Final = 1_048_576
+
+# -- the doors
+
+BODY_SIZE_BYTES_MAX: Final = 16_384
+QUERY_SIZE_BYTES_MAX: Final = 32_768
+PARAMETERS_MAX: Final = 64
+# A frame that the server hands on at all; each kind of socket takes less, and says so.
+WEBSOCKET_MESSAGE_SIZE_BYTES_MAX: Final = 65_536
+STREAM_MESSAGE_SIZE_BYTES_MAX: Final = 4_096
+API_SOCKETS_MAX: Final = 10_000  # of one order process
+STREAM_SOCKETS_MAX: Final = 20_000  # of one market-data process
+STREAMS_PER_SOCKET_MAX: Final = 1_024
+USER_STREAMS_PER_SOCKET_MAX: Final = 1_000
+REQUESTS_IN_WORK_PER_SOCKET_MAX: Final = 64
+COMMANDS_WAITING_MAX: Final = 10_000  # in one process, for their outcomes
+LISTEN_KEY_MESSAGES_WAITING_MAX: Final = 20_000
+PAGE_ROWS_MAX: Final = 1_000
+DEPTH_LEVELS_MAX: Final = 5_000
+LEVEL_SIZE_BYTES_MAX: Final = 64
+API_KEYS_PER_USER_MAX: Final = 30
+ADDRESSES_PER_USER_MAX: Final = 100
+
 
 class Limit(NamedTuple):
     """One line of the table: what is bounded, by how much, and who meets it."""
@@ -156,6 +180,22 @@ _TABLE: Final = (
     Limit("what waits for a socket", SOCKET_QUEUE_SIZE_BYTES_MAX, "bytes", "who does not read: cut off"),
     Limit("how long it waits", SOCKET_QUEUE_AGE_S_MAX, "s", "who does not read: cut off"),
     Limit("the answer to an order, with fills", ANSWER_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("a request's body", BODY_SIZE_BYTES_MAX, "bytes", "413"),
+    Limit("a market-data query", QUERY_SIZE_BYTES_MAX, "bytes", "-1101"),
+    Limit("a request's parameters", PARAMETERS_MAX, "", "-1101"),
+    Limit("a message to the WebSocket API", BODY_SIZE_BYTES_MAX, "bytes", "the socket ends, 1009"),
+    Limit("a message to a stream", STREAM_MESSAGE_SIZE_BYTES_MAX, "bytes", "the socket ends, 1009"),
+    Limit("sockets of one order process", API_SOCKETS_MAX, "", "1013"),
+    Limit("sockets of one market-data process", STREAM_SOCKETS_MAX, "", "1013"),
+    Limit("streams of one socket", STREAMS_PER_SOCKET_MAX, "", "the socket ends, 1008"),
+    Limit("user streams of one socket", USER_STREAMS_PER_SOCKET_MAX, "", "-2042"),
+    Limit("requests in work of one socket", REQUESTS_IN_WORK_PER_SOCKET_MAX, "", "later ones wait unread"),
+    Limit("commands that wait in one process", COMMANDS_WAITING_MAX, "", "-1008"),
+    Limit("messages that wait for listen keys", LISTEN_KEY_MESSAGES_WAITING_MAX, "", "they are dropped"),
+    Limit("rows of one page", PAGE_ROWS_MAX, "", "a larger `limit` is refused or cut"),
+    Limit("levels of one depth", DEPTH_LEVELS_MAX, "", "a larger `limit` is cut"),
+    Limit("API keys of one user", API_KEYS_PER_USER_MAX, "", "409"),
+    Limit("withdrawal addresses of one user", ADDRESSES_PER_USER_MAX, "", "409"),
     Limit("one fetch from a log", FETCH_SIZE_BYTES_MAX, "bytes", "nobody: it reads again"),
 )  # fmt: skip
 
@@ -172,3 +212,9 @@ assert SOCKET_QUEUE_SIZE_BYTES_MAX >= 2 * (
 assert RECORD_SIZE_BYTES_MAX < LOG_RECORD_SIZE_BYTES_MAX, "every log takes what the engine packs"
 assert LOG_RECORD_SIZE_BYTES_MAX < TOPIC_MESSAGE_SIZE_BYTES_MAX < FETCH_SIZE_BYTES_MAX, "every fetch moves on"
 assert 2 * AMOUNT_ATOMS_MAX - 1 <= INTEGER_MAX, "a deposit on top of all that may be inside fits an event"
+assert ANSWER_SIZE_BYTES_MAX <= CLIENT_FRAME_SIZE_BYTES_MAX, "clients take the answer with all its fills"
+assert DEPTH_LEVELS_MAX * 2 * LEVEL_SIZE_BYTES_MAX <= CLIENT_FRAME_SIZE_BYTES_MAX, "and the deepest book"
+assert BODY_SIZE_BYTES_MAX < WEBSOCKET_MESSAGE_SIZE_BYTES_MAX, "who sends too much is told so"
+assert STREAM_MESSAGE_SIZE_BYTES_MAX < WEBSOCKET_MESSAGE_SIZE_BYTES_MAX, "and on streams"
+assert REPORTS_PER_OUTCOME_MAX <= LISTEN_KEY_MESSAGES_WAITING_MAX, "one outcome's reports can wait"
+assert OPEN_ORDERS_MAX <= PAGE_ROWS_MAX, "open orders of a market fit one page"

@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 from prometheus_client import Counter, Gauge
 
+from exchange.contracts import limits
 from exchange.contracts.limits import (
     FRAME_COST_BYTES,
     SOCKET_QUEUE_AGE_S_MAX,
@@ -22,7 +23,7 @@ from services.market_data.streams.names import StreamName, parse_stream_name
 
 __all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
 
-STREAMS_PER_CLIENT_MAX: Final = 1024
+STREAMS_PER_CLIENT_MAX: Final = limits.STREAMS_PER_SOCKET_MAX
 # Looked at every tick: a client that does not read is gone within five seconds.
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1

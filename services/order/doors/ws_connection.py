@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from exchange.contracts import limits
 from exchange.contracts.limits import (
     FRAME_COST_BYTES,
     SOCKET_QUEUE_AGE_S_MAX,
@@ -23,7 +24,7 @@ from exchange.http.connection_guard import SOCKETS_CUT
 __all__ = ["POLICY", "TRY_AGAIN", "Connection"]
 
 logger = logging.getLogger(__name__)
-REQUESTS_IN_WORK_MAX: Final = 64
+REQUESTS_IN_WORK_MAX: Final = limits.REQUESTS_IN_WORK_PER_SOCKET_MAX
 LIFETIME_S: Final = 86_400.0  # binance-spot-api 4: at most 24 hours
 CLOSE_DEADLINE_S: Final = 2.0
 NORMAL: Final = 1000
