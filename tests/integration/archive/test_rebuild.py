@@ -93,12 +93,12 @@ async def trade(settings: Settings, command_log: Log, event_log: Log, count: int
             for first in range(0, len(some), 300):
                 await send(command_log, some[first : first + 300])
                 await asyncio.sleep(0.05)
-            end = await command_log.end_offset()
             async with asyncio.timeout(WAIT_S):
-                while engine.shard.next_command_offset < end or engine.outbox.pending:
-                    await asyncio.sleep(0.05)
-                events_end = await event_log.end_offset()
-                while [keeper.next_offset for keeper in keepers] != [end, events_end]:
+                # The engine itself may still have a word to say (matching_engine/timekeeping.py).
+                while engine.outbox.pending or [
+                    engine.shard.next_command_offset,
+                    *(keeper.next_offset for keeper in keepers),
+                ] != [end := await command_log.end_offset(), end, await event_log.end_offset()]:
                     await asyncio.sleep(0.05)
                 # A snapshot is stored beside the work, so it may still be under way.
                 while count > 2 * SNAPSHOT_EVERY and not await store.keys("snapshots/"):
