@@ -210,12 +210,16 @@ class CommandGateway:
                     crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
-            self.failure = error
-            self._tell_taken()
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(OutcomeUnknownError(str(error)))
+            self.close(error)
             raise
+
+    def close(self, reason: Exception) -> None:
+        """Send nothing any more, and tell those who wait that nobody knows."""
+        self.failure = self.failure or reason
+        self._tell_taken()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(OutcomeUnknownError(str(reason)))
 
     def _headers(self, batch: Iterable[Command]) -> Headers:
         """What the record says of its sampled commands."""
@@ -242,6 +246,8 @@ async def run_and_settle(gateway: CommandGateway, work: Coroutine[Any, Any, None
     finally:
         working.cancel()
         await asyncio.wait({working})
+        # Nobody will hear of an outcome from now on: an answer that says so, not a connection cut off.
+        gateway.close(GatewayUnavailableError("the process ends"))
 
 
 def _has_outcome(future: "asyncio.Future[CommandOutcome]") -> bool:
