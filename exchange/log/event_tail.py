@@ -85,7 +85,8 @@ async def newest_event(log: Log) -> TailPosition:
     """Seq and hash of the newest event on the log, and the log's end. Raises LogError, CodecError."""
     end = await log.end_offset()
     newest = TailPosition(0, EMPTY_CHAIN_HASH, end)
-    async for record in records_between(log, max(0, end - _STALE_RECORDS_MAX), end):
+    first = max(await log.first_offset(), end - _STALE_RECORDS_MAX)
+    async for record in records_between(log, first, end):
         last = decode_events(record.value).outcomes[-1].events[-1]
         if last.seq > newest.seq:
             newest.seq, newest.hash = last.seq, last.hash

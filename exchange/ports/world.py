@@ -27,6 +27,7 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "RecordStream",
+    "TrimmedLog",
 ]
 
 
@@ -127,6 +128,14 @@ class Log(Protocol):
 
     async def last(self) -> LogRecord | None:
         """The newest record, None for an empty log."""
+        ...
+
+
+class TrimmedLog(Log, Protocol):
+    """A log whose oldest records can be removed."""
+
+    async def remove_before(self, offset: int) -> None:
+        """Forget records before `offset`, for good, as many of them as can go. Raises LogError, OSError."""
         ...
 
 

@@ -196,7 +196,7 @@ class FileLog:
 
     def _write(self, records: list[LogRecord]) -> int:
         """Make a batch durable behind the rest; returns its size in bytes."""
-        if records and self._newest.end_position >= self._file_size_bytes:
+        if records and self._newest.is_full(self._file_size_bytes):
             # In the list only when it can be written: a reader may look at the list meanwhile.
             newest = BatchFile.create(self._path, self._end_offset)
             newest.hold()

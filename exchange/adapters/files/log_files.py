@@ -113,6 +113,10 @@ class LogFile:
             self.end_offset = records[-1].offset + 1
             self.last = records[-1]
 
+    def is_full(self, size_bytes: int) -> bool:
+        """Whether another file must follow; never one of the same first offset."""
+        return self.end_position >= size_bytes and self.end_offset > self.first_offset
+
     def hold(self) -> int:
         """Keep the file open for writing until `release`; returns its descriptor. Raises OSError."""
         if self._held is None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.log.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 from exchange.ports.world import LogRecord
-from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 
 
 @given(
