@@ -30,6 +30,7 @@ __all__ = [
     "overloaded",
     "stale_timestamp",
     "too_many_orders",
+    "too_many_requests",
     "too_much_precision",
     "too_much_weight",
     "unavailable",
@@ -40,6 +41,7 @@ __all__ = [
 
 UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
 STALE_TEXT: Final = "Timestamp for this request is outside of the recvWindow."
+SKIPPED_TEXT: Final = "The operator refused this request; it had no effect."
 BALANCE_TEXT: Final = "Account has insufficient balance for requested action."
 
 
@@ -108,11 +110,13 @@ _ORDER_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_INSUFFICIENT_BALANCE: (-2010, BALANCE_TEXT),
     codes.REJECT_UNKNOWN_WITHDRAWAL: (-1130, "Data sent for parameter 'withdrawalId' is not valid."),
     codes.REJECT_DUPLICATE_REFERENCE: (-1130, "Data sent for parameter 'reference' is not valid."),
+    codes.REJECT_SKIPPED: (-2010, SKIPPED_TEXT),
 }
 # Where a cancellation is answered with another code than a placement.
 _CANCEL_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_UNKNOWN_ORDER: (-2011, UNKNOWN_ORDER_TEXT),
     codes.REJECT_MARKET_CLOSED: (-2011, "Market is closed."),
+    codes.REJECT_SKIPPED: (-2011, SKIPPED_TEXT),
 }
 _UNKNOWN_REASON: Final = (-1000, "An unknown error occurred while processing the request.")
 
@@ -205,6 +209,17 @@ def invalid_data(name: str) -> ApiError:
 def not_supported(status: int = 400) -> ApiError:
     """-1020: an operation that this exchange does not have."""
     return ApiError(-1020, "This operation is not supported.", status)
+
+
+def too_many_requests(what: str, limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
+    """-1003: the address has sent as many requests, or opened as many connections, as it may."""
+    return LimitError(
+        -1003,
+        f"Too many {what}; current limit is {limit} {what} per {interval}. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        wait,
+    )
 
 
 def too_much_weight(limit: int, interval: str, wait: tuple[int, int]) -> LimitError:

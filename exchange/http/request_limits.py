@@ -1,8 +1,9 @@
 """What each address and each account has used of what they may use, and what they are refused for it.
 
-Rules: binance-spot-api section 1. Request weight counts by address (an IPv6 /64 is one) and orders by
-account, in windows aligned to the clock. Who has used up his window is refused until the next one (429); an
-address that goes on all the same is banned for longer and longer (418).
+Rules: binance-spot-api section 1. Request weight, requests and connections count by address (an IPv6 /64 is
+one, and a /48 where it has too many of them) and orders by account, in windows aligned to the clock. Who has
+used up his window is refused until the next one (429); an address that goes on all the same is banned for
+longer and longer (418).
 
 Every process counts what it sees itself. What the others saw comes by `exchange.http.usage_sharing`, about a
 second late, so that a limit holds over all processes together and not for each.
@@ -10,117 +11,61 @@ second late, so that a limit holds over all processes together and not for each.
 Pure: the clock is handed in.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
-from exchange.contracts.errors import banned, too_many_orders, too_much_weight
-from exchange.http.addresses import owner_of
+from exchange.contracts.errors import banned, too_many_orders, too_many_requests, too_much_weight
+from exchange.http.addresses import Owner, owner_with_network
+from exchange.http.windows import KEYS_MAX, Limit, Window
 
-__all__ = ["LIMITS", "Limit", "RequestLimits", "Window"]
+__all__ = ["LIMITS", "OrderPlaces", "RequestLimits"]
 
 Network = IPv4Network | IPv6Network
 
-KEYS_MAX: Final = 100_000
 # An address is banned when it has asked for so many times what it may in one window.
 _BAN_FACTOR: Final = 2
 _BAN_MS: Final = 120_000
 _BAN_MS_MAX: Final = 3 * 86_400_000
-
-
-class Limit(NamedTuple):
-    """At most `most` of something within `interval_count` intervals."""
-
-    kind: str
-    interval: str
-    interval_count: int
-    length_ms: int
-    most: int
-
-    @property
-    def name(self) -> str:
-        """Unlike that of any other limit."""
-        return f"{self.kind}-{self.interval_count}-{self.interval}"
-
-    @property
-    def interval_text(self) -> str:
-        """As the texts of errors have it."""
-        return f"{self.interval_count} {self.interval}"
-
-    def shape(self) -> dict[str, object]:
-        """An element of `rateLimits`."""
-        return {
-            "rateLimitType": self.kind,
-            "interval": self.interval,
-            "intervalNum": self.interval_count,
-            "limit": self.most,
-        }
-
+BANS_MAX: Final = 2 * KEYS_MAX
+# Accounts that place orders within one day and are counted apart; those beyond share this many counts.
+ACCOUNTS_MAX: Final = 500_000
+_ACCOUNT_GROUPS: Final = 1_024
 
 WEIGHT: Final = Limit("REQUEST_WEIGHT", "MINUTE", 1, 60_000, 6_000)
 ORDERS_10S: Final = Limit("ORDERS", "SECOND", 10, 10_000, 100)
 ORDERS_DAY: Final = Limit("ORDERS", "DAY", 1, 86_400_000, 200_000)
-RAW_REQUESTS: Final = Limit("RAW_REQUESTS", "MINUTE", 5, 300_000, 61_000)
+RAW_REQUESTS: Final = Limit("RAW_REQUESTS", "MINUTE", 5, 300_000, 300_000)
 LIMITS: Final = (WEIGHT, ORDERS_10S, ORDERS_DAY, RAW_REQUESTS)
-
-
-class Window:
-    """Counts against one limit by key; all is forgotten when the next window begins."""
-
-    def __init__(self, limit: Limit, clock_ms: Callable[[], int]) -> None:
-        self.limit = limit
-        self._clock_ms = clock_ms
-        self._number = -1
-        self._used: dict[str, int] = {}
-        self._unshared: dict[str, int] = {}
-
-    def add(self, key: str, count: int) -> int:
-        """Count, and return what the key has used in this window. Keys beyond a bound are not counted."""
-        self._turn()
-        used = self._used.get(key)
-        if used is None and len(self._used) >= KEYS_MAX:
-            return count
-        self._used[key] = total = (used or 0) + count
-        self._unshared[key] = self._unshared.get(key, 0) + count
-        return total
-
-    def used(self, key: str) -> int:
-        """What the key has used in this window."""
-        self._turn()
-        return self._used.get(key, 0)
-
-    def wait_ms(self) -> tuple[int, int]:
-        """Now, and when the next window begins, in ms since 1970."""
-        now_ms, length_ms = self._clock_ms(), self.limit.length_ms
-        return now_ms, (now_ms // length_ms + 1) * length_ms
-
-    def take_unshared(self, keys_max: int) -> tuple[int, dict[str, int]]:
-        """The window's number, and what was counted here since the last call for at most `keys_max` keys."""
-        self._turn()
-        keys = list(self._unshared)[:keys_max]
-        return self._number, {key: self._unshared.pop(key) for key in keys}
-
-    def learn(self, number: int, totals: Mapping[str, int]) -> None:
-        """Take what all processes together have counted in window `number`."""
-        self._turn()
-        if number != self._number:
-            return
-        for key, total in totals.items():
-            if key in self._used:
-                self._used[key] = total + self._unshared.get(key, 0)
-
-    def _turn(self) -> None:
-        number = self._clock_ms() // self.limit.length_ms
-        if number != self._number:
-            self._number = number
-            self._used.clear()
-            self._unshared.clear()
 
 
 class _Ban(NamedTuple):
     until_ms: int
     length_ms: int
+
+
+class OrderPlaces:
+    """Places in an account's order counts, taken before the orders are sent.
+
+    They stay taken whatever becomes of the orders, also when nobody waits for the answer any more: a caller
+    that goes away changes nothing. (Fills that lower the counts would do so by `Window.take_back`, too.)
+    """
+
+    __slots__ = ("_count", "_numbers", "_owner", "_windows")
+
+    def __init__(self, windows: tuple[Window, ...], owner: Owner, count: int) -> None:
+        self._windows = windows
+        self._owner = owner
+        self._count = count
+        self._numbers = tuple(window.number for window in windows)
+        for window in windows:
+            window.add(owner, count)
+
+    def give_back(self) -> None:
+        """Nothing was sent to the engine: let others have them. A second call does nothing."""
+        for window, number in zip(self._windows, self._numbers, strict=True):
+            window.take_back(number, self._owner, self._count)
+        self._count = 0
 
 
 class RequestLimits:
@@ -133,68 +78,86 @@ class RequestLimits:
         self, clock_ms: Callable[[], int], *, is_enforced: bool, exempt: tuple[Network, ...] = ()
     ) -> None:
         self._clock_ms = clock_ms
-        self._is_enforced = is_enforced
+        self.is_enforced = is_enforced
         self._exempt = exempt
         self._weight = Window(WEIGHT, clock_ms)
-        self._orders = (Window(ORDERS_10S, clock_ms), Window(ORDERS_DAY, clock_ms))
-        self._bans: OrderedDict[str, _Ban] = OrderedDict()
-        self.windows = (self._weight, *self._orders)
+        self._requests = Window(RAW_REQUESTS, clock_ms)
+        self._orders = tuple(Window(limit, clock_ms, ACCOUNTS_MAX) for limit in (ORDERS_10S, ORDERS_DAY))
+        self._bans: dict[str, _Ban] = {}
+        self.windows = (self._weight, self._requests, *self._orders)
 
     def admit(self, address: str) -> None:
         """Call before a request is served. Raises LimitError -1003 with 429, or 418 for a ban."""
-        if not self._is_enforced:
+        if not self.is_enforced or self.is_exempt(address):
             return
-        address = owner_of(address)
-        ban = self._bans.get(address)
+        owner = owner_with_network(address)
         now_ms = self._clock_ms()
+        ban = self._bans.get(owner.name) or self._bans.get(owner.network)
         if ban is not None and now_ms < ban.until_ms:
             raise banned((now_ms, ban.until_ms))
-        used, most = self._weight.used(address), WEIGHT.most
+        used, most = self._weight.used(owner), WEIGHT.most
         if used >= _BAN_FACTOR * most:
-            raise banned((now_ms, self._ban(address, ban, now_ms)))
+            raise banned((now_ms, self._ban(owner, ban, now_ms)))
         if used >= most:
             raise too_much_weight(most, WEIGHT.interval_text, self._weight.wait_ms())
+        if self._requests.add(owner, 1) > RAW_REQUESTS.most:
+            raise too_many_requests(
+                "requests", RAW_REQUESTS.most, RAW_REQUESTS.interval_text, self._requests.wait_ms()
+            )
 
     def add_weight(self, address: str, weight: int) -> int:
         """Count a request, also one that was refused; return what the address has used in this minute."""
-        if self._exempt and self._is_exempt(address):
+        if self.is_exempt(address):
             return 0
-        return self._weight.add(owner_of(address), weight)
+        return self._weight.add(owner_with_network(address), weight)
 
-    def admit_orders(self, user_id: int, count: int) -> None:
-        """Call before orders are placed. Raises LimitError -1015."""
-        if not self._is_enforced:
-            return
-        for window in self._orders:
-            limit = window.limit
-            if window.used(str(user_id)) + count > limit.most:
-                raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
+    def reserve_orders(self, user_id: int, count: int) -> OrderPlaces:
+        """Take places for orders before they are sent. Raises LimitError -1015, and then takes none."""
+        owner = _account(user_id)
+        if self.is_enforced:
+            for window in self._orders:
+                limit = window.limit
+                if window.used(owner) + count > limit.most:
+                    raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
+        return OrderPlaces(self._orders, owner, count)
 
-    def add_orders(self, user_id: int, count: int) -> tuple[int, int]:
-        """Count placed orders; return the account's orders in these 10 s and this day."""
-        ten_seconds, day = self._orders
-        return ten_seconds.add(str(user_id), count), day.add(str(user_id), count)
+    def order_counts(self, user_id: int) -> tuple[int, int]:
+        """The account's orders in these 10 s and this day."""
+        ten_seconds, day = (window.used(_account(user_id)) for window in self._orders)
+        return ten_seconds, day
 
     def order_limits(self, user_id: int) -> list[dict[str, object]]:
         """GET /rateLimit/order."""
-        return [window.limit.shape() | {"count": window.used(str(user_id))} for window in self._orders]
+        owner = _account(user_id)
+        return [window.limit.shape() | {"count": window.used(owner)} for window in self._orders]
 
     def weight_limit(self, address: str) -> dict[str, object]:
         """The address's request weight, as replies of the WebSocket API show it."""
-        return WEIGHT.shape() | {"count": self._weight.used(owner_of(address))}
+        return WEIGHT.shape() | {"count": self._weight.used(owner_with_network(address))}
 
-    def _ban(self, address: str, last: _Ban | None, now_ms: int) -> int:
-        """Ban the address, twice as long as the last time; return until when."""
-        length_ms = _BAN_MS if last is None else min(_BAN_MS_MAX, 2 * last.length_ms)
-        self._bans[address] = ban = _Ban(now_ms + length_ms, length_ms)
-        self._bans.move_to_end(address)
-        if len(self._bans) > KEYS_MAX:
-            self._bans.popitem(last=False)
-        return ban.until_ms
-
-    def _is_exempt(self, address: str) -> bool:
+    def is_exempt(self, address: str) -> bool:
+        """Whether an address is a part of the exchange."""
+        if not self._exempt:
+            return False
         try:
             parsed = ip_address(address)
         except ValueError:
             return False
         return any(parsed in network for network in self._exempt)
+
+    def _ban(self, owner: Owner, last: _Ban | None, now_ms: int) -> int:
+        """Ban the owner, twice as long as the last time; return until when.
+
+        A ban that lasts is never given up for another's: without room, the whole network is banned.
+        """
+        length_ms = _BAN_MS if last is None else min(_BAN_MS_MAX, 2 * last.length_ms)
+        ban = _Ban(now_ms + length_ms, length_ms)
+        if owner.name not in self._bans and len(self._bans) >= BANS_MAX:
+            self._bans = {name: kept for name, kept in self._bans.items() if now_ms < kept.until_ms}
+        name = owner.name if len(self._bans) < BANS_MAX else owner.network
+        self._bans[name] = ban
+        return ban.until_ms
+
+
+def _account(user_id: int) -> Owner:
+    return Owner(str(user_id), f"accounts {user_id % _ACCOUNT_GROUPS}", ACCOUNTS_MAX)

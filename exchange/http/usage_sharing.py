@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from exchange.http.request_limits import Window
+from exchange.http.windows import Window
 from exchange.process.connections import CACHE_ERRORS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = ["UsageSharing"]
 
 logger = logging.getLogger(__name__)
 SHARE_EVERY_S: Final = 1.0
+# In one pipeline. A window's table is bounded, and so is the number of pipelines.
 _KEYS_MAX: Final = 1_000
 
 

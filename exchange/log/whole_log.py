@@ -4,7 +4,16 @@ from typing import Final
 
 from exchange.log.segments import ArchiveError
 from exchange.log.shelf import Shelf
-from exchange.ports.world import Log, LogError, LogReader, LogRecord, LogWriter, ObjectStore, ObjectStoreError
+from exchange.ports.world import (
+    Log,
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogWriter,
+    ObjectStore,
+    ObjectStoreError,
+)
 
 __all__ = ["WholeLog"]
 
@@ -44,6 +53,10 @@ class WholeLog:
         except (ArchiveError, ObjectStoreError) as error:
             raise LogError(f"the archive of {self._name}: {error}") from error
         return first if archived is None else min(first, archived)
+
+    async def probe(self) -> LogProbe:
+        """As the log's."""
+        return await self._log.probe()
 
     async def end_offset(self) -> int:
         """As the log's."""

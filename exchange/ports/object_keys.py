@@ -8,6 +8,7 @@ from exchange.ports.world import ObjectStoreError
 __all__ = [
     "SnapshotPlace",
     "archive_prefix",
+    "audit_prefix",
     "check_key",
     "snapshot_name",
     "snapshot_place",
@@ -53,6 +54,11 @@ def snapshot_place(key: str) -> SnapshotPlace | None:
     if match is None:
         return None
     return SnapshotPlace(int(match[2]), int(match[3]), int(match[1] or _NAMELESS_FORMAT))
+
+
+def audit_prefix(shard: int) -> str:
+    """Where the auditor of a shard keeps its checkpoints."""
+    return f"audit/{shard}/"
 
 
 def archive_prefix(shard: int, log: str) -> str:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from exchange.log.event_tail import EventTail
+from exchange.log.barrier import OutcomeBarrier
+from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
 from exchange.process.components import Resources
 from exchange.security.key_ring import KeyRing
@@ -21,8 +22,10 @@ from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import CacheUnavailableError, Sessions
+from services.user.people.withdrawal_freezes import WithdrawalFreezes
 from services.user.tables.accounts import AccountStore
 from services.user.tables.database import Database, DatabaseUnavailableError
+from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
 
 __all__ = ["NotReadyError", "UserService"]
@@ -48,6 +51,7 @@ class _Parts(NamedTuple):
     """What there is from the start on, because it needs the logs."""
 
     accounts: Accounts
+    freezes: WithdrawalFreezes
     transfers: Transfers
     gateway: CommandGateway
     follower: EventFollower
@@ -70,7 +74,7 @@ class UserService:
         self.settings = settings
         self._resources = resources
         self._database = Database(resources.database, settings.database_deadline_ms)
-        self._ledger = Ledger(self._database)
+        self._ledger = Ledger(self._database, resources.history_turns)
         self._key_ring = KeyRing.from_resources(resources)
         self.addresses = WithdrawalAddresses(
             self._database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms
@@ -92,6 +96,7 @@ class UserService:
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
         self._parts: _Parts | None = None
+        self._barrier = OutcomeBarrier(resources.command_log)
         self._closing = contextlib.AsyncExitStack()
         self._problems: dict[str, str | None] = {"start": "not started yet"}
 
@@ -99,6 +104,11 @@ class UserService:
     def accounts(self) -> Accounts:
         """People and keys. Raises NotReadyError before `start`."""
         return self._started().accounts
+
+    @property
+    def freezes(self) -> WithdrawalFreezes:
+        """The brake on withdrawals. Raises NotReadyError before `start`."""
+        return self._started().freezes
 
     @property
     def transfers(self) -> Transfers:
@@ -120,6 +130,7 @@ class UserService:
         self._closing.push_async_callback(writer.close)
         reader = await resources.event_log.reader(position.next_offset)
         self._closing.push_async_callback(reader.close)
+        self._closing.push_async_callback(self._barrier.close)
         follower = EventFollower(EventTail(reader, position), await self._ledger.assets())
         gateway = CommandGateway(
             writer,
@@ -135,18 +146,30 @@ class UserService:
             resources.event_log,
             self._ledger,
             self._guard,
+            self._barrier,
             shard=settings.shard,
             faucet=settings.faucet,
         )
-        self._parts = _Parts(self._make_accounts(), transfers, gateway, follower)
-        self._problems = {}
-
-    def _make_accounts(self) -> Accounts:
-        settings = self.settings
         passwords = Passwords(deadline_ms=settings.request_deadline_ms)
         self._closing.callback(passwords.close)
+        store = AccountStore(self._database)
+        freezes = WithdrawalFreezes(
+            FreezeStore(self._database),
+            store,
+            self._sessions,
+            passwords,
+            delay_s=settings.withdrawal_unfreeze_delay_s,
+            rate_limits=settings.rate_limits,
+            clock_ms=clock_ms,
+        )
+        accounts = self._make_accounts(store, passwords)
+        self._parts = _Parts(accounts, freezes, transfers, gateway, follower)
+        self._problems = {}
+
+    def _make_accounts(self, store: AccountStore, passwords: Passwords) -> Accounts:
+        settings = self.settings
         return Accounts(
-            AccountStore(self._database),
+            store,
             self._sessions,
             passwords,
             self._key_ring,
@@ -180,13 +203,25 @@ class UserService:
         async with asyncio.TaskGroup() as group:
             group.create_task(gateway.run(), name="user gateway")
             group.create_task(self._follow(follower, gateway), name="user events")
+            group.create_task(self._learn_place(follower), name="user place")
             group.create_task(self._probe(), name="user probe")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")
 
     async def _follow(self, follower: EventFollower, gateway: CommandGateway) -> None:
         while True:
-            gateway.resolve(await follower.read(_READ_TIMEOUT_MS))
+            outcomes = await follower.read(_READ_TIMEOUT_MS)
+            self._barrier.saw(outcomes)
+            gateway.resolve(outcomes)
+
+    async def _learn_place(self, follower: EventFollower) -> None:
+        """How far the engine had decided at our start: the ledger may hold it all, and no event come."""
+        event_log = self._resources.event_log
+        end_offset = await event_log.end_offset()
+        newest = await newest_outcome(event_log, end_offset)
+        await follower.has_read_to(end_offset)
+        if newest is not None:
+            self._barrier.saw([newest])
 
     async def _probe(self) -> None:
         while True:

@@ -74,10 +74,10 @@ async def test_a_limit_holds_over_all_processes_together(cache: Redis) -> None:
             with pytest.raises(LimitError):
                 limits.admit(HERE)
         for limits in processes:
-            limits.add_orders(7, 30)
+            limits.reserve_orders(7, 30)
         async with asyncio.timeout(10):
             while [row["count"] for row in processes[0].order_limits(7)] != [90, 90]:
-                processes[0].add_orders(7, 0)
+                processes[0].reserve_orders(7, 0)
                 await asyncio.sleep(0.01)
     assert all([0 < await cache.pttl(name) <= 2 * 86_400_000 async for name in cache.scan_iter("usage:*")])
 

@@ -25,7 +25,15 @@ from exchange.adapters.files.log_format import (
     batch,
     framed_size_bytes,
 )
-from exchange.ports.world import Headers, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports.world import (
+    Headers,
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+)
 
 __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 
@@ -108,6 +116,10 @@ class FileLog:
     async def first_offset(self) -> int:
         """Offset of the oldest record that is kept, or of the next one."""
         return self._files[0].first_offset
+
+    async def probe(self) -> LogProbe:
+        """Open a probe."""
+        return _FileProbe(self)
 
     async def end_offset(self) -> int:
         """Offset behind the newest durable record."""
@@ -309,6 +321,24 @@ class _FileReader:
         records, self._position = file.read_from(self._position, self._offset)
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _FileProbe:
+    def __init__(self, log: FileLog) -> None:
+        self._log = log
+
+    async def end_offset(self) -> int:
+        return await self._log.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        if offset >= await self._log.end_offset():
+            raise LogError(f"record {offset} is not there")
+        file = self._log.file_of(offset)
+        records, _ = file.read_from(file.start_of(offset), offset)
+        return records[0]
 
     async def close(self) -> None:
         return None

@@ -17,6 +17,7 @@ from exchange.ports.world import (
     Headers,
     LabelledRecord,
     LogError,
+    LogProbe,
     LogReader,
     LogRecord,
     LogTimeoutError,
@@ -56,6 +57,12 @@ class KafkaLog:
         """Forget the records before `offset`, for good. Raises LogError."""
         async with self._cluster.admin() as admin:
             await admin.delete_records({self._partition: RecordsToDelete(offset)})
+
+    async def probe(self) -> LogProbe:
+        """Open a consumer that stands still, and so fetches nothing."""
+        consumer = await self._cluster.consumer(self._partition)
+        consumer.pause(self._partition)
+        return _KafkaProbe(consumer, self._partition, self._cluster.deadline_ms)
 
     async def end_offset(self) -> int:
         """Offset behind the newest record."""
@@ -129,6 +136,42 @@ class _KafkaReader:
             LabelledRecord.of(record.offset, record.timestamp, record.value or b"", _headers(record.headers))
             for record in batches.get(self._partition, [])
         ]
+
+    async def close(self) -> None:
+        await stop(self._consumer)
+
+
+class _KafkaProbe:
+    def __init__(self, consumer: AIOKafkaConsumer, partition: TopicPartition, deadline_ms: int) -> None:
+        self._consumer = consumer
+        self._partition = partition
+        self._deadline_ms = deadline_ms
+
+    async def end_offset(self) -> int:
+        try:
+            async with asyncio.timeout(self._deadline_ms / 1000):
+                ends = await self._consumer.end_offsets([self._partition])
+        except TimeoutError:
+            raise LogTimeoutError(f"{self._partition.topic}: its end is not told in time") from None
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{self._partition.topic}: {error!r}") from error
+        return int(ends[self._partition])
+
+    async def record(self, offset: int) -> LogRecord:
+        consumer, partition = self._consumer, self._partition
+        consumer.seek(partition, offset)
+        consumer.resume(partition)
+        try:
+            batches = await consumer.getmany(partition, timeout_ms=self._deadline_ms, max_records=1)
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{partition.topic}: {error!r}") from error
+        finally:
+            consumer.pause(partition)
+        for found in batches.get(partition, []):
+            return LabelledRecord.of(
+                found.offset, found.timestamp, found.value or b"", _headers(found.headers)
+            )
+        raise LogTimeoutError(f"{partition.topic}: record {offset} did not come")
 
     async def close(self) -> None:
         await stop(self._consumer)

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError, LimitError, not_supported, unavailable
 from exchange.http.request_limits import RequestLimits
+from exchange.http.weights import REFUSED, weight_of
 from exchange.process.connections import CONNECTION_ERRORS
 from services.market_data.rest.endpoints import Call, Endpoint
 from services.market_data.rest.parameters import parse_query
@@ -38,17 +39,21 @@ class RestApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         endpoint = self._endpoints.get(scope["path"])
-        weight = endpoint.weight if endpoint else 1
         client = scope.get("client")
         client_ip = client[0] if client else ""
         headers = [_JSON]
+        weight = 0
         try:
             self._limits.admit(client_ip)
             if endpoint is None:
                 raise not_supported(404)
             if scope["method"] != "GET":
                 raise not_supported(405)
-            body, weight = await self._answer(endpoint, scope)
+            parameters, scale = parse_query(scope["query_string"], endpoint.names), _scale(scope)
+            # Before it is served: what is in flight counts, too.
+            weight = weight_of(endpoint.weight, parameters)
+            self._limits.add_weight(client_ip, weight)
+            body = await self._answer(endpoint, Call(parameters, scale))
             status = 200
         except ApiError as error:
             status, body = error.status, orjson.dumps(error.payload())
@@ -60,7 +65,8 @@ class RestApi:
             body = orjson.dumps(
                 ApiError(-1000, "An unknown error occurred while processing the request.").payload()
             )
-        used = b"%d" % self._limits.add_weight(client_ip, weight)
+        least = REFUSED if status != 200 else 0
+        used = b"%d" % self._limits.add_weight(client_ip, max(0, least - weight))
         headers += [
             (b"content-length", b"%d" % len(body)),
             (b"x-mbx-used-weight", used),
@@ -71,18 +77,8 @@ class RestApi:
         await send({"type": "http.response.body", "body": body})
 
     @staticmethod
-    async def _answer(endpoint: Endpoint, scope: Scope) -> tuple[bytes, int]:
-        """JSON and weight. Raises ApiError."""
-        scale = 1
-        for name, value in scope["headers"]:
-            if name == b"x-mbx-time-unit":
-                scale = _SCALES.get(value.upper(), 0)
-                if not scale:
-                    raise ApiError(
-                        -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
-                    )
-        parameters = parse_query(scope["query_string"], endpoint.names)
-        call = Call(parameters, scale, endpoint.weight)
+    async def _answer(endpoint: Endpoint, call: Call) -> bytes:
+        """JSON. Raises ApiError."""
         try:
             result = endpoint.handler(call)
             if inspect.isawaitable(result):
@@ -90,4 +86,17 @@ class RestApi:
         except CONNECTION_ERRORS as error:
             logger.warning("the past cannot be read: %r", error)
             raise unavailable() from error
-        return (result if isinstance(result, bytes) else orjson.dumps(result)), call.weight
+        return result if isinstance(result, bytes) else orjson.dumps(result)
+
+
+def _scale(scope: Scope) -> int:
+    """What times in milliseconds are multiplied with. Raises -1194."""
+    scale = 1
+    for name, value in scope["headers"]:
+        if name == b"x-mbx-time-unit":
+            scale = _SCALES.get(value.upper(), 0)
+            if not scale:
+                raise ApiError(
+                    -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+                )
+    return scale

@@ -15,8 +15,6 @@ __all__ = ["DepthEndpoints"]
 
 _LEVELS_DEFAULT: Final = 100
 _LEVELS_MAX: Final = 5_000
-# (levels at most, weight)
-_WEIGHTS: Final = ((100, 5), (500, 25), (1_000, 50), (5_000, 250))
 _DEPTHS_KEPT_MAX: Final = 256
 
 
@@ -30,12 +28,11 @@ class DepthEndpoints:
 
     def endpoints(self) -> list[Endpoint]:
         """What is served. Paths in full."""
-        return [Endpoint("/api/v3/depth", "symbol limit symbolStatus", 5, self._depth)]
+        return [Endpoint("/api/v3/depth", "symbol limit symbolStatus", self._depth)]
 
     def _depth(self, call: Call) -> object:
         state = self._markets.current()
         count = limit(call.parameters, _LEVELS_DEFAULT, _LEVELS_MAX)
-        call.weight = next(weight for most, weight in _WEIGHTS if count <= most)
         view = one_view(state, call.parameters)
         demand_status(view.market, status_filter(call.parameters))
         return b'{"lastUpdateId":%d,%b' % (state.seq, self._levels(view, count))

@@ -40,11 +40,10 @@ class ExchangeInfoEndpoints:
             Endpoint(
                 "/api/v3/exchangeInfo",
                 "symbol symbols permissions showPermissionSets symbolStatus",
-                20,
                 self._exchange_info,
             ),
             # Whatever is sent, signed or not, changes nothing (binance-spot-api 7.7).
-            Endpoint("/sapi/v1/asset/tradeFee", None, 1, self._trade_fee),
+            Endpoint("/sapi/v1/asset/tradeFee", None, self._trade_fee),
         ]
 
     def _exchange_info(self, call: Call) -> object:

@@ -16,16 +16,16 @@ class GeneralEndpoints:
     def endpoints(self) -> list[Endpoint]:
         """What is served. Paths in full."""
         return [
-            Endpoint("/api/v3/ping", "", 1, _constant({})),
-            Endpoint("/api/v3/time", "", 1, self._time),
+            Endpoint("/api/v3/ping", "", _constant({})),
+            Endpoint("/api/v3/time", "", self._time),
             # Stubs (binance-spot-api 0.9, 7.7): whatever is sent, signed or not, changes nothing.
-            Endpoint("/sapi/v1/capital/config/getall", None, 1, _constant([])),
-            Endpoint("/sapi/v1/margin/allPairs", None, 1, _constant([])),
-            Endpoint("/sapi/v1/margin/isolated/allPairs", None, 1, _constant([])),
-            Endpoint("/sapi/v1/spot/delist-schedule", None, 1, _constant([])),
-            Endpoint("/sapi/v1/system/status", None, 1, _constant({"status": 0, "msg": "normal"})),
-            Endpoint("/fapi/v1/exchangeInfo", None, 1, _constant({"symbols": []})),
-            Endpoint("/dapi/v1/exchangeInfo", None, 1, _constant({"symbols": []})),
+            Endpoint("/sapi/v1/capital/config/getall", None, _constant([])),
+            Endpoint("/sapi/v1/margin/allPairs", None, _constant([])),
+            Endpoint("/sapi/v1/margin/isolated/allPairs", None, _constant([])),
+            Endpoint("/sapi/v1/spot/delist-schedule", None, _constant([])),
+            Endpoint("/sapi/v1/system/status", None, _constant({"status": 0, "msg": "normal"})),
+            Endpoint("/fapi/v1/exchangeInfo", None, _constant({"symbols": []})),
+            Endpoint("/dapi/v1/exchangeInfo", None, _constant({"symbols": []})),
         ]
 
     def _time(self, call: Call) -> object:

@@ -25,8 +25,6 @@ __all__ = ["TickerEndpoints"]
 _TYPES: Final = frozenset({"FULL", "MINI"})
 _SYMBOLS_MAX: Final = 100
 _WINDOW_DEFAULT: Final = "1d"
-_WEIGHT_PER_SYMBOL: Final = 4
-_WEIGHT_MAX: Final = 200
 _FUTURE_MS: Final = 2**62
 _NO_SYMBOL: Final = "Param 'symbol' or 'symbols' must be sent, but both were empty/null!"
 
@@ -42,11 +40,11 @@ class TickerEndpoints:
         """What is served. Paths in full."""
         some = "symbol symbols symbolStatus"
         return [
-            Endpoint("/api/v3/ticker/24hr", f"{some} type", 2, self._day),
-            Endpoint("/api/v3/ticker/price", some, 2, self._price),
-            Endpoint("/api/v3/ticker/bookTicker", some, 2, self._book),
-            Endpoint("/api/v3/ticker", f"{some} windowSize type", 4, self._rolling),
-            Endpoint("/api/v3/ticker/tradingDay", f"{some} timeZone type", 4, self._trading_day),
+            Endpoint("/api/v3/ticker/24hr", f"{some} type", self._day),
+            Endpoint("/api/v3/ticker/price", some, self._price),
+            Endpoint("/api/v3/ticker/bookTicker", some, self._book),
+            Endpoint("/api/v3/ticker", f"{some} windowSize type", self._rolling),
+            Endpoint("/api/v3/ticker/tradingDay", f"{some} timeZone type", self._trading_day),
         ]
 
     def _chosen(self, call: Call) -> tuple[Sequence[MarketView], bool]:
@@ -69,28 +67,22 @@ class TickerEndpoints:
         views, is_single = self._chosen(call)
         if len(views) > _SYMBOLS_MAX:
             raise invalid_data("symbols")
-        call.weight = min(_WEIGHT_MAX, _WEIGHT_PER_SYMBOL * len(views))
         return views, is_single
 
     def _day(self, call: Call) -> object:
         views, is_single = self._chosen(call)
         is_mini = _is_mini(call)
-        if not is_single:
-            names_all = "symbols" not in call.parameters
-            call.weight = 80 if names_all or len(views) > 100 else 40 if len(views) > 20 else 2
         now_ms = self._clock_us() // 1000
         rows = [_day_row(view, now_ms, is_mini, call.scale) for view in views]
         return rows[0] if is_single else rows
 
     def _price(self, call: Call) -> object:
         views, is_single = self._chosen(call)
-        call.weight = 2 if is_single else 4
         rows = [{"symbol": view.market.symbol, "price": _last_price(view)} for view in views]
         return rows[0] if is_single else rows
 
     def _book(self, call: Call) -> object:
         views, is_single = self._chosen(call)
-        call.weight = 2 if is_single else 4
         rows = [_book_row(view) for view in views]
         return rows[0] if is_single else rows
 

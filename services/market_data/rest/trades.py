@@ -30,9 +30,9 @@ class TradeEndpoints:
     def endpoints(self) -> list[Endpoint]:
         """What is served. Paths in full."""
         return [
-            Endpoint("/api/v3/trades", "symbol limit", 25, self._trades),
-            Endpoint("/api/v3/historicalTrades", "symbol limit fromId", 25, self._historical_trades),
-            Endpoint("/api/v3/aggTrades", "symbol fromId startTime endTime limit", 4, self._aggregates),
+            Endpoint("/api/v3/trades", "symbol limit", self._trades),
+            Endpoint("/api/v3/historicalTrades", "symbol limit fromId", self._historical_trades),
+            Endpoint("/api/v3/aggTrades", "symbol fromId startTime endTime limit", self._aggregates),
         ]
 
     def _trades(self, call: Call) -> object:

@@ -23,7 +23,7 @@ from exchange.http.query_parameters import Parameters, boolean, integer, optiona
 from exchange.http.request_limits import RequestLimits
 from exchange.process.crash_points import crash_point
 from services.order.decisions.call import Call
-from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.engine_link import EngineLink, NotSentError
 from services.order.decisions.fees import commission, no_discount, rate_text
 from services.order.decisions.parameters import amount, client_order_id, market, new_client_order_id
 from services.order.view.model import AccountView, Market
@@ -86,8 +86,12 @@ class Placing:
     async def place(self, call: Call) -> object:
         """POST /order."""
         placement = parse_placement(call.parameters, self._engine.view)
-        self._limits.admit_orders(call.caller.user_id, 1)
-        return await self.submit(call, placement)
+        places = self._limits.reserve_orders(call.caller.user_id, 1)
+        try:
+            return await self.submit(call, placement)
+        except NotSentError:
+            places.give_back()
+            raise
 
     async def submit(self, call: Call, placement: "Placement", *, urgent: bool = False) -> dict[str, object]:
         """Let the engine decide about a placement that was checked and admitted, and answer."""

@@ -5,10 +5,10 @@ from typing import Final
 
 from exchange.contracts.errors import ApiError, LimitError, invalid_data
 from exchange.http.query_parameters import optional, required
-from exchange.http.request_limits import RequestLimits
+from exchange.http.request_limits import OrderPlaces, RequestLimits
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
-from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.engine_link import EngineLink, NotSentError
 from services.order.decisions.parameters import client_order_id, named_order
 from services.order.decisions.placing import Placing, parse_placement
 
@@ -50,19 +50,24 @@ class Replacing:
         cancel_name = client_order_id(parameters, "cancelNewClientOrderId")
         # The new order is checked before either step, and admitted before the old one is given up.
         placement = parse_placement(parameters, self._engine.view)
-        refusal = self._order_refusal(call)
+        places, refusal = self._reserve(call)
         if refusal is not None and rate_limit_mode != CANCEL_ONLY:
             raise refusal
-        self._engine.admit()
         cancel_result, new_result, new_response = "SUCCESS", "NOT_ATTEMPTED", None
         try:
+            self._engine.admit()
             cancel_response = await self._cancelling.submit(
                 call, placement.market, order_id, name, cancel_name
             )
+        except NotSentError:
+            if places is not None:
+                places.give_back()
+            raise
         except ApiError as error:
             if error.code != CANCEL_REJECTED:
                 raise
             cancel_result, cancel_response = "FAILURE", error.payload()
+        # From here on the place stays taken: an order that is not attempted counts, too.
         if cancel_result == "SUCCESS" or mode == ALLOW_FAILURE:
             try:
                 if refusal is not None:
@@ -83,12 +88,12 @@ class Replacing:
             refusal,
         )
 
-    def _order_refusal(self, call: Call) -> LimitError | None:
+    def _reserve(self, call: Call) -> tuple[OrderPlaces | None, LimitError | None]:
+        """A place in the order count, or why there is none."""
         try:
-            self._limits.admit_orders(call.caller.user_id, 1)
+            return self._limits.reserve_orders(call.caller.user_id, 1), None
         except LimitError as refusal:
-            return refusal
-        return None
+            return None, refusal
 
 
 def _answer(data: dict[str, object], refusal: LimitError | None) -> dict[str, object]:

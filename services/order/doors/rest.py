@@ -26,6 +26,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters
 from exchange.http.request_limits import RequestLimits
+from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Span, TraceContext, Tracing, parse_traceparent
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
@@ -37,6 +38,7 @@ __all__ = ["RestApi", "end_request", "invalid_time_unit", "parse_parameters"]
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
 PARAMETERS_MAX: Final = 64
+_LENGTH_DIGITS_MAX: Final = 18
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 # Answers hold balances and orders.
 _NO_STORE: Final = (b"cache-control", b"no-store")
@@ -104,7 +106,7 @@ class RestApi:
         client = scope.get("client")
         client_ip = client[0] if client else ""
         headers: list[tuple[bytes, bytes]] = [_JSON, _NO_STORE]
-        name, code = "unknown", 0
+        name, code, weight = "unknown", 0, 0
         span: Span | None = None
         try:
             self._limits.admit(client_ip)
@@ -113,7 +115,14 @@ class RestApi:
             if self._tracing is not None:
                 parent = _trace_parent(scope) if self._tracing.takes_parents else None
                 span = self._tracing.request(name, parent)
-            status, result = 200, await self._answer(endpoint, scope, receive, client_ip, headers, span)
+            body, parameters = await self._receive(scope, receive)
+            # Before it is served: what is in flight counts, too.
+            weight = weight_of(endpoint.weight, parameters)
+            self._limits.add_weight(client_ip, weight)
+            status, result = (
+                200,
+                await self._answer(endpoint, scope, body, parameters, client_ip, headers, span),
+            )
         except ApiError as error:
             status, result, code = error.status, error.payload(), error.code
             _errors.labels(name, str(error.code)).inc()
@@ -124,6 +133,7 @@ class RestApi:
             elif status == 503:
                 headers.append(_RETRY_SOON)
         except _Gone:
+            self._limits.add_weight(client_ip, REFUSED)
             if span is not None:
                 span.end("the client has gone")
             return
@@ -131,14 +141,14 @@ class RestApi:
             logger.exception("%s failed", name)
             status, result, code = 500, unknown_error().payload(), -1000
             _errors.labels(name, "-1000").inc()
-        weight = endpoint.weight if name != "unknown" else 1
-        used = b"%d" % self._limits.add_weight(client_ip, weight)
+        least = REFUSED if status != 200 else 0
+        used = b"%d" % self._limits.add_weight(client_ip, max(0, least - weight))
         headers.append((b"x-mbx-used-weight", used))
         headers.append((b"x-mbx-used-weight-1m", used))
-        body = orjson.dumps(result)
-        headers.append((b"content-length", b"%d" % len(body)))
+        answer = orjson.dumps(result)
+        headers.append((b"content-length", b"%d" % len(answer)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer})
         if span is not None:
             end_request(span, status, code)
         duration = self._durations.get(name)
@@ -157,39 +167,48 @@ class RestApi:
             raise not_supported(405)
         return endpoint
 
-    async def _answer(
-        self,
-        endpoint: Endpoint,
-        scope: Scope,
-        receive: Receive,
-        client_ip: str,
-        headers: list[tuple[bytes, bytes]],
-        span: Span | None,
-    ) -> object:
-        """From the bytes to a call, with the call to its handler, and back with what is encoded as JSON."""
-        api_key, unit, length = _read_headers(scope["headers"])
+    async def _receive(self, scope: Scope, receive: Receive) -> tuple[bytes, dict[str, str]]:
+        """The body, and the parameters of query and body."""
         query: bytes = scope["query_string"]
         if len(query) > self._body_size_bytes_max:
             raise _too_large("query")
         body = b""
         if scope["method"] in _METHODS_WITH_BODY:
-            body = await self._receive_body(receive, length)
-        parameters = parse_parameters(query, body)
+            body = await self._receive_body(receive, _announced_length(scope["headers"]))
+        return body, parse_parameters(query, body)
+
+    async def _answer(
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        body: bytes,
+        parameters: Parameters,
+        client_ip: str,
+        headers: list[tuple[bytes, bytes]],
+        span: Span | None,
+    ) -> object:
+        """From the bytes to a call, with the call to its handler, and back with what is encoded as JSON."""
+        api_key, unit = _read_headers(scope["headers"])
         if not self._engine.is_started:
             raise unavailable()
         if endpoint.security is Security.USER_STREAM:
             caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
         else:
             caller = await self._authenticator.authenticate(
-                api_key, parameters, signed_payload(query, body), client_ip, endpoint.security.permission
+                api_key,
+                parameters,
+                signed_payload(scope["query_string"], body),
+                client_ip,
+                endpoint.security.permission,
             )
         endpoint.check_names(parameters)
-        result = await endpoint.handler(Call(parameters, caller, unit, span))
-        if endpoint.placed_orders:
-            ten_seconds, day = self._limits.add_orders(caller.user_id, endpoint.placed_orders)
-            headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
-            headers.append((b"x-mbx-order-count-1d", b"%d" % day))
-        return result
+        try:
+            return await endpoint.handler(Call(parameters, caller, unit, span))
+        finally:
+            if endpoint.places_orders:
+                ten_seconds, day = self._limits.order_counts(caller.user_id)
+                headers.append((b"x-mbx-order-count-10s", b"%d" % ten_seconds))
+                headers.append((b"x-mbx-order-count-1d", b"%d" % day))
 
     async def _receive_body(self, receive: Receive, length: int) -> bytes:
         """The whole body. Raises ApiError 413 or 408, before reading on, and _Gone."""
@@ -220,20 +239,26 @@ def _too_large(name: str) -> ApiError:
     return error
 
 
-def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int, int]:
-    """The API key, the unit of time, and the announced length of the body (0 when there is none)."""
-    api_key, unit, length = None, 1, 0
+def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
+    """Of the body; 0 when none is announced, or none that could be."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and len(value) <= _LENGTH_DIGITS_MAX:
+            return int(value)
+    return 0
+
+
+def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int]:
+    """The API key and the unit of time."""
+    api_key, unit = None, 1
     for name, value in headers:
         if name == b"x-mbx-apikey":
             api_key = value.decode("latin-1")
-        elif name == b"content-length":
-            length = int(value) if value.isdigit() else 0
         elif name == b"x-mbx-time-unit":
             found = _UNITS.get(value.upper())
             if found is None:
                 raise invalid_time_unit()
             unit = found
-    return api_key, unit, length
+    return api_key, unit
 
 
 def parse_parameters(query: bytes, body: bytes) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Final, Never
 
 from exchange.contracts.errors import ApiError, not_supported, unread_parameters
 from exchange.http.query_parameters import Parameters
+from exchange.http.weights import REFUSED, Weight
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.placing import PLACEMENT_PARAMETERS, Placing
@@ -21,6 +22,8 @@ SIGNED_PARAMETERS: Final = frozenset({"timestamp", "recvWindow", "signature"})
 # Permissions of a key.
 READ: Final = "READ"
 TRADE: Final = "TRADE"
+# Orders are bounded by the account's order count, and cancels by its orders: what is refused weighs one.
+_FREE: Final = 0
 _CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
     [
         "cancelReplaceMode",
@@ -55,16 +58,16 @@ class Security(Enum):
 class Endpoint:
     """A thing that can be asked for. `handler` returns what is encoded as JSON, or raises ApiError.
 
-    `parameters`: the names it reads, None when any may come. `placed_orders`: how many orders a success
-    adds to the account's order count.
+    `parameters`: the names it reads, None when any may come. `places_orders`: answers show the account's
+    order count.
     """
 
     name: str
     security: Security
     parameters: frozenset[str] | None
-    weight: int
+    weight: Weight
     handler: Callable[[Call], Awaitable[object]]
-    placed_orders: int = 0
+    places_orders: bool = False
 
     def check_names(self, parameters: Parameters) -> None:
         """Raise -1104 when names came that the endpoint does not read."""
@@ -128,30 +131,34 @@ def _endpoint(
     name: str,
     security: Security,
     parameters: str | frozenset[str],
-    weight: int,
+    weight: Weight,
     handler: Callable[[Call], Awaitable[object]],
-    placed_orders: int = 0,
+    places_orders: bool = False,
 ) -> Endpoint:
     """Make an endpoint; `parameters` are its own names, separated by spaces."""
     own = frozenset(parameters.split()) if isinstance(parameters, str) else parameters
-    return Endpoint(name, security, own | SIGNED_PARAMETERS, weight, handler, placed_orders)
+    return Endpoint(name, security, own | SIGNED_PARAMETERS, weight, handler, places_orders)
 
 
 def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing: Replacing) -> None:
     trade = Security.TRADE
     add(
-        _endpoint("order.place", trade, PLACEMENT_PARAMETERS, 1, placing.place, placed_orders=1),
+        _endpoint("order.place", trade, PLACEMENT_PARAMETERS, _FREE, placing.place, places_orders=True),
         "POST /order",
         "order.place",
     )
     test_parameters = PLACEMENT_PARAMETERS | {"computeCommissionRates"}
-    add(_endpoint("order.test", trade, test_parameters, 1, placing.test), "POST /order/test", "order.test")
+    add(
+        _endpoint("order.test", trade, test_parameters, _test_weight, placing.test),
+        "POST /order/test",
+        "order.test",
+    )
     add(
         _endpoint(
             "order.cancel",
             trade,
             "symbol orderId origClientOrderId newClientOrderId cancelRestrictions",
-            1,
+            _FREE,
             cancelling.cancel,
         ),
         "DELETE /order",
@@ -169,7 +176,7 @@ def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing:
             _CANCEL_REPLACE_PARAMETERS,
             1,
             replacing.cancel_replace,
-            placed_orders=1,
+            places_orders=True,
         ),
         "POST /order/cancelReplace",
         "order.cancelReplace",
@@ -184,7 +191,7 @@ def _add_queries(add: _Add, queries: Queries) -> None:
         "order.status",
     )
     add(
-        _endpoint("openOrders.status", read, "symbol", 6, queries.open_orders),
+        _endpoint("openOrders.status", read, "symbol", _open_orders_weight, queries.open_orders),
         "GET /openOrders",
         "openOrders.status",
     )
@@ -194,7 +201,13 @@ def _add_queries(add: _Add, queries: Queries) -> None:
         "allOrders",
     )
     add(
-        _endpoint("myTrades", read, "symbol orderId startTime endTime fromId limit", 20, queries.my_trades),
+        _endpoint(
+            "myTrades",
+            read,
+            "symbol orderId startTime endTime fromId limit",
+            _my_trades_weight,
+            queries.my_trades,
+        ),
         "GET /myTrades",
         "myTrades",
     )
@@ -234,8 +247,10 @@ def _add_absent(add: _Add) -> None:
     """What Binance has and this exchange does not: the documented refusals."""
     trade, read = Security.TRADE, Security.USER_DATA
 
-    def refusal(name: str, security: Security, error: Callable[[], ApiError]) -> Endpoint:
-        return Endpoint(name, security, None, 1, _refuse(error))
+    def refusal(
+        name: str, security: Security, error: Callable[[], ApiError], weight: Weight = REFUSED
+    ) -> Endpoint:
+        return Endpoint(name, security, None, weight, _refuse(error))
 
     def lists_absent() -> ApiError:
         return ApiError(-2010, "OCO orders are not supported for this symbol")
@@ -253,7 +268,7 @@ def _add_absent(add: _Add) -> None:
         "orderList.cancel",
     )
     add(
-        refusal("orderList.status", read, lambda: ApiError(-2013, "Order list does not exist.")),
+        refusal("orderList.status", read, lambda: ApiError(-2013, "Order list does not exist."), 4),
         "GET /orderList",
         "orderList.status",
     )
@@ -262,6 +277,7 @@ def _add_absent(add: _Add) -> None:
             "order.amend.keepPriority",
             trade,
             lambda: ApiError(-2038, "Order amend is not supported for this symbol."),
+            4,
         ),
         "PUT /order/amend/keepPriority",
         "order.amend.keepPriority",
@@ -272,10 +288,12 @@ def _add_absent(add: _Add) -> None:
         "sor.order.place sor.order.test",
     )
     add(
-        refusal("absent", read, not_supported),
-        "GET /myPreventedMatches, GET /myAllocations, GET /myFilters",
-        "myPreventedMatches myAllocations myFilters",
+        refusal("myPreventedMatches", read, not_supported, _prevented_weight),
+        "GET /myPreventedMatches",
+        "myPreventedMatches",
     )
+    add(refusal("myAllocations", read, not_supported, 20), "GET /myAllocations", "myAllocations")
+    add(refusal("myFilters", read, not_supported, 40), "GET /myFilters", "myFilters")
 
 
 def _refuse(error: Callable[[], ApiError]) -> Callable[[Call], Awaitable[object]]:
@@ -283,3 +301,19 @@ def _refuse(error: Callable[[], ApiError]) -> Callable[[Call], Awaitable[object]
         raise error()
 
     return handler
+
+
+def _test_weight(parameters: Parameters) -> int:
+    return 20 if parameters.get("computeCommissionRates", "").lower() == "true" else 1
+
+
+def _open_orders_weight(parameters: Parameters) -> int:
+    return 6 if parameters.get("symbol") else 80
+
+
+def _my_trades_weight(parameters: Parameters) -> int:
+    return 5 if parameters.get("orderId") else 20
+
+
+def _prevented_weight(parameters: Parameters) -> int:
+    return 2 if parameters.get("preventedMatchId") else 20

@@ -15,7 +15,6 @@ from starlette.websockets import WebSocket
 
 from exchange.contracts.errors import (
     ApiError,
-    LimitError,
     mandatory_parameter,
     not_supported,
     unavailable,
@@ -23,6 +22,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
+from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import ED25519
 from services.order.decisions.call import Call, Caller
@@ -31,7 +31,7 @@ from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
 from services.order.doors.routes import READ, Endpoint, Security
-from services.order.doors.ws_connection import TRY_AGAIN, Connection
+from services.order.doors.ws_connection import POLICY, TRY_AGAIN, Connection
 from services.order.doors.ws_requests import (
     Request,
     decode_request,
@@ -42,6 +42,7 @@ from services.order.doors.ws_requests import (
     sign_payload,
     texts,
 )
+from services.order.doors.ws_weights import CONNECTION_WEIGHT, method_weight
 from services.order.user_data.events import terminated
 from services.order.user_data.hub import Subscription, UserDataHub
 
@@ -57,8 +58,8 @@ RECHECKS_PER_S: Final = 100
 _UNITS: Final = {"MICROSECOND": 1_000, "MILLISECOND": 1}
 _ENVELOPE_NAMES: Final = frozenset({"apiKey", "returnRateLimits"})
 _ALWAYS: Final = frozenset({"ping", "time"})
-_MARKET_DATA_WEIGHT: Final = 2
 UNAUTHORIZED: Final = 401
+BANNED: Final = 418
 Limits = list[dict[str, object]] | None
 
 
@@ -135,7 +136,7 @@ class _Session:
             "userDataStream.subscribe.signature": self._subscribe_signature,
             "userDataStream.unsubscribe": self._unsubscribe,
         }
-        api.limits.add_weight(self._client_ip, 2)
+        api.limits.add_weight(self._client_ip, CONNECTION_WEIGHT)
 
     def close(self) -> None:
         """Let go of the subscriptions."""
@@ -145,51 +146,43 @@ class _Session:
 
     async def on_text(self, text: str) -> None:
         """Answer one request, at once or soon."""
-        parameters = None
+        limits = self._api.limits
+        request, parameters, weight = None, None, 0
         try:
+            limits.admit(self._client_ip)
             request = decode_request(text)
-        except ApiError as error:
-            self._api.limits.add_weight(self._client_ip, 1)
-            self.connection.send(error_reply(readable_id(text), error, self._limits(None, None)))
-            return
-        try:
             if self._unit_text not in _UNITS:
                 raise invalid_time_unit()
             parameters = texts(request.params)
-            self._admit()
+            weight = method_weight(self._api.methods, request.method, parameters)
+            limits.add_weight(self._client_ip, weight)
             await self._dispatch(request, parameters)
         except ApiError as error:
-            self.connection.send(error_reply(request.id, error, self._limits(parameters, None)))
+            limits.add_weight(self._client_ip, max(0, REFUSED - weight))
+            request_id = readable_id(text) if request is None else request.id
+            self.connection.send(error_reply(request_id, error, self._limits(parameters, None)))
+            if error.status == BANNED:
+                self.connection.end(POLICY)
         except Exception:
-            logger.exception("%s failed", request.method)
-            self.connection.send(error_reply(request.id, unknown_error(), self._limits(parameters, None)))
-
-    def _admit(self) -> None:
-        """Raises LimitError. What is refused weighs something too: going on all the same leads to a ban."""
-        try:
-            self._api.limits.admit(self._client_ip)
-        except LimitError:
-            self._api.limits.add_weight(self._client_ip, 1)
-            raise
+            logger.exception("%s failed", request.method if request else "a request")
+            request_id = None if request is None else request.id
+            self.connection.send(error_reply(request_id, unknown_error(), self._limits(parameters, None)))
 
     async def _dispatch(self, request: Request, parameters: dict[str, str]) -> None:
         if request.method not in _ALWAYS and not self._api.engine.is_started:
             raise unavailable()
         own = self._own_methods.get(request.method)
         if own is not None:
-            self._api.limits.add_weight(self._client_ip, 1)
             await own(request, parameters)
             return
         endpoint = self._api.methods.get(request.method)
         if endpoint is not None:
-            self._api.limits.add_weight(self._client_ip, endpoint.weight)
             call = await self._checked_call(endpoint, parameters)
             await self.connection.spawn(self._answer(request, parameters, endpoint, call))
             return
         path = MARKET_DATA_PATHS.get(request.method)
         if path is None:
             raise not_supported()
-        self._api.limits.add_weight(self._client_ip, _MARKET_DATA_WEIGHT)
         await self.connection.spawn(self._forward(request, parameters, path))
 
     async def _checked_call(self, endpoint: Endpoint, parameters: Parameters) -> Call:
@@ -227,21 +220,20 @@ class _Session:
         )
 
     async def _answer(self, request: Request, parameters: Parameters, endpoint: Endpoint, call: Call) -> None:
-        user_id = None
+        user_id = call.caller.user_id if endpoint.places_orders else None
         status, code = 200, 0
         try:
             result = await endpoint.handler(call)
-            if endpoint.placed_orders:
-                user_id = call.caller.user_id
-                self._api.limits.add_orders(user_id, endpoint.placed_orders)
             frame = reply(request.id, result, self._limits(parameters, user_id))
         except ApiError as error:
             status, code = error.status, error.code
-            frame = error_reply(request.id, error, self._limits(parameters, None))
+            least = max(0, REFUSED - weight_of(endpoint.weight, parameters))
+            self._api.limits.add_weight(self._client_ip, least)
+            frame = error_reply(request.id, error, self._limits(parameters, user_id))
         except Exception:
             logger.exception("%s failed", endpoint.name)
             status, code = 500, -1000
-            frame = error_reply(request.id, unknown_error(), self._limits(parameters, None))
+            frame = error_reply(request.id, unknown_error(), self._limits(parameters, user_id))
         self.connection.send(frame)
         if call.trace is not None:
             end_request(call.trace, status, code)

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from exchange.http.connection_guard import SOCKETS_CUT
 
-__all__ = ["TRY_AGAIN", "Connection"]
+__all__ = ["POLICY", "TRY_AGAIN", "Connection"]
 
 logger = logging.getLogger(__name__)
 FRAMES_QUEUED_MAX: Final = 2_000

@@ -24,6 +24,7 @@ from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.log.event_tail import newest_event
 from exchange.log.segments import ArchiveError
+from exchange.ports.object_keys import audit_prefix
 from exchange.ports.world import Log, LogError, LogRecord
 from exchange.process.config import Settings
 from loadtest.bench.workload import Mischief
@@ -268,11 +269,11 @@ async def test_rebuild_from_the_archive_alone_gives_the_same_event_and_state_has
     before = await tables(settings)
     lose_logs(settings)
     await empty_database(settings)
-    checkpoint = settings.data_dir / "auditor" / "audit-00000000000000000009"
-    checkpoint.parent.mkdir()
-    checkpoint.touch()
+    async with open_object_store(settings) as store:
+        await store.put(f"{audit_prefix(0)}audit-00000000000000000009", b"of events that were not archived")
     said = await rebuilt(settings, "run", "archive")
-    assert not checkpoint.exists(), "the auditor begins anew"
+    async with open_object_store(settings) as store:
+        assert await store.keys(audit_prefix(0)) == [], "the auditor begins anew"
     assert f"event hash {original.event_hash.hex()} at seq" in said
     assert f"state hash {original.state_hash} at seq" in said
     assert "as in the newest snapshot" in said

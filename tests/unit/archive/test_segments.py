@@ -1,4 +1,4 @@
-"""Promises of services/archive/segments.py: what was packed comes back, or an error does."""
+"""Promises of exchange/log/segments.py: what was packed comes back, or an error does."""
 
 import pytest
 from hypothesis import given

@@ -79,7 +79,7 @@ async def test_an_account_beyond_its_orders_can_cancel_and_no_more(
     exchange: OrderExchange, socket: WsClient
 ) -> None:
     placed = (await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))).json()
-    limits_of(exchange.service).add_orders(ALICE, ORDERS_10S.most - 1)
+    limits_of(exchange.service).reserve_orders(ALICE, ORDERS_10S.most - 1)
     for answer in (
         await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1")),
         await exchange.request(
@@ -102,7 +102,7 @@ async def test_an_account_beyond_its_orders_can_cancel_and_no_more(
 
 async def test_cancel_only_gives_the_old_order_up_without_a_new_one(exchange: OrderExchange) -> None:
     placed = (await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))).json()
-    limits_of(exchange.service).add_orders(ALICE, ORDERS_10S.most)
+    limits_of(exchange.service).reserve_orders(ALICE, ORDERS_10S.most - 1)
     for code, canceled, new in ((-2021, "SUCCESS", "FAILURE"), (-2022, "FAILURE", "NOT_ATTEMPTED")):
         answer = await exchange.request(
             "POST", "/order/cancelReplace", ALICE, cancelReplaceMode="STOP_ON_FAILURE",
@@ -120,7 +120,7 @@ async def test_cancel_only_gives_the_old_order_up_without_a_new_one(exchange: Or
 async def test_without_request_limits_nobody_is_refused() -> None:
     async with running_exchange() as exchange:
         limits_of(exchange.service).add_weight(ADDRESS, 10 * WEIGHT.most)
-        limits_of(exchange.service).add_orders(ALICE, 10 * ORDERS_10S.most)
+        limits_of(exchange.service).reserve_orders(ALICE, 10 * ORDERS_10S.most)
         answer = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))
         assert answer.status_code == 200
 

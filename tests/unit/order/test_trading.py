@@ -29,7 +29,7 @@ async def test_limit_order_rests_and_is_answered_in_full(exchange: OrderExchange
     assert order["origQty"] == "0.10000000"
     assert order["executedQty"] == order["cummulativeQuoteQty"] == "0.00000000"
     assert (order["status"], order["fills"], order["clientOrderId"]) == ("NEW", [], "mine-1")
-    assert answer.headers["x-mbx-used-weight-1m"] == "1"
+    assert answer.headers["x-mbx-used-weight-1m"] == "0"
     assert answer.headers["x-mbx-order-count-10s"] == answer.headers["x-mbx-order-count-1d"] == "1"
     assert answer.headers["content-type"].startswith("application/json")
 

@@ -1,0 +1,148 @@
+"""Counts of who has used how much, in windows of time aligned to the clock (binance-spot-api section 1).
+
+A window keeps a bounded number of names. Who comes when there is no room is counted together with his whole
+network, against the same limit: a limit never ends because a table is full, and nobody's count is forgotten
+before the window is over. Pure: the clock is handed in.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Final, NamedTuple
+
+from exchange.http.addresses import Owner
+
+__all__ = ["KEYS_MAX", "NETWORKS_MAX", "Limit", "Window"]
+
+# Names in one window, of IPv4 and of IPv6 each: whoever owns much of the one takes no room from the other.
+KEYS_MAX: Final = 50_000
+# Networks that are counted as one beside them, of each kind; as many as there are /16 of IPv4.
+NETWORKS_MAX: Final = 65_536
+# For whom there is no room even so.
+_OTHERS: Final = "others"
+
+
+class Limit(NamedTuple):
+    """At most `most` of something within `interval_count` intervals."""
+
+    kind: str
+    interval: str
+    interval_count: int
+    length_ms: int
+    most: int
+
+    @property
+    def name(self) -> str:
+        """Unlike that of any other limit."""
+        return f"{self.kind}-{self.interval_count}-{self.interval}"
+
+    @property
+    def interval_text(self) -> str:
+        """As the texts of errors have it."""
+        return f"{self.interval_count} {self.interval}"
+
+    def shape(self) -> dict[str, object]:
+        """An element of `rateLimits`."""
+        return {
+            "rateLimitType": self.kind,
+            "interval": self.interval,
+            "intervalNum": self.interval_count,
+            "limit": self.most,
+        }
+
+
+class Window:
+    """Counts against one limit by owner; all is forgotten when the next window begins."""
+
+    def __init__(self, limit: Limit, clock_ms: Callable[[], int], keys_max: int = KEYS_MAX) -> None:
+        self.limit = limit
+        self._clock_ms = clock_ms
+        self._keys_max = keys_max
+        self._number = -1
+        self._used: dict[str, int] = {}
+        self._unshared: dict[str, int] = {}
+        # Names apart in a network, names apart of a kind, networks of a kind. A kind is "IPv6" or not.
+        self._siblings: dict[str, int] = {}
+        self._names = {False: 0, True: 0}
+        self._networks = {False: 0, True: 0}
+
+    @property
+    def number(self) -> int:
+        """Of the present window; what is counted in it can be taken back from it alone."""
+        self._turn()
+        return self._number
+
+    def add(self, owner: Owner, count: int) -> int:
+        """Count, and return what the owner has used in this window, alone or with his network."""
+        self._turn()
+        key = self._key(owner)
+        total = self._used.get(key)
+        if total is None:
+            self._take_room(owner, key)
+            total = 0
+        self._used[key] = total = total + count
+        self._unshared[key] = self._unshared.get(key, 0) + count
+        return total
+
+    def take_back(self, number: int, owner: Owner, count: int) -> None:
+        """Undo an `add` of window `number`; what a window that is over has counted is forgotten already."""
+        self._turn()
+        key = self._key(owner)
+        if number == self._number and key in self._used:
+            self._used[key] -= count
+            self._unshared[key] = self._unshared.get(key, 0) - count
+
+    def used(self, owner: Owner) -> int:
+        """What the owner has used in this window, alone or with his network."""
+        self._turn()
+        return self._used.get(self._key(owner), 0)
+
+    def wait_ms(self) -> tuple[int, int]:
+        """Now, and when the next window begins, in ms since 1970."""
+        now_ms, length_ms = self._clock_ms(), self.limit.length_ms
+        return now_ms, (now_ms // length_ms + 1) * length_ms
+
+    def take_unshared(self, keys_max: int) -> tuple[int, dict[str, int]]:
+        """The window's number, and what was counted here since the last call for at most `keys_max` keys."""
+        self._turn()
+        keys = list(islice(self._unshared, keys_max))
+        return self._number, {key: self._unshared.pop(key) for key in keys}
+
+    def learn(self, number: int, totals: Mapping[str, int]) -> None:
+        """Take what all processes together have counted in window `number`."""
+        self._turn()
+        if number != self._number:
+            return
+        for key, total in totals.items():
+            if key in self._used:
+                self._used[key] = total + self._unshared.get(key, 0)
+
+    def _key(self, owner: Owner) -> str:
+        """Under what the owner is counted: once he has a place of his own, he keeps it."""
+        used = self._used
+        if owner.name in used:
+            return owner.name
+        kind = ":" in owner.name
+        siblings = self._siblings.get(owner.network, 0)
+        if siblings < owner.siblings_max and self._names[kind] < self._keys_max:
+            return owner.name
+        if owner.network in used or self._networks[kind] < NETWORKS_MAX:
+            return owner.network
+        return _OTHERS
+
+    def _take_room(self, owner: Owner, key: str) -> None:
+        kind = ":" in owner.name
+        if key == owner.name:
+            self._names[kind] += 1
+            self._siblings[owner.network] = self._siblings.get(owner.network, 0) + 1
+        elif key == owner.network:
+            self._networks[kind] += 1
+
+    def _turn(self) -> None:
+        number = self._clock_ms() // self.limit.length_ms
+        if number != self._number:
+            self._number = number
+            self._used.clear()
+            self._unshared.clear()
+            self._siblings.clear()
+            self._names = {False: 0, True: 0}
+            self._networks = {False: 0, True: 0}
