@@ -23,7 +23,7 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
 from exchange.log.event_tail import ChainError, newest_event
-from exchange.ports.world import Headers, Log, LogError, LogReader, LogRecord, LogWriter
+from exchange.ports.world import Headers, Log, LogReader, LogRecord, LogWriter
 from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
 from matching_engine.activation import activate_newest_rules
@@ -34,6 +34,7 @@ from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
+from matching_engine.replay import refuse_a_gap
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 from matching_engine.tracing import DecisionSpans
 
@@ -138,7 +139,7 @@ class EngineRunner:
         if self.shard.engine.seq == published.seq and self.shard.chain != published.hash:
             raise ChainError(f"the snapshot has another hash at seq {published.seq} than the event log")
         self._writer = await self._event_log.writer()
-        await self._refuse_to_skip()
+        await refuse_a_gap(self._command_log, self.shard.next_command_offset)
         self._reader = await self._command_log.reader(self.shard.next_command_offset)
         await self._heed_poison()
         await self._replay(await self._command_log.end_offset())
@@ -147,17 +148,6 @@ class EngineRunner:
         check_invariants(self.shard.engine)
         self._turned_at_s = time.monotonic()
         self.role = Role.LEADER if self._elector is None else Role.STANDBY
-
-    async def _refuse_to_skip(self) -> None:
-        """Raise LogError when the log does not hold the commands behind the state any more."""
-        first = await self._command_log.first_offset()
-        needed = self.shard.next_command_offset
-        if needed < first:
-            raise LogError(
-                f"the command log begins at record {first}, and the newest snapshot that can be read needs "
-                f"record {needed}: what is between is in the archive. Rebuild from the archive, both logs "
-                "given up for it"
-            )
 
     async def _heed_poison(self) -> None:
         """Halt before a command that has ended the process twice, until the operator's order is there."""

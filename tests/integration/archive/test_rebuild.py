@@ -32,7 +32,6 @@ from local.rebuilding.places import FilePlaces
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.component import archivers
-from services.archive.retention import retentions
 from services.projections.ledger.reconcile import reconcile
 from services.projections.rebuild import fingerprints
 from services.rebuild.steps import Rebuild
@@ -197,42 +196,6 @@ async def test_rebuild_from_the_log_gives_the_same_tables_and_hash(settings: Set
     connection = await asyncpg.connect(settings.database_dsn.get_secret_value())
     assert await connection.fetchval("SELECT count(*) FROM users") == 1, "users are no projection"
     await connection.close()
-
-
-async def test_rebuild_from_a_shortened_log_takes_the_older_part_from_the_archive(settings: Settings) -> None:
-    """And an engine that starts there does so from its snapshot, or says what is missing."""
-    settings = settings.model_copy(update={"archive_segment_size_bytes": 3_000})
-    async with file_logs(settings, file_size_bytes=3_000) as logs:
-        original = await trade(settings, *logs)
-        async with open_object_store(settings) as store:
-            shortened = settings.model_copy(update={"log_kept_days": 1})
-            for retention in retentions(shortened, *logs, store, lambda: 10**14):
-                await retention.round()
-        assert await logs[0].first_offset() > 0
-        # The newest events stay in any case; for this test we take them away too, behind their proof.
-        await logs[1].remove_before(await logs[1].end_offset() - 5)
-        assert await logs[1].first_offset() > 0
-    assert original.event_hash.hex() in await rebuilt(settings, "run", "log")
-    before = await tables(settings)
-    async with file_logs(settings) as logs, open_object_store(settings) as store:
-        engine = EngineRunner(
-            *logs, Snapshots(store, f"snapshots/{settings.shard}/"),
-            shard_number=settings.shard, snapshot_every_commands=10**9,
-        )  # fmt: skip
-        async with running(engine):
-            assert state_hash(engine.shard) == original.state_hash
-        lost = EngineRunner(
-            *logs, Snapshots(store, "none/"), shard_number=settings.shard, snapshot_every_commands=10**9
-        )
-        with pytest.raises(LogError, match=r"begins at record \d+, .* needs record 0"):
-            await lost.start()
-        await lost.stop()
-    lose_logs(settings)
-    assert f"state hash {original.state_hash} at seq" in await rebuilt(settings, "run", "archive")
-    assert await tables(settings) == before
-    async with file_logs(settings) as logs:
-        assert await everything(logs[0]) == original.commands
-        assert await everything(logs[1]) == original.events
 
 
 async def test_rebuild_into_an_empty_database_gives_no_number_out_twice(settings: Settings) -> None:
