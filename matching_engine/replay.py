@@ -31,12 +31,13 @@ async def skipped_commands(event_log: Log) -> list[tuple[int, int]]:
 
 
 async def refuse_a_gap(command_log: Log, needed: int) -> None:
-    """Raise LogError when the log does not hold the command record `needed` any more, for a state before it."""
+    """Raise LogError when the log does not hold the record `needed` any more."""
     first = await command_log.first_offset()
     if needed < first:
         raise LogError(
-            f"the command log begins at record {first}, and the newest snapshot that can be read needs record "
-            f"{needed}: what is between is in the archive. Rebuild from the archive, both logs given up for it"
+            f"the command log begins at record {first}, and the newest snapshot that can be read needs "
+            f"record {needed}: what is between is in the archive. Rebuild from the archive, both logs given "
+            "up for it"
         )
 
 
