@@ -122,7 +122,7 @@ async def test_new_format_is_written_from_its_command_on_and_the_newest_of_the_o
         older = [await save(snapshots, traded.more()) for _ in range(4)]
         assert not any(name.startswith(f"snapshot{NEWEST + 1}-") for name in older)
         # What the command that activates rules does.
-        monkeypatch.setattr("matching_engine.core.rules.RULES_VERSION_MAX", before + 1)
+        monkeypatch.setattr("matching_engine.core.rules_version.RULES_VERSION_MAX", before + 1)
         traded.shard.engine.rules_version = before + 1
         newer = [await save(snapshots, traded.more()) for _ in range(4)]
         assert all(name.startswith(f"snapshot{NEWEST + 1}-") for name in newer)
