@@ -87,6 +87,8 @@ def door_of(state: Path) -> Path:
 
 def write_settings(state: Path, environment: Mapping[str, str]) -> None:
     """Keep the settings of a stack's services, which name its servers, for `make operator`."""
+    # Of an embedded exchange that was killed in this folder: the stack is the one that runs there now.
+    door_of(state.parent / "embedded").unlink(missing_ok=True)
     named = {name: value for name, value in environment.items() if name.startswith("EXCHANGE_")}
     _write_private(state / _SETTINGS_NAME, json.dumps(named).encode())
 

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import Command
+from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
 from exchange.log.admission import AdmissionControl
 from exchange.ports.world import Headers, LogError, LogWriter
 from exchange.process.crash_points import crash_point
@@ -27,7 +28,7 @@ __all__ = [
     "run_and_settle",
 ]
 
-_COMMANDS_PER_RECORD_MAX = 1_000
+_COMMANDS_PER_RECORD_MAX = COMMANDS_PER_TICK_MAX
 # Cancels take risk away, so they are let through where new orders no longer are.
 _URGENT_WAIT_FACTOR = 4
 _URGENT_PLACES_PART = 4
