@@ -11,6 +11,7 @@ import asyncpg
 import redis.exceptions
 
 from exchange.http.request_limits import RequestLimits
+from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.event_tail import EventTail
 from exchange.log.gateway import CommandGateway, run_and_settle
@@ -27,7 +28,7 @@ from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MarketDataClient
 from services.order.doors.rest import RestApi
 from services.order.doors.routes import build_routes
-from services.order.doors.ws_api import WsApi
+from services.order.doors.ws_api import CONNECTIONS_MAX, WsApi
 from services.order.user_data.hub import UserDataHub
 from services.order.user_data.listen_keys import ListenKeys
 from services.order.view.bootstrap import load_view
@@ -71,7 +72,10 @@ class OrderService:
         limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
         )
-        self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
+        sockets = SocketLimits("API", limits, clock_ms, CONNECTIONS_MAX)
+        self._sharing = UsageSharing(
+            (*limits.windows, sockets.attempts), resources.cache, settings.cache_deadline_ms
+        )
         history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
         authenticator = Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
@@ -97,6 +101,7 @@ class OrderService:
             routes.methods,
             authenticator,
             limits,
+            sockets,
             self.engine,
             self.hub,
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),

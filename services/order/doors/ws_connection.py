@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from exchange.http.connection_guard import SOCKETS_CUT
 
-__all__ = ["POLICY", "TRY_AGAIN", "Connection"]
+__all__ = ["POLICY", "Connection"]
 
 logger = logging.getLogger(__name__)
 FRAMES_QUEUED_MAX: Final = 2_000
@@ -24,7 +24,6 @@ LIFETIME_S: Final = 86_400.0  # binance-spot-api 4: at most 24 hours
 CLOSE_DEADLINE_S: Final = 2.0
 NORMAL: Final = 1000
 TOO_BIG: Final = 1009
-TRY_AGAIN: Final = 1013
 POLICY: Final = 1008
 
 
