@@ -67,6 +67,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
             shard_number=settings.shard,
             snapshot_every_commands=settings.snapshot_every_commands,
             poison=PoisonWatch.from_settings(settings),
+            activates_rules=True,
         ),
         LedgerProjection(resources),
         BookProjection(resources),
@@ -76,7 +77,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         order,
         market_data,
         user,
-        Auditor(resources),
+        Auditor(resources, store),
     ]
     whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
     apps: dict[str, ASGIApp] = {

@@ -161,6 +161,7 @@ class _Stack:
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "TRUSTED_PROXIES": "127.0.0.1",
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
+            "ACTIVATES_RULES": "true",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),
         }
         return inherited | {f"EXCHANGE_{name}": value for name, value in own.items()}

@@ -41,7 +41,7 @@ _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in ("codes", "commands", "events")),
     *(f"matching_engine/core/{name}.py" for name in (
         "accounts", "administration", "book", "engine", "engine_state", "id_window", "market",
-        "naive_book", "order", "rules", "shard", "state", "trading", "treasury",
+        "naive_book", "order", "rules", "rules_version", "shard", "state", "trading", "treasury",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.

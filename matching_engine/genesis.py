@@ -1,4 +1,4 @@
-"""The first commands of a log: the assets and markets of a new exchange."""
+"""The first commands of a log: the newest rules, and the assets and markets of a new exchange."""
 
 import tomllib
 from contextlib import aclosing
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from exchange.contracts.codec import decode_commands, encode_commands
-from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
+from exchange.contracts.commands import ActivateRules, Command, RegisterAsset, RegisterMarket
 from exchange.log.records import records_between
 from exchange.money import parse_fixed
 from exchange.ports.world import Log
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 
 __all__ = ["genesis_commands", "write_genesis"]
 
@@ -19,11 +20,12 @@ _YOUNG_RECORDS_MAX = 1_000
 
 
 def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
-    """Read `markets.toml` into commands. Raises KeyError or NumberError on a bad file."""
+    """The newest rules, then what `markets.toml` says. Raises KeyError or NumberError on a bad file."""
     described = tomllib.loads(path.read_text(encoding="utf-8"))
     asset_ids = {asset["code"]: number for number, asset in enumerate(described["assets"], start=1)}
     decimals = {asset["code"]: int(asset["decimals"]) for asset in described["assets"]}
-    commands: list[Command] = [
+    commands: list[Command] = [ActivateRules(0, RULES_VERSION_MAX)]
+    commands += [
         RegisterAsset(0, asset_ids[asset["code"]], asset["code"], int(asset["decimals"]))
         for asset in described["assets"]
     ]

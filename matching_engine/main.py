@@ -76,6 +76,7 @@ async def main(settings: Settings) -> None:
             elector=_elector(settings),
             poison=PoisonWatch.from_settings(settings),
             tracing=tracing,
+            activates_rules=settings.activates_rules,
         )
         # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
         gc.freeze()

@@ -26,6 +26,7 @@ from exchange.log.event_tail import ChainError, newest_event
 from exchange.ports.world import Headers, Log, LogReader, LogRecord, LogWriter
 from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
+from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
@@ -78,7 +79,10 @@ class Role(Enum):
 
 
 class EngineRunner:
-    """The component that owns the engine. Without an `elector` it is the only one, and always leads."""
+    """The component that owns the engine. Without an `elector` it is the only one, and always leads.
+
+    `activates_rules`: who leads asks for the newest rules; only where no engine of older code runs.
+    """
 
     name = "engine"
 
@@ -93,6 +97,7 @@ class EngineRunner:
         elector: Elector | None = None,
         poison: PoisonWatch | None = None,
         tracing: Tracing | None = None,
+        activates_rules: bool = False,
     ) -> None:
         self._command_log = command_log
         self._event_log = event_log
@@ -102,6 +107,7 @@ class EngineRunner:
         self._elector = elector
         self._poison = poison
         self._tracing = tracing
+        self._activates_rules = activates_rules
         self._halted_at: PoisonNote | None = None
         self._commands_since_snapshot = 0
         self._reader: LogReader | None = None
@@ -268,6 +274,8 @@ class EngineRunner:
         assert self._reader is not None, "start comes before run"
         _leading.set(1)
         factor = 1 if self._elector is None else _LEADER_SNAPSHOT_FACTOR
+        if self._activates_rules:
+            await activate_newest_rules(self._command_log, self.shard.engine.rules_version)
         while True:
             self._turned_at_s = time.monotonic()
             records = await self._reader.read(_READ_TIMEOUT_MS)

@@ -1,5 +1,6 @@
 """Event streams for tests: by hand from events, or from a real engine fed with random commands."""
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -45,18 +46,23 @@ class EventStream:
         self._recorded = 0
 
     def append(
-        self, *events: Event, time_ms: int | None = None, command_id: int | None = None
+        self,
+        *events: Event,
+        time_ms: int | None = None,
+        command_id: int | None = None,
+        place: tuple[int, int] | None = None,
     ) -> CommandOutcome:
-        """Add the outcome of one command."""
-        offset = len(self.outcomes)
-        time_ms = START_MS + offset if time_ms is None else time_ms
-        command_id = offset + 1 if command_id is None else command_id
+        """Add the outcome of one command. `place`: its record of the command log and its index there."""
+        number = len(self.outcomes)
+        offset, index = (number, 0) if place is None else place
+        time_ms = START_MS + number if time_ms is None else time_ms
+        command_id = number + 1 if command_id is None else command_id
         recorded = []
         for event in events:
             self.seq += 1
-            self.hash = chain_hash(self.hash, self.seq, offset, 0, command_id, time_ms, event)
+            self.hash = chain_hash(self.hash, self.seq, offset, index, command_id, time_ms, event)
             recorded.append(RecordedEvent(self.seq, self.hash, event))
-        outcome = CommandOutcome(offset, 0, command_id, time_ms, tuple(recorded))
+        outcome = CommandOutcome(offset, index, command_id, time_ms, tuple(recorded))
         self.outcomes.append(outcome)
         return outcome
 
@@ -179,3 +185,13 @@ class RandomTrading:
         return ReserveWithdrawal(
             self._id(), user_id, self.random.randint(1, 3), amount, self._references, "bc1qlocal"
         )
+
+
+def stretched(trading: RandomTrading, gap_ms: int = 61_003) -> EventStream:
+    """The same events with so much time between them, instead of a millisecond."""
+    stream = EventStream()
+    moments = itertools.count(START_MS, gap_ms)
+    for outcome in trading.stream.outcomes:
+        events = [recorded.event for recorded in outcome.events]
+        stream.append(*events, time_ms=next(moments), command_id=outcome.command_id)
+    return stream

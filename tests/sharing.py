@@ -17,6 +17,7 @@ _SHARED: Final = {
     "exchange": "exchange",
     "embedded_exchange": "embedded exchange",
     "outcome_of": "terraform",
+    "old_database": "old database",
 }
 # Groups by what they take, the longest first.
 _LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "embedded exchange")

@@ -227,6 +227,12 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
 }
 
 
+# Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
+# refuses such a command as code that does not know its tag does (core/administration.py).
+FIRST_RULES_VERSION: Final[dict[int, int]] = {}
+UNKNOWN_TAG: Final = "unknown command tag"
+
+
 class RecordedEvent(NamedTuple):
     """An event with its place in the shard's chain."""
 
@@ -294,6 +300,13 @@ def field_names(message: type[Command] | type[Event]) -> tuple[str, ...]:
     return next(names for table in (COMMANDS, EVENTS) for cls, names in table.values() if cls is message)
 
 
+def first_rules_version(command: Command) -> int:
+    """The rules version that brings this kind of command; of `Malformed`, its tag's."""
+    if isinstance(command, Malformed):
+        return FIRST_RULES_VERSION.get(command.tag, 1)
+    return FIRST_RULES_VERSION.get(_TAG_OF.get(type(command), 0), 1)
+
+
 def encode_commands(commands: Sequence[Command]) -> bytes:
     """Pack the commands of one tick into one record."""
     return _encoder.encode((FORMAT, [(_TAG_OF[type(c)], _FIELDS_OF[type(c)](c)) for c in commands]))
@@ -304,23 +317,24 @@ def decode_commands(record: bytes) -> list[Command]:
     try:
         form, entries = _command_record_decoder.decode(record)
     except _UNREADABLE as error:
-        return [Malformed(0, str(error)[:TEXT_LENGTH_MAX])]
+        return [Malformed(0, str(error)[:TEXT_LENGTH_MAX], 0)]
     if form != FORMAT or not entries:
-        return [Malformed(0, f"record of format {form} with {len(entries)} commands"[:TEXT_LENGTH_MAX])]
+        return [Malformed(0, f"record of format {form} with {len(entries)} commands"[:TEXT_LENGTH_MAX], 0)]
     return [_decode_command(entry) for entry in entries]
 
 
 def _decode_command(entry: msgspec.Raw) -> Command:
     fields: msgspec.Raw | None = None
+    tag = 0
     try:
         tag, fields = _command_entry_decoder.decode(entry)
         cls, decoder = _COMMAND_DECODERS[tag]
         command: Command = cls(*decoder.decode(fields))
         return command
     except KeyError:
-        return Malformed(_salvaged_command_id(fields), "unknown command tag")
+        return Malformed(_salvaged_command_id(fields), UNKNOWN_TAG, 0)
     except _UNREADABLE as error:
-        return Malformed(_salvaged_command_id(fields), str(error)[:TEXT_LENGTH_MAX])
+        return Malformed(_salvaged_command_id(fields), str(error)[:TEXT_LENGTH_MAX], tag)
 
 
 def _salvaged_command_id(fields: msgspec.Raw | None) -> int:

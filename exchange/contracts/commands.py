@@ -274,9 +274,12 @@ class ActivateRules(Command):
 class Malformed(Command):
     """Stands for bytes that are no command: decoding is total (design decision 12).
 
-    Never sent; the decoder makes it, and the engine answers with a rejection.
+    Never sent; the decoder makes it, and the engine answers with a rejection. `detail`: what the decoder's
+    library says; only rules version 1 lets it into the history. `tag`: of the kind of command that these
+    bytes would be, 0 when that is not known.
     """
 
-    def __init__(self, command_id: int, detail: str) -> None:
+    def __init__(self, command_id: int, detail: str, tag: int) -> None:
         self.command_id = command_id
         self.detail = detail
+        self.tag = tag

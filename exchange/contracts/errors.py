@@ -41,6 +41,7 @@ __all__ = [
 
 UNKNOWN_ORDER_TEXT: Final = "Unknown order sent."
 STALE_TEXT: Final = "Timestamp for this request is outside of the recvWindow."
+SKIPPED_TEXT: Final = "The operator refused this request; it had no effect."
 BALANCE_TEXT: Final = "Account has insufficient balance for requested action."
 
 
@@ -109,11 +110,13 @@ _ORDER_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_INSUFFICIENT_BALANCE: (-2010, BALANCE_TEXT),
     codes.REJECT_UNKNOWN_WITHDRAWAL: (-1130, "Data sent for parameter 'withdrawalId' is not valid."),
     codes.REJECT_DUPLICATE_REFERENCE: (-1130, "Data sent for parameter 'reference' is not valid."),
+    codes.REJECT_SKIPPED: (-2010, SKIPPED_TEXT),
 }
 # Where a cancellation is answered with another code than a placement.
 _CANCEL_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_UNKNOWN_ORDER: (-2011, UNKNOWN_ORDER_TEXT),
     codes.REJECT_MARKET_CLOSED: (-2011, "Market is closed."),
+    codes.REJECT_SKIPPED: (-2011, SKIPPED_TEXT),
 }
 _UNKNOWN_REASON: Final = (-1000, "An unknown error occurred while processing the request.")
 

@@ -11,6 +11,10 @@ between a command's sending and its own decision. Two signals keep it honest:
 - after a pause the first decisions look slow, because the pause is in their wait. So a pace that falls is
   believed when it has stayed low for a moment: the highest of a short time counts, as in BBR's filter.
 
+An engine that lets a command pass its deadline stands still, for all that is known. From then until
+something is decided again one command at a time is let through, to find out: what is sent into a halt is
+decided whenever the halt ends, and its sender was long told that nobody knows.
+
 Pure: the clock is handed in, so that tests own it.
 """
 
@@ -43,8 +47,8 @@ class _Sent(NamedTuple):
 class AdmissionControl:
     """Estimates the wait of a command. `wait_max_s` is the wait that is still acceptable.
 
-    Call `sent` and `decided` for every command; one without a decision for `forget_after_s` is forgotten,
-    and then nothing is believed about the pace any more.
+    Call `sent` and `decided` for every command; one without a decision for `forget_after_s` is forgotten.
+    Then nothing is believed about the pace any more, and the engine counts as stalled.
     """
 
     def __init__(self, *, wait_max_s: float, forget_after_s: float, clock_s: Callable[[], float]) -> None:
@@ -59,11 +63,18 @@ class AdmissionControl:
         # The highest pace of this moment and of the one before it.
         self._moment_s = clock_s()
         self._highest = self._highest_before = self._pace_min
+        self._stalled_since_s: float | None = None
 
     @property
     def undecided(self) -> int:
         """Commands that were sent and not decided; also those whose callers have gone."""
         return len(self._sent)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether a command has passed its deadline, and nothing was decided since."""
+        self._forget(self._clock_s())
+        return self._stalled_since_s is not None
 
     def estimated_wait_s(self) -> float:
         """How long a command sent now would wait for its decision."""
@@ -71,6 +82,8 @@ class AdmissionControl:
         self._forget(now_s)
         if not self._sent:
             return 0.0
+        if self._stalled_since_s is not None:
+            return now_s - self._stalled_since_s
         oldest = next(iter(self._sent.values()))
         age_s = now_s - oldest.at_s
         pace = self._pace
@@ -87,9 +100,10 @@ class AdmissionControl:
         self._sent[command_id] = _Sent(now_s, self._decided, self._last_decision_s)
 
     def decided(self, command_ids: Iterable[int]) -> None:
-        """Decisions have come; ids that this process did not send are ignored."""
+        """Decisions have come; ids that this process did not send tell only that the engine works."""
         oldest: _Sent | None = None
         for command_id in command_ids:
+            self._stalled_since_s = None
             found = self._sent.pop(command_id, None)
             if found is not None:
                 self._decided += 1
@@ -120,3 +134,5 @@ class AdmissionControl:
                 return
             del self._sent[command_id]
             self._pace = self._pace_min
+            if self._stalled_since_s is None:
+                self._stalled_since_s = oldest.at_s

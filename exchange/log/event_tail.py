@@ -12,7 +12,7 @@ from exchange.contracts.codec import (
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogReader
 
-__all__ = ["ChainError", "EventTail", "TailPosition", "newest_event"]
+__all__ = ["ChainError", "EventTail", "TailPosition", "newest_event", "newest_outcome"]
 
 # A former leader's last records may repeat, behind the newest, what others wrote before it.
 _STALE_RECORDS_MAX: Final = 1_000
@@ -84,9 +84,17 @@ class EventTail:
 async def newest_event(log: Log) -> TailPosition:
     """Seq and hash of the newest event on the log, and the log's end. Raises LogError, CodecError."""
     end = await log.end_offset()
-    newest = TailPosition(0, EMPTY_CHAIN_HASH, end)
+    newest = await newest_outcome(log, end)
+    if newest is None:
+        return TailPosition(0, EMPTY_CHAIN_HASH, end)
+    return TailPosition(newest.events[-1].seq, newest.events[-1].hash, end)
+
+
+async def newest_outcome(log: Log, end: int) -> CommandOutcome | None:
+    """The outcome with the newest event before offset `end`. Raises LogError, CodecError."""
+    newest: CommandOutcome | None = None
     async for record in records_between(log, max(0, end - _STALE_RECORDS_MAX), end):
-        last = decode_events(record.value).outcomes[-1].events[-1]
-        if last.seq > newest.seq:
-            newest.seq, newest.hash = last.seq, last.hash
+        last = decode_events(record.value).outcomes[-1]
+        if newest is None or last.events[-1].seq > newest.events[-1].seq:
+            newest = last
     return newest

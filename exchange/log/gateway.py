@@ -31,6 +31,8 @@ _COMMANDS_PER_RECORD_MAX = 1_000
 # Cancels take risk away, so they are let through where new orders no longer are.
 _URGENT_WAIT_FACTOR = 4
 _URGENT_PLACES_PART = 4
+# Into an engine that stands still: one new command a deadline, to find out, but cancels enough for a few.
+_STALLED_URGENT_MAX = 64
 # Less than the port gives open requests when it is told to stop (exchange.process.frame).
 _SETTLE_DEADLINE_S = 3.0
 
@@ -60,7 +62,8 @@ class CommandGateway:
 
     Run `run()` as a task; call `resolve()` with every outcome that the event tail delivers.
     With `wait_max_ms`, commands are refused whose estimated wait is above it; urgent ones are let through
-    for four times as long, and have the last quarter of `waiting_max` for themselves.
+    for four times as long, and have the last quarter of `waiting_max` for themselves. While a command has
+    passed its deadline and nothing is decided, one new command at a time is sent, and a few cancels.
     """
 
     def __init__(
@@ -83,6 +86,9 @@ class CommandGateway:
         # Of the sampled commands in the queue: few, or none.
         self._traced: dict[int, TraceContext] = {}
         self._wake = asyncio.Event()
+        # Commands that were submitted, and those of them that the log has taken.
+        self._submitted = self._appended = 0
+        self._taken: asyncio.Future[None] | None = None
         # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
         self._next_command_id = secrets.randbits(62) | 1
         self.failure: Exception | None = None
@@ -111,6 +117,8 @@ class CommandGateway:
         places = self._waiting_max if urgent else self._waiting_max - self._waiting_max // _URGENT_PLACES_PART
         wait_max_s = self._wait_max_s * (_URGENT_WAIT_FACTOR if urgent else 1)
         wait_s = self._admission.estimated_wait_s()
+        if self._admission.is_stalled:
+            places, wait_max_s = (_STALLED_URGENT_MAX if urgent else 1), float("inf")
         if self._admission.undecided >= places or wait_s > wait_max_s:
             self._shed[urgent].inc()
             raise GatewayOverloadedError(
@@ -134,6 +142,7 @@ class CommandGateway:
         if span is not None:
             self._traced[command.command_id] = span.context
         self._queue.append(command)
+        self._submitted += 1
         self._admission.sent(command.command_id)
         self._wake.set()
         try:
@@ -155,6 +164,20 @@ class CommandGateway:
             future = self._waiting.get(outcome.command_id)
             if future is not None and not future.done():
                 future.set_result(outcome)
+
+    async def is_flushed(self) -> bool:
+        """Wait until the log has taken all that was submitted before; False when it has failed."""
+        wanted = self._submitted
+        while self._appended < wanted and self.failure is None:
+            if self._taken is None:
+                self._taken = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._taken)
+        return self.failure is None
+
+    def _tell_taken(self) -> None:
+        if self._taken is not None:
+            self._taken.set_result(None)
+            self._taken = None
 
     async def settle(self) -> None:
         """Return when every command on its way has its outcome, or after _SETTLE_DEADLINE_S."""
@@ -181,10 +204,13 @@ class CommandGateway:
                         await self._writer.append(encode_commands(batch), self._headers(batch))
                     else:
                         await self._writer.append(encode_commands(batch))
+                    self._appended += len(batch)
+                    self._tell_taken()
                     crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
             self.failure = error
+            self._tell_taken()
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(OutcomeUnknownError(str(error)))

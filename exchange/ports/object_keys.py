@@ -5,7 +5,7 @@ from typing import Final
 
 from exchange.ports.world import ObjectStoreError
 
-__all__ = ["archive_prefix", "check_key", "snapshots_prefix"]
+__all__ = ["archive_prefix", "audit_prefix", "check_key", "snapshots_prefix"]
 
 KEY_LENGTH_MAX: Final = 512
 _PART: Final = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
@@ -21,6 +21,11 @@ def check_key(key: str) -> None:
 def snapshots_prefix(shard: int) -> str:
     """Where a shard's engine keeps its snapshots."""
     return f"snapshots/{shard}/"
+
+
+def audit_prefix(shard: int) -> str:
+    """Where the auditor of a shard keeps its checkpoints."""
+    return f"audit/{shard}/"
 
 
 def archive_prefix(shard: int, log: str) -> str:

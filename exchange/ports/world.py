@@ -19,6 +19,7 @@ __all__ = [
     "LeaseRecord",
     "Log",
     "LogError",
+    "LogProbe",
     "LogReader",
     "LogRecord",
     "LogRestorer",
@@ -106,6 +107,22 @@ class LogReader(Protocol):
         ...
 
 
+class LogProbe(Protocol):
+    """Asks a log how far it goes, again and again, without reading it. Used by one task at a time."""
+
+    async def end_offset(self) -> int:
+        """As `Log.end_offset`, at the price of one question. Raises LogError."""
+        ...
+
+    async def record(self, offset: int) -> LogRecord:
+        """One record that is there. Raises LogError, LogTimeoutError."""
+        ...
+
+    async def close(self) -> None:
+        """Release resources within a deadline."""
+        ...
+
+
 class Log(Protocol):
     """An append-only sequence of records."""
 
@@ -115,6 +132,14 @@ class Log(Protocol):
 
     async def reader(self, offset: int) -> LogReader:
         """Open a reader whose first record is `offset`."""
+        ...
+
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept, or of the next one; what is older was removed."""
+        ...
+
+    async def probe(self) -> LogProbe:
+        """Open a probe. Raises LogError."""
         ...
 
     async def end_offset(self) -> int:

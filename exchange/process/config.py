@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     # Ed25519, PEM: whose order takes the engine past a command at which it halts.
     operator_public_key: str = ""
     lease_duration_ms: int = 3_000
+    # Who leads asks for the newest rules of its code: only where no engine of older code may be running.
+    activates_rules: bool = False
     # Where spans go, the OTLP/HTTP URL of a collector (http://host:4318/v1/traces); "" for no tracing.
     tracing_endpoint: str = ""
     # The part of requests that is traced, 0 to 1.

@@ -7,12 +7,13 @@ in which something was traded; quiet ones are filled in with the last price when
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from exchange.trading.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Interval
 from exchange.trading.trades import Trade
 
-__all__ = ["STEPS_MS", "Candle", "CandleStore", "Series", "base_step_ms", "buckets", "fill"]
+__all__ = ["STEPS_MS", "Candle", "CandleStore", "Series", "base_step_ms", "buckets", "fill", "fold"]
 
 # Lengths of the steps of the five series.
 STEPS_MS: Final = (SECOND_MS, MINUTE_MS, QUARTER_MS, HOUR_MS, DAY_MS)
@@ -194,6 +195,31 @@ class CandleStore:
         rows = series.between(open_ms, interval.moved(open_ms, 1))
         found = fill(rows, interval, [open_ms], earlier.close_ticks if earlier else None)
         return found[0] if found else None
+
+
+def fold(trades: Iterable[Trade]) -> dict[int, list[Candle]]:
+    """The candles of each step (of STEPS_MS) that one market's trades make, ascending as the trades do.
+
+    Each step is made of the finer one, so a trade is looked at once.
+    """
+    finest: dict[int, Candle] = {}
+    for trade in trades:
+        open_ms = trade.time_ms - trade.time_ms % STEPS_MS[0]
+        candle = finest.get(open_ms)
+        if candle is None:
+            candle = finest[open_ms] = Candle(open_ms, trade.price_ticks)
+        candle.add_trade(trade)
+    folded = {STEPS_MS[0]: list(finest.values())}
+    for finer_ms, step_ms in pairwise(STEPS_MS):
+        coarser: dict[int, Candle] = {}
+        for candle in folded[finer_ms]:
+            open_ms = candle.open_ms - candle.open_ms % step_ms
+            if open_ms in coarser:
+                coarser[open_ms].add_candle(candle)
+            else:
+                coarser[open_ms] = candle.copy_at(open_ms)
+        folded[step_ms] = list(coarser.values())
+    return folded
 
 
 def base_step_ms(interval: Interval) -> int:

@@ -288,7 +288,7 @@ class Mischief:
 
         kind = r.randrange(6)
         if kind == 0:
-            return Malformed(any_int(), "bytes")
+            return Malformed(any_int(), "bytes", 0)
         if kind == 1:
             codes_drawn = [any_int() for _ in range(7)]
             return PlaceOrder(self._count, any_int(), r.randrange(4), self._name(), *codes_drawn, any_int())

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from exchange.adapters.chosen.rebuild_places import KafkaPlaces
-from exchange.adapters.files.log import FileLog, FileRestorer
+from exchange.adapters.files.log import FileLog
+from exchange.adapters.files.log_restore import FileRestorer
 from exchange.ports.world import Log, LogRestorer
 from exchange.process.config import Settings
 from local.servers import ServerError

@@ -1,6 +1,7 @@
 """Administration: assets, markets, trading modes, leaders, rules."""
 
 from exchange.contracts import codes
+from exchange.contracts.codec import UNKNOWN_TAG, first_rules_version
 from exchange.contracts.commands import (
     ActivateRules,
     Command,
@@ -23,15 +24,20 @@ from exchange.contracts.events import (
 )
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.rules import check_rules_version, market_rejection
+from matching_engine.core.rules import market_rejection
+from matching_engine.core.rules_version import check_rules_version, has_constant_texts, never_goes_back
 
 DECIMALS_MAX = 12
+NO_COMMAND = "no command"
 ID_MAX = 2**31 - 1  # what the ledger's columns hold
 
 
 def administer(state: EngineState, command: Command, events: list[Event]) -> None:
     """Everything that is neither an order nor money."""
-    if isinstance(command, RegisterAsset):
+    if first_rules_version(command) > state.rules_version:
+        # As code without this kind of command decides it; its first rules version brings it to life.
+        _refuse_malformed(state, Malformed(command.command_id, UNKNOWN_TAG, 0), events)
+    elif isinstance(command, RegisterAsset):
         _register_asset(state, command, events)
     elif isinstance(command, RegisterMarket):
         _register_market(state, command, events)
@@ -46,9 +52,17 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
     elif isinstance(command, ActivateRules):
         _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
-        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.detail))
+        _refuse_malformed(state, command, events)
     else:
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
+
+
+def _refuse_malformed(state: EngineState, command: Malformed, events: list[Event]) -> None:
+    """Say what is no command; the words of the decoder's library only where the rules are version 1."""
+    detail = command.detail
+    if has_constant_texts(state.rules_version):
+        detail = NO_COMMAND
+    events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", detail))
 
 
 def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
@@ -56,6 +70,9 @@ def _activate_rules(state: EngineState, command: ActivateRules, events: list[Eve
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules begin with version 1"))
         return
     check_rules_version(command.version)
+    if command.version < state.rules_version and never_goes_back(state.rules_version):
+        events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules never go back"))
+        return
     state.rules_version = command.version
     events.append(RulesActivated(command.version))
 

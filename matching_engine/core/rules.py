@@ -5,22 +5,8 @@ from exchange.contracts.commands import PlaceOrder, RegisterMarket
 
 PPM = 1_000_000
 NOTIONAL_UNIT_ATOMS_MAX = 2**62  # events carry it, and their integers have 63 bits
-RULES_VERSION_MAX = 1  # the newest rules that this code has; the first are version 1
 _BUCKET_MS = 60_000
 _BUCKETS = 5
-
-
-class UnknownRulesError(Exception):
-    """The log asks for rules that this code does not have: stop, a newer version must go on from here."""
-
-
-def check_rules_version(version: int) -> None:
-    """Raise UnknownRulesError for a version that is not among this code's."""
-    if not 1 <= version <= RULES_VERSION_MAX:
-        raise UnknownRulesError(
-            f"the command log activates rules version {version}, this code knows 1 to {RULES_VERSION_MAX}: "
-            "run a version of the engine that has them"
-        )
 
 
 class ReferencePrice:

@@ -10,7 +10,7 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import Command
 from exchange.contracts.events import Event
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import UnknownRulesError
+from matching_engine.core.rules_version import UnknownRulesError
 
 
 class PoisonError(Exception):

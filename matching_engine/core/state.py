@@ -13,7 +13,7 @@ from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
-from matching_engine.core.rules import check_rules_version
+from matching_engine.core.rules_version import check_rules_version
 from matching_engine.core.shard import Shard
 
 FORMAT = 4

@@ -11,19 +11,27 @@ import msgspec
 from prometheus_client import Counter, Gauge
 from tenacity import stop_after_delay
 
-from exchange.contracts.audit_keys import HEARTBEAT_AGE_S_MAX, HEARTBEAT_KEY
+from exchange.contracts.audit_keys import (
+    AUDITING,
+    HEARTBEAT_AGE_S_MAX,
+    HEARTBEAT_KEY,
+    RED,
+    REPLAYING,
+    Heartbeat,
+)
 from exchange.contracts.codec import decode_events
-from exchange.ports.world import LogError
+from exchange.ports.world import LogError, ObjectStore, ObjectStoreError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.process.patience import Patience
 from services.auditor.alarm.red import Alarm
 from services.auditor.audit.recount import recount
 from services.auditor.audit.state import AuditState, Breach
-from services.auditor.checkpoints import CHECKPOINTS_FOLDER, Checkpoints
+from services.auditor.checkpoints import Checkpoints
 from services.auditor.comparison.book import BookComparison
 from services.auditor.comparison.ledger import LedgerComparison
 from services.auditor.follower import Follower, NotReachedError
+from services.auditor.lag import Lag
 
 __all__ = ["Auditor"]
 
@@ -42,9 +50,12 @@ COMPARE_EVERY_S: Final = 10.0
 # did not come to its end is tried again sooner, however long it waited for a store that was away.
 COMPARE_LONG_S: Final = 0.5
 COMPARE_PAUSES: Final = 20
+# Withdrawals wait for a comparison that is not too old (COMPARED_AGE_MS_MAX): no pause is longer.
+COMPARE_PAUSE_S_MAX: Final = 120.0
 # So long beyond the pause between two comparisons may a store be behind, or away, before /readyz says so.
 COMPARED_AGE_S_MAX: Final = 60.0
 LAG_EVERY_S: Final = 10.0
+END_EVERY_S: Final = 2.0
 RETRY_S_MAX: Final = 60.0
 _STORE_ERRORS: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
@@ -52,7 +63,7 @@ _STORE_ERRORS: Final[tuple[type[BaseException], ...]] = (
     asyncpg.PostgresError,
     NotReachedError,
 )
-_RETRYABLE: Final[tuple[type[BaseException], ...]] = (*_STORE_ERRORS, LogError)
+_RETRYABLE: Final[tuple[type[BaseException], ...]] = (*_STORE_ERRORS, LogError, ObjectStoreError)
 
 _last_seq = Gauge("exchange_auditor_last_seq", "Seq of the last event audited.")
 _outcomes_total = Counter("exchange_auditor_outcomes_total", "Outcomes audited.")
@@ -75,11 +86,13 @@ class Auditor:
 
     name = "auditor"
 
-    def __init__(self, resources: Resources, *, compare_every_s: float = COMPARE_EVERY_S) -> None:
+    def __init__(
+        self, resources: Resources, store: ObjectStore, *, compare_every_s: float = COMPARE_EVERY_S
+    ) -> None:
         self._resources = resources
         self._settings = resources.settings
         self._compare_every_s = compare_every_s
-        self._checkpoints = Checkpoints(resources.settings.data_dir / CHECKPOINTS_FOLDER)
+        self._checkpoints = Checkpoints(store, resources.settings.shard)
         self.alarm = Alarm(resources)
         self._follower = Follower(
             resources.event_log, AuditState(), next_offset=0, deadline_ms=resources.settings.log_deadline_ms
@@ -93,7 +106,11 @@ class Auditor:
             ),
             BookComparison(resources.cache, self._follower),
         )
+        # When a store was compared last, or else when this life began.
         self._compared_at: dict[str, float] = {}
+        # When it was last equal.
+        self._agreed_at: dict[str, float] = {}
+        self._lag = Lag(0.0)
         self._compare_at = 0.0
         self._compare_pause_s = compare_every_s
         self._replay_end_offset: int | None = None
@@ -113,14 +130,15 @@ class Auditor:
 
     async def start(self) -> None:
         """Take the newest checkpoint and look whether an earlier life was red. Bounded tries, then raises."""
-        state, next_offset = await self._checkpoints.load()
-        self._follower.go_on_from(state, next_offset)
         async for attempt in self._patience.attempts():
             with attempt:
+                state, next_offset = await self._checkpoints.load()
                 await self.alarm.start()
                 self._replay_end_offset = await self._resources.event_log.end_offset()
+        self._follower.go_on_from(state, next_offset)
         self._patience.problem = "replaying"
         now = asyncio.get_running_loop().time()
+        self._lag = Lag(now)
         self._round_at = now
         self._compared_at = dict.fromkeys((c.store for c in self._comparisons), now)
         logger.info("auditing from seq %d, record %d of %d", state.seq, next_offset, self._replay_end_offset)
@@ -131,6 +149,7 @@ class Auditor:
             group.create_task(self._audit(), name="auditor-audit")
             group.create_task(self.alarm.run(), name="auditor-alarm")
             group.create_task(self._beat(), name="auditor-heartbeat")
+            group.create_task(self._watch_end(), name="auditor-log-end")
             group.create_task(self._watch_lag(), name="auditor-lag")
 
     async def stop(self) -> None:
@@ -190,7 +209,9 @@ class Auditor:
             breaches = [b for comparison in self._comparisons for b in await self._compare(comparison)]
             took_s = asyncio.get_running_loop().time() - now
             if all(at >= now for at in self._compared_at.values()):
-                pause_s = COMPARE_PAUSES * took_s if took_s > COMPARE_LONG_S else 0.0
+                pause_s = (
+                    min(COMPARE_PAUSES * took_s, COMPARE_PAUSE_S_MAX) if took_s > COMPARE_LONG_S else 0.0
+                )
                 self._compare_pause_s = max(self._compare_every_s, pause_s)
                 self._compare_at = now + self._compare_pause_s
             else:
@@ -203,6 +224,8 @@ class Auditor:
         self._counted_outcomes += fresh
         self._checkpoint_outcomes += fresh
         self._round_at = now
+        if self._follower.is_between:
+            self._lag.audited(self._follower.next_offset)
         _outcomes_total.inc(fresh)
         _last_seq.set(self.state.seq)
 
@@ -220,12 +243,12 @@ class Auditor:
             logger.info("replaying: %s", where)
 
     async def _save_checkpoint(self) -> None:
-        """A disk that is full or away costs a longer replay, nothing else."""
+        """A store that is full or away costs a longer replay, nothing else."""
         self._checkpoint_outcomes = 0
         try:
             await self._checkpoints.save(self.state, self._follower.next_offset)
             _checkpoints_total.inc()
-        except OSError:
+        except ObjectStoreError:
             logger.exception("no checkpoint at seq %d", self.state.seq)
 
     async def _compare(self, comparison: LedgerComparison | BookComparison) -> Sequence[Breach]:
@@ -244,6 +267,8 @@ class Auditor:
             logger.info("%s was not compared: %s", store, self._store_problems[store])
         else:
             self._compared_at[store] = asyncio.get_running_loop().time()
+            if not breaches:
+                self._agreed_at[store] = self._compared_at[store]
             result = "different" if breaches else "equal"
         _comparisons_total.labels(store, result).inc()
         return breaches
@@ -251,19 +276,40 @@ class Auditor:
     # -- beside it ------------------------------------------------------------------------------
 
     async def _beat(self) -> None:
-        """Tell Redis which seq was audited, for as long as the loop comes round, or is red."""
+        """Tell Redis how far the audit is, for as long as the loop comes round, or is red."""
         while True:
             is_red = self.alarm.breach is not None
             if is_red or asyncio.get_running_loop().time() - self._round_at < STUCK_S:
-                word = "red" if is_red else "replaying" if self._patience.problem else "auditing"
-                value = {"seq": self.state.seq, "time_ms": time.time_ns() // 1_000_000, "state": word}
+                value = msgspec.json.encode(self._heartbeat())
                 try:
-                    await self._resources.cache.set(
-                        HEARTBEAT_KEY, msgspec.json.encode(value), ex=HEARTBEAT_AGE_S_MAX
-                    )
+                    await self._resources.cache.set(HEARTBEAT_KEY, value, ex=HEARTBEAT_AGE_S_MAX)
                 except CACHE_ERRORS as error:
                     logger.warning("no heartbeat: %r", error)
             await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    def _heartbeat(self) -> Heartbeat:
+        now, is_red = asyncio.get_running_loop().time(), self.alarm.breach is not None
+        oldest = min(self._agreed_at.get(comparison.store, -1.0) for comparison in self._comparisons)
+        return Heartbeat(
+            self.state.seq,
+            time.time_ns() // 1_000_000,
+            RED if is_red else REPLAYING if self._patience.problem else AUDITING,
+            self._lag.milliseconds(now),
+            self._lag.records(self._follower.next_offset),
+            None if oldest < 0 else round((now - oldest) * 1000),
+        )
+
+    async def _watch_end(self) -> None:
+        """Look where the log ends. While nobody can, the lag grows."""
+        loop = asyncio.get_running_loop()
+        while True:
+            looked_at = loop.time()
+            try:
+                async with asyncio.timeout(self._settings.log_deadline_ms / 1000):
+                    self._lag.log_ends(looked_at, await self._resources.event_log.end_offset())
+            except (LogError, OSError, TimeoutError) as error:
+                logger.warning("the log's end is not known: %r", error)
+            await asyncio.sleep(END_EVERY_S)
 
     async def _watch_lag(self) -> None:
         while True:

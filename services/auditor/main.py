@@ -2,6 +2,7 @@
 
 import sys
 
+from exchange.adapters.chosen.object_store import open_object_store
 from exchange.adapters.chosen.resources import deployed_resources
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
@@ -13,9 +14,9 @@ __all__ = ["main"]
 
 
 async def main(settings: Settings) -> None:
-    """Compose and run the auditor over Kafka, PostgreSQL and Redis."""
-    async with deployed_resources(settings) as resources:
-        auditor = Auditor(resources)
+    """Compose and run the auditor over Kafka, PostgreSQL, Redis and the object store."""
+    async with open_object_store(settings) as store, deployed_resources(settings) as resources:
+        auditor = Auditor(resources, store)
         await serve(operations_app("auditor", [auditor]), [auditor], settings)
 
 

@@ -10,10 +10,12 @@ from typing import Final
 import asyncpg
 import redis.exceptions
 
+from exchange.contracts.codec import CommandOutcome
 from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
-from exchange.log.event_tail import EventTail
+from exchange.log.barrier import OutcomeBarrier
+from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
 from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
@@ -64,6 +66,7 @@ class OrderService:
         self._settings = settings
         self._monotonic_s = monotonic_s
         self.engine = EngineLink()
+        self._barrier = OutcomeBarrier(resources.command_log)
         self._tail: EventTail | None = None
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
@@ -138,16 +141,22 @@ class OrderService:
             clock_s=self._monotonic_s,
         )
         self._problems["log"] = None
-        self.engine.connect(view, gateway)
+        self.engine.connect(view, gateway, self._barrier)
 
     async def _catch_up(self, view: AccountView) -> None:
         """Follow the events up to where the log ends now, so that the first answers are not old ones."""
         assert self._tail is not None, "the view is loaded"
         end_offset = await self._resources.event_log.end_offset()
+        newest: CommandOutcome | None = None
         while self._tail.position.next_offset < end_offset:
             for outcome in await self._tail.read(READ_TIMEOUT_MS):
                 view.apply(outcome)
+                newest = outcome
             await asyncio.sleep(0)
+        if newest is None:
+            newest = await newest_outcome(self._resources.event_log, end_offset)
+        if newest is not None:
+            self._barrier.saw([newest])
         self._last_read_s = time.monotonic()
 
     async def _load(self) -> AccountView:
@@ -187,6 +196,7 @@ class OrderService:
                     view.apply_event(recorded, outcome.time_ms)
                     hub.observe(outcome, recorded)
                 hub.finish(outcome)
+            self._barrier.saw(outcomes)
             gateway.resolve(outcomes)
 
     async def _probe(self) -> None:
@@ -211,6 +221,8 @@ class OrderService:
     async def stop(self) -> None:
         """Close the logs."""
         await self._close_logs()
+        with contextlib.suppress(TimeoutError):
+            await self._barrier.close()
 
     async def _close_logs(self) -> None:
         logs, self._reader, self._writer = (self._reader, self._writer), None, None

@@ -34,6 +34,8 @@ PROJECTED_TABLES: Final = {
     "trades": "market_id, trade_id",
     "deposits": "deposit_id",
     "withdrawals": "withdrawal_id",
+    "candles": "market_id, step_ms, open_ms",
+    "candle_folds": "market_id",
 }
 _DEADLINE_S: Final = 120.0
 _POLL_S: Final = 0.05

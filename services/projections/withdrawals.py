@@ -1,4 +1,4 @@
-"""Settling withdrawals: only what the ledger has reserved may leave.
+"""Settling withdrawals: only what the ledger has reserved, and the auditor has seen, may leave.
 
 In this mode the transfer itself succeeds at once. Settling is safe to repeat, because the engine refuses
 a withdrawal that it does not hold any more; the ledger's row tells whether it worked.
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from tenacity import stop_after_attempt, stop_after_delay
 
 from exchange.contracts.codes import REJECT_UNKNOWN_WITHDRAWAL
@@ -26,7 +26,7 @@ from exchange.ports.world import LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.process.patience import Patience
-from exchange.security.withdrawal_stop import WithdrawalStop
+from exchange.security.withdrawal_stop import CAUSES, Stop, WithdrawalStop
 from services.projections.ledger.store import LedgerError, read_position
 from services.projections.retries import RETRY_S_MAX
 
@@ -45,10 +45,21 @@ _settled_total = Counter(
 _failures_total = Counter(
     "exchange_withdrawals_failures_total", "Settling rounds that failed and are repeated."
 )
+_stopped = Gauge(
+    "exchange_withdrawals_stopped",
+    "1 while nothing is settled, for this reason of the auditor's.",
+    ["reason"],
+)
 
+# The auditor's word is about events: the reservation's own must be among those that it has seen ($3; NULL
+# where no auditor is required). A row without its event's seq was written by an older release.
 _RESERVED: Final = """
-SELECT withdrawal_id FROM withdrawals
+SELECT withdrawal_id FROM withdrawals AS w
 WHERE status = 'RESERVED' AND withdrawal_id <> ALL($1::bigint[])
+  AND ($3::bigint IS NULL OR $3 >= coalesce(reserved_seq, (
+    SELECT e.seq FROM ledger_entries AS e
+    WHERE e.user_id = w.user_id AND e.asset_id = w.asset_id AND e.kind = 'WITHDRAWAL_RESERVE'
+      AND e.reference = 'withdrawal:' || w.withdrawal_id LIMIT 1)))
 ORDER BY withdrawal_id LIMIT $2
 """
 
@@ -93,7 +104,7 @@ class WithdrawalSettler:
             _failures_total,
             give_up=stop_after_attempt(FAILURES_MAX) & stop_after_delay(RETRY_S_MAX),
         )
-        self._stopped: str | None = None
+        self._stopped: Stop | None = None
 
     async def start(self) -> None:
         """Open the gateway, unless one was given."""
@@ -150,11 +161,9 @@ class WithdrawalSettler:
 
         While withdrawals are stopped, what was reserved before stays reserved.
         """
-        stopped = await self._stop.reason()
-        if stopped != self._stopped:
-            logger.warning("withdrawals are %s", f"stopped: {stopped}" if stopped else "settled again")
-            self._stopped = stopped
-        if stopped is not None:
+        stop, audited_seq = await self._stop.verdict()
+        self._note_stop(stop)
+        if stop is not None:
             return
         async with acquire(self._database, self._settings.database_deadline_ms) as connection:
             still_reserved = await connection.fetch(
@@ -163,13 +172,20 @@ class WithdrawalSettler:
                 list(self._decided),
             )
             self._decided = {row["withdrawal_id"] for row in still_reserved}
-            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX)
+            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX, audited_seq)
         results = await asyncio.gather(
             *(self._settle(row["withdrawal_id"]) for row in rows), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    def _note_stop(self, stop: Stop | None) -> None:
+        for cause in CAUSES:
+            _stopped.labels(cause).set(stop is not None and cause == stop.cause)
+        if stop != self._stopped:
+            logger.warning("withdrawals are %s", f"stopped: {stop.reason}" if stop else "settled again")
+            self._stopped = stop
 
     async def _settle(self, withdrawal_id: int) -> None:
         """Make the transfer (here: nothing to do) and tell the engine. Raises the gateway's errors."""

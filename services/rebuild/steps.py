@@ -1,6 +1,5 @@
 """The steps of a rebuild over servers that run (ADR 0010): of `make rebuild`, and of a deployed exchange."""
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -17,14 +16,14 @@ from exchange.process.components import Resources
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import acquire
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import UnknownRulesError
+from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import InvariantError
 from matching_engine.replay import replay, skipped_commands
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.restore import restore
 from services.archive.segments import ArchiveError
-from services.auditor.checkpoints import CHECKPOINTS_FOLDER
+from services.auditor.checkpoints import Checkpoints
 from services.migrations.runner import MigrationError, migrate
 from services.projections.book.state import BookError
 from services.projections.ledger.store import LedgerError
@@ -146,8 +145,6 @@ class Rebuild:
                     f"{error}; a copy may not be complete yet: wait for it, or give up what lies behind "
                     "(accept-loss)"
                 ) from error
-        # The auditor may have seen more than was archived. A deployed one's folder has ended with its pod.
-        shutil.rmtree(self._settings.data_dir / CHECKPOINTS_FOLDER, ignore_errors=True)
         report(f"restored: {restored.commands_end} command records, {restored.events_end} event records")
         report(f"the newest command is of {_utc(restored.commands_last_ms)}: what came later is not here")
         if restored.events_left_out:
@@ -166,6 +163,9 @@ class Rebuild:
             snapshots = Snapshots(store, snapshots_prefix(self._settings.shard))
             for key in await snapshots.drop_ahead_of(end, published.seq):
                 report(f"dropped {key}: it is ahead of the archive")
+            # The auditor may have seen more than was archived: it begins anew.
+            for key in await Checkpoints(store, self._settings.shard).drop():
+                report(f"dropped {key}: the auditor reads the log from its beginning")
         async with self._places.witnesses() as store:
             snapshots = Snapshots(store, snapshots_prefix(self._settings.shard))
             witness = await snapshots.load_newest(Engine(), not_ahead_of=(end, published.seq))

@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from exchange.log.event_tail import EventTail
+from exchange.log.barrier import OutcomeBarrier
+from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
 from exchange.process.components import Resources
 from exchange.security.key_ring import KeyRing
@@ -92,6 +93,7 @@ class UserService:
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
         self._parts: _Parts | None = None
+        self._barrier = OutcomeBarrier(resources.command_log)
         self._closing = contextlib.AsyncExitStack()
         self._problems: dict[str, str | None] = {"start": "not started yet"}
 
@@ -120,6 +122,7 @@ class UserService:
         self._closing.push_async_callback(writer.close)
         reader = await resources.event_log.reader(position.next_offset)
         self._closing.push_async_callback(reader.close)
+        self._closing.push_async_callback(self._barrier.close)
         follower = EventFollower(EventTail(reader, position), await self._ledger.assets())
         gateway = CommandGateway(
             writer,
@@ -135,6 +138,7 @@ class UserService:
             resources.event_log,
             self._ledger,
             self._guard,
+            self._barrier,
             shard=settings.shard,
             faucet=settings.faucet,
         )
@@ -180,13 +184,25 @@ class UserService:
         async with asyncio.TaskGroup() as group:
             group.create_task(gateway.run(), name="user gateway")
             group.create_task(self._follow(follower, gateway), name="user events")
+            group.create_task(self._learn_place(follower), name="user place")
             group.create_task(self._probe(), name="user probe")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")
 
     async def _follow(self, follower: EventFollower, gateway: CommandGateway) -> None:
         while True:
-            gateway.resolve(await follower.read(_READ_TIMEOUT_MS))
+            outcomes = await follower.read(_READ_TIMEOUT_MS)
+            self._barrier.saw(outcomes)
+            gateway.resolve(outcomes)
+
+    async def _learn_place(self, follower: EventFollower) -> None:
+        """How far the engine had decided at our start: the ledger may hold it all, and no event come."""
+        event_log = self._resources.event_log
+        end_offset = await event_log.end_offset()
+        newest = await newest_outcome(event_log, end_offset)
+        await follower.has_read_to(end_offset)
+        if newest is not None:
+            self._barrier.saw([newest])
 
     async def _probe(self) -> None:
         while True:

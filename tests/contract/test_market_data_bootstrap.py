@@ -1,7 +1,6 @@
 """A restarted service shows what one that never stopped shows."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator
 
 import httpx
@@ -16,7 +15,7 @@ from services.market_data.markets.state import MarketState, MarketView
 from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import open_resources
 from tests.contract.market_data_server import WAIT_S, serving, settings_of
-from tests.event_streams import START_MS, EventStream, RandomTrading
+from tests.event_streams import START_MS, EventStream, RandomTrading, stretched
 
 pytestmark = pytest.mark.integration
 
@@ -47,16 +46,6 @@ async def write_ledger(resources: Resources, seq: int) -> None:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await ledger.stop()
-
-
-def stretched(trading: RandomTrading) -> EventStream:
-    """The same events over three days instead of a few seconds."""
-    stream = EventStream()
-    moments = itertools.count(START_MS, 61_003)
-    for outcome in trading.stream.outcomes:
-        events = [recorded.event for recorded in outcome.events]
-        stream.append(*events, time_ms=next(moments), command_id=outcome.command_id)
-    return stream
 
 
 def shown(view: MarketView) -> dict[str, object]:

@@ -4,7 +4,9 @@ Decoding is total (design decision 12): each target lets the documented errors p
 """
 
 import contextlib
+import struct
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from exchange.adapters.files import log_format
+from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.contracts import codec
 from exchange.contracts.codec import (
@@ -26,7 +30,9 @@ from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, M
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
 from exchange.http import query_parameters as shared
+from exchange.log.records import records_between
 from exchange.money import NumberError, format_fixed, parse_fixed
+from exchange.ports.world import LogError, LogRecord
 from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules import UnknownRulesError
@@ -178,7 +184,7 @@ class _Bytes:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="fuzz-snapshots-") as name:
+    with tempfile.TemporaryDirectory(prefix="fuzz-files-") as name:
         yield Path(name)
 
 
@@ -190,6 +196,48 @@ def snapshot(data: bytes) -> None:
         (folder / "snapshot-00000000000000000002-00000000000000000099").write_bytes(data)
         loaded = asyncio.run(Snapshots(FolderStore(folder)).load_newest(Engine()))
         assert loaded is None
+
+
+_LOG_SALT: Final = 7
+_LOG_RECORDS: Final = [LogRecord(offset, START_MS, bytes([offset]) * offset) for offset in range(5)]
+
+
+def _old_frame(record: LogRecord) -> bytes:
+    stamped = record.timestamp_ms.to_bytes(8, "little") + record.value
+    return struct.pack("<II", len(record.value), zlib.crc32(stamped)) + stamped
+
+
+# Two batches, and what an older version would have written.
+_LOG_FILES: Final = {
+    f"{0:020d}.log": log_format.file_header(_LOG_SALT, 0)
+    + log_format.batch(_LOG_SALT, 0, _LOG_RECORDS[:2])
+    + log_format.batch(_LOG_SALT, 2, _LOG_RECORDS[2:]),
+    f"{0:020d}.log1": b"".join(map(_old_frame, _LOG_RECORDS)),
+}
+
+
+def log_file(data: bytes) -> None:
+    """An embedded log with any bytes behind it: what was there is there, or all is refused and left alone."""
+    import asyncio
+
+    for name, whole in _LOG_FILES.items():
+        with _folder() as folder:
+            (folder / name).write_bytes(whole + data)
+            try:
+                found = asyncio.run(_log_records(folder))
+            except LogError:
+                assert (folder / name).read_bytes() == whole + data
+                continue
+            assert found[: len(_LOG_RECORDS)] == _LOG_RECORDS
+
+
+async def _log_records(folder: Path) -> list[LogRecord]:
+    log = await FileLog.open(folder, 5_000)
+    try:
+        end = await log.end_offset()
+        return [record async for record in records_between(log, 0, end)]
+    finally:
+        await log.close()
 
 
 # -- requests ------------------------------------------------------------------------------------
@@ -311,6 +359,7 @@ TARGETS: Final[dict[str, Target]] = {
     "poison": Target(poison),
     "trading": Target(trading),
     "snapshot": Target(snapshot),
+    "log_file": Target(log_file),
     "money": Target(money, is_text=True),
     "order_parameters": Target(order_parameters, is_text=True),
     "websocket_request": Target(websocket_request, is_text=True),

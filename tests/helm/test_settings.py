@@ -67,6 +67,14 @@ def test_no_process_lacks_what_it_needs(shape: str) -> None:
             assert {"EXCHANGE_KMS_KEY_ID", "EXCHANGE_SECRET_KEY_FILE"} & set(given), name
 
 
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_the_auditors_checkpoints_outlive_its_pod(shape: str) -> None:
+    """Where the engine's snapshots are. Without a bucket, on one's own cluster, each pod reads all anew."""
+    given = environment(shape)
+    assert given["auditor"]["EXCHANGE_OBJECT_STORE"].startswith("s3://")
+    assert given["auditor"]["EXCHANGE_OBJECT_STORE"] == given["engine"]["EXCHANGE_OBJECT_STORE"]
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for given in environment(shape).values():

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -12,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from exchange.adapters.redis.client import open_cache
-from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
+from exchange.contracts.audit_keys import AUDITING, HEARTBEAT_KEY, RED_KEY, Heartbeat
 from exchange.contracts.errors import ApiError
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import CACHE_ERRORS
@@ -177,7 +177,8 @@ async def test_listen_keys_live_and_end(cache: Redis) -> None:
 async def test_the_auditors_word_stops_withdrawals(cache: Redis) -> None:
     stop = WithdrawalStop(cache, auditor_required=True, deadline_ms=DEADLINE_MS)
     assert await stop.reason() == "the auditor is away"
-    await cache.set(HEARTBEAT_KEY, json.dumps({"time_ms": time.time_ns() // 1_000_000, "seq": 1}))
+    beat = Heartbeat(1, time.time_ns() // 1_000_000, AUDITING, lag_ms=0, lag_records=0, compared_age_ms=0)
+    await cache.set(HEARTBEAT_KEY, msgspec.json.encode(beat))
     assert await stop.reason() is None
     await cache.set(RED_KEY, "{}")
     assert await stop.reason() == "the auditor found a fault in the books"

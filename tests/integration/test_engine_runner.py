@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.files.log import FileLog
+from exchange.adapters.files.log_restore import FileRestorer
 from exchange.adapters.files.objects import FolderStore
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import LeaderElected, Malformed
 from exchange.log.event_tail import ChainError
+from exchange.log.records import records_between
 from exchange.ports.world import Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
 from matching_engine.genesis import write_genesis
@@ -111,10 +114,13 @@ async def lose_tail(place: Place, kept: int) -> None:
         return
     assert isinstance(place.event_log, FileLog)
     path = place.event_log._path
-    size = place.event_log.position_of(kept)
+    records = [record async for record in records_between(place.event_log, 0, kept)]
     await place.event_log.close()
-    with path.open("r+b") as file:
-        file.truncate(size)
+    shutil.rmtree(path)
+    restorer = FileRestorer(path)
+    await restorer.append(records)
+    await restorer.finish()
+    await restorer.close()
     place.event_log = await FileLog.open(path, 5_000)
 
 

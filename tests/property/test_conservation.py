@@ -26,7 +26,7 @@ from exchange.contracts.commands import (
 from exchange.contracts.events import CommandRejected, MarketRegistered
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import RULES_VERSION_MAX, UnknownRulesError
+from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.snapshots import state_bytes

@@ -17,13 +17,13 @@ export function pauseMs(attempt, chance = Math.random()) {
 
 /**
  * What a failed request to place an order says of the order.
- * -1008 and -1021 are refused before anything is sent to the engine; -1001, -1006, -1007 and -1000, answers of
- * 500 and more, and no answer at all leave it open.
+ * -1001, -1008 and -1021 say that nothing was sent to the engine; -1006, -1007 and -1000, other answers of 500
+ * and more, and no answer at all leave it open.
  * @param {{status?: number, code?: number}} failure no status: no answer
  * @returns {"refused" | "unknown"}
  */
 export function outcomeOf({ status, code }) {
-  if (code === -1008) return "refused";
+  if (code === -1001 || code === -1008) return "refused";
   if (status === undefined || status >= 500) return "unknown";
-  return [-1000, -1001, -1006, -1007].includes(code ?? 0) ? "unknown" : "refused";
+  return [-1000, -1006, -1007].includes(code ?? 0) ? "unknown" : "refused";
 }

@@ -6,7 +6,8 @@ import { outcomeOf, pauseMs } from "./patience.js";
 import { queryText, signature, sortedText } from "./signing.js";
 
 const RECEIVE_WINDOW_MS = 5000;
-// After its receive window an order that the engine has not seen is refused; this much more for its way.
+// After its receive window the engine refuses an order as stale; this much more for its way. "No such order" is
+// said only when the engine has decided all that was sent before the question.
 const SETTLED_AFTER_MS = RECEIVE_WINDOW_MS + 6000;
 const LOOK_UP_FOR_MS = 60_000;
 const NO_SUCH_ORDER = -2013;
@@ -66,7 +67,7 @@ export class Trading {
         return await this._ask("GET", "order", { symbol, origClientOrderId: name });
       } catch (error) {
         if (error.code === NO_SUCH_ORDER && isSettled) {
-          throw new RequestError("The order did not reach the exchange. Nothing was placed.");
+          throw new RequestError("The order came too late, or not at all. Nothing was placed.");
         }
       }
     }

@@ -38,9 +38,9 @@ test("of two balances the later one is kept", () => {
 });
 
 test("an order whose answer is lost is looked up, a refused one is not", () => {
-  const unknown = [{}, { status: 503, code: -1001 }, { status: 504, code: -1007 }, { status: 400, code: -1006 }, { status: 500 }];
+  const unknown = [{}, { status: 502 }, { status: 504, code: -1007 }, { status: 400, code: -1006 }, { status: 500 }];
   for (const failure of unknown) assert.equal(outcomeOf(failure), "unknown", JSON.stringify(failure));
-  const refused = [{ status: 400, code: -2010 }, { status: 503, code: -1008 }, { status: 400, code: -1021 }, { status: 401, code: -2015 }];
+  const refused = [{ status: 400, code: -2010 }, { status: 503, code: -1008 }, { status: 503, code: -1001 }, { status: 400, code: -1021 }, { status: 401, code: -2015 }];
   for (const failure of refused) assert.equal(outcomeOf(failure), "refused", JSON.stringify(failure));
 });
 

@@ -1,84 +1,105 @@
-"""The embedded log: one append-only file, group fsync, torn tails cut off on opening.
+"""The embedded log: a folder of append-only files, group fsync, a torn flush cut off on opening.
 
-Each record is `[size u32][crc32 u32][timestamp_ms u64][value]`, little-endian; the checksum covers
-timestamp and value. An append returns after an fsync that covers it; appends that arrive while one
-runs share the next. Readers never see what is not yet durable. One process at a time owns the file
-(flock), and all its components share one `FileLog`.
+An append returns after an fsync that covers it; appends that arrive while one runs share the next, as one
+batch (log_format.py). Readers never see what is not yet durable. A file that is full is followed by the
+next one, named by its first offset; `remove_before` takes away whole files. One process at a time owns the
+folder (flock), and all its components share one `FileLog`.
+
+What a log was before, one file of format 1 in the folder's place, becomes the folder's first file.
 """
 
 import asyncio
+import contextlib
 import fcntl
+import itertools
 import os
-import struct
 import time
-import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Final
 
-from exchange.ports.world import Headers, LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.adapters.files.log_files import BatchFile, LogFile, OldFile, sync_folder, write_at
+from exchange.adapters.files.log_format import (
+    BODY_SIZE_BYTES_MAX,
+    VALUE_SIZE_BYTES_MAX,
+    batch,
+    framed_size_bytes,
+)
+from exchange.ports.world import (
+    Headers,
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+)
 
-__all__ = ["FileLog", "FileRestorer"]
+__all__ = ["FILE_SIZE_BYTES", "FileLog"]
 
-_HEADER = struct.Struct("<IIQ")
-_STAMP = struct.Struct("<Q")
-_VALUE_SIZE_BYTES_MAX = 1_048_576
-_READ_SIZE_BYTES = 1_048_576
-_INDEX_EVERY_RECORDS = 256
-_PENDING_RECORDS_MAX = 10_000
+# A file that has reached this is followed by the next one: what retention removes at once.
+FILE_SIZE_BYTES: Final = 64 * 1_048_576
+_PENDING_RECORDS_MAX: Final = 10_000
+_OLD_NAME: Final = f"{0:020d}.log1"
 
 
 class FileLog:
-    """A `Log` in one file. Open it with `FileLog.open`, close it at the end of the process."""
+    """A `Log` in one folder. Open it with `FileLog.open`, close it at the end of the process."""
 
-    def __init__(self, path: Path, file: BinaryIO, deadline_ms: int) -> None:
+    def __init__(self, path: Path, descriptor: int, deadline_ms: int, file_size_bytes: int) -> None:
         self._path = path
-        self._file = file
+        # Of the folder, for its lock.
+        self._descriptor = descriptor
         self._deadline_s = deadline_ms / 1000
-        # Sparse index: offset and file position of every 256th record.
-        self._index_offsets = [0]
-        self._index_positions = [0]
+        self._file_size_bytes = file_size_bytes
+        self._files: list[LogFile] = []
+        self._newest: BatchFile
         self._end_offset = 0
-        self._end_position = 0
         self._last: LogRecord | None = None
         self._pending: list[tuple[bytes, asyncio.Future[int]]] = []
         self._grown = asyncio.Condition()
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
+        self._is_closing = False
+        self._has_grown = False
         self.cut_bytes = 0
 
     @classmethod
-    async def open(cls, path: Path, deadline_ms: int) -> "FileLog":
-        """Open or create the file, check every record, cut a torn tail. Raises LogError."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "r+b", buffering=0)
+    async def open(cls, path: Path, deadline_ms: int, *, file_size_bytes: int = FILE_SIZE_BYTES) -> "FileLog":
+        """Open or create the folder, check its newest file, cut a torn flush. Raises LogError, OSError."""
+        await asyncio.to_thread(_adopt, path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.close()
-            raise LogError(f"{path.name} is in use by another process") from error
-        log = cls(path, file, deadline_ms)
-        try:
-            await asyncio.to_thread(log._scan)
+            _lock(descriptor, path)
+            log = cls(path, descriptor, deadline_ms, file_size_bytes)
+            await asyncio.to_thread(log._load)
         except (LogError, OSError):
-            file.close()
+            os.close(descriptor)
             raise
         log._flusher = asyncio.create_task(log._flush_forever(), name=f"flush {path.name}")
         return log
 
     async def close(self) -> None:
-        """Flush what is pending and close the file."""
+        """Flush what is pending, note that all of it is durable, and let go of the folder."""
+        self._is_closing = True
+        self._wake.set()
+        is_idle = True
         if self._flusher is not None:
-            self._flusher.cancel()
-            await asyncio.gather(self._flusher, return_exceptions=True)
+            done, _ = await asyncio.wait([self._flusher], timeout=self._deadline_s)
+            is_idle = bool(done)
         for _, future in self._pending:
             if not future.done():
                 future.set_exception(LogError("the log was closed"))
         self._pending.clear()
-        self._file.close()
+        if not is_idle:
+            # A disk that hangs: the flush ends some time with the process, and its file stays open for it.
+            return
+        if self._failure is None and self._has_grown:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._write, [])
+        self._newest.release()
+        os.close(self._descriptor)
 
     async def writer(self) -> LogWriter:
         """Open a writer."""
@@ -88,21 +109,43 @@ class FileLog:
         """Open a reader at `offset`."""
         if offset > self._end_offset:
             raise LogError(f"offset {offset} is beyond the log's end {self._end_offset}")
-        return _FileReader(self, offset, self._deadline_s)
+        file = self.file_of(offset)
+        position = await asyncio.to_thread(file.start_of, offset)
+        return _FileReader(self, offset, file, position)
+
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept, or of the next one."""
+        return self._files[0].first_offset
+
+    async def probe(self) -> LogProbe:
+        """Open a probe."""
+        return _FileProbe(self)
 
     async def end_offset(self) -> int:
-        """Number of durable records."""
+        """Offset behind the newest durable record."""
         return self._end_offset
 
     async def last(self) -> LogRecord | None:
         """The newest durable record."""
         return self._last
 
+    async def remove_before(self, offset: int) -> None:
+        """Forget records before `offset`: whole files, and never the newest record. Raises OSError."""
+        while len(self._files) > 1:
+            oldest = self._files[0]
+            if oldest.end_offset > min(offset, self._end_offset - 1):
+                return
+            del self._files[0]
+            await asyncio.to_thread(oldest.path.unlink)
+            await asyncio.to_thread(sync_folder, self._path)
+
     async def append(self, value: bytes) -> int:
         """Append durably; see `LogWriter.append`."""
         if self._failure is not None:
             raise LogError(f"the log has failed: {self._failure}")
-        if len(value) > _VALUE_SIZE_BYTES_MAX:
+        if self._is_closing:
+            raise LogError("the log was closed")
+        if len(value) > VALUE_SIZE_BYTES_MAX:
             raise LogError(f"a record of {len(value)} bytes is too big")
         if len(self._pending) >= _PENDING_RECORDS_MAX:
             raise LogError("too many appends are waiting")
@@ -117,91 +160,83 @@ class FileLog:
 
     async def _flush_forever(self) -> None:
         try:
-            while True:
+            while self._pending or not self._is_closing:
                 await self._wake.wait()
                 self._wake.clear()
-                batch, self._pending = self._pending, []
-                if batch:
-                    await self._flush(batch)
+                while self._pending:
+                    await self._flush(self._next_batch())
         except OSError as error:
             self._failure = error
 
-    async def _flush(self, batch: list[tuple[bytes, "asyncio.Future[int]"]]) -> None:
+    def _next_batch(self) -> list[tuple[bytes, "asyncio.Future[int]"]]:
+        """Take what waits, as much as one batch holds and at least one record."""
+        size_bytes = 0
+        for count, (value, _) in enumerate(self._pending):
+            size_bytes += framed_size_bytes(value)
+            if size_bytes > BODY_SIZE_BYTES_MAX:
+                taken, self._pending = self._pending[:count], self._pending[count:]
+                return taken
+        taken, self._pending = self._pending, []
+        return taken
+
+    async def _flush(self, taken: list[tuple[bytes, "asyncio.Future[int]"]]) -> None:
         stamp = time.time_ns() // 1_000_000
         if self._last is not None:
             stamp = max(stamp, self._last.timestamp_ms)
-        records = [LogRecord(self._end_offset + i, stamp, value) for i, (value, _) in enumerate(batch)]
-        frames = [_frame(record) for record in records]
+        records = [LogRecord(self._end_offset + i, stamp, value) for i, (value, _) in enumerate(taken)]
         try:
-            await asyncio.to_thread(self._write, b"".join(frames))
+            size_bytes = await asyncio.to_thread(self._write, records)
         except OSError as error:
             # What reached the disk is unknown: never write behind it.
             self._failure = error
-            for _, future in batch:
+            for _, future in taken:
                 if not future.done():
                     future.set_exception(LogError(f"the log cannot be written: {error}"))
             raise
-        for record, frame in zip(records, frames, strict=True):
-            self._remember(record, len(frame))
-        for record, (_, future) in zip(records, batch, strict=True):
+        self._newest.remember(records, size_bytes)
+        for full in self._files[-2:-1]:
+            # Here and not in `_write`: no reader is in the middle of it now.
+            full.release()
+        self._end_offset = self._newest.end_offset
+        self._last = records[-1]
+        self._has_grown = True
+        for record, (_, future) in zip(records, taken, strict=True):
             if not future.done():
                 future.set_result(record.offset)
         async with self._grown:
             self._grown.notify_all()
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        position = self._end_position
-        while view:
-            written = os.pwrite(self._file.fileno(), view, position)
-            position += written
-            view = view[written:]
-        os.fdatasync(self._file.fileno())
+    def _write(self, records: list[LogRecord]) -> int:
+        """Make a batch durable behind the rest; returns its size in bytes."""
+        if records and self._newest.end_position >= self._file_size_bytes:
+            # In the list only when it can be written: a reader may look at the list meanwhile.
+            newest = BatchFile.create(self._path, self._end_offset)
+            newest.hold()
+            self._newest = newest
+            self._files.append(newest)
+        data = batch(self._newest.salt, self._end_offset, records)
+        write_at(self._newest.hold(), data, self._newest.end_position)
+        return len(data)
 
-    def _remember(self, record: LogRecord, size: int) -> None:
-        if record.offset % _INDEX_EVERY_RECORDS == 0 and record.offset:
-            self._index_offsets.append(record.offset)
-            self._index_positions.append(self._end_position)
-        self._end_offset = record.offset + 1
-        self._end_position += size
-        self._last = record
-
-    def _scan(self) -> None:
-        """Read the whole file once: index it and cut what a crash left half-written."""
-        size = os.fstat(self._file.fileno()).st_size
-        while self._end_position < size:
-            record = self._read_one(self._end_position, self._end_offset)
-            if record is None:
-                self._refuse_damage_inside(size)
-                break
-            self._remember(record, _HEADER.size + len(record.value))
-        self.cut_bytes = size - self._end_position
-        if self.cut_bytes:
-            os.ftruncate(self._file.fileno(), self._end_position)
-            os.fdatasync(self._file.fileno())
-
-    def _refuse_damage_inside(self, size: int) -> None:
-        """A crash tears the last write only: a bad record with a whole one behind it is damage."""
-        header = os.pread(self._file.fileno(), _HEADER.size, self._end_position)
-        if len(header) < _HEADER.size:
-            return
-        following = self._end_position + _HEADER.size + int(_HEADER.unpack(header)[0])
-        if following < size and self._read_one(following, self._end_offset + 1) is not None:
-            raise LogError(
-                f"record {self._end_offset} of {self._path.name} is damaged, with whole records behind it"
-            )
-
-    def _read_one(self, position: int, offset: int) -> LogRecord | None:
-        header = os.pread(self._file.fileno(), _HEADER.size, position)
-        if len(header) < _HEADER.size:
-            return None
-        size, checksum, stamp = _HEADER.unpack(header)
-        if size > _VALUE_SIZE_BYTES_MAX:
-            return None
-        value = os.pread(self._file.fileno(), size, position + _HEADER.size)
-        if len(value) < size or zlib.crc32(value, zlib.crc32(_STAMP.pack(stamp))) != checksum:
-            return None
-        return LogRecord(offset, stamp, value)
+    def _load(self) -> None:
+        """Find the files, and where the log ends. Raises LogError, OSError."""
+        for fresh in self._path.glob("*.fresh"):
+            fresh.unlink()
+        files: list[LogFile] = [OldFile(path) for path in self._path.glob(_OLD_NAME)]
+        files += [BatchFile.open(path) for path in sorted(self._path.glob("*.log"))]
+        for file, following in itertools.pairwise(files):
+            file.close_at(following.first_offset)
+        if files:
+            files[-1].check_newest()
+            self._end_offset = files[-1].end_offset
+            self.cut_bytes = files[-1].cut_bytes
+            self._last = _last_of(files)
+        newest = files[-1] if files else None
+        if not isinstance(newest, BatchFile):
+            newest = BatchFile.create(self._path, self._end_offset)
+            files.append(newest)
+        newest.hold()
+        self._files, self._newest = files, newest
 
     async def wait_for(self, offset: int, timeout_ms: int) -> bool:
         """Wait until the record `offset` is durable; False after the timeout."""
@@ -214,42 +249,48 @@ class FileLog:
             return False
         return True
 
-    def position_of(self, offset: int) -> int:
-        """File position of a durable record (or of the end)."""
-        if offset == self._end_offset:
-            return self._end_position
-        slot = bisect_right(self._index_offsets, offset) - 1
-        position = self._index_positions[slot]
-        for _ in range(offset - self._index_offsets[slot]):
-            (size,) = struct.unpack("<I", os.pread(self._file.fileno(), 4, position))
-            position += _HEADER.size + size
-        return position
-
-    def read_from(self, position: int, offset: int) -> tuple[list[LogRecord], int]:
-        """Return durable records from a position, about a mebibyte, and the position after them."""
-        chunk_size = max(
-            min(self._end_position - position, _READ_SIZE_BYTES),
-            min(self._end_position - position, _HEADER.size + _VALUE_SIZE_BYTES_MAX),
-        )
-        chunk = os.pread(self._file.fileno(), chunk_size, position)
-        records: list[LogRecord] = []
-        start = 0
-        while start + _HEADER.size <= len(chunk):
-            size, checksum, stamp = _HEADER.unpack_from(chunk, start)
-            end = start + _HEADER.size + size
-            if end > len(chunk):
-                break
-            value = chunk[start + _HEADER.size : end]
-            if zlib.crc32(value, zlib.crc32(_STAMP.pack(stamp))) != checksum:
-                raise LogError(f"record {offset + len(records)} of {self._path.name} is damaged")
-            records.append(LogRecord(offset + len(records), stamp, value))
-            start = end
-        return records, position + start
+    def file_of(self, offset: int) -> LogFile:
+        """The file that has the record, or will have it. Raises LogError when it was removed."""
+        slot = bisect_right([file.first_offset for file in self._files], offset) - 1
+        if slot < 0:
+            first = self._files[0].first_offset
+            raise LogError(f"{self._path.name}: offset {offset} is gone, the log starts at {first}")
+        return self._files[slot]
 
 
-def _frame(record: LogRecord) -> bytes:
-    checksum = zlib.crc32(record.value, zlib.crc32(_STAMP.pack(record.timestamp_ms)))
-    return _HEADER.pack(len(record.value), checksum, record.timestamp_ms) + record.value
+def _last_of(files: list[LogFile]) -> LogRecord | None:
+    """The newest record; a file that was begun and not written to has none."""
+    for file in reversed(files):
+        if file.last is None and file.end_offset > file.first_offset:
+            file.start_of(file.first_offset)
+        if file.last is not None:
+            return file.last
+    return None
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise LogError(f"{path.name} is in use by another process") from error
+
+
+def _adopt(path: Path) -> None:
+    """Make the folder at `path`. A file of format 1 there becomes its first file, whenever it is interrupted.
+
+    A version that knows that format alone finds a folder then, and ends without touching it.
+    """
+    staging = path.with_name(f"{path.name}.adopting")
+    if path.is_file():
+        with path.open("rb") as file:
+            _lock(file.fileno(), path)
+            staging.mkdir(exist_ok=True, mode=0o700)
+            path.rename(staging / _OLD_NAME)
+    if not path.exists() and staging.exists():
+        sync_folder(staging)
+        staging.rename(path)
+        sync_folder(path.parent)
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 class _FileWriter:
@@ -265,16 +306,19 @@ class _FileWriter:
 
 
 class _FileReader:
-    def __init__(self, log: FileLog, offset: int, deadline_s: float) -> None:
+    def __init__(self, log: FileLog, offset: int, file: LogFile, position: int) -> None:
         self._log = log
         self._offset = offset
-        self._position = log.position_of(offset)
-        self._deadline_s = deadline_s
+        self._file = file
+        self._position = position
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
         if not await self._log.wait_for(self._offset, timeout_ms):
             return []
-        records, self._position = self._log.read_from(self._position, self._offset)
+        file = self._log.file_of(self._offset)
+        if file is not self._file:
+            self._file, self._position = file, file.start_position
+        records, self._position = file.read_from(self._position, self._offset)
         self._offset += len(records)
         return records
 
@@ -282,51 +326,19 @@ class _FileReader:
         return None
 
 
-class FileRestorer:
-    """A `LogRestorer` of a log that is not there (or empty): written aside, renamed when it is finished."""
+class _FileProbe:
+    def __init__(self, log: FileLog) -> None:
+        self._log = log
 
-    def __init__(self, path: Path) -> None:
-        """Raises LogError when the log holds records."""
-        if path.exists() and path.stat().st_size:
-            raise LogError(
-                f"{path.name} holds records: a log that is there is never replaced from the archive"
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._partial = path.with_suffix(".restoring")
-        self._file = self._partial.open("wb")
-        self._next_offset = 0
+    async def end_offset(self) -> int:
+        return await self._log.end_offset()
 
-    async def append(self, records: Sequence[LogRecord]) -> None:
-        """Write the records as the live log would have."""
-        if [record.offset for record in records] != list(
-            range(self._next_offset, self._next_offset + len(records))
-        ):
-            raise LogError(f"{self._path.name}: expected record {self._next_offset}")
-        try:
-            await asyncio.to_thread(self._file.write, b"".join(map(_frame, records)))
-        except OSError as error:
-            raise LogError(f"{self._path.name} cannot be written: {error}") from error
-        self._next_offset += len(records)
-
-    async def finish(self) -> None:
-        """Make it durable and give it its name."""
-        try:
-            await asyncio.to_thread(self._finish)
-        except OSError as error:
-            raise LogError(f"{self._path.name} cannot be written: {error}") from error
-
-    def _finish(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._partial.chmod(0o600)
-        os.replace(self._partial, self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    async def record(self, offset: int) -> LogRecord:
+        if offset >= await self._log.end_offset():
+            raise LogError(f"record {offset} is not there")
+        file = self._log.file_of(offset)
+        records, _ = file.read_from(file.start_of(offset), offset)
+        return records[0]
 
     async def close(self) -> None:
-        """Close the file; an unfinished one is left and overwritten by the next try."""
-        self._file.close()
+        return None

@@ -16,6 +16,7 @@ from exchange.ports.world import (
     Headers,
     LabelledRecord,
     LogError,
+    LogProbe,
     LogReader,
     LogRecord,
     LogTimeoutError,
@@ -44,6 +45,19 @@ class KafkaLog:
         await self._cluster.answer(consumer, self._seek(consumer, offset))
         return _KafkaReader(consumer, self._partition)
 
+    async def first_offset(self) -> int:
+        """Offset of the oldest record that is kept."""
+        consumer = await self._cluster.consumer(self._partition)
+        firsts = await self._cluster.answer(consumer, consumer.beginning_offsets([self._partition]))
+        await stop(consumer)
+        return int(firsts[self._partition])
+
+    async def probe(self) -> LogProbe:
+        """Open a consumer that stands still, and so fetches nothing."""
+        consumer = await self._cluster.consumer(self._partition)
+        consumer.pause(self._partition)
+        return _KafkaProbe(consumer, self._partition, self._cluster.deadline_ms)
+
     async def end_offset(self) -> int:
         """Offset behind the newest record."""
         consumer = await self._cluster.consumer(self._partition)
@@ -54,7 +68,7 @@ class KafkaLog:
     async def last(self) -> LogRecord | None:
         """The newest record."""
         end = await self.end_offset()
-        if end == 0:
+        if end == await self.first_offset():
             return None
         reader = await self.reader(end - 1)
         try:
@@ -116,6 +130,42 @@ class _KafkaReader:
             LabelledRecord.of(record.offset, record.timestamp, record.value or b"", _headers(record.headers))
             for record in batches.get(self._partition, [])
         ]
+
+    async def close(self) -> None:
+        await stop(self._consumer)
+
+
+class _KafkaProbe:
+    def __init__(self, consumer: AIOKafkaConsumer, partition: TopicPartition, deadline_ms: int) -> None:
+        self._consumer = consumer
+        self._partition = partition
+        self._deadline_ms = deadline_ms
+
+    async def end_offset(self) -> int:
+        try:
+            async with asyncio.timeout(self._deadline_ms / 1000):
+                ends = await self._consumer.end_offsets([self._partition])
+        except TimeoutError:
+            raise LogTimeoutError(f"{self._partition.topic}: its end is not told in time") from None
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{self._partition.topic}: {error!r}") from error
+        return int(ends[self._partition])
+
+    async def record(self, offset: int) -> LogRecord:
+        consumer, partition = self._consumer, self._partition
+        consumer.seek(partition, offset)
+        consumer.resume(partition)
+        try:
+            batches = await consumer.getmany(partition, timeout_ms=self._deadline_ms, max_records=1)
+        except (KafkaError, OSError) as error:
+            raise LogError(f"{partition.topic}: {error!r}") from error
+        finally:
+            consumer.pause(partition)
+        for found in batches.get(partition, []):
+            return LabelledRecord.of(
+                found.offset, found.timestamp, found.value or b"", _headers(found.headers)
+            )
+        raise LogTimeoutError(f"{partition.topic}: record {offset} did not come")
 
     async def close(self) -> None:
         await stop(self._consumer)

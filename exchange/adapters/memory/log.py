@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports.world import Headers, LabelledRecord, LogReader, LogRecord, LogWriter
+from exchange.ports.world import Headers, LabelledRecord, LogProbe, LogReader, LogRecord, LogWriter
 
 __all__ = ["MemoryLog"]
 
@@ -25,6 +25,14 @@ class MemoryLog:
     async def reader(self, offset: int) -> LogReader:
         """Open a reader at `offset`."""
         return _MemoryReader(self, offset)
+
+    async def first_offset(self) -> int:
+        """Nothing is ever removed."""
+        return 0
+
+    async def probe(self) -> LogProbe:
+        """Open a probe."""
+        return _MemoryProbe(self)
 
     async def end_offset(self) -> int:
         """Number of records."""
@@ -71,6 +79,20 @@ class _MemoryReader:
         records = await self._log._read(self._offset, timeout_ms)
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _MemoryProbe:
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def end_offset(self) -> int:
+        return await self._log.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        return self._log.records[offset]
 
     async def close(self) -> None:
         return None

@@ -1,11 +1,13 @@
 """The engine as this process meets it: what its events have told, and the way of commands to it."""
 
+import asyncio
 from collections.abc import Callable
 
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import Command
 from exchange.contracts.errors import ApiError, outcome_unknown, overloaded, unavailable
 from exchange.contracts.events import CommandRejected
+from exchange.log.barrier import WAIT_MAX_S, OutcomeBarrier
 from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -32,15 +34,16 @@ class EngineLink:
     again. The gateway comes at the same moment, so having one is what "started" means.
     """
 
-    __slots__ = ("_gateway", "view")
+    __slots__ = ("_barrier", "_gateway", "view")
 
     def __init__(self) -> None:
         self.view = AccountView()
         self._gateway: CommandGateway | None = None
+        self._barrier: OutcomeBarrier | None = None
 
-    def connect(self, view: AccountView, gateway: CommandGateway) -> None:
+    def connect(self, view: AccountView, gateway: CommandGateway, barrier: OutcomeBarrier) -> None:
         """The service has started: the view has caught up with the log, commands can be sent."""
-        self.view, self._gateway = view, gateway
+        self.view, self._gateway, self._barrier = view, gateway, barrier
 
     @property
     def is_started(self) -> bool:
@@ -64,6 +67,20 @@ class EngineLink:
             self.gateway.admit()
         except GatewayOverloadedError:
             raise NotSentError(overloaded()) from None
+
+    async def can_deny(self) -> bool:
+        """Whether what the view does not hold now is really not there; waits for it, WAIT_MAX_S at most.
+
+        Asked before every definite denial (ADR 0008). A command that another process has not handed to the
+        log yet is the one thing that nobody here can know of; its receive window bounds how long.
+        """
+        if self._gateway is None or self._barrier is None:
+            return False
+        try:
+            async with asyncio.timeout(WAIT_MAX_S):
+                return await self._gateway.is_flushed() and await self._barrier.is_passed()
+        except TimeoutError:
+            return False
 
     async def submit(
         self, command: Command, rejection: Callable[[int], ApiError], *, urgent: bool, trace: Span | None

@@ -1,7 +1,8 @@
 """The questions about orders, trades and the account (binance-spot-api 2.5 and 2.7).
 
 Open and recent orders and balances come from the view; older orders and trades from PostgreSQL, which
-is waited for until it holds everything that the caller was already told.
+is waited for until it holds everything that the caller was already told. What is denied, by -2013 or by a
+list that lacks it, is really not there: else the answer is -1001 (ADR 0008).
 """
 
 from typing import Final
@@ -50,15 +51,34 @@ class Queries:
         order_id, name = named_order(parameters, "orderId", "origClientOrderId")
         user_id, market_id = call.caller.user_id, found.rules.market_id
         order = self._find(user_id, market_id, order_id, name)
-        if order is None:
-            # Recent orders leave the view in the end; one that the ledger lacks yet does exist.
-            is_complete = await self._catch_up(call)
-            order = await self._find_old(user_id, market_id, order_id, name)
-            if order is None:
-                raise unknown_order() if is_complete else unavailable()
+        # A name may be given again when its order has ended: the newest of that name may be still to come.
+        if order is None or (order_id is None and not order.is_open):
+            order = await self._find_for_certain(call, market_id, order_id, name)
         if name is not None and order.client_order_id != name:
             raise ApiError(-2039, "Client order ID is not correct for this order ID.")
         return _order_status(found, order, call.unit)
+
+    async def _find_for_certain(
+        self, call: Call, market_id: int, order_id: int | None, name: str | None
+    ) -> OrderRecord:
+        """The order wherever it is. Raises -2013 when there is none, -1001 when that cannot be told now."""
+        user_id = call.caller.user_id
+        if order_id is not None:
+            # There is one order of an id, so who has it in the ledger need not wait.
+            order = await self._find_old(user_id, market_id, order_id, name)
+            if order is not None:
+                return order
+        if not await self._engine.can_deny():
+            raise unavailable()
+        order = self._find(user_id, market_id, order_id, name)
+        if order is not None:
+            return order
+        # Recent orders leave the view in the end; one that the ledger lacks yet does exist.
+        is_complete = await self._catch_up(call)
+        order = await self._find_old(user_id, market_id, order_id, name)
+        if order is None:
+            raise unknown_order() if is_complete else unavailable()
+        return order
 
     def _find(
         self, user_id: int, market_id: int, order_id: int | None, name: str | None
@@ -83,9 +103,11 @@ class Queries:
         return await self._history.order_by_client_id(user_id, market_id, name)
 
     async def open_orders(self, call: Call) -> object:
-        """GET /openOrders."""
+        """GET /openOrders. What the list lacks is denied."""
         view = self._engine.view
         found = optional_market(call.parameters, view)
+        if not await self._engine.can_deny():
+            raise unavailable()
         market_id = found.rules.market_id if found is not None else 0
         orders = view.open_orders(call.caller.user_id, market_id)
         return [_order_status(view.markets[order.market_id], order, call.unit) for order in orders]
@@ -103,7 +125,7 @@ class Queries:
             end_ms,
             limit(parameters),
         )
-        await self._catch_up(call)
+        await self._complete(call)
         orders = await self._history.orders(page)
         return [_order_status(found, self._engine.view.order(o.order_id) or o, call.unit) for o in orders]
 
@@ -124,7 +146,7 @@ class Queries:
             end_ms,
             limit(parameters),
         )
-        await self._catch_up(call)
+        await self._complete(call)
         return [_my_trade(found, trade, call.unit) for trade in await self._history.trades(page)]
 
     async def account(self, call: Call) -> object:
@@ -186,6 +208,11 @@ class Queries:
         if integer(call.parameters, "orderId") is None:
             raise mandatory_parameter("orderId")
         return []
+
+    async def _complete(self, call: Call) -> None:
+        """Let view and ledger reach all that was sent before, or raise -1001: a list denies what it lacks."""
+        if not (await self._engine.can_deny() and await self._catch_up(call)):
+            raise unavailable()
 
     async def _catch_up(self, call: Call) -> bool:
         """Let the ledger reach the last thing that happened to this user, for a bounded time.

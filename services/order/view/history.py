@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -10,6 +9,14 @@ import asyncpg
 from exchange.contracts.errors import overloaded, unavailable
 from services.order.view.bootstrap import ORDER_COLUMNS, order_from_row
 from services.order.view.model import OrderRecord
+from services.order.view.pages import (
+    NEWEST_ORDER_BY_NAME,
+    OrderPage,
+    TradePage,
+    TradeRow,
+    orders_statement,
+    trades_statement,
+)
 
 __all__ = ["History", "OrderPage", "TradePage", "TradeRow"]
 
@@ -19,46 +26,6 @@ LAG_POLL_S: Final = 0.01
 # More would only wait for each other: the pool has a handful of connections.
 READS_MAX: Final = 256
 DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPage:
-    """Which orders of a user in a market. Times are inclusive, in milliseconds of creation."""
-
-    user_id: int
-    market_id: int
-    order_id_min: int | None
-    start_ms: int | None
-    end_ms: int | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class TradePage:
-    """Which trades of a user in a market."""
-
-    user_id: int
-    market_id: int
-    order_id: int | None
-    trade_id_min: int | None
-    start_ms: int | None
-    end_ms: int | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class TradeRow:
-    """One side of a trade. The fee is in base for the buyer, in quote for the seller."""
-
-    trade_id: int
-    time_ms: int
-    taker_side: int
-    price_ticks: int
-    quantity_lots: int
-    quote_atoms: int
-    order_id: int
-    fee_atoms: int
-    is_buyer: bool
 
 
 class History:
@@ -101,60 +68,20 @@ class History:
 
     async def order_by_client_id(self, user_id: int, market_id: int, name: str) -> OrderRecord | None:
         """A user's newest order of that name."""
-        rows = await self._fetch(
-            f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND market_id = $2 "
-            "AND client_order_id = $3 ORDER BY order_id DESC LIMIT 1",
-            user_id,
-            market_id,
-            name,
-        )
+        rows = await self._fetch(NEWEST_ORDER_BY_NAME, user_id, market_id, name)
         return order_from_row(rows[0]) if rows else None
 
     async def orders(self, page: OrderPage) -> list[OrderRecord]:
         """A page of orders, ascending: from a lower bound upward, else the newest ones."""
-        arguments: list[object] = [page.user_id, page.market_id]
-        conditions = ["user_id = $1", "market_id = $2"]
-        for column, value in (
-            ("order_id >=", page.order_id_min),
-            ("created_ms >=", page.start_ms),
-            ("created_ms <=", page.end_ms),
-        ):
-            if value is not None:
-                arguments.append(value)
-                conditions.append(f"{column} ${len(arguments)}")
-        is_upward = page.order_id_min is not None or page.start_ms is not None
-        rows = await self._fetch(
-            f"SELECT {ORDER_COLUMNS} FROM orders WHERE {' AND '.join(conditions)} "
-            f"ORDER BY order_id {'ASC' if is_upward else 'DESC'} LIMIT {page.limit:d}",
-            *arguments,
-        )
-        orders = [order_from_row(row) for row in rows]
-        return orders if is_upward else orders[::-1]
+        statement, arguments = orders_statement(page)
+        orders = [order_from_row(row) for row in await self._fetch(statement, *arguments)]
+        return orders if page.is_upward else orders[::-1]
 
     async def trades(self, page: TradePage) -> list[TradeRow]:
         """A page of trades, ascending. A trade with oneself is two rows."""
-        arguments: list[object] = [page.user_id, page.market_id]
-        conditions = ["{side}_user_id = $1", "market_id = $2"]
-        for column, value in (
-            ("{side}_order_id =", page.order_id),
-            ("trade_id >=", page.trade_id_min),
-            ("time_ms >=", page.start_ms),
-            ("time_ms <=", page.end_ms),
-        ):
-            if value is not None:
-                arguments.append(value)
-                conditions.append(f"{column} ${len(arguments)}")
-        is_upward = page.trade_id_min is not None or page.start_ms is not None
-        order = f"ORDER BY trade_id {'ASC' if is_upward else 'DESC'}"
-        half = (
-            "(SELECT trade_id, time_ms, taker_side, price_ticks, quantity_lots, quote_atoms, "
-            "{side}_order_id, {side}_fee_atoms, {is_buyer} AS is_buyer FROM trades WHERE "
-            f"{' AND '.join(conditions)} {order} LIMIT {page.limit:d})"
-        )
-        halves = half.format(side="buyer", is_buyer="true"), half.format(side="seller", is_buyer="false")
-        rows = await self._fetch(f"{' UNION ALL '.join(halves)} {order} LIMIT {page.limit:d}", *arguments)
-        trades = [TradeRow(*row) for row in rows]
-        return trades if is_upward else trades[::-1]
+        statement, arguments = trades_statement(page)
+        trades = [TradeRow(*row) for row in await self._fetch(statement, *arguments)]
+        return trades if page.is_upward else trades[::-1]
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         if self._reads >= READS_MAX:

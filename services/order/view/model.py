@@ -19,6 +19,7 @@ from exchange.contracts.events import (
     OrderAccepted,
     OrderClosed,
     RulesActivated,
+    SkipRecorded,
     TradeExecuted,
     TradingModeChanged,
     WithdrawalReleased,
@@ -135,6 +136,7 @@ class AccountView:
             CommandRejected: self._nothing,
             LeaderChanged: self._nothing,
             RulesActivated: self._nothing,
+            SkipRecorded: self._nothing,
         }
 
     # -- questions ----------------------------------------------------------------------------

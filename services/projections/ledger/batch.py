@@ -34,7 +34,7 @@ RELEASED: Final = "RELEASED"
 EntryRow = tuple[int, int, int, int, int, int, int, str, str]
 TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
 DepositRow = tuple[int, int, int, int, int]
-WithdrawalRow = tuple[int, int, int, int, str, str, int]
+WithdrawalRow = tuple[int, int, int, int, str, str, int, int]
 
 
 class BalanceChange:
@@ -97,7 +97,7 @@ class LedgerBatch:
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         self.deposits: list[DepositRow] = []
-        self.new_withdrawals: dict[int, tuple[WithdrawalReserved, int]] = {}
+        self.new_withdrawals: dict[int, tuple[WithdrawalReserved, int, int]] = {}
         self.withdrawal_states: dict[int, str] = {}
 
     def add(self, outcomes: Iterable[CommandOutcome]) -> None:
@@ -122,8 +122,9 @@ class LedgerBatch:
                 event.address,
                 self.withdrawal_states.get(event.withdrawal_id, RESERVED),
                 time_ms,
+                seq,
             )
-            for event, time_ms in self.new_withdrawals.values()
+            for event, time_ms, seq in self.new_withdrawals.values()
         ]
 
     def _enter(self, seq: int, time_ms: int, event: Event) -> None:
@@ -156,7 +157,7 @@ class LedgerBatch:
                 (event.deposit_id, event.user_id, event.asset_id, event.amount_atoms, time_ms)
             )
         elif isinstance(event, WithdrawalReserved):
-            self.new_withdrawals[event.withdrawal_id] = (event, time_ms)
+            self.new_withdrawals[event.withdrawal_id] = (event, time_ms, seq)
         elif isinstance(event, WithdrawalSettled):
             self.withdrawal_states[event.withdrawal_id] = SETTLED
         elif isinstance(event, WithdrawalReleased):

@@ -23,7 +23,7 @@ from services.projections.ledger.batch import LedgerBatch
 from services.projections.ledger.entries import MarketAssets
 from services.projections.ledger.store import FencedError, LedgerStore, PostgresLedger
 from services.projections.ledger.tracing import LedgerSpans
-from services.projections.retries import patience
+from services.projections.retries import RETRYABLE, patience
 
 __all__ = ["LedgerProjection"]
 
@@ -34,6 +34,9 @@ GATHER_MS: Final = 20
 READ_TIMEOUT_MS: Final = 500
 # Asking Kafka for its end costs a connection, so not often.
 LAG_INTERVAL_S: Final = 10.0
+# Between two steps of folding older trades into candles, and between two looks whether there are any.
+FOLD_PAUSE_S: Final = 0.02
+FOLD_LOOK_S: Final = 10.0
 
 _last_seq = Gauge("exchange_ledger_last_seq", "Seq of the last event that the ledger holds.")
 _lag_seq = Gauge("exchange_ledger_lag_seq", "Events on the log that the ledger does not hold yet.")
@@ -49,6 +52,9 @@ _write_s = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
 _entries_total = Counter("exchange_ledger_entries_total", "Ledger entries written.")
+_unfolded_trades = Gauge(
+    "exchange_ledger_unfolded_trades", "Trades of before this version that are in no candle yet."
+)
 _failures_total = Counter("exchange_ledger_failures_total", "Failures after which the projection resumed.")
 
 
@@ -93,6 +99,7 @@ class LedgerProjection:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="ledger-follow")
             group.create_task(self._watch_lag(), name="ledger-lag")
+            group.create_task(self._fold_older(), name="ledger-candles")
 
     async def stop(self) -> None:
         """Close the reader."""
@@ -170,6 +177,23 @@ class LedgerProjection:
         self._written = position
         self._allowed_seqs = frozenset((position.seq,))
         _last_seq.set(position.seq)
+
+    async def _fold_older(self) -> None:
+        """Bring trades that were written before there were candles into them, a step at a time."""
+        said_s = 0.0
+        while True:
+            try:
+                behind = await self._store.fold_older()
+            except RETRYABLE as error:
+                logger.warning("ledger: older trades are not folded: %r", error)
+                await asyncio.sleep(FOLD_LOOK_S)
+                continue
+            missing = sum(market.newest_id - market.folded_id for market in behind)
+            _unfolded_trades.set(missing)
+            if missing and time.monotonic() >= said_s + FOLD_LOOK_S:
+                said_s = time.monotonic()
+                logger.info("ledger: %d older trades are still to be folded into candles", missing)
+            await asyncio.sleep(FOLD_PAUSE_S if behind else FOLD_LOOK_S)
 
     async def _watch_lag(self) -> None:
         """Measure how far the log is ahead. Readers of a log that is away may just stay silent."""

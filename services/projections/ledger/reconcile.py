@@ -12,6 +12,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from exchange.process.config import Settings, SettingsError
+from services.projections.ledger.candle_checks import CANDLE_CHECKS
 
 if TYPE_CHECKING:
     from services.projections.ledger.store import AnyConnection
@@ -131,6 +132,7 @@ CHECKS: Final = {
         SELECT 'shard ' || shard AS subject, 'position ' || last_seq || ', entries ' || newest AS detail
         FROM positions, (SELECT max(seq) AS newest FROM ledger_entries) AS e WHERE newest > last_seq
     """,
+    **CANDLE_CHECKS,
 }
 
 

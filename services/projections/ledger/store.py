@@ -13,6 +13,8 @@ from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
 from exchange.process.crash_points import crash_point
 from services.projections.ledger.batch import LedgerBatch, OrderChange
+from services.projections.ledger.candle_backfill import Unfolded, fold_step, unfolded
+from services.projections.ledger.candles import fold_trades, watch_markets
 from services.projections.ledger.entries import MarketAssets
 
 if TYPE_CHECKING:
@@ -49,7 +51,9 @@ ORDER_COLUMNS: Final = _columns(
     "created_ms updated_ms working_ms"
 )
 DEPOSIT_COLUMNS: Final = _columns("deposit_id user_id asset_id amount_atoms time_ms")
-WITHDRAWAL_COLUMNS: Final = _columns("withdrawal_id user_id asset_id amount_atoms address status time_ms")
+WITHDRAWAL_COLUMNS: Final = _columns(
+    "withdrawal_id user_id asset_id amount_atoms address status time_ms reserved_seq"
+)
 MARKET_FIELDS: Final = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
 
 _ADVANCE: Final = """
@@ -137,6 +141,10 @@ class LedgerStore(Protocol):
         """
         ...
 
+    async def fold_older(self) -> list[Unfolded]:
+        """Fold a bounded number of those trades that are in no candle yet; the markets that had some."""
+        ...
+
     async def open_books(self, shard: int) -> OpenBooks:
         """The levels of all open orders, as they stood together at one position."""
         ...
@@ -163,6 +171,17 @@ class PostgresLedger:
             acquire(self._database, self._deadline_ms) as connection,
         ):
             await write_batch(connection, shard, expected_seq, position, time_ms, batch)
+
+    async def fold_older(self) -> list[Unfolded]:
+        """One step of the first market that is behind."""
+        async with (
+            asyncio.timeout(3 * self._deadline_ms / 1000),
+            acquire(self._database, self._deadline_ms) as connection,
+        ):
+            behind = await unfolded(connection)
+            if behind:
+                await fold_step(connection, behind[0])
+            return behind
 
     async def open_books(self, shard: int) -> OpenBooks:
         """One snapshot of the tables."""
@@ -231,6 +250,7 @@ async def write_batch(
         await _write_balances(connection, batch)
         await _write_orders(connection, batch)
         await _copy(connection, "trades", TRADE_COLUMNS, batch.trades)
+        await fold_trades(connection, batch.trades)
         await _copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
         await _write_withdrawals(connection, batch)
         crash_point("ledger.before-commit")
@@ -262,6 +282,8 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             *values,
             batch.mode_of(market.market_id),
         )
+    if batch.new_markets:
+        await watch_markets(connection, [market.market_id for market in batch.new_markets])
     for market_id, mode in batch.modes.items():
         changed = await connection.execute(
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode

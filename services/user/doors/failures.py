@@ -25,6 +25,7 @@ from services.user.money.transfers import (
     FaucetOffError,
     InsufficientFundsError,
     TransferRefusedError,
+    TransfersUndecidedError,
     UnknownAssetError,
 )
 from services.user.money.withdrawal_addresses import AddressListedError, TooManyAddressesError
@@ -50,6 +51,9 @@ _RETRY_SOON: Final = {"Retry-After": "1"}
 _REFUSALS: Final = {
     codes.REJECT_UNKNOWN_ASSET: "The engine does not know this asset.",
     codes.REJECT_OVERFLOW: "The balance would be larger than the exchange can hold.",
+    codes.REJECT_MALFORMED: "The engine cannot read this transfer.",
+    codes.REJECT_UNKNOWN_WITHDRAWAL: "This withdrawal is not held any more: it has left, or was released.",
+    codes.REJECT_SKIPPED: "The operator refused this transfer; it had no effect.",
     codes.REJECT_DUPLICATE_REFERENCE: "The number of this transfer was used before; ask again.",
 }
 
@@ -64,6 +68,9 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     GatewayUnavailableError: _unavailable("The engine cannot be reached; nothing was changed."),
     KeyRingError: _unavailable("The key for secrets cannot be had; nothing was changed."),
     NotReadyError: _unavailable("The service is starting."),
+    TransfersUndecidedError: _unavailable(
+        "Something that was asked for lately is not decided yet, so the list may lack it. Ask again soon."
+    ),
     GatewayOverloadedError: lambda _: ProblemError(
         "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
     ),

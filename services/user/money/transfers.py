@@ -11,6 +11,7 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import REJECT_INSUFFICIENT_BALANCE
 from exchange.contracts.commands import CreditDeposit, ReserveWithdrawal
 from exchange.contracts.events import CommandRejected, DepositCredited, WithdrawalReserved
+from exchange.log.barrier import OutcomeBarrier
 from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
@@ -31,6 +32,7 @@ __all__ = [
     "TransferRefusedError",
     "TransferUnknownError",
     "Transfers",
+    "TransfersUndecidedError",
     "UnknownAssetError",
 ]
 
@@ -76,6 +78,10 @@ class TransferUnknownError(Exception):
         self.transfer_id = transfer_id
 
 
+class TransfersUndecidedError(Exception):
+    """A list of transfers would lack what was asked for lately: it is not decided, or not booked, yet."""
+
+
 _NOTHING_HAPPENED: Final = (
     InsufficientFundsError,
     TransferRefusedError,
@@ -102,6 +108,7 @@ class Transfers:
         event_log: Log,
         ledger: Ledger,
         guard: WithdrawalGuard,
+        barrier: OutcomeBarrier,
         *,
         shard: int,
         faucet: bool,
@@ -111,6 +118,7 @@ class Transfers:
         self._event_log = event_log
         self._ledger = ledger
         self._guard = guard
+        self._barrier = barrier
         self._shard = shard
         self._faucet = faucet
         self._end_lock = asyncio.Lock()
@@ -178,19 +186,32 @@ class Transfers:
         return await self._ledger.ledger_page(user_id, asset_id, from_id, limit)
 
     async def deposits(self, user_id: int, from_id: int, limit: int) -> list[Record]:
-        """A page of the user's deposits."""
-        await self._settle(user_id)
+        """A page of the user's deposits. Raises TransfersUndecidedError."""
+        await self._decide(user_id)
         return await self._ledger.deposits_page(user_id, from_id, limit)
 
     async def withdrawals(self, user_id: int, from_id: int, limit: int) -> list[Record]:
-        """A page of the user's withdrawals."""
-        await self._settle(user_id)
+        """A page of the user's withdrawals. Raises TransfersUndecidedError."""
+        await self._decide(user_id)
         return await self._ledger.withdrawals_page(user_id, from_id, limit)
 
-    async def _settle(self, user_id: int) -> None:
+    async def _decide(self, user_id: int) -> None:
+        """Let engine and ledger reach every transfer that was asked for before, or raise.
+
+        Whoever got no answer looks here whether to ask again: what a list lacks must not come later.
+        """
+        try:
+            async with asyncio.timeout(LEDGER_WAIT_S_MAX):
+                is_decided = await self._gateway.is_flushed() and await self._barrier.is_passed()
+        except TimeoutError:
+            is_decided = False
+        if not (is_decided and await self._settle(user_id)):
+            raise TransfersUndecidedError
+
+    async def _settle(self, user_id: int) -> bool:
         """Wait until the ledger has every event of this user that was in the log when this was called.
 
-        For at most LEDGER_WAIT_S_MAX: an old statement is better than none.
+        For at most LEDGER_WAIT_S_MAX; whether it has. Of a statement, an old one is better than none.
         """
         try:
             async with asyncio.timeout(LEDGER_WAIT_S_MAX):
@@ -203,8 +224,10 @@ class Transfers:
                 while await self._ledger.last_seq(self._shard) < seq:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, _POLL_S_MAX)
+                return True
         except TimeoutError:
             logger.warning("the ledger is more than %s s behind the event log", LEDGER_WAIT_S_MAX)
+            return False
 
     async def _fresh_end_offset(self) -> int:
         """The log's end as of now or later. Looking opens a connection on some logs, so callers share one."""

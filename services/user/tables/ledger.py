@@ -10,8 +10,7 @@ from services.user.tables.database import Database
 
 __all__ = ["Asset", "Ledger"]
 
-_AVAILABLE: Final = 1
-_HELD: Final = 2
+_ID_MAX: Final = 2**63 - 1
 
 
 class Asset(NamedTuple):
@@ -84,16 +83,17 @@ class Ledger:
         async with self._database.connection() as connection:
             return await connection.fetch(
                 # One range of the index (user_id, asset_id, entry_id) for each asset, then a short sort.
+                # Bounds as whole rows: else PostgreSQL may walk everybody's entries, when it thinks this
+                # user's are near.
                 "SELECT e.entry_id, e.time_ms, e.asset_id, e.amount_atoms, e.bucket, e.kind, e.reference "
                 "FROM assets a CROSS JOIN LATERAL (SELECT * FROM ledger_entries "
-                "  WHERE user_id = $1 AND asset_id = a.asset_id AND entry_id >= $2 AND bucket IN ($4, $5) "
-                "  ORDER BY entry_id LIMIT $6) e "
-                "WHERE $3::int IS NULL OR a.asset_id = $3 ORDER BY e.entry_id LIMIT $6",
+                "  WHERE (user_id, asset_id, entry_id) >= ($1, a.asset_id, $2) "
+                f"  AND (user_id, asset_id, entry_id) <= ($1, a.asset_id, {_ID_MAX}) "
+                "  ORDER BY user_id, asset_id, entry_id LIMIT $4) e "
+                "WHERE $3::int IS NULL OR a.asset_id = $3 ORDER BY e.entry_id LIMIT $4",
                 user_id,
                 from_id,
                 asset_id,
-                _AVAILABLE,
-                _HELD,
                 limit,
             )
 
@@ -102,7 +102,8 @@ class Ledger:
         async with self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT deposit_id, asset_id, amount_atoms, time_ms FROM deposits "
-                "WHERE user_id = $1 AND deposit_id >= $2 ORDER BY deposit_id LIMIT $3",
+                f"WHERE (user_id, deposit_id) >= ($1, $2) AND (user_id, deposit_id) <= ($1, {_ID_MAX}) "
+                "ORDER BY user_id, deposit_id LIMIT $3",
                 user_id,
                 from_id,
                 limit,
@@ -113,7 +114,8 @@ class Ledger:
         async with self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT withdrawal_id, asset_id, amount_atoms, address, status, time_ms FROM withdrawals "
-                "WHERE user_id = $1 AND withdrawal_id >= $2 ORDER BY withdrawal_id LIMIT $3",
+                f"WHERE (user_id, withdrawal_id) >= ($1, $2) AND (user_id, withdrawal_id) <= ($1, {_ID_MAX}) "
+                "ORDER BY user_id, withdrawal_id LIMIT $3",
                 user_id,
                 from_id,
                 limit,

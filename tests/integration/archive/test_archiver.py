@@ -139,6 +139,10 @@ class Shaky:
         self._fail(LogError("away"))
         return _ShakyReader(self, await self._log.reader(offset))
 
+    async def first_offset(self) -> int:
+        self._fail(LogError("away"))
+        return await self._log.first_offset()
+
     async def end_offset(self) -> int:
         self._fail(LogError("away"))
         return await self._log.end_offset()

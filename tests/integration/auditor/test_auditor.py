@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts import codes
 from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.codec import encode_commands
@@ -60,6 +61,10 @@ async def until_compared(running: Running, times: int = 2) -> None:
     )
 
 
+def store_of(resources: Resources) -> FolderStore:
+    return FolderStore(resources.settings.data_dir)
+
+
 class World:
     """An engine on the command log, both projections, and the auditor."""
 
@@ -69,7 +74,7 @@ class World:
         self.trading = RandomTrading(seed)
         self.engine = EngineLoop(resources)
         self.engine.stream = self.trading.stream
-        self.auditor = Auditor(resources, compare_every_s=OFTEN_S)
+        self.auditor = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S)
         self.running = Running(
             [self.engine, LedgerProjection(resources), BookProjection(resources), self.auditor]
         )
@@ -140,7 +145,7 @@ async def test_store_that_kept_its_caller_waiting_and_was_not_reached_is_soon_as
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.auditor.component.COMPARE_PAUSES", 100_000)
-    auditor, store = Auditor(resources, compare_every_s=OFTEN_S), AwayAtFirst()
+    auditor, store = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S), AwayAtFirst()
     await auditor.start()
     auditor._comparisons, auditor._compared_at = [store], {store.store: 0.0}
     running = asyncio.create_task(auditor.run())
@@ -270,7 +275,7 @@ async def test_restart_stays_red_without_a_second_halt_until_an_operator_clears_
     await connection.execute("UPDATE balances SET held_atoms = held_atoms - 1 WHERE user_id = 1001")
     await resources.cache.delete(RED_KEY)
 
-    again = Auditor(resources, compare_every_s=OFTEN_S)
+    again = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S)
     running = Running([again])
     await running.start()
     assert again.alarm.breach is not None
@@ -285,7 +290,7 @@ async def test_restart_stays_red_without_a_second_halt_until_an_operator_clears_
     await running.stop()
 
     await connection.execute("UPDATE audit_breaches SET cleared_ms = 1")
-    cleared = Auditor(resources, compare_every_s=OFTEN_S)
+    cleared = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S)
     running = Running([LedgerProjection(resources), BookProjection(resources), cleared])
     await running.start()
     await until_compared(running)
@@ -343,7 +348,7 @@ async def test_store_that_is_away_or_behind_is_no_breach(resources: Resources) -
     trading = RandomTrading(661)
     trading.run(200)
     await publish(resources, trading.stream)
-    auditor = Auditor(resources, compare_every_s=OFTEN_S)
+    auditor = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S)
     running = Running([auditor])
     behind = metric("comparisons_total", store="postgresql", result="behind")
     missing = metric("comparisons_total", store="redis", result="behind")
@@ -364,7 +369,7 @@ async def test_restart_goes_on_from_the_checkpoint(resources: Resources) -> None
     trading.run(500)
     await publish(resources, trading.stream)
     for _ in range(2):
-        auditor = Auditor(resources)
+        auditor = Auditor(resources, store_of(resources))
         running = Running([auditor])
         await running.start()
         started_seq = auditor.state.seq

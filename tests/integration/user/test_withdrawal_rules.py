@@ -187,8 +187,9 @@ async def test_nothing_leaves_while_the_auditor_is_red_or_silent(exchange: Excha
     cache = exchange.resources.cache
     now_ms = time.time_ns() // 1_000_000
 
-    async def beat(time_ms: object) -> None:
-        await cache.set(HEARTBEAT_KEY, json.dumps({"time_ms": time_ms, "seq": 7}))
+    async def beat(time_ms: object, **changes: object) -> None:
+        value = {"time_ms": time_ms, "seq": 7, "state": "auditing", "lag_ms": 0, "lag_records": 0}
+        await cache.set(HEARTBEAT_KEY, json.dumps({**value, "compared_age_ms": 0, **changes}))
 
     async with strict(exchange, withdrawal_allow_list=False, auditor_required=True) as client:
 
@@ -203,6 +204,16 @@ async def test_nothing_leaves_while_the_auditor_is_red_or_silent(exchange: Excha
             await assert_stopped()
         for text in ("", "nonsense", "[]", "{}"):
             await cache.set(HEARTBEAT_KEY, text)
+            await assert_stopped()
+        # Fresh, and yet nobody has looked at what happened last.
+        for changes in (
+            {"state": "replaying"},
+            {"state": "red"},
+            {"lag_ms": 3_600_000, "lag_records": 1_000_000},
+            {"compared_age_ms": None},
+            {"compared_age_ms": 3_600_000},
+        ):
+            await beat(now_ms - 5_000, **changes)
             await assert_stopped()
         await beat(now_ms - 5_000)
         assert (await withdraw(client, person)).status_code == 202

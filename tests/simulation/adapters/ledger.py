@@ -7,6 +7,7 @@ from exchange.contracts.codes import FILLED, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered, OrderAccepted
 from exchange.log.event_tail import TailPosition
 from services.projections.ledger.batch import RESERVED, LedgerBatch, OrderChange
+from services.projections.ledger.candle_backfill import Unfolded
 from services.projections.ledger.entries import FEES, MarketAssets
 from services.projections.ledger.store import FencedError, LedgerError, OpenBooks
 from tests.simulation.adapters.calls import Wires, ask, reach
@@ -166,6 +167,10 @@ class LedgerPort:
             error=ConnectionError,
             deadline_s=_DEADLINE_S,
         )
+
+    async def fold_older(self) -> list[Unfolded]:
+        """Candles are no part of the simulated tables."""
+        return []
 
     async def open_books(self, shard: int) -> OpenBooks:
         return await ask(self._wires, self._process, self._ledger.open_books, error=ConnectionError)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports.world import LogError, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports.world import LogError, LogProbe, LogReader, LogRecord, LogTimeoutError, LogWriter
 from tests.simulation.adapters.calls import Wires, ask, reach, sleep_for_ever
 from tests.simulation.loop import Process
 
@@ -72,6 +72,13 @@ class LogPort:
         await ask(self.wires, self.process, lambda: None, error=LogError)
         return _Reader(self, offset)
 
+    async def first_offset(self) -> int:
+        return await ask(self.wires, self.process, lambda: 0, error=LogError)
+
+    async def probe(self) -> LogProbe:
+        await ask(self.wires, self.process, lambda: None, error=LogError)
+        return _Probe(self)
+
     async def end_offset(self) -> int:
         return await ask(self.wires, self.process, lambda: len(self.log.records), error=LogError)
 
@@ -129,6 +136,21 @@ class _Reader:
         records = log.records[self._offset : self._offset + most]
         self._offset += len(records)
         return records
+
+    async def close(self) -> None:
+        return None
+
+
+class _Probe:
+    def __init__(self, port: LogPort) -> None:
+        self._port = port
+
+    async def end_offset(self) -> int:
+        return await self._port.end_offset()
+
+    async def record(self, offset: int) -> LogRecord:
+        port = self._port
+        return await ask(port.wires, port.process, lambda: port.log.records[offset], error=LogError)
 
     async def close(self) -> None:
         return None

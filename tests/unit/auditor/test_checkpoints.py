@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange.adapters.files.objects import FolderStore
 from exchange.adapters.memory.log import MemoryLog
 from services.auditor.audit.image import ImageError, state_of, to_bytes
 from services.auditor.audit.outcomes import Audit
@@ -67,7 +68,7 @@ def test_image_that_does_not_add_up_is_refused() -> None:
 
 
 async def test_torn_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path / "auditor")
+    checkpoints = Checkpoints(FolderStore(tmp_path), 0)
     assert (await checkpoints.load())[0].seq == 0
     trading, state, seqs = RandomTrading(513), AuditState(), []
     for _ in range(3):
@@ -75,11 +76,17 @@ async def test_torn_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> N
         await checkpoints.save(audited(trading.stream, state), state.seq)
         seqs.append(state.seq)
     assert (await checkpoints.load())[0].seq == seqs[2]
-    paths = sorted((tmp_path / "auditor").iterdir())
+    paths = sorted((tmp_path / "audit" / "0").iterdir())
     assert len(paths) == 2
     paths[1].write_bytes(paths[1].read_bytes()[:-1])
     assert (await checkpoints.load())[0].seq == seqs[1]
     paths[0].write_bytes(b"")
+    assert (await checkpoints.load())[0].seq == 0
+    # What is there under the same name is replaced: it is torn, or of a history that there is no more.
+    await checkpoints.save(state, state.seq)
+    assert (await checkpoints.load())[0].seq == seqs[2]
+    assert (await Checkpoints(FolderStore(tmp_path), 1).load())[0].seq == 0
+    assert len(await checkpoints.drop()) == 2
     assert (await checkpoints.load())[0].seq == 0
 
 

@@ -1,5 +1,6 @@
 """Rules change by a command only, and code that lacks them stops (design decision 6)."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import NoReturn
@@ -9,11 +10,11 @@ import pytest
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import encode_commands
-from exchange.contracts.commands import ActivateRules
+from exchange.contracts.commands import ActivateRules, RegisterAsset
 from exchange.contracts.events import CommandRejected, RulesActivated
 from exchange.process.frame import run_until_signal
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import RULES_VERSION_MAX, UnknownRulesError
+from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import from_rows, to_rows
 from matching_engine.poison import PoisonNotes, PoisonWatch
@@ -86,3 +87,29 @@ def test_unknown_rules_on_the_log_end_the_process_with_a_clear_message(
     # No poison: the next version of the engine must not halt here, and no order may go past it.
     assert notes.read() == []
     assert f"activates rules version {RULES_VERSION_MAX + 1}, this code knows 1 to" in caplog.text
+
+
+async def test_who_leads_asks_once_for_the_newest_rules_where_it_may() -> None:
+    commands, events = MemoryLog(lambda: 1), MemoryLog(lambda: 1)
+    writer = await commands.writer()
+    await writer.append(encode_commands([RegisterAsset(7, 1, "A", 0)]))
+
+    async def lead(activates_rules: bool, end: int) -> int:
+        runner = EngineRunner(
+            commands, events, Snapshots(NoStore()), shard_number=0, snapshot_every_commands=10,
+            activates_rules=activates_rules,
+        )  # fmt: skip
+        await runner.start()
+        leading = asyncio.create_task(runner.run())
+        async with asyncio.timeout(30):
+            while runner.shard.next_command_offset < end:
+                await asyncio.sleep(0.01)
+        leading.cancel()
+        await asyncio.wait([leading])
+        await runner.stop()
+        return runner.shard.engine.rules_version
+
+    assert await lead(False, 1) == 1
+    assert await lead(True, 2) == RULES_VERSION_MAX
+    assert await lead(True, 2) == RULES_VERSION_MAX
+    assert await commands.end_offset() == 2

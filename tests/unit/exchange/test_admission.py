@@ -168,3 +168,30 @@ def test_decisions_of_other_senders_are_ignored() -> None:
     queue.arrive()
     queue.control.decided([77, 78, 79])
     assert queue.control.undecided == 1
+
+
+def test_half_an_hour_of_halt_collects_one_command_a_deadline() -> None:
+    """All that is sent into a halt is decided when it ends, long after its senders were told -1007."""
+    queue = Queue()
+    queue.run(5, arrivals_per_s=100, decisions_per_s=1_000)
+    queue.run(11, arrivals_per_s=100, decisions_per_s=0)
+    waiting = len(queue._queue)
+    queue.run(1_800, arrivals_per_s=50, decisions_per_s=0)
+    assert 150 < len(queue._queue) - waiting <= 181
+    # The halt ends: what waits is decided, and all that comes from now on is admitted again.
+    queue.run(1, arrivals_per_s=0, decisions_per_s=1_000)
+    queue.forget_figures()
+    queue.run(5, arrivals_per_s=60, decisions_per_s=1_000)
+    assert queue.shed == 0
+
+
+def test_a_decision_of_anybody_ends_the_stall() -> None:
+    queue = Queue()
+    queue.arrive()
+    queue.now_s += 10.0
+    queue.arrive()
+    queue.arrive()
+    assert (queue.control.is_stalled, queue.shed) == (True, 1)
+    queue.control.decided([77])
+    queue.arrive()
+    assert (queue.control.is_stalled, queue.shed) == (False, 1)

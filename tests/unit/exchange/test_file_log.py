@@ -79,46 +79,6 @@ async def test_records_outlive_the_process(tmp_path: Path) -> None:
     await log.close()
 
 
-@pytest.mark.parametrize("cut_bytes", [1, 7, 15, 16, 17, 20])
-async def test_torn_tail_is_cut_and_whole_records_stay(tmp_path: Path, cut_bytes: int) -> None:
-    path = tmp_path / "log"
-    await written(path, b"first", b"second")
-    os.truncate(path, path.stat().st_size - cut_bytes)
-    log = await opened(path)
-    assert [r.value for r in await all_records(log)] == [b"first"]
-    assert log.cut_bytes == 22 - cut_bytes
-    assert await log.append(b"third") == 1
-    await log.close()
-    again = await opened(path)
-    assert [r.value for r in await all_records(again)] == [b"first", b"third"]
-    assert again.cut_bytes == 0
-    await again.close()
-
-
-async def test_garbage_behind_the_last_record_is_cut(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    await written(path, b"first")
-    with path.open("ab") as file:
-        file.write(os.urandom(4_096))
-    log = await opened(path)
-    assert [r.value for r in await all_records(log)] == [b"first"]
-    assert log.cut_bytes == 4_096
-    await log.close()
-
-
-@pytest.mark.parametrize("position", [5, 20, 60])
-async def test_damage_inside_the_log_is_refused_instead_of_cutting_what_follows(
-    tmp_path: Path, position: int
-) -> None:
-    path = tmp_path / "log"
-    await written(path, b"a" * 100, b"b" * 100, b"c" * 100)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-    with pytest.raises(LogError, match="record 0 of log is damaged"):
-        await opened(path)
-    assert len(path.read_bytes()) == len(whole)
-
-
 async def test_appends_that_wait_together_share_one_fsync(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +153,60 @@ async def test_too_big_record_is_refused_and_the_log_goes_on(tmp_path: Path) -> 
         await log.append(b"x" * 1_048_577)
     assert await log.append(b"x") == 0
     await log.close()
+
+
+async def test_flushes_are_bounded_whatever_waits(tmp_path: Path) -> None:
+    log = await opened(tmp_path / "log")
+    values = [bytes([n]) * 1_048_576 for n in range(11)]
+    assert await asyncio.gather(*map(log.append, values)) == list(range(11))
+    await log.close()
+    again = await opened(tmp_path / "log")
+    assert [r.value for r in await all_records(again)] == values
+    await again.close()
+
+
+async def test_full_file_is_followed_by_the_next_one_and_readers_cross_over(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = await FileLog.open(path, 5_000, file_size_bytes=2_000)
+    reader = await log.reader(0)
+    for number in range(100):
+        assert await log.append(b"%d" % number * 50) == number
+        assert [r.offset for r in await reader.read(1_000)] == [number]
+    files = sorted(path.glob("*.log"))
+    assert len(files) > 3
+    await log.close()
+    again = await FileLog.open(path, 5_000, file_size_bytes=2_000)
+    records = await all_records(again)
+    assert [r.value for r in records] == [b"%d" % number * 50 for number in range(100)]
+    for start in range(101):
+        assert await all_records(again, start) == records[start:]
+    assert await again.last() == records[-1]
+    await again.close()
+
+
+async def test_whole_files_are_removed_and_never_the_newest_record(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = await FileLog.open(path, 5_000, file_size_bytes=1_000)
+    for number in range(60):
+        await log.append(b"%d" % number * 50)
+    behind = await log.reader(0)
+    await log.remove_before(30)
+    first = await log.first_offset()
+    assert 0 < first <= 30
+    with pytest.raises(LogError, match=f"offset 0 is gone, the log starts at {first}"):
+        await log.reader(0)
+    with pytest.raises(LogError, match="is gone"):
+        await behind.read(100)
+    assert [r.offset for r in await all_records(log, first)] == list(range(first, 60))
+    await log.remove_before(60)
+    last = await log.last()
+    assert last is not None
+    assert last.offset == 59
+    await log.close()
+    again = await FileLog.open(path, 5_000, file_size_bytes=1_000)
+    assert (await again.last(), await again.end_offset()) == (last, 60)
+    assert await again.append(b"on we go") == 60
+    await again.close()
 
 
 async def test_reader_beyond_the_end_is_refused(tmp_path: Path) -> None:

@@ -147,3 +147,54 @@ async def test_caller_that_goes_away_leaves_nothing_behind() -> None:
             await call
         assert gateway.waiting == 0
         gateway.resolve([outcome(1)])
+
+
+async def test_an_engine_that_stands_still_gets_one_new_command_at_a_time_and_a_few_cancels() -> None:
+    now_s = 0.0
+    gateway = CommandGateway(Writer(), tick_ms=0, deadline_ms=10_000, clock_s=lambda: now_s)
+    waiting = [asyncio.create_task(gateway.submit(SettleWithdrawal(n, n))) for n in range(1, 4)]
+    await asyncio.sleep(0)
+    now_s = 10.0
+    gateway.admit()
+    waiting.append(asyncio.create_task(gateway.submit(SettleWithdrawal(4, 4))))
+    await asyncio.sleep(0)
+    with pytest.raises(GatewayOverloadedError):
+        gateway.admit()
+    for number in range(5, 68):
+        gateway.admit(urgent=True)
+        waiting.append(asyncio.create_task(gateway.submit(SettleWithdrawal(number, number), urgent=True)))
+        await asyncio.sleep(0)
+    with pytest.raises(GatewayOverloadedError):
+        gateway.admit(urgent=True)
+    gateway.resolve([outcome(99)])
+    gateway.admit()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_flushed_waits_for_what_was_submitted_before_and_for_nothing_else() -> None:
+    writer = Writer()
+    async with running(writer) as gateway:
+        assert await gateway.is_flushed()
+        writer.gate.clear()
+        task = asyncio.create_task(gateway.submit(SettleWithdrawal(1, 1)))
+        await asyncio.sleep(0)
+        flushed = asyncio.create_task(gateway.is_flushed())
+        await asyncio.sleep(0.01)
+        assert not flushed.done()
+        writer.gate.set()
+        assert await flushed
+        gateway.resolve([outcome(1)])
+        await task
+
+
+async def test_a_log_that_failed_has_not_taken_everything() -> None:
+    writer = Writer()
+    async with running(writer) as gateway:
+        writer.error = LogError("gone")
+        task = asyncio.create_task(gateway.submit(SettleWithdrawal(1, 1)))
+        await asyncio.sleep(0)
+        assert not await gateway.is_flushed()
+        with pytest.raises(OutcomeUnknownError):
+            await task

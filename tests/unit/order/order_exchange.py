@@ -12,15 +12,16 @@ import httpx
 from pydantic import SecretStr
 
 from exchange.adapters.memory.log import MemoryLog
-from exchange.contracts.codec import decode_commands
+from exchange.contracts.codec import CommandOutcome, decode_commands, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit
+from exchange.ports.world import LogRecord
 from exchange.process.components import Resources
 from exchange.process.config import Settings
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import HMAC, ApiKey
 from services.order.api import create_app
 from services.order.component import OrderService
-from tests.event_streams import ONE, EngineStream
+from tests.event_streams import ONE, START_MS, EngineStream
 
 ALICE, BOB, READER = 1001, 1002, 1003
 SECRETS = {ALICE: b"alice-secret", BOB: b"bob-secret", READER: b"reader-secret"}
@@ -132,6 +133,26 @@ class FakeCache:
         return None
 
 
+class CommandedStream(EngineStream):
+    """What tests apply directly stands on the command log too, as in any exchange."""
+
+    def __init__(self, command_log: MemoryLog) -> None:
+        self._command_log = command_log
+        self.applied: set[int] = set()
+        super().__init__()
+
+    def apply(self, *commands: Command) -> list[CommandOutcome]:
+        outcomes = []
+        for command in commands:
+            records = self._command_log.records
+            offset, time_ms = len(records), START_MS + len(self.outcomes)
+            records.append(LogRecord(offset, time_ms, encode_commands([command])))
+            self.applied.add(offset)
+            events = self.engine.apply(command, time_ms)
+            outcomes.append(self.append(*events, command_id=command.command_id, place=(offset, 0)))
+        return outcomes
+
+
 class OrderExchange:
     """The service with an engine behind it, which does nothing while `is_engine_away` is set.
 
@@ -153,7 +174,7 @@ class OrderExchange:
         # Tests place in a moment what nobody may, but for those of the limits.
         settings = {"request_limits": False, **settings}
         self.settings = Settings(database_dsn=SecretStr("unused"), command_tick_ms=0, **cast("Any", settings))
-        self.stream = EngineStream()
+        self.stream = CommandedStream(self.command_log)
         self.resources = Resources(
             self.settings,
             self.command_log,
@@ -172,19 +193,37 @@ class OrderExchange:
             base_url="http://exchange.test",
         )
 
+    @classmethod
+    def beside(cls, other: "OrderExchange", service: OrderService) -> "OrderExchange":
+        """The door of another order service of the same exchange."""
+        door = cls.__new__(cls)
+        door.__dict__ |= other.__dict__
+        door.service = service
+        door.app = create_app(service)
+        door.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=door.app, client=("203.0.113.7", 4711)),
+            base_url="http://exchange.test",
+        )
+        return door
+
     async def run_engine(self) -> None:
         reader = await self.command_log.reader(0)
         writer = await self.event_log.writer()
         while True:
             for record in await reader.read(10_000):
-                if self.is_engine_away:
+                if self.is_engine_away or record.offset in self.stream.applied:
                     continue
-                for command in decode_commands(record.value):
+                for index, command in enumerate(decode_commands(record.value)):
                     if self.permits is not None:
                         await self.permits.acquire()
                     self.commands.append(command)
                     events = self.stream.engine.apply(command, record.timestamp_ms)
-                    self.stream.append(*events, time_ms=record.timestamp_ms, command_id=command.command_id)
+                    self.stream.append(
+                        *events,
+                        time_ms=record.timestamp_ms,
+                        command_id=command.command_id,
+                        place=(record.offset, index),
+                    )
                     await writer.append(self.stream.take_record())
 
     async def publish(self) -> None:

@@ -183,13 +183,14 @@ class StuckDatabase(EmptyDatabase):
     """Answers nothing until `released`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.released = asyncio.Event()
         self.is_stuck = False
 
-    async def fetch(self, *_: object, **__: object) -> list[object]:
+    async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
         if self.is_stuck:
             await self.released.wait()
-        return []
+        return await super().fetch(statement)
 
 
 async def test_reads_that_only_would_wait_for_each_other_are_shed() -> None:

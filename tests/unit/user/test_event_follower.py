@@ -8,6 +8,7 @@ import pytest
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import AssetRegistered, DepositCredited, TradingModeChanged
+from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.gateway import CommandGateway
 from services.user.money import event_follower
@@ -75,6 +76,7 @@ async def test_many_readers_share_a_look_at_the_end_of_the_log_but_never_an_old_
         log,
         cast(Ledger, None),
         cast(WithdrawalGuard, None),
+        OutcomeBarrier(log),
         shard=0,
         faucet=False,
     )

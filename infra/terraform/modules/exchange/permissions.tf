@@ -53,8 +53,13 @@ locals {
       { Effect = "Allow", Action = ["s3:DeleteObject"], Resource = ["${module.storage.snapshots.arn}/*"] },
       local.data_key,
     ]
-    # Reads the event log, the ledger and the hot books; its checkpoints are files of its pod.
-    auditor = []
+    # Reads the event log, the ledger and the hot books. Keeps two checkpoints beside the engine's snapshots, and can
+    # read and change nothing else there.
+    auditor = [
+      { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [module.storage.snapshots.arn] },
+      { Effect = "Allow", Action = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], Resource = ["${module.storage.snapshots.arn}/audit/*"] },
+      local.data_key,
+    ]
     notifier = concat(
       [
         { Effect = "Allow", Action = ["sqs:SendMessage"], Resource = [module.messaging.queues["notices"].arn] },

@@ -54,6 +54,12 @@ run "first_apply" {
         "s3:GetObject ${module.storage.archive.arn}/*",
         "s3:PutObject ${module.storage.archive.arn}/*",
       ])
+      auditor = sort([
+        "s3:ListBucket ${module.storage.snapshots.arn}",
+        "s3:DeleteObject ${module.storage.snapshots.arn}/audit/*",
+        "s3:GetObject ${module.storage.snapshots.arn}/audit/*",
+        "s3:PutObject ${module.storage.snapshots.arn}/audit/*",
+      ])
       rebuild = sort([
         "s3:ListBucket ${module.storage.archive.arn}",
         "s3:GetObject ${module.storage.archive.arn}/*",
@@ -62,7 +68,7 @@ run "first_apply" {
         "s3:GetObject ${module.storage.snapshots.arn}/*",
       ])
     }
-    error_message = "Buckets: the engine keeps and prunes its snapshots, the archive puts and reads and never deletes, a rebuild reads both and drops snapshots, nobody else has any."
+    error_message = "Buckets: the engine keeps and prunes its snapshots, the auditor its checkpoints beside them, the archive puts and reads and never deletes, a rebuild reads both and drops snapshots, nobody else has any."
   }
 
   assert {

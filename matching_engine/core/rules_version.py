@@ -1,0 +1,45 @@
+"""What each version of the rules decides otherwise than the one before (design decision 6).
+
+The log says from which command on a version holds (`ActivateRules`), so an old history is decided as it was:
+`tests/unit/engine/test_golden.py` holds a recorded one of version 1 to its hashes. A change of any decision
+gets a predicate here, named for what it changes, and a version that no exchange runs yet. The newest
+version may grow until it is released; from then on it never changes.
+
+Version 2: bounded work for a command (exchange/contracts/limits.py), no text of a library in the history,
+the deposit limit counts the money that is inside, rules never go back.
+"""
+
+RULES_VERSION_MAX = 2  # the newest rules that this code has; the first are version 1
+
+
+class UnknownRulesError(Exception):
+    """The log asks for rules that this code does not have: stop, a newer version must go on from here."""
+
+
+def check_rules_version(version: int) -> None:
+    """Raise UnknownRulesError for a version that is not among this code's."""
+    if not 1 <= version <= RULES_VERSION_MAX:
+        raise UnknownRulesError(
+            f"the command log activates rules version {version}, this code knows 1 to {RULES_VERSION_MAX}: "
+            "run a version of the engine that has them"
+        )
+
+
+def bounds_work(version: int) -> bool:
+    """Whether a command meets, closes and changes no more than the limits of the engine say."""
+    return version >= 2
+
+
+def has_constant_texts(version: int) -> bool:
+    """Whether a refusal of what is no command says so in our words, not in those of a library."""
+    return version >= 2
+
+
+def counts_money_inside(version: int) -> bool:
+    """Whether the deposit limit counts what is inside, not all that ever came in."""
+    return version >= 2
+
+
+def never_goes_back(version: int) -> bool:
+    """Whether an older version than the active one is refused."""
+    return version >= 2

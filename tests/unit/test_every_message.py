@@ -1,0 +1,290 @@
+"""Every kind of event and of command is known to whoever may meet it, and every refusal has its words.
+
+Two kinds of proof. One stream holds an event of each kind, as a real engine makes them, and every reader
+takes all of it. And for each module that tells events apart it is written down which kinds it leaves alone,
+so that a new kind fails here until somebody has decided about every reader.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pytest
+
+from exchange.contracts import codes, errors
+from exchange.contracts.codec import COMMANDS, EMPTY_CHAIN_HASH, EVENTS, CommandOutcome, field_names
+from exchange.contracts.commands import (
+    ActivateRules,
+    CancelOrder,
+    Command,
+    CreditDeposit,
+    LeaderElected,
+    Malformed,
+    PlaceOrder,
+    ReleaseWithdrawal,
+    ReserveWithdrawal,
+    SettleWithdrawal,
+    SetTradingMode,
+    SkipCommand,
+)
+from exchange.contracts.events import CommandRejected, Event
+from exchange.log.event_tail import EventTail, TailPosition
+from matching_engine.core.engine import Engine
+from services.auditor.audit.outcomes import Audit
+from services.auditor.audit.state import AuditState
+from services.market_data.markets.state import MarketState
+from services.market_history.catalogue import Catalogue
+from services.notifier.notices import NoticeMaker
+from services.order.view.model import AccountView
+from services.projections.book.state import Books
+from services.projections.ledger.batch import LedgerBatch
+from services.user.doors import failures
+from services.user.money.event_follower import EventFollower
+from tests.event_streams import ONE, EngineStream
+from tests.simulation.model import Model
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ALICE, BOB = 1001, 1002
+BTCUSDT, BTC, USDT = 1, 1, 3
+ALL: Final = frozenset(cls.__name__ for cls, _ in EVENTS.values())
+
+
+def one_of_each() -> EngineStream:
+    """What a real engine says when everything happens once."""
+    stream = EngineStream()
+
+    def order(user_id: int, name: str, side: int, lots: int) -> PlaceOrder:
+        return PlaceOrder(
+            1, user_id, BTCUSDT, name, side, codes.LIMIT, codes.GTC, 5_000_000, lots, 0, codes.STP_NONE, 0
+        )
+
+    stream.apply(
+        ActivateRules(1, 1),
+        LeaderElected(1, "engine-0", 1),
+        SkipCommand(1, 3, 0, "00"),
+        CreditDeposit(1, ALICE, BTC, ONE, 1),
+        CreditDeposit(1, BOB, USDT, 100_000 * ONE, 2),
+        SetTradingMode(1, BTCUSDT, codes.MODE_TRADING),
+        order(ALICE, "ask", codes.SELL, 20_000),
+        order(BOB, "bid", codes.BUY, 10_000),
+        CancelOrder(1, ALICE, BTCUSDT, 0, "ask", "", codes.CANCEL_ANY, 0),
+        CancelOrder(1, ALICE, BTCUSDT, 0, "ask", "", codes.CANCEL_ANY, 0),
+        ReserveWithdrawal(1, ALICE, BTC, 5, 1, "address"),
+        SettleWithdrawal(1, 1),
+        ReserveWithdrawal(1, ALICE, BTC, 6, 2, "address"),
+        ReleaseWithdrawal(1, 2),
+        Malformed(0, "no command", 0),
+    )
+    return stream
+
+
+def test_the_stream_holds_an_event_of_each_kind() -> None:
+    kinds = {type(recorded.event).__name__ for o in one_of_each().outcomes for recorded in o.events}
+    assert kinds == ALL
+
+
+def _outcome_by_outcome(apply: Callable[[CommandOutcome], object]) -> Callable[[list[CommandOutcome]], None]:
+    def read(outcomes: list[CommandOutcome]) -> None:
+        for outcome in outcomes:
+            apply(outcome)
+
+    return read
+
+
+def _audited(outcome: CommandOutcome, audit: Audit) -> None:
+    assert list(audit.apply(outcome)) == []
+
+
+def _catalogue(outcome: CommandOutcome, catalogue: Catalogue) -> None:
+    for recorded in outcome.events:
+        catalogue.apply(recorded.event)
+
+
+class _NoReader:
+    async def read(self, timeout_ms: int) -> list[Any]:
+        return []
+
+    async def close(self) -> None:
+        return None
+
+
+def _remembered(outcome: CommandOutcome, follower: EventFollower) -> None:
+    for recorded in outcome.events:
+        follower._remember(recorded.seq, recorded.event)
+
+
+def _readers() -> dict[str, Callable[[list[CommandOutcome]], None]]:
+    audit, catalogue = Audit(AuditState()), Catalogue(0)
+    follower = EventFollower(EventTail(_NoReader(), TailPosition(0, EMPTY_CHAIN_HASH, 0)), [])
+    return {
+        "order view": _outcome_by_outcome(AccountView().apply),
+        "market data": _outcome_by_outcome(MarketState().apply),
+        "ledger": LedgerBatch({}).add,
+        "hot book": Books().apply,
+        "auditor": _outcome_by_outcome(lambda outcome: _audited(outcome, audit)),
+        "market history": _outcome_by_outcome(lambda outcome: _catalogue(outcome, catalogue)),
+        "notifier": _outcome_by_outcome(NoticeMaker(0).notices_of),
+        "user service": _outcome_by_outcome(lambda outcome: _remembered(outcome, follower)),
+        "the simulation's model": _outcome_by_outcome(Model().apply),
+    }
+
+
+@pytest.mark.parametrize("reader", list(_readers()))
+def test_every_reader_takes_every_kind_of_event(reader: str) -> None:
+    _readers()[reader](one_of_each().outcomes)
+
+
+# What each module that tells events apart leaves alone, and may: everything else it names.
+LEFT_ALONE: Final = {
+    "services/auditor/audit/outcomes.py": "",
+    "services/order/view/model.py": "",
+    "services/order/user_data/hub.py": (
+        "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
+        "SkipRecorded"
+    ),
+    "services/market_data/markets/state.py": (
+        "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
+        "LeaderChanged RulesActivated SkipRecorded"
+    ),
+    "services/market_history/catalogue.py": (
+        "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "
+        "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded"
+    ),
+    "services/notifier/notices.py": (
+        "CommandRejected TradingModeChanged OrderAccepted OrderClosed WithdrawalReserved LeaderChanged "
+        "RulesActivated SkipRecorded"
+    ),
+    "services/projections/book/state.py": (
+        "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
+        "WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded"
+    ),
+    "services/projections/ledger/batch.py": "CommandRejected LeaderChanged RulesActivated SkipRecorded",
+    "services/projections/ledger/entries.py": (
+        "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
+        "SkipRecorded"
+    ),
+    "services/user/money/event_follower.py": (
+        "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated SkipRecorded"
+    ),
+    "tests/simulation/model.py": (
+        "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated SkipRecorded"
+    ),
+}
+# They ask about the outcome of a command of their own, or look for one kind alone.
+ASK_FOR_ONE_KIND: Final = {
+    "exchange/trading/market.py",
+    "exchange/trading/trades.py",
+    "services/auditor/alarm/red.py",
+    "services/auditor/audit/orders.py",
+    "services/auditor/audit/treasury.py",
+    "services/market_data/markets/bootstrap.py",
+    "services/market_history/component.py",
+    "services/market_history/rows.py",
+    "services/order/decisions/cancelling.py",
+    "services/order/decisions/engine_link.py",
+    "services/order/decisions/placing.py",
+    "services/order/user_data/events.py",
+    "services/order/view/bootstrap.py",
+    "services/projections/ledger/store.py",
+    "services/projections/withdrawals.py",
+    "services/user/money/transfers.py",
+}
+
+
+def _told_apart(tree: ast.AST, kinds: frozenset[str]) -> set[str]:
+    """The kinds that stand in an isinstance, as a table's key, or in a tuple that is named."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            found |= _names(node.args[1])
+        elif isinstance(node, ast.Dict):
+            found |= {name for key in node.keys if key is not None for name in _names(key)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Tuple):
+            found |= _names(node.value)
+    return found & kinds
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for folder in ("exchange", "services"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text = path.read_text(encoding="utf-8")
+            if "exchange.contracts.events" in text:
+                yield path.relative_to(ROOT).as_posix(), ast.parse(text)
+
+
+def test_whoever_tells_events_apart_has_decided_about_every_kind() -> None:
+    for module, left in LEFT_ALONE.items():
+        told = _told_apart(ast.parse((ROOT / module).read_text(encoding="utf-8")), ALL)
+        assert told | set(left.split()) == ALL, f"{module}: undecided {ALL - told - set(left.split())}"
+        assert not told & set(left.split()), f"{module} names what it is said to leave alone"
+
+
+def test_every_module_that_imports_events_is_one_of_these() -> None:
+    imports = {module for module, _ in _modules()} - {"exchange/contracts/codec.py"}
+    assert imports == {m for m in LEFT_ALONE if not m.startswith("tests/")} | ASK_FOR_ONE_KIND
+
+
+@pytest.mark.parametrize("kind", [cls for cls, _ in COMMANDS.values()], ids=lambda cls: cls.__name__)
+def test_the_engine_knows_every_command(kind: Callable[..., Command]) -> None:
+    texts = {"code": "XYZ", "symbol": "XYZUSDT", "client_order_id": "a", "cancel_client_order_id": "b",
+             "address": "c", "leader_id": "d", "detail": "e", "signature": "f"}  # fmt: skip
+    command = kind(*(texts.get(name, 1) for name in field_names(cast(type[Command], kind))))
+    events = Engine().apply(command, 1)
+    reasons = [event.reason for event in events if isinstance(event, CommandRejected)]
+    assert codes.REJECT_UNKNOWN_COMMAND not in reasons
+
+
+def _of(prefix: str) -> dict[str, int]:
+    return {name: number for name, number in vars(codes).items() if name.startswith(prefix)}
+
+
+@pytest.mark.parametrize("name", list(_of("REJECT_")))
+def test_every_refusal_has_its_code_and_text(name: str) -> None:
+    reason = getattr(codes, name)
+    assert reason in errors._ORDER_REJECTIONS
+    for answer in (errors.order_rejection(reason), errors.cancel_rejection(reason)):
+        assert 400 <= answer.status < 500, "it was refused for sure: nobody may take it for a fault of ours"
+        assert -3000 < answer.code < -1000
+        assert answer.message
+
+
+@pytest.mark.parametrize("name", list(_of("CLOSED_")))
+def test_every_reason_to_close_an_order_has_its_name(name: str) -> None:
+    assert codes.CLOSE_REASON_NAMES[getattr(codes, name)]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "table"),
+    [
+        ("MODE_", codes.TRADING_MODE_NAMES),
+        ("STP_EXPIRE", codes.STP_NAMES),
+    ],
+)
+def test_every_number_has_its_public_name(prefix: str, table: dict[int, str]) -> None:
+    assert set(_of(prefix).values()) <= set(table)
+
+
+def _reasons_of_the_treasury() -> set[int]:
+    tree = ast.parse((ROOT / "matching_engine/core/treasury.py").read_text(encoding="utf-8"))
+    named = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr.startswith("REJECT_")}
+    accounts = ast.parse((ROOT / "matching_engine/core/accounts.py").read_text(encoding="utf-8"))
+    named |= {
+        n.attr for n in ast.walk(accounts) if isinstance(n, ast.Attribute) and n.attr.startswith("REJECT_")
+    }
+    return {getattr(codes, name) for name in named} | {codes.REJECT_MALFORMED, codes.REJECT_SKIPPED}
+
+
+def test_every_refusal_of_a_transfer_has_its_words() -> None:
+    # Too little money has a problem of its own.
+    reasons = _reasons_of_the_treasury() - {codes.REJECT_INSUFFICIENT_BALANCE}
+    assert reasons <= set(failures._REFUSALS)
+
+
+def test_kinds_are_what_the_codec_says() -> None:
+    assert {cls for cls, _ in EVENTS.values()} == set(Event.__subclasses__())
+    assert {cls for cls, _ in COMMANDS.values()} | {Malformed} == set(Command.__subclasses__())
