@@ -50,7 +50,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild loadtest \
+.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild loadtest \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
@@ -118,6 +118,9 @@ rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+abuse: setup ## Each known abuse against a stack while a normal trader trades, SECONDS (60) each
+	@exec $(BIN)/python -m tests.abuse --seconds $(SECONDS) --reports $(REPORTS)
 
 soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)

@@ -19,6 +19,7 @@ CAMPAIGNS: Final = {
     "load": ["loadtest", "RPS=500", "DURATION=120"],
     "cold start": ["cold-start", "TAIL=1000000"],
     "chaos": ["chaos", "KILLS=200"],
+    "abuse": ["abuse", "SECONDS=30"],
     "soak": ["soak", "MINUTES=30"],
 }
 
