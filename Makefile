@@ -50,7 +50,7 @@ export UV_LINK_MODE ?= copy
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild loadtest \
+.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
@@ -96,7 +96,7 @@ cluster-test: setup ## The charts on a real Kubernetes control plane with simula
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
 
 run stack: export PORT := $(PORT)
-run stack rebuild: export DATA_DIR := $(DATA_DIR)
+run stack rebuild operator: export DATA_DIR := $(DATA_DIR)
 ifdef MARKET_MAKER
 run stack: export MARKET_MAKER := $(MARKET_MAKER)
 endif
@@ -115,6 +115,9 @@ stack: setup ## Every service its own process, with Kafka and nginx, on PORT (80
 
 rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the logs too (MODE=run|stack)
 	@exec $(BIN)/python -m local rebuild --mode "$(MODE)" --source "$(FROM)" $(if $(ACCEPT_LOSS),--accept-loss)
+
+operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="markets halt BTCUSDT --reason ..."
+	@exec $(BIN)/python -m local operator -- $(ARGS)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)

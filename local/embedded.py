@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer, bind
 from exchange.process.components import Component, Resources, run_components
@@ -18,6 +18,7 @@ from exchange.process.config import Settings
 from local.console import Steps, welcome
 from local.folder import DataFolder
 from local.keeper import KeptProcess
+from local.operating import door_of, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import free_port, postgres, valkey
 
@@ -41,13 +42,17 @@ async def run_embedded(options: LocalOptions) -> None:
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from services.operator.desk import OperatorDesk
+            from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
             exchange = await assemble(resources)
+            # Before the engine: it is asked for while an engine is halted.
+            door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, build, market_maker)
             await run_components(
-                [*servers, HttpServer(exchange.app, listener), *exchange.components, announce]
+                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
             )
 
 
@@ -146,6 +151,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "cache_url": cache_url,
             "market_data_url": options.url,
             "secret_key_file": folder.state / "secret.key",
+            "operator_public_key": operator_public_key(folder.state),
         }
     )
 
@@ -164,9 +170,11 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
         stack.push_async_callback(event_log.close)
         database = await open_pool(settings)
         stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
+        keys = await open_keys_pool(settings)
+        stack.push_async_callback(close_pool, keys, settings.database_deadline_ms)
         cache = open_cache(settings)
         stack.push_async_callback(cache.aclose)
         async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
             await migrate(connection)
         key_wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, key_wrapper)
+        yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)

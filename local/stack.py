@@ -20,6 +20,7 @@ from exchange.http.socket_limits import OPEN_MAX
 from local.console import Steps, welcome
 from local.folder import DataFolder
 from local.keeper import KeptProcess, StartedT
+from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 from local.servers.process import Command, ManagedProcess
@@ -97,6 +98,7 @@ class _Stack:
             "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
         )
         self._environment = self._service_environment(broker.bootstrap_servers, database.dsn, cache.url)
+        write_settings(state, self._environment)
         return broker.bootstrap_servers
 
     async def _start_gateway(self) -> None:
@@ -160,6 +162,7 @@ class _Stack:
             "CACHE_URL": cache_url,
             "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
+            "OPERATOR_PUBLIC_KEY": operator_public_key(self._folder.state),
             "TRUSTED_PROXIES": "127.0.0.1",
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
             "ACTIVATES_RULES": "true",

@@ -1,9 +1,9 @@
 """How rules become active (design decision 6): a command on the log, sent when every engine has them.
 
 A new exchange begins with the newest (matching_engine/genesis.py). An older one gets them by the operator's
-`python -m matching_engine.activate.main`, after both engines run the new code: an engine that does not know a
-version stops there. On one machine (`make run`, `make stack`) all engines are of one checkout, and whoever
-leads asks for them by itself (`EXCHANGE_ACTIVATES_RULES`).
+`python -m services.operator rules activate VERSION`, after both engines run the new code: an engine that does
+not know a version stops there. On one machine (`make run`, `make stack`) all engines are of one checkout, and
+whoever leads asks for them by itself (`EXCHANGE_ACTIVATES_RULES`).
 """
 
 import logging

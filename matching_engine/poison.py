@@ -3,11 +3,10 @@
 A broken promise inside `apply` ends the process, because its state is worth nothing afterwards. The
 start-up after it would meet the same command again; so its place is noted, and the second time the
 engine halts there and says so. Only an order on the command log itself, signed by the operator's key,
-goes past it: `python -m matching_engine.skip.main --help` makes one. The command is then refused with
+goes past it: `python -m services.operator skip --help` makes one. The command is then refused with
 REJECT_SKIPPED, by every engine alike.
 """
 
-import secrets
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Self
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from exchange.contracts.codec import decode_commands
@@ -23,6 +22,7 @@ from exchange.contracts.commands import SkipCommand
 from exchange.log.records import records_between
 from exchange.ports.world import Log
 from exchange.process.config import Settings
+from exchange.security.skip_order import signed_text
 
 __all__ = [
     "HALT_AT",
@@ -31,8 +31,6 @@ __all__ = [
     "PoisonWatch",
     "find_skip",
     "load_operator_key",
-    "sign_skip",
-    "signed_text",
 ]
 
 HALT_AT = 2
@@ -93,17 +91,6 @@ class PoisonWatch:
         return cls(
             PoisonNotes(settings.data_dir / "poison.json"), load_operator_key(settings.operator_public_key)
         )
-
-
-def signed_text(shard: int, offset: int, index: int) -> bytes:
-    """What the operator signs."""
-    return b"exchange skip command: shard %d offset %d index %d" % (shard, offset, index)
-
-
-def sign_skip(key: Ed25519PrivateKey, shard: int, offset: int, index: int) -> SkipCommand:
-    """Make the order to go past one command."""
-    signature = key.sign(signed_text(shard, offset, index)).hex()
-    return SkipCommand(secrets.randbits(62) | 1, offset, index, signature)
 
 
 def load_operator_key(pem: str) -> Ed25519PublicKey | None:

@@ -30,6 +30,7 @@ from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError, Shard
 from matching_engine.core.state import check_invariants
+from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
@@ -183,6 +184,9 @@ class EngineRunner:
             replayed += len(outcomes)
             await asyncio.sleep(0)
         logger.info("recovered %d commands, seq %d", replayed, self.shard.engine.seq)
+        unread = unregistered(self.shard.engine) if self.shard.engine.markets else ""
+        if unread:
+            logger.warning("%s", unread)
 
     async def run(self) -> None:
         """Decide commands until cancelled. A failed publish is raised and ends the process."""

@@ -1,8 +1,13 @@
-"""Snapshots in an object store: written once under a new key, read back before they count, three kept."""
+"""Snapshots in an object store: written once under a new key, read back before they count, three kept.
+
+The key tells the format of the state (core/state.py), so that of every format which this code can read the
+newest is kept too, and a version of the code before neither meets nor removes what it cannot read.
+"""
 
 import asyncio
 import hashlib
 import logging
+import re
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -11,20 +16,24 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from exchange.ports.world import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import FORMAT, from_rows, to_rows
+from matching_engine.core.state import FIRST_RULES_OF_FORMAT, format_of, from_rows, to_rows
 
 __all__ = [
+    "Place",
     "Snapshot",
     "SnapshotError",
     "Snapshots",
     "capture",
+    "place_of",
     "state_bytes",
     "state_hash",
 ]
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = 3
-_NAME: Final = "snapshot-"
+# Format 4 came before keys told it.
+_NAMELESS_FORMAT: Final = 4
+_NAME: Final = re.compile(r"snapshot([0-9]*)-([0-9]{20})-([0-9]{20})", re.ASCII)
 _MAGIC: Final = b"EXSNAP01"
 _HASH_SIZE_BYTES: Final = 32
 # What rows of another shape than ours run into.
@@ -57,8 +66,24 @@ class Snapshot(NamedTuple):
 
 def capture(shard: Shard) -> Snapshot:
     """Copy the present state."""
-    name = f"{_NAME}{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
+    form = format_of(shard.engine.rules_version)
+    told = "" if form == _NAMELESS_FORMAT else str(form)
+    name = f"snapshot{told}-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
     return Snapshot(name, shard.engine.seq, state_bytes(shard))
+
+
+class Place(NamedTuple):
+    """What a snapshot's key tells: where on the logs its state is, and in which format."""
+
+    command_offset: int
+    seq: int
+    form: int
+
+
+def place_of(key: str) -> Place | None:
+    """The place of the snapshot under `key`, None of a key that is no snapshot's."""
+    match = _NAME.fullmatch(key.rpartition("/")[2])
+    return None if match is None else Place(int(match[2]), int(match[3]), int(match[1] or _NAMELESS_FORMAT))
 
 
 class Snapshots:
@@ -98,11 +123,11 @@ class Snapshots:
 
         `not_ahead_of`: pass over those that are ahead of logs which end there (command offset, seq).
 
-        A torn one, or one of another version's format, is passed over with a warning: the logs hold
-        everything, so an older one only takes longer. Raises ObjectStoreError, UnknownRulesError.
+        A torn one, or one of a format that this code cannot read, is passed over with a warning: an older
+        one only takes longer. Raises ObjectStoreError, UnknownRulesError.
         """
-        for key in await self._keys():
-            if not_ahead_of is not None and self._is_ahead(key, *not_ahead_of):
+        for place, key in await self._known():
+            if not_ahead_of is not None and _is_ahead(place, *not_ahead_of):
                 continue
             rows = await self._rows_of(key)
             if rows is None:
@@ -116,14 +141,18 @@ class Snapshots:
 
     async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:
         """Forget snapshots that are ahead of logs which end there; returns their keys."""
-        ahead = [key for key in await self._keys() if self._is_ahead(key, commands_end, seq)]
+        ahead = [key for place, key in await self._known() if _is_ahead(place, commands_end, seq)]
         for key in ahead:
             await self._store.delete(key)
         return ahead
 
-    def _is_ahead(self, key: str, commands_end: int, seq: int) -> bool:
-        offset_text, _, seq_text = key.removeprefix(self._prefix + _NAME).partition("-")
-        return int(offset_text) > commands_end or int(seq_text) > seq
+    async def oldest_kept(self) -> Place | None:
+        """How far back the logs are needed by whoever starts from a snapshot; None where there is none.
+
+        Raises ObjectStoreError.
+        """
+        known = await self._known()
+        return known[-1][0] if known else None
 
     async def _rows_of(self, key: str) -> list[Any] | None:
         """The state in one snapshot, None when it cannot be used."""
@@ -131,22 +160,32 @@ class Snapshots:
         rows = None if data is None else await asyncio.to_thread(_unpacked, data)
         if rows is None:
             logger.warning("snapshot %s is torn; taking the one before", key)
-        elif rows[0] != FORMAT:
-            logger.warning("snapshot %s has format %s, not %d; taking the one before", key, rows[0], FORMAT)
+        elif rows[0] not in FIRST_RULES_OF_FORMAT:
+            logger.warning("snapshot %s has the unknown format %s; taking the one before", key, rows[0])
             return None
         return rows
 
-    async def _keys(self) -> list[str]:
-        """Newest first."""
-        return sorted(await self._store.keys(self._prefix + _NAME), reverse=True)
+    async def _known(self) -> list[tuple[Place, str]]:
+        """Every snapshot's place and key, those that are furthest on the logs first."""
+        keys = await self._store.keys(f"{self._prefix}snapshot")
+        return sorted(((place, key) for key in keys if (place := place_of(key)) is not None), reverse=True)
 
     async def _drop_all_but_newest(self) -> None:
         try:
-            for key in (await self._keys())[_KEPT:]:
-                await self._store.delete(key)
+            known = await self._known()
+            kept = {key for _, key in known[:_KEPT]}
+            for form in FIRST_RULES_OF_FORMAT:
+                kept.update([key for place, key in known if place.form == form][:1])
+            for _, key in known:
+                if key not in kept:
+                    await self._store.delete(key)
         except ObjectStoreError as error:
             # The new one counts all the same; the next one tries again.
             logger.warning("old snapshots cannot be removed: %s", error)
+
+
+def _is_ahead(place: Place, commands_end: int, seq: int) -> bool:
+    return place.command_offset > commands_end or place.seq > seq
 
 
 def _warn(state: RetryCallState) -> None:

@@ -251,7 +251,7 @@ class SkipCommand(Command):
     """An operator's order to go past a command at which the engine stops (design decision 12).
 
     `offset` and `index`: its place on the command log. `signature`: Ed25519, hexadecimal, over
-    `matching_engine.poison.signed_text`. Engines that stand at that place look ahead for it.
+    `exchange.security.skip_order.signed_text`. Engines that stand at that place look ahead for it.
     """
 
     def __init__(self, command_id: int, offset: int, index: int, signature: str) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Protocol
 
 from exchange.ports.world import KeyWrapper, Log
 from exchange.process.config import Settings
+from exchange.process.turns import Turns
 
 if TYPE_CHECKING:  # Half a second at the start of those processes that need neither.
     import asyncpg
@@ -17,6 +19,8 @@ __all__ = ["Component", "Resources", "run_components"]
 
 logger = logging.getLogger(__name__)
 _STOP_DEADLINE_S = 10
+# Connections of a pool that slow reads never take.
+HISTORY_LEAVES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Resources:
     """Connections to the world, made by the main module.
 
     `key_wrapper` is needed only where the secrets of API keys are read or made. `database_reader` is for
-    `exchange.process.readers` alone.
+    `exchange.process.readers` alone. `database_keys` are connections that only look-ups of keys use: every
+    signed request needs its key, and no slow read of anybody's history may stand before it.
     """
 
     settings: Settings
@@ -34,6 +39,14 @@ class Resources:
     cache: "redis.asyncio.Redis"
     key_wrapper: KeyWrapper | None = None
     database_reader: "asyncpg.Pool[asyncpg.Record] | None" = None
+    database_keys: "asyncpg.Pool[asyncpg.Record] | None" = None
+
+    @cached_property
+    def history_turns(self) -> Turns:
+        """Turns at `database` for all slow reads of this process together: some connections stay for the
+        rest.
+        """
+        return Turns(max(1, self.settings.database_pool_size - HISTORY_LEAVES))
 
 
 class Component(Protocol):

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     # Withdrawals go only to addresses that their owner listed at least so long ago.
     withdrawal_allow_list: bool = True
     withdrawal_address_delay_s: int = 86_400
+    # A freeze that its owner ended holds so much longer: whoever ended it in his name has to wait too.
+    withdrawal_unfreeze_delay_s: int = 86_400
     # Per user and asset within 24 hours. Amounts in whole units; "*" is every asset that has no entry,
     # and without it such an asset cannot be withdrawn.
     withdrawal_daily_count_max: int = 20
@@ -156,6 +158,8 @@ class Settings(BaseSettings):
     notices_connections_url: str = ""
     # Take from the queue and send, in the notifier itself; false where a function does it.
     notices_worker: bool = True
+    # Where people reach the web terminal, https://..., for the links in notices; "" makes notices without.
+    public_url: str = ""
     # A notice that failed so often is a dead letter; SQS has a setting of its own for it.
     notices_attempts_max: int = 5
     notices_deadline_ms: int = 10_000

@@ -28,6 +28,9 @@ CONNECTION_ERRORS: Final[tuple[type[BaseException], ...]] = (
     asyncpg.TransactionRollbackError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TargetServerAttributeNotMatched,
+    # Our password was changed: the connections that are open go on, new ones are refused until we know the
+    # new one.
+    asyncpg.InvalidAuthorizationSpecificationError,
 )
 
 # What a lost, refused or loading server looks like to a caller. The cache is never the authority.

@@ -1,28 +1,30 @@
 """API keys as the services see them.
 
-A key is found by its SHA-256, never by its text. Found keys are kept in the process for a few
-seconds; a revocation is told to every process over the cache's channel `api_keys:revoked`, and when
-the cache is away that time to live is the bound.
+A key is found by its SHA-256, never by its text. What was found is remembered for a few seconds, and read
+again before they are over. A revocation is told to every process over the cache's channel `api_keys:revoked`.
+While that channel is heard, a key whose seconds are over stays good for a while when the database does not
+answer: its owner must be able to cancel, and a revocation would be heard. While the channel is silent, the
+few seconds are the bound.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address, ip_network
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, Self
 
 import asyncpg
 import redis.asyncio
+from prometheus_client import Counter
 
 from exchange.process.cancellation import raise_if_cancelled
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.security.key_ring import KeyRing, KeyRingError, api_secret_place
+from exchange.security.recent_keys import ApiKey, RecentKeys
 
 __all__ = [
     "API_KEY_LENGTH",
@@ -46,13 +48,31 @@ API_KEY_LENGTH: Final = 64
 
 # Without its table the database has not been migrated yet: that too is a matter of time.
 _DATABASE_AWAY: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.UndefinedTableError)
-_LIFETIME_S: Final = 5.0
+# So long a key is used without asking; from REFRESH_S on it is asked for again meanwhile.
+FRESH_S: Final = 5.0
+REFRESH_S: Final = 4.0
+# So long a key is used while revocations are heard and the database does not answer: longer than a failover
+# takes.
+STALE_S_MAX: Final = 90.0
+# How long a request with an older key waits for the database before it goes on with that key.
+_STALE_WAIT_S: Final = 0.25
+# After a failure, how long nobody waits for a key that is known.
+_AWAY_S: Final = 1.0
+# Look-ups under way; each has its own key. More wait for nothing but the deadline.
+_LOOK_UPS_MAX: Final = 1_000
+_KEY: Final = """
+SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, ip_allow_list
+FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL
+"""
 _FOUND_MAX: Final = 50_000
 _UNKNOWN_MAX: Final = 10_000
 _SILENCE_S_MAX: Final = 5.0
 _RECONNECT_S_MAX: Final = 2.0
 
 logger = logging.getLogger(__name__)
+_stale_total = Counter(
+    "exchange_keys_stale_total", "Requests that went on with a known key, because the database did not answer"
+)
 
 
 class CredentialsError(Exception):
@@ -65,37 +85,6 @@ class CredentialsUnavailableError(CredentialsError):
 
 class SecretUnreadableError(CredentialsError):
     """The key is there, and its secret cannot be opened: see KeyRingError."""
-
-
-@dataclass(frozen=True)
-class ApiKey:
-    """One valid API key.
-
-    `kind` is HMAC (then `secret` holds what signs) or ED25519 (then `public_key_pem`).
-    `permissions` are of READ, TRADE, WITHDRAW. `ip_allow_list` holds addresses and networks in CIDR
-    form; empty means everywhere.
-    """
-
-    api_key: str
-    user_id: int
-    kind: str
-    secret: bytes | None = field(repr=False)
-    public_key_pem: str | None
-    permissions: frozenset[str]
-    ip_allow_list: tuple[str, ...]
-
-    def allows_ip(self, address: str) -> bool:
-        """Whether a request from `address` may use this key. Text that is no address never may."""
-        if not self.ip_allow_list:
-            return True
-        try:
-            caller = ip_address(address)
-        except ValueError:
-            return False
-        # A socket open to both families shows IPv4 callers as ::ffff:a.b.c.d.
-        if isinstance(caller, IPv6Address) and caller.ipv4_mapped is not None:
-            caller = caller.ipv4_mapped
-        return any(caller in ip_network(allowed) for allowed in self.ip_allow_list)
 
 
 class Credentials(Protocol):
@@ -120,40 +109,11 @@ async def announce_revocation(cache: "redis.asyncio.Redis", key_hash: bytes, dea
         logger.warning("a revocation could not be told (%r): keys expire by time", error)
 
 
-class _RecentKeys:
-    """A bounded map that forgets the least recently used entry, and every entry after `_LIFETIME_S`."""
-
-    def __init__(self, entries_max: int) -> None:
-        self._entries_max = entries_max
-        self._entries: OrderedDict[bytes, tuple[float, ApiKey | None]] = OrderedDict()
-
-    def get(self, key_hash: bytes, now_s: float) -> tuple[float, ApiKey | None] | None:
-        entry = self._entries.get(key_hash)
-        if entry is None:
-            return None
-        if entry[0] <= now_s:
-            del self._entries[key_hash]
-            return None
-        self._entries.move_to_end(key_hash)
-        return entry
-
-    def put(self, key_hash: bytes, key: ApiKey | None, now_s: float) -> None:
-        self._entries[key_hash] = (now_s + _LIFETIME_S, key)
-        self._entries.move_to_end(key_hash)
-        if len(self._entries) > self._entries_max:
-            self._entries.popitem(last=False)
-
-    def forget(self, key_hash: bytes) -> None:
-        self._entries.pop(key_hash, None)
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-
 class PostgresCredentials:
     """Keys from the table `api_keys`. A component: `run` listens for revocations.
 
-    `find` works without `run` too, then a revoked key is refused after at most five seconds.
+    `find` works without `run` too, then a revoked key is refused after at most five seconds. `clock_s` only
+    goes forward.
     """
 
     name = "credentials"
@@ -166,25 +126,35 @@ class PostgresCredentials:
         *,
         database_deadline_ms: int,
         cache_deadline_ms: int,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        self._clock_s = clock_s
         self._key_ring = key_ring
         self._cache = cache
         self._database_deadline_s = database_deadline_ms / 1000
         self._cache_deadline_s = cache_deadline_ms / 1000
-        self._found = _RecentKeys(_FOUND_MAX)
+        self._found = RecentKeys(_FOUND_MAX, STALE_S_MAX)
         # Kept apart, so that a flood of invented keys cannot push out the real ones.
-        self._unknown = _RecentKeys(_UNKNOWN_MAX)
+        self._unknown = RecentKeys(_UNKNOWN_MAX, FRESH_S)
+        self._look_ups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
+        self._away_until_s = -1.0
         self._revocations = 0
         self._following = False
+        self._heard_s = 0.0
+        # A silent channel is asked after _SILENCE_S_MAX, and has a deadline for its answer.
+        self._silence_s_max = _SILENCE_S_MAX + 2 * self._cache_deadline_s
 
     @classmethod
     def from_resources(cls, resources: Resources) -> Self:
-        """Make it from a process's resources. Raises KeyRingError."""
-        settings = resources.settings
+        """Make it from a process's resources, over connections of its own if they have some.
+
+        Raises KeyRingError.
+        """
+        settings, database = resources.settings, resources.database_keys or resources.database
         return cls(
-            resources.database,
-            KeyRing.from_resources(resources),
+            database,
+            KeyRing.from_resources(resources, database),
             resources.cache,
             database_deadline_ms=settings.database_deadline_ms,
             cache_deadline_ms=settings.cache_deadline_ms,
@@ -195,25 +165,89 @@ class PostgresCredentials:
         if len(api_key) != API_KEY_LENGTH or not (api_key.isascii() and api_key.isalnum()):
             return None
         key_hash = hash_api_key(api_key)
-        now_s = time.monotonic()
-        entry = self._found.get(key_hash, now_s) or self._unknown.get(key_hash, now_s)
-        if entry is not None:
-            return entry[1]
-        revocations = self._revocations
-        key = await self._read(api_key, key_hash)
+        now_s = self._clock_s()
+        known = self._found.get(key_hash, now_s)
+        if known is None:
+            if self._unknown.get(key_hash, now_s) is not None:
+                return None
+            return await self._find_now(api_key, key_hash)
+        age_s = now_s - known.read_s
+        if age_s < FRESH_S:
+            if age_s >= REFRESH_S and now_s >= self._away_until_s:
+                with contextlib.suppress(CredentialsUnavailableError):
+                    self._look_up(api_key, key_hash)
+            return known.key
+        if self._hears_revocations(now_s):
+            return await self._find_again(api_key, key_hash)
+        return await self._find_now(api_key, key_hash)
+
+    async def _find_now(self, api_key: str, key_hash: bytes) -> ApiKey | None:
+        """What the database says, within its deadline. The look-up goes on if this waiter leaves."""
+        try:
+            async with asyncio.timeout(self._database_deadline_s):
+                return await asyncio.shield(self._look_up(api_key, key_hash))
+        except TimeoutError as error:
+            raise CredentialsUnavailableError("keys cannot be read: no answer in time") from error
+
+    async def _find_again(self, api_key: str, key_hash: bytes) -> ApiKey | None:
+        """Ask the database, and go on with what is known when it does not answer soon."""
+        if self._clock_s() >= self._away_until_s:
+            try:
+                async with asyncio.timeout(_STALE_WAIT_S):
+                    return await asyncio.shield(self._look_up(api_key, key_hash))
+            except (TimeoutError, CredentialsUnavailableError):
+                self._away_until_s = self._clock_s() + _AWAY_S
+        known = self._found.get(key_hash, self._clock_s())
+        if known is None:
+            raise CredentialsUnavailableError("the key was revoked, or its time ended, while we waited")
+        _stale_total.inc()
+        return known.key
+
+    def _hears_revocations(self, now_s: float) -> bool:
+        """Whether a revocation that was told would have been heard."""
+        return self._following and now_s - self._heard_s <= self._silence_s_max
+
+    def _look_up(self, api_key: str, key_hash: bytes) -> "asyncio.Task[ApiKey | None]":
+        """The one look-up of this key, begun now or under way. Who waits for it shields it: others wait too.
+
+        Raises CredentialsUnavailableError when too many are under way.
+        """
+        task = self._look_ups.get(key_hash)
+        if task is None:
+            if len(self._look_ups) >= _LOOK_UPS_MAX:
+                raise CredentialsUnavailableError(f"{_LOOK_UPS_MAX} keys are being looked up")
+            task = asyncio.create_task(self._read_and_keep(api_key, key_hash), name="key look-up")
+            self._look_ups[key_hash] = task
+            task.add_done_callback(lambda done: self._looked_up(key_hash, done))
+        return task
+
+    def _looked_up(self, key_hash: bytes, task: "asyncio.Task[ApiKey | None]") -> None:
+        if self._look_ups.get(key_hash) is task:
+            del self._look_ups[key_hash]
+        if not task.cancelled():
+            # Nobody may have waited for one that was begun ahead; what it failed with was logged or comes
+            # again.
+            task.exception()
+
+    async def _read_and_keep(self, api_key: str, key_hash: bytes) -> ApiKey | None:
+        revocations, began_s = self._revocations, self._clock_s()
+        try:
+            key = await self._read(api_key, key_hash)
+        except CredentialsUnavailableError:
+            self._away_until_s = self._clock_s() + _AWAY_S
+            raise
+        if key is None:
+            self._found.forget(key_hash)
         # A revocation may have passed while the row was on its way: then it is used once, not kept.
         if revocations == self._revocations:
-            (self._unknown if key is None else self._found).put(key_hash, key, time.monotonic())
+            (self._unknown if key is None else self._found).put(key_hash, key, began_s)
         return key
 
     async def _read(self, api_key: str, key_hash: bytes) -> ApiKey | None:
         try:
-            async with asyncio.timeout(self._database_deadline_s):
-                row = await self._database.fetchrow(
-                    "SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, "
-                    "ip_allow_list FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL",
-                    key_hash,
-                )
+            # Giving a connection back waits for the server too, for as long as getting it might have.
+            async with self._database.acquire(timeout=self._database_deadline_s) as connection:
+                row = await connection.fetchrow(_KEY, key_hash, timeout=self._database_deadline_s)
         except _DATABASE_AWAY as error:
             raise CredentialsUnavailableError(f"keys cannot be read: {error!r}") from error
         if row is None or not hmac.compare_digest(row["api_key"], api_key):
@@ -243,6 +277,8 @@ class PostgresCredentials:
         """Ask the database again about this key the next time."""
         self._revocations += 1
         self._found.forget(key_hash)
+        # What is under way may have seen the key before it was revoked: who comes now waits for another one.
+        self._look_ups.pop(key_hash, None)
 
     async def start(self) -> None:
         """Nothing to recover: the first look-up reads the database."""
@@ -282,6 +318,7 @@ class PostgresCredentials:
                 await subscription.ping()
                 while message is None:
                     message = await subscription.get_message(timeout=self._cache_deadline_s)
+        self._heard_s = self._clock_s()
         found: Mapping[str, Any] = message
         return found
 
@@ -291,6 +328,7 @@ class PostgresCredentials:
             self._following = True
             self._revocations += 1
             self._found.clear()
+            self._look_ups.clear()
         elif message["type"] == "message":
             data = message["data"]
             try:
@@ -300,6 +338,8 @@ class PostgresCredentials:
 
     async def stop(self) -> None:
         """Forget every secret."""
+        for task in self._look_ups.values():
+            task.cancel()
         self._found.clear()
         self._unknown.clear()
 

@@ -5,7 +5,6 @@ A sealed secret is: format (1 byte, now 1), version of the data key (4 bytes, bi
 else. After a rotation new secrets use the new version, and old ones still open with theirs.
 """
 
-import asyncio
 import secrets
 from typing import Any, Final, Self
 
@@ -49,11 +48,17 @@ class KeyRing:
         self._ciphers: dict[int, AESGCM] = {}
 
     @classmethod
-    def from_resources(cls, resources: Resources) -> Self:
-        """Make it from a process's resources. Raises KeyRingError when they have no key wrapper."""
+    def from_resources(
+        cls, resources: Resources, database: "asyncpg.Pool[asyncpg.Record] | None" = None
+    ) -> Self:
+        """Make it from a process's resources. Raises KeyRingError when they have no key wrapper.
+
+        `database`: other connections than those that the process has for everything.
+        """
         if resources.key_wrapper is None:
             raise KeyRingError("this process was given no key wrapper")
-        return cls(resources.database, resources.key_wrapper, resources.settings.database_deadline_ms)
+        deadline_ms = resources.settings.database_deadline_ms
+        return cls(database or resources.database, resources.key_wrapper, deadline_ms)
 
     async def seal(self, secret: bytes, place: bytes) -> bytes:
         """Encrypt with the newest data key; the first one is made when there is none. Raises KeyRingError."""
@@ -127,8 +132,9 @@ class KeyRing:
 
     async def _fetchval(self, query: str, *arguments: object) -> Any:
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._database.fetchval(query, *arguments)
+            # Giving a connection back waits for the server too, for as long as getting it might have.
+            async with self._database.acquire(timeout=self._deadline_s) as connection:
+                return await connection.fetchval(query, *arguments, timeout=self._deadline_s)
         except _DATABASE_AWAY as error:
             raise KeyRingError(f"data keys cannot be read: {error!r}") from error
 

@@ -13,19 +13,38 @@ from typing import Final
 from exchange.trading.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Interval
 from exchange.trading.trades import Trade
 
-__all__ = ["STEPS_MS", "Candle", "CandleStore", "Series", "base_step_ms", "buckets", "fill", "fold"]
+__all__ = [
+    "ROWS_PER_BUCKET_MAX",
+    "STEPS_MS",
+    "Candle",
+    "CandleStore",
+    "Series",
+    "base_step_ms",
+    "buckets",
+    "fill",
+    "fold",
+    "rows_per_bucket",
+    "steps_of",
+]
 
 # Lengths of the steps of the five series.
 STEPS_MS: Final = (SECOND_MS, MINUTE_MS, QUARTER_MS, HOUR_MS, DAY_MS)
+_MONTH_MS_MIN: Final = 28 * DAY_MS
+_MONTH_MS_MAX: Final = 31 * DAY_MS
 
-# Older rows are read from PostgreSQL. 130,000 minutes are 90 days, 70,000 quarters two years.
+# How many are kept of each step; older ones are read from PostgreSQL. So many that what is asked for without
+# a time is here: 1,000 klines of any interval in UTC (1d and more for 11 years), the rolling windows (7 days
+# of minutes), and the newest month in any time zone (3,000 quarters).
 _ROWS_MAX: Final = {
     SECOND_MS: 7_200,
-    MINUTE_MS: 130_000,
-    QUARTER_MS: 70_000,
-    HOUR_MS: 100_000,
-    DAY_MS: 50_000,
+    MINUTE_MS: 12_000,
+    QUARTER_MS: 4_000,
+    HOUR_MS: 12_000,
+    DAY_MS: 4_000,
 }
+# Of so many stored rows is a bucket put together at most (`rows_per_bucket`): a month in a zone of quarters
+# of an hour, of 32 days, and at its edge 24 hours and 4 quarters.
+ROWS_PER_BUCKET_MAX: Final = 60
 
 
 class Candle:
@@ -108,9 +127,9 @@ class Series:
 
     def __init__(self, step_ms: int, rows_max: int) -> None:
         self.step_ms = step_ms
+        self.rows_max = rows_max
         self.known_from_ms = 0
         self.rows: list[Candle] = []
-        self._rows_max = rows_max
 
     def load(self, rows: Sequence[Candle], known_from_ms: int) -> None:
         """Start from stored candles."""
@@ -144,8 +163,8 @@ class Series:
         return bisect_left(self.rows, time_ms, key=_open_ms)
 
     def _trim(self) -> None:
-        if len(self.rows) > self._rows_max * 5 // 4:
-            del self.rows[: len(self.rows) - self._rows_max]
+        if len(self.rows) > self.rows_max * 5 // 4:
+            del self.rows[: len(self.rows) - self.rows_max]
             self.known_from_ms = self.rows[0].open_ms
 
 
@@ -227,6 +246,27 @@ def base_step_ms(interval: Interval) -> int:
     length_ms = interval.step_ms or DAY_MS
     fitting = (s for s in STEPS_MS if length_ms % s == 0 and interval.offset_ms % s == 0)
     return max(fitting, default=SECOND_MS)
+
+
+def steps_of(interval: Interval) -> list[int]:
+    """The steps, coarsest first, that a bucket is put together of with the fewest rows.
+
+    Coarse ones inside; where an edge of the bucket falls into a coarse one, finer ones take its place.
+    """
+    base_ms = base_step_ms(interval)
+    length_ms = interval.step_ms or _MONTH_MS_MIN
+    return [
+        step_ms
+        for step_ms in reversed(STEPS_MS)
+        if base_ms <= step_ms and (step_ms == base_ms or step_ms < length_ms)
+    ]
+
+
+def rows_per_bucket(interval: Interval) -> int:
+    """Of how many stored rows, at most, a bucket is put together by the steps of `steps_of`."""
+    steps_ms = steps_of(interval)
+    inside = (interval.step_ms or _MONTH_MS_MAX) // steps_ms[0] + (len(steps_ms) > 1)
+    return inside + sum(coarser_ms // step_ms for coarser_ms, step_ms in pairwise(steps_ms))
 
 
 def buckets(

@@ -16,7 +16,10 @@ from matching_engine.core.order import Order
 from matching_engine.core.rules_version import check_rules_version
 from matching_engine.core.shard import Shard
 
-FORMAT = 4
+# Format of the rows -> the rules version that brings it. A format is written from the command on that
+# activates its rules, and not a record earlier: until then the version of the code before can go on with
+# what this one has written. Every format in this table can be read.
+FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1}
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -58,8 +61,13 @@ class InvariantError(Exception):
     """The state contradicts itself (invariants I1, I2, I3, I6, I8)."""
 
 
+def format_of(rules_version: int) -> int:
+    """The format in which a state under these rules is written: equal states give equal bytes."""
+    return max(form for form, first in FIRST_RULES_OF_FORMAT.items() if first <= rules_version)
+
+
 def to_rows(shard: Shard) -> list[Any]:
-    """Return the state as rows."""
+    """Return the state as rows, the first of which is their format."""
     engine = shard.engine
     accounts = engine.accounts
     balances = [
@@ -68,7 +76,7 @@ def to_rows(shard: Shard) -> list[Any]:
         for asset_id, balance in sorted(accounts.balances[user_id].items())
     ]
     return [
-        FORMAT,
+        format_of(engine.rules_version),
         [shard.next_command_offset, shard.chain],
         [engine.seq, engine.epoch, engine.now_ms, engine.next_order_id, engine.rules_version],
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
@@ -83,7 +91,7 @@ def to_rows(shard: Shard) -> list[Any]:
 
 def from_rows(rows: list[Any], engine: Engine) -> Shard:
     """Rebuild the state in an empty engine. Raises ValueError on an unknown format, UnknownRulesError."""
-    if rows[0] != FORMAT:
+    if rows[0] not in FIRST_RULES_OF_FORMAT:
         raise ValueError(f"snapshot of unknown format {rows[0]}")
     (
         _,

@@ -18,6 +18,7 @@ from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
 from services.market_data.markets.bootstrap import load_state
+from services.market_data.markets.candle_rows import CandlesBehindError
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.history import History
 from services.market_data.markets.state import MarketState
@@ -42,7 +43,11 @@ _START_TRIES: Final = 20
 _START_RETRY_S: Final = 1.0
 _STOPPED_LATE_TICKS: Final = 50
 # A table may be missing while the migrations still run.
-_START_ERRORS: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.UndefinedTableError)
+_START_ERRORS: Final[tuple[type[BaseException], ...]] = (
+    *CONNECTION_ERRORS,
+    asyncpg.UndefinedTableError,
+    CandlesBehindError,
+)
 
 
 def clock_us() -> int:
@@ -68,7 +73,7 @@ class MarketDataService:
         self._shard = settings.shard
         self._readers = Readers.from_resources(resources)
         self.markets = MarketFollower(resources.event_log)
-        history = History(self._readers, settings.database_deadline_ms)
+        self._history = history = History(self._readers, settings.database_deadline_ms)
         self.endpoint_groups = (
             GeneralEndpoints(clock_us),
             ExchangeInfoEndpoints(self.markets, clock_us),
@@ -91,9 +96,14 @@ class MarketDataService:
             self.hub, self._user_feed, socket_limits, rate_limits=settings.rate_limits
         )
         self._last_tick_ms = 0
+        self._start_problem = "not started"
 
     async def start(self) -> None:
-        """Load the state and open the log. Raises after _START_TRIES refusals of the database."""
+        """Load the state and open the log.
+
+        Raises after _START_TRIES refusals of the database in a row; candles that are being made are waited
+        for, as long as they become more.
+        """
         state, position = await self._load()
         await self.markets.begin(state, position)
         logger.info("market data stand at seq %d, %d markets", state.seq, len(state.views))
@@ -104,11 +114,16 @@ class MarketDataService:
             try:
                 return await load_state(self._readers, self._shard, clock_ms())
             except _START_ERRORS as error:
+                problem = f"the state cannot be loaded: {error!r}"
+                if isinstance(error, CandlesBehindError) and problem != self._start_problem:
+                    attempt = 1
+                self._start_problem = problem
                 if attempt == _START_TRIES:
                     raise
-                logger.warning("the state cannot be loaded (%r), try %d", error, attempt)
-                # A reader breaks off what takes it too long; the next try is the writer's.
-                self._readers.distrust()
+                logger.warning("%s, try %d", problem, attempt)
+                if not isinstance(error, CandlesBehindError):
+                    # A reader breaks off what takes it too long; the next try is the writer's.
+                    self._readers.distrust()
                 await asyncio.sleep(_START_RETRY_S)
                 attempt += 1
 
@@ -154,7 +169,7 @@ class MarketDataService:
         missing = self.markets.missing_records()
         books = f"{missing} records of the event log are still to be read" if missing else None
         if missing is None:
-            books = "not started"
+            books = self._start_problem
         late_ms = clock_ms() - self._last_tick_ms
         timers = None if late_ms < _STOPPED_LATE_TICKS * TICK_MS else "the timers stand still"
         return {"books": books, "timers": timers}

@@ -16,6 +16,7 @@ from prometheus_client import Gauge
 from exchange.log.event_tail import EventTail, TailPosition, newest_event
 from exchange.log.held_reader import HeldReader
 from exchange.process.components import Resources
+from services.notifier.freeze_links import FreezeLinks
 from services.notifier.notices import NoticeMaker
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore
@@ -49,6 +50,7 @@ class EventFollower:
         self._log = resources.event_log
         self._log_deadline_s = settings.log_deadline_ms / 1000
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
+        self._links = FreezeLinks(resources.database, settings.database_deadline_ms, settings.public_url)
         self._outlet = outlet
         self._patience = patience(self.name)
         self._reader = HeldReader(self.name, self._log, settings.log_deadline_ms)
@@ -110,7 +112,7 @@ class EventFollower:
         if not outcomes:
             return
         notices = [notice for outcome in outcomes for notice in self._maker.notices_of(outcome)]
-        await self._outlet.send(notices)
+        await self._outlet.send(await self._links.add(notices))
         await self._store.move(self.last_seq, tail.position)
         self.last_seq = tail.position.seq
         _last_seq.set(self.last_seq)

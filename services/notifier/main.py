@@ -10,8 +10,8 @@ from exchange.ports.messages import MessageQueue, Topic
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
+from services.notifier.acts import ActFollower
 from services.notifier.follower import EventFollower
-from services.notifier.logins import LoginFollower
 from services.notifier.outlet import BrowserPush, Outlet
 from services.notifier.owners import Owners
 from services.notifier.worker import NoticeWorker
@@ -30,7 +30,7 @@ def components_for(
     outlet = Outlet(queue, push)
     components: list[Component] = [EventFollower(resources, outlet)]
     if settings.shard == _SHARD_OF_LOGINS:
-        components.append(LoginFollower(resources, outlet))
+        components.append(ActFollower(resources, outlet))
     if push is not None:
         components.append(push)
     if settings.notices_worker:

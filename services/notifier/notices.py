@@ -10,6 +10,7 @@ A notice is JSON:
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -23,21 +24,31 @@ from exchange.contracts.events import (
     MarketRegistered,
     TradeExecuted,
     WithdrawalReleased,
+    WithdrawalReserved,
     WithdrawalSettled,
 )
 from exchange.money import format_fixed
 
 __all__ = [
+    "ACTS",
+    "ADDRESS_ADDED",
+    "API_KEY_MADE",
     "DEPOSIT",
     "FILL",
+    "FREEZABLE",
+    "IDENTITY_LINKED",
     "LOGIN",
+    "WITHDRAWALS_FROZEN",
+    "WITHDRAWALS_UNFREEZING",
+    "WITHDRAWALS_UNFROZEN",
     "WITHDRAWAL_REFUSED",
+    "WITHDRAWAL_RESERVED",
     "WITHDRAWAL_SETTLED",
     "Notice",
     "NoticeError",
     "NoticeMaker",
     "UnknownNameError",
-    "login_notice",
+    "act_notice",
     "subject_of",
 ]
 
@@ -45,13 +56,43 @@ FILL: Final = "FILL"
 DEPOSIT: Final = "DEPOSIT"
 WITHDRAWAL_SETTLED: Final = "WITHDRAWAL_SETTLED"
 WITHDRAWAL_REFUSED: Final = "WITHDRAWAL_REFUSED"
+WITHDRAWAL_RESERVED: Final = "WITHDRAWAL_RESERVED"
 LOGIN: Final = "LOGIN"
+API_KEY_MADE: Final = "API_KEY_MADE"
+ADDRESS_ADDED: Final = "ADDRESS_ADDED"
+IDENTITY_LINKED: Final = "IDENTITY_LINKED"
+WITHDRAWALS_FROZEN: Final = "WITHDRAWALS_FROZEN"
+WITHDRAWALS_UNFREEZING: Final = "WITHDRAWALS_UNFREEZING"
+WITHDRAWALS_UNFROZEN: Final = "WITHDRAWALS_UNFROZEN"
+# What a thief would do: its notice carries a link that freezes withdrawals (freeze_links.py).
+FREEZABLE: Final = frozenset(
+    {LOGIN, API_KEY_MADE, ADDRESS_ADDED, IDENTITY_LINKED, WITHDRAWAL_RESERVED, WITHDRAWALS_UNFREEZING}
+)
+# Acts of the audit log that their owner is told of -> the kind of notice.
+ACTS: Final[Mapping[str, str]] = {
+    "log-in": LOGIN,
+    "key-made": API_KEY_MADE,
+    "address-added": ADDRESS_ADDED,
+    "identity-linked": IDENTITY_LINKED,
+    "withdrawals-frozen": WITHDRAWALS_FROZEN,
+    "withdrawals-unfreeze-asked": WITHDRAWALS_UNFREEZING,
+    "withdrawals-unfrozen": WITHDRAWALS_UNFROZEN,
+}
+# Somebody else may have chosen a text that stands in a notice: so much of it.
+QUOTED_LENGTH_MAX: Final = 120
 _SUBJECTS: Final[Mapping[str, str]] = {
     FILL: "Your order was filled",
     DEPOSIT: "Your deposit has arrived",
     WITHDRAWAL_SETTLED: "Your withdrawal has left",
     WITHDRAWAL_REFUSED: "Your withdrawal was refused",
+    WITHDRAWAL_RESERVED: "A withdrawal from your account was asked for",
     LOGIN: "Somebody logged in to your account",
+    API_KEY_MADE: "A new API key opens your account",
+    ADDRESS_ADDED: "A new withdrawal address was listed",
+    IDENTITY_LINKED: "A new sign-in opens your account",
+    WITHDRAWALS_FROZEN: "Withdrawals from your account are frozen",
+    WITHDRAWALS_UNFREEZING: "The freeze of your withdrawals will end",
+    WITHDRAWALS_UNFROZEN: "Withdrawals from your account are free again",
 }
 
 
@@ -98,10 +139,47 @@ def subject_of(notice: Notice) -> str:
     return _SUBJECTS[notice.kind]
 
 
-def login_notice(act_id: int, user_id: int, time_ms: int, ip: str) -> Notice:
-    """The notice of a row of the audit log that tells of a login."""
-    text = f"Somebody logged in to your account from {ip}. If it was not you, change your password."
-    return Notice(f"login.{act_id}", user_id, LOGIN, time_ms, {"ip": ip}, text)
+def act_notice(
+    act: str, act_id: int, user_id: int, time_ms: int, ip: str, detail: Mapping[str, object]
+) -> Notice:
+    """The notice of a row of the audit log; `act` is one of ACTS, `detail` what the row says of it."""
+    kind = ACTS[act]
+    fields = {"ip": ip} if ip else {}
+    if kind == LOGIN:
+        text = f"Somebody logged in to your account from {ip}."
+    elif kind == API_KEY_MADE:
+        permissions = detail.get("permissions")
+        fields["permissions"] = ", ".join(map(str, permissions)) if isinstance(permissions, list) else ""
+        text = f"An API key with the permissions {fields['permissions']} was made from {ip}."
+    elif kind == ADDRESS_ADDED:
+        fields["asset"], fields["address"] = _quoted(detail.get("asset")), _quoted(detail.get("address"))
+        text = f"The withdrawal address {fields['address']} for {fields['asset']} was listed from {ip}."
+    elif kind == IDENTITY_LINKED:
+        fields["issuer"] = _quoted(detail.get("issuer"))
+        text = f"A sign-in of {fields['issuer']} opens your account from now on; it was linked from {ip}."
+    elif kind == WITHDRAWALS_FROZEN:
+        by = "the exchange" if detail.get("by") == "operator" else "the link of a notice"
+        text = f"Nothing leaves your account: its withdrawals were frozen by {by}."
+    elif kind == WITHDRAWALS_UNFREEZING:
+        ends_ms = detail.get("ends_ms")
+        fields["endsAt"] = str(ends_ms)
+        text = f"The freeze of your withdrawals was asked to end, from {ip}; it holds until {_utc(ends_ms)}."
+    else:
+        text = "The exchange has ended the freeze of your withdrawals."
+    # Log-ins had names before there were others.
+    prefix = "login" if kind == LOGIN else "act"
+    return Notice(f"{prefix}.{act_id}", user_id, kind, time_ms, fields, text)
+
+
+def _quoted(text: object) -> str:
+    whole = str(text)
+    return whole if len(whole) <= QUOTED_LENGTH_MAX else f"{whole[:QUOTED_LENGTH_MAX]}..."
+
+
+def _utc(time_ms: object) -> str:
+    if not isinstance(time_ms, int):
+        return "a moment that is not known"
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="minutes")
 
 
 class _Asset(msgspec.Struct, frozen=True):
@@ -158,7 +236,7 @@ class NoticeMaker:
             fields = self._amount(event.asset_id, event.amount_atoms) | {"depositId": str(event.deposit_id)}
             text = f"Your deposit of {fields['amount']} {fields['asset']} has arrived."
             return [self._notice(seq, "deposit", event.user_id, DEPOSIT, time_ms, fields, text)]
-        if isinstance(event, WithdrawalSettled | WithdrawalReleased):
+        if isinstance(event, WithdrawalReserved | WithdrawalSettled | WithdrawalReleased):
             return [self._of_withdrawal(seq, time_ms, event)]
         if isinstance(event, AssetRegistered):
             self.add_asset(event.asset_id, event.code, event.decimals)
@@ -169,11 +247,17 @@ class NoticeMaker:
             )
         return []
 
-    def _of_withdrawal(self, seq: int, time_ms: int, event: WithdrawalSettled | WithdrawalReleased) -> Notice:
+    def _of_withdrawal(
+        self, seq: int, time_ms: int, event: WithdrawalReserved | WithdrawalSettled | WithdrawalReleased
+    ) -> Notice:
         fields = self._amount(event.asset_id, event.amount_atoms)
         fields["withdrawalId"] = str(event.withdrawal_id)
         what = f"Your withdrawal of {fields['amount']} {fields['asset']}"
-        if isinstance(event, WithdrawalSettled):
+        if isinstance(event, WithdrawalReserved):
+            fields["address"] = _quoted(event.address)
+            what = f"A withdrawal of {fields['amount']} {fields['asset']} to {fields['address']}"
+            kind, text = WITHDRAWAL_RESERVED, f"{what} was asked for."
+        elif isinstance(event, WithdrawalSettled):
             kind, text = WITHDRAWAL_SETTLED, f"{what} has left the exchange."
         else:
             kind, text = WITHDRAWAL_REFUSED, f"{what} was refused; the money is in your account."

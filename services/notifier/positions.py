@@ -1,24 +1,25 @@
-"""The notifier's SQL: how far it has read, what assets and markets are called, who has logged in."""
+"""The notifier's SQL: how far it has read, what assets and markets are called, what people did."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
+import msgspec
 
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
-from services.notifier.notices import NoticeMaker
+from services.notifier.notices import ACTS, NoticeMaker
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     AnyConnection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-__all__ = ["FencedError", "Login", "LoginPage", "NotifierStore"]
+__all__ = ["ActPage", "FencedError", "NotifierStore", "OwnersAct"]
 
+# Of the whole audit log; its name is older than the other acts.
 LOGINS: Final = "logins"
-# The act that a login is called in the audit log.
-_LOG_IN: Final = "log-in"
 
 _MOVE: Final = """
 UPDATE notice_positions SET last_id = $3, last_hash = $4, next_offset = $5, updated_ms = $6
@@ -34,19 +35,21 @@ class FencedError(Exception):
     """The position is not where this process left it: another notifier is at work."""
 
 
-class Login(NamedTuple):
-    """One login. `act_id`: its row of the audit log."""
+class OwnersAct(NamedTuple):
+    """One act that its account's owner is told of. `act_id`: its row of the audit log."""
 
+    act: str
     act_id: int
     user_id: int
     time_ms: int
     ip: str
+    detail: Mapping[str, object]
 
 
-class LoginPage(NamedTuple):
-    """The logins of a piece of the audit log, which ends at `last_id`."""
+class ActPage(NamedTuple):
+    """Those acts of a piece of the audit log, which ends at `last_id`."""
 
-    logins: list[Login]
+    acts: list[OwnersAct]
     last_id: int
 
 
@@ -105,20 +108,24 @@ class NotifierStore:
             )
         return int(last_id)
 
-    async def logins_after(self, last_id: int, rows_max: int) -> LoginPage:
-        """The logins of the next rows; ids appear in order and without a gap (user/tables/audit_log.py)."""
+    async def acts_after(self, last_id: int, rows_max: int) -> ActPage:
+        """The acts of the next rows; ids appear in order and without a gap (security/audit_log.py)."""
         async with acquire(self._database, self._deadline_ms) as connection:
             rows = await connection.fetch(
-                "SELECT id, user_id, time_ms, ip, act FROM audit_log WHERE id > $1 ORDER BY id LIMIT $2",
+                "SELECT id, user_id, time_ms, ip, act, detail::text AS detail FROM audit_log "
+                "WHERE id > $1 ORDER BY id LIMIT $2",
                 last_id,
                 rows_max,
             )
-        logins = [
-            Login(row["id"], row["user_id"], row["time_ms"], row["ip"])
+        acts = [
+            OwnersAct(
+                *(row["act"], row["id"], row["user_id"], row["time_ms"], row["ip"]),
+                msgspec.json.decode(row["detail"], type=dict[str, object]),
+            )
             for row in rows
-            if row["act"] == _LOG_IN and row["user_id"] is not None
+            if row["act"] in ACTS and row["user_id"] is not None
         ]
-        return LoginPage(logins, rows[-1]["id"] if rows else last_id)
+        return ActPage(acts, rows[-1]["id"] if rows else last_id)
 
     async def move_logins(self, expected_id: int, last_id: int) -> None:
         """Go on from `expected_id`. Raises FencedError when the position was elsewhere."""

@@ -79,7 +79,12 @@ class OrderService:
         self._sharing = UsageSharing(
             (*limits.windows, sockets.attempts), resources.cache, settings.cache_deadline_ms
         )
-        history = History(resources.database, settings.shard, settings.database_deadline_ms / 1000)
+        history = History(
+            resources.database,
+            resources.history_turns,
+            settings.shard,
+            settings.database_deadline_ms / 1000,
+        )
         authenticator = Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
         self.hub = UserDataHub(self.engine, listen_keys, resources.cache)

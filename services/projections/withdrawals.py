@@ -1,4 +1,4 @@
-"""Settling withdrawals: only what the ledger has reserved, and the auditor has seen, may leave.
+"""Settling withdrawals: only what the ledger has reserved, the auditor has seen and nobody froze may leave.
 
 In this mode the transfer itself succeeds at once. Settling is safe to repeat, because the engine refuses
 a withdrawal that it does not hold any more; the ledger's row tells whether it worked.
@@ -6,6 +6,7 @@ a withdrawal that it does not hold any more; the ledger's row tells whether it w
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -60,6 +61,8 @@ WHERE status = 'RESERVED' AND withdrawal_id <> ALL($1::bigint[])
     SELECT e.seq FROM ledger_entries AS e
     WHERE e.user_id = w.user_id AND e.asset_id = w.asset_id AND e.kind = 'WITHDRAWAL_RESERVE'
       AND e.reference = 'withdrawal:' || w.withdrawal_id LIMIT 1)))
+  AND NOT EXISTS (SELECT 1 FROM withdrawal_freezes AS f
+    WHERE f.user_id = w.user_id AND (f.ends_ms IS NULL OR f.ends_ms > $4))
 ORDER BY withdrawal_id LIMIT $2
 """
 
@@ -159,7 +162,8 @@ class WithdrawalSettler:
     async def _settle_round(self) -> None:
         """One page of reservations that the ledger has and nobody settled, all at once.
 
-        While withdrawals are stopped, what was reserved before stays reserved.
+        While withdrawals are stopped, what was reserved before stays reserved; so does what an account has
+        reserved whose withdrawals are frozen.
         """
         stop, audited_seq = await self._stop.verdict()
         self._note_stop(stop)
@@ -172,7 +176,8 @@ class WithdrawalSettler:
                 list(self._decided),
             )
             self._decided = {row["withdrawal_id"] for row in still_reserved}
-            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX, audited_seq)
+            now_ms = time.time_ns() // 1_000_000
+            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX, audited_seq, now_ms)
         results = await asyncio.gather(
             *(self._settle(row["withdrawal_id"]) for row in rows), return_exceptions=True
         )

@@ -24,8 +24,10 @@ from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import CacheUnavailableError, Sessions
+from services.user.people.withdrawal_freezes import WithdrawalFreezes
 from services.user.tables.accounts import AccountStore
 from services.user.tables.database import Database, DatabaseUnavailableError
+from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
 
 __all__ = ["NotReadyError", "UserService"]
@@ -51,6 +53,7 @@ class _Parts(NamedTuple):
     """What there is from the start on, because it needs the logs."""
 
     accounts: Accounts
+    freezes: WithdrawalFreezes
     transfers: Transfers
     gateway: CommandGateway
     follower: EventFollower
@@ -73,7 +76,7 @@ class UserService:
         self.settings = settings
         self._resources = resources
         self._database = Database(resources.database, settings.database_deadline_ms)
-        self._ledger = Ledger(self._database)
+        self._ledger = Ledger(self._database, resources.history_turns)
         self._key_ring = KeyRing.from_resources(resources)
         self.addresses = WithdrawalAddresses(
             self._database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms
@@ -107,6 +110,11 @@ class UserService:
     def accounts(self) -> Accounts:
         """People and keys. Raises NotReadyError before `start`."""
         return self._started().accounts
+
+    @property
+    def freezes(self) -> WithdrawalFreezes:
+        """The brake on withdrawals. Raises NotReadyError before `start`."""
+        return self._started().freezes
 
     @property
     def transfers(self) -> Transfers:
@@ -148,15 +156,26 @@ class UserService:
             shard=settings.shard,
             faucet=settings.faucet,
         )
-        self._parts = _Parts(self._make_accounts(), transfers, gateway, follower)
-        self._problems = {}
-
-    def _make_accounts(self) -> Accounts:
-        settings = self.settings
         passwords = Passwords(deadline_ms=settings.request_deadline_ms)
         self._closing.callback(passwords.close)
+        store = AccountStore(self._database)
+        freezes = WithdrawalFreezes(
+            FreezeStore(self._database),
+            store,
+            self._sessions,
+            passwords,
+            delay_s=settings.withdrawal_unfreeze_delay_s,
+            rate_limits=settings.rate_limits,
+            clock_ms=clock_ms,
+        )
+        accounts = self._make_accounts(store, passwords)
+        self._parts = _Parts(accounts, freezes, transfers, gateway, follower)
+        self._problems = {}
+
+    def _make_accounts(self, store: AccountStore, passwords: Passwords) -> Accounts:
+        settings = self.settings
         return Accounts(
-            AccountStore(self._database),
+            store,
             self._sessions,
             passwords,
             self._key_ring,

@@ -8,12 +8,15 @@ import pytest
 
 from exchange.process.components import Resources
 from exchange.process.readers import Readers
+from exchange.trading.candles import STEPS_MS
 from services.market_data.api import create_app
 from services.market_data.component import MarketDataService
 from services.market_data.markets.bootstrap import load_state
+from services.market_data.markets.candle_rows import CandlesBehindError
 from services.market_data.markets.state import MarketState, MarketView
+from services.projections.ledger.candle_backfill import fold_step, unfolded
 from services.projections.ledger.projection import LedgerProjection
-from tests.at_work import open_resources
+from tests.at_work import eventually, open_resources
 from tests.contract.market_data_server import WAIT_S, serving, settings_of
 from tests.event_streams import START_MS, EventStream, RandomTrading, stretched
 
@@ -108,7 +111,8 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
     trades, joined = view.trades.items, view.aggregates.items
     # As if the service had run for long: only the newest are in memory.
     monkeypatch.setattr("services.market_data.markets.bootstrap.RING_SIZE_MAX", 50)
-    monkeypatch.setattr("services.market_data.markets.bootstrap._MINUTES_LOADED_MS", 0)
+    kept = {step_ms: 5 for step_ms in STEPS_MS}
+    monkeypatch.setattr("exchange.trading.candles._ROWS_MAX", kept)
     monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 40)
     async with serving(resources) as server:
         assert server.service.markets.state.views[1].trades.floor_id == trades[-50].id
@@ -153,3 +157,34 @@ async def test_a_service_that_has_not_started_names_no_markets_missing(resources
         for path in ("exchangeInfo", "depth?symbol=BTCUSDT", "ticker/price", "trades?symbol=BTCUSDT"):
             answer = await client.get(f"/api/v3/{path}")
             assert (answer.status_code, answer.json()["code"]) == (503, -1001), path
+
+
+async def test_a_start_waits_for_candles_that_are_still_being_made_and_says_so(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.market_data.component._START_RETRY_S", 0.02)
+    monkeypatch.setattr("services.market_data.component._START_TRIES", 3)
+    trading = RandomTrading(54)
+    trading.run(500)
+    await publish(resources, trading.stream)
+    await write_ledger(resources, trading.stream.seq)
+    await resources.database.execute("TRUNCATE candles, candle_folds")
+    with pytest.raises(CandlesBehindError, match="BTCUSDT: trade 0 of"):
+        await load_state(Readers.from_resources(resources), 0, START_MS)
+    # Nobody makes them: the service gives up.
+    with pytest.raises(CandlesBehindError):
+        await MarketDataService(resources).start()
+    monkeypatch.setattr("services.market_data.component._START_TRIES", 1_000)
+    monkeypatch.setattr("services.projections.ledger.candle_backfill.TRADES_PER_STEP_MAX", 30)
+    service = MarketDataService(resources)
+    starting = asyncio.create_task(service.start())
+    await eventually(lambda: "BTCUSDT: trade 0 of" in (service.readiness()["books"] or ""))
+    async with resources.database.acquire() as connection:
+        await fold_step(connection, (await unfolded(connection))[0])
+        await eventually(lambda: "BTCUSDT: trade 30 of" in (service.readiness()["books"] or ""))
+        assert not starting.done()
+        while behind := await unfolded(connection):
+            await fold_step(connection, behind[0])
+    await starting
+    assert service.markets.state.seq == trading.stream.seq
+    await service.stop()

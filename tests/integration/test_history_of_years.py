@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from exchange.adapters.postgres.pool import close_pool, open_pool
 from exchange.process.config import Settings
+from exchange.process.turns import Turns
 from services.migrations import migrate
 from services.order.view.history import History, OrderPage, TradePage
 from services.user.tables.database import Database
@@ -165,7 +166,7 @@ async def _expensive(pool: RecordingPool, name: str) -> list[str]:
 
 
 async def test_a_page_of_history_costs_what_it_returns(pool: RecordingPool) -> None:
-    history = History(pool, 0, 5.0)  # type: ignore[arg-type]
+    history = History(pool, Turns(5), 0, 5.0)  # type: ignore[arg-type]
     found: list[str] = []
     for user_id in _USERS:
         for market_id in (BTC_MARKET, QUIET_MARKET):
@@ -185,7 +186,7 @@ async def test_a_page_of_history_costs_what_it_returns(pool: RecordingPool) -> N
 
 
 async def test_trades_of_an_order_cost_what_they_return(pool: RecordingPool) -> None:
-    history = History(pool, 0, 5.0)  # type: ignore[arg-type]
+    history = History(pool, Turns(5), 0, 5.0)  # type: ignore[arg-type]
     found: list[str] = []
     for user_id in _USERS:
         for order_id in (1, 1_001, ORDERS - 1_000, 100_000_000, 100_000_000 + ORDERS // 1_000, 7 * 10**9):
@@ -196,7 +197,7 @@ async def test_trades_of_an_order_cost_what_they_return(pool: RecordingPool) -> 
 
 
 async def test_an_order_by_its_name_costs_one_row(pool: RecordingPool) -> None:
-    history = History(pool, 0, 5.0)  # type: ignore[arg-type]
+    history = History(pool, Turns(5), 0, 5.0)  # type: ignore[arg-type]
     found: list[str] = []
     for user_id, name in (
         (RETIRED_BOT, "grid-1"),
@@ -210,7 +211,7 @@ async def test_an_order_by_its_name_costs_one_row(pool: RecordingPool) -> None:
 
 
 async def test_statements_of_an_account_cost_what_they_return(pool: RecordingPool) -> None:
-    ledger = Ledger(Database(pool, 5_000))  # type: ignore[arg-type]
+    ledger = Ledger(Database(pool, 5_000), Turns(5))  # type: ignore[arg-type]
     found: list[str] = []
     for user_id in _USERS:
         for first in (0, ORDERS * 60, ORDERS * 100 - 5):
@@ -224,7 +225,7 @@ async def test_statements_of_an_account_cost_what_they_return(pool: RecordingPoo
 
 async def test_pages_are_those_that_plain_sql_gives(pool: RecordingPool) -> None:
     """The rows of every page, against the words of the question."""
-    history = History(pool, 0, 5.0)  # type: ignore[arg-type]
+    history = History(pool, Turns(5), 0, 5.0)  # type: ignore[arg-type]
     async with pool._pool.acquire() as connection:
         for user_id in _USERS:
             for window in _WINDOWS.values():

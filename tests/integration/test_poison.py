@@ -10,12 +10,13 @@ from exchange.adapters.files.objects import FolderStore
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events, encode_commands
-from exchange.contracts.commands import Command, CreditDeposit
+from exchange.contracts.commands import Command, CreditDeposit, SkipCommand
 from exchange.contracts.events import CommandRejected, Event
+from exchange.security.skip_order import sign_skip
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import PoisonError
-from matching_engine.poison import PoisonNotes, PoisonWatch, sign_skip
+from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 
@@ -35,6 +36,10 @@ def broken_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         return apply(self, command, time_ms)
 
     monkeypatch.setattr(Engine, "apply", breaks)
+
+
+def skip(key: Ed25519PrivateKey, offset: int, index: int) -> SkipCommand:
+    return SkipCommand(1_000_000 + offset, offset, index, sign_skip(key, 0, offset, index))
 
 
 class Place:
@@ -89,7 +94,7 @@ async def test_nothing_but_the_operators_order_for_this_command_goes_past_it(
     for _ in range(2):
         with pytest.raises(PoisonError):
             await place.runner().start()
-    await place.send(sign_skip(key, 0, offset, index))
+    await place.send(skip(key, offset, index))
     starting = asyncio.create_task(place.runner().start())
     await asyncio.sleep(0.5)
     assert not starting.done()
@@ -101,7 +106,7 @@ async def test_the_operators_order_refuses_that_command_and_no_other(place: Plac
     for _ in range(2):
         with pytest.raises(PoisonError):
             await place.runner().start()
-    await place.send(sign_skip(OPERATOR, 0, 1, 1))
+    await place.send(skip(OPERATOR, 1, 1))
     for _ in range(2):  # and again after a restart, whether or not a snapshot was taken
         runner = place.runner()
         await asyncio.wait_for(runner.start(), 10)
@@ -122,7 +127,7 @@ async def test_the_operators_order_refuses_that_command_and_no_other(place: Plac
 async def test_two_such_commands_are_both_gone_past(place: Place) -> None:
     """Without a snapshot between them: a start that knew of one only would stop at the other, for ever."""
     await place.send(CreditDeposit(4, 1001, 1, 5, ANOTHER))
-    await place.send(sign_skip(OPERATOR, 0, 1, 1), sign_skip(OPERATOR, 0, 3, 0))
+    await place.send(skip(OPERATOR, 1, 1), skip(OPERATOR, 3, 0))
     for _ in range(4):
         with pytest.raises(PoisonError):
             await place.runner().start()

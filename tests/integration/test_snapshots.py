@@ -13,13 +13,14 @@ from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Malformed
 from exchange.ports.world import ObjectStore, ObjectStoreError
 from loadtest.bench.workload import Mischief
+from matching_engine.core import state
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import FORMAT
-from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture, state_bytes
+from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture, place_of, state_bytes
 
 pytestmark = pytest.mark.integration
 SEED = 23
+NEWEST = max(state.FIRST_RULES_OF_FORMAT)
 
 
 class Traded:
@@ -96,17 +97,50 @@ async def test_torn_snapshot_is_skipped_with_a_warning(
     assert f"snapshot {newest} is torn" in caplog.text
 
 
-async def test_snapshot_of_another_format_is_skipped_with_a_warning(
+async def test_snapshot_of_an_unknown_format_is_skipped_with_a_warning(
     store: ObjectStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots, traded = Snapshots(store), Traded()
     with monkeypatch.context() as other_version:
         rows = msgspec.msgpack.decode(state_bytes(traded.more()))
-        other_version.setattr("matching_engine.snapshots.to_rows", lambda _: [FORMAT - 1, *rows[1:]])
+        other_version.setattr("matching_engine.snapshots.to_rows", lambda _: [NEWEST + 1, *rows[1:]])
         await save(snapshots, traded.shard)
     with caplog.at_level(logging.WARNING):
         assert await snapshots.load_newest(Engine()) is None
-    assert f"has format {FORMAT - 1}" in caplog.text
+    assert f"has the unknown format {NEWEST + 1}" in caplog.text
+
+
+async def test_new_format_is_written_from_its_command_on_and_the_newest_of_the_one_before_stays(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next version of the code: reads both, writes its own only under the rules that bring it."""
+    snapshots, traded = Snapshots(store, "p/"), Traded()
+    before = traded.shard.engine.rules_version
+    with monkeypatch.context() as next_version:
+        next_version.setitem(state.FIRST_RULES_OF_FORMAT, NEWEST + 1, before + 1)
+        older = [await save(snapshots, traded.more()) for _ in range(4)]
+        assert not any(name.startswith(f"snapshot{NEWEST + 1}-") for name in older)
+        # What the command that activates rules does.
+        monkeypatch.setattr("matching_engine.core.rules.RULES_VERSION_MAX", before + 1)
+        traded.shard.engine.rules_version = before + 1
+        newer = [await save(snapshots, traded.more()) for _ in range(4)]
+        assert all(name.startswith(f"snapshot{NEWEST + 1}-") for name in newer)
+        assert sorted(await store.keys("p/")) == sorted(f"p/{name}" for name in [older[-1], *newer[1:]])
+        oldest = await snapshots.oldest_kept()
+        assert oldest == place_of(f"p/{older[-1]}")
+        loaded = await snapshots.load_newest(Engine())
+        assert loaded is not None
+        assert state_bytes(loaded) == state_bytes(traded.shard)
+        for name in newer[1:]:
+            await store.delete(f"p/{name}")
+        loaded = await snapshots.load_newest(Engine())
+        assert loaded is not None
+        assert loaded.engine.rules_version == before
+    # The version before goes on from the one that it can read, and leaves the others alone.
+    await save(snapshots, traded.shard)
+    loaded = await snapshots.load_newest(Engine(), not_ahead_of=(oldest.command_offset, oldest.seq))
+    assert loaded is not None
+    assert (loaded.next_command_offset, loaded.engine.seq) == oldest[:2]
 
 
 async def test_snapshot_that_reads_back_differently_does_not_count(store: ObjectStore) -> None:

@@ -35,6 +35,7 @@ class Owner:
     address: str = "owner-address"
     listed_address: str = "owner-listed-address"
     address_id: str = ""
+    withdrawal_id: str = ""
     listen_key: str = ""
 
     def marks(self) -> list[str]:
@@ -250,6 +251,31 @@ V1: Final[Mapping[str, list[V1Case]]] = {
             },
             422,
         )
+    ],
+    # Behind the settlement, it is the engine that says no; to a stranger there is no such withdrawal.
+    "DELETE /v1/withdrawals/{withdrawal_id}": [
+        V1Case(lambda owner: f"/v1/withdrawals/{owner.withdrawal_id}", None, 404)
+    ],
+    # Whose link it is says the link; there is no naming an account.
+    "POST /v1/withdrawal-freezes": [
+        V1Case(_path("/v1/withdrawal-freezes"), lambda owner: {"token": "A" * 43}, 403, needs_session=False),
+        V1Case(
+            _path("/v1/withdrawal-freezes"),
+            lambda owner: {"token": "A" * 43, "userId": owner.trader.user_id},
+            422,
+            needs_session=False,
+        ),
+    ],
+    "GET /v1/withdrawal-freezes": [
+        V1Case(_path("/v1/withdrawal-freezes"), None, 200, _rows_are_own("withdrawalFreezes", 0))
+    ],
+    "POST /v1/withdrawal-unfreezes": [
+        V1Case(
+            _path("/v1/withdrawal-unfreezes"),
+            lambda owner: {"password": "x", "userId": owner.trader.user_id},
+            422,
+        ),
+        V1Case(_path("/v1/withdrawal-unfreezes"), lambda owner: {"password": "a wrong guess"}, 401),
     ],
     "GET /v1/ledger": [
         V1Case(

@@ -118,7 +118,8 @@ async def owner_of_everything(exchange: Exchange) -> Owner:
     owner.resting_id = await place(
         trader, side="SELL", quantity="0.003", price="51000", newClientOrderId=owner.resting_name
     )
-    await trader.post("/v1/withdrawals", {"asset": "BTC", "amount": "2", "address": owner.address})
+    asked = {"asset": "BTC", "amount": "2", "address": owner.address}
+    owner.withdrawal_id = str((await trader.post("/v1/withdrawals", asked))["withdrawalId"])
     listed = {"asset": "BTC", "address": owner.listed_address, "label": "owner-label"}
     owner.address_id = str((await trader.post("/v1/withdrawal-addresses", listed))["addressId"])
     owner.listen_key = (await trader.keyed("POST", "/userDataStream")).json()["listenKey"]

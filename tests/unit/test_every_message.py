@@ -152,8 +152,8 @@ LEFT_ALONE: Final = {
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded"
     ),
     "services/notifier/notices.py": (
-        "CommandRejected TradingModeChanged OrderAccepted OrderClosed WithdrawalReserved LeaderChanged "
-        "RulesActivated SkipRecorded"
+        "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
+        "SkipRecorded"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
@@ -181,6 +181,7 @@ ASK_FOR_ONE_KIND: Final = {
     "services/market_data/markets/bootstrap.py",
     "services/market_history/component.py",
     "services/market_history/rows.py",
+    "services/operator/desk.py",
     "services/order/decisions/cancelling.py",
     "services/order/decisions/engine_link.py",
     "services/order/decisions/placing.py",

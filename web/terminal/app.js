@@ -8,6 +8,7 @@ import { askTime } from "./clock.js";
 import { trimmed } from "./decimal.js";
 import { byId, choices, make, setText, toast } from "./dom.js";
 import { entrance, faucet } from "./entrance.js";
+import { offerFreeze } from "./freeze.js";
 import { request } from "./http.js";
 import { MarketFeed } from "./marketfeed.js";
 import { BookView, Tape, Ticker } from "./marketview.js";
@@ -206,4 +207,5 @@ async function start() {
   }
 }
 
+offerFreeze();
 start();

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.kafka.log import shard_logs
-from exchange.adapters.postgres.pool import close_pool, open_pool, open_reader_pool
+from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool, open_reader_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.ports.world import KeyWrapper
 from exchange.process.components import Resources
@@ -18,7 +18,7 @@ __all__ = ["deployed_resources"]
 async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS."""
     database = await open_pool(settings)
-    reader = await open_reader_pool(settings)
+    reader, keys = await open_reader_pool(settings), await open_keys_pool(settings)
     cache = open_cache(settings)
     try:
         yield Resources(
@@ -28,11 +28,13 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
             cache,
             _key_wrapper(settings),
             reader,
+            keys,
         )
     finally:
         await cache.aclose()
         if reader is not None:
             await close_pool(reader, settings.database_deadline_ms)
+        await close_pool(keys, settings.database_deadline_ms)
         await close_pool(database, settings.database_deadline_ms)
 
 

@@ -13,8 +13,10 @@ from asyncpg.connect_utils import SessionAttribute
 
 from exchange.process.config import Settings
 
-__all__ = ["close_pool", "open_pool", "open_reader_pool"]
+__all__ = ["close_pool", "open_keys_pool", "open_pool", "open_reader_pool"]
 
+# A look-up takes a millisecond, and most keys are remembered.
+_KEYS_CONNECTIONS: Final = 2
 _IDLE_LIFETIME_S: Final = 30.0
 
 
@@ -23,12 +25,23 @@ async def open_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
 
     Raises one of `exchange.process.connections.CONNECTION_ERRORS` when the server is away.
     """
+    return await _open_writing_pool(settings, 1, settings.database_pool_size)
+
+
+async def open_keys_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
+    """A few connections beside the pool, for look-ups of API keys alone. Connects on use."""
+    return await _open_writing_pool(settings, 0, _KEYS_CONNECTIONS)
+
+
+async def _open_writing_pool(
+    settings: Settings, size_min: int, size_max: int
+) -> "asyncpg.Pool[asyncpg.Record]":
     deadline_s = settings.database_deadline_ms / 1000
     async with asyncio.timeout(deadline_s * 2):
         return await asyncpg.create_pool(
             settings.database_dsn.get_secret_value(),
-            min_size=1,
-            max_size=settings.database_pool_size,
+            min_size=size_min,
+            max_size=size_max,
             max_inactive_connection_lifetime=_IDLE_LIFETIME_S,
             timeout=deadline_s,
             command_timeout=deadline_s,

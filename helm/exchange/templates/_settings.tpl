@@ -49,6 +49,9 @@ plain:
   {{- end }}
   {{- end }}
   {{- if has "notices" $needs }}
+  {{- with .root.Values.ingress.host }}
+  public_url: {{ printf "https://%s" . | quote }}
+  {{- end }}
   {{- with $global.notices.queueUrl }}
   notices_queue_url: {{ . | quote }}
   # A function behind the queue does it.

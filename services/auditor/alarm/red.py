@@ -10,14 +10,16 @@ import asyncpg
 import msgspec
 from prometheus_client import Counter, Gauge
 
+from exchange.contracts.codes import MODE_HALTED
+from exchange.contracts.commands import SetTradingMode
 from exchange.contracts.events import TradingModeChanged
+from exchange.log.deciding import decide_one
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
 from exchange.ports.world import LogError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.process.patience import Patience
 from services.auditor.alarm.breaches import DETAIL_LENGTH_MAX, BreachStore
-from services.auditor.alarm.halting import halt_trading
 from services.auditor.audit.state import Breach
 
 __all__ = ["Alarm"]
@@ -25,6 +27,7 @@ __all__ = ["Alarm"]
 logger = logging.getLogger(__name__)
 
 RED_EVERY_S: Final = 5.0
+ALL_MARKETS: Final = 0
 _RETRYABLE: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
     *CACHE_ERRORS,
@@ -110,7 +113,10 @@ class Alarm:
         await _until_done("the table", lambda: self._store.note_halted(breach, _now_ms()))
 
     async def _halt(self) -> None:
-        outcome = await halt_trading(self._resources)
+        # Halting again does no harm.
+        outcome = await decide_one(
+            self._resources, lambda number: SetTradingMode(number, ALL_MARKETS, MODE_HALTED)
+        )
         events = [recorded.event for recorded in outcome.events]
         markets = [event.market_id for event in events if isinstance(event, TradingModeChanged)]
         self.is_halted = True

@@ -16,12 +16,16 @@ class BookError(Exception):
 
 
 class BookSide:
-    """One side's levels, best first."""
+    """One side's levels.
+
+    Prices are kept as keys that grow towards the best price (a bid's key is its price, an ask's the
+    negative), as in the engine's book: nearly all that happens does so near the best price, and what changes
+    at the end of a list moves nothing.
+    """
 
     def __init__(self, side: int) -> None:
         self.lots: dict[int, int] = {}
-        # Sorted so that the best price comes first: bids are kept negated.
-        self._sign = -1 if side == BUY else 1
+        self._sign = 1 if side == BUY else -1
         self._keys: list[int] = []
         self.changed: set[int] = set()
 
@@ -47,17 +51,17 @@ class BookSide:
         """The best level, None on an empty side."""
         if not self._keys:
             return None
-        price_ticks = self._keys[0] * self._sign
+        price_ticks = self._keys[-1] * self._sign
         return price_ticks, self.lots[price_ticks]
 
     def top(self, count: int) -> list[Level]:
         """The `count` best levels, best first."""
         lots, sign = self.lots, self._sign
-        return [(key * sign, lots[key * sign]) for key in islice(self._keys, count)]
+        return [(key * sign, lots[key * sign]) for key in islice(reversed(self._keys), count)]
 
     def in_order(self, prices_ticks: set[int]) -> list[Level]:
         """These prices best first with what is there now, 0 where nothing is left."""
-        ordered = sorted(prices_ticks, reverse=self._sign < 0)
+        ordered = sorted(prices_ticks, reverse=self._sign > 0)
         return [(price_ticks, self.lots.get(price_ticks, 0)) for price_ticks in ordered]
 
     def __len__(self) -> int:

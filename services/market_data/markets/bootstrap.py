@@ -1,7 +1,7 @@
 """Start-up: the state as PostgreSQL has it, all of it read in one snapshot at positions.last_seq.
 
-Read: rules, the levels of open orders, the newest trades, and candles summed up by the database. From
-`positions.next_offset` on the event log goes on with it.
+Read: rules, the levels of open orders, and of each market the newest trades and candles, as many as memory
+holds: as much after years as after a month. From `positions.next_offset` on the event log goes on with it.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
-from exchange.contracts.codes import NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import BUY, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.log.event_tail import TailPosition
 from exchange.process.readers import Readers
 from exchange.trading.candles import Series
-from exchange.trading.intervals import DAY_MS, HOUR_MS
 from exchange.trading.market import Asset
 from exchange.trading.trades import RING_SIZE_MAX, aggregate
-from services.market_data.markets.history import CANDLES_MAX, read_candles, read_newest_trades
+from services.market_data.markets.candle_rows import check_folded, read_newest
+from services.market_data.markets.history import read_newest_trades
 from services.market_data.markets.state import MarketState, MarketView
 
 if TYPE_CHECKING:
@@ -27,18 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["load_state"]
 
-# A cold start may have years of trades to sum up; nobody waits for it but the load balancer.
-_QUERY_DEADLINE_S: Final = 120.0
-_SECONDS_LOADED_MS: Final = 2 * HOUR_MS
-_MINUTES_LOADED_MS: Final = 60 * DAY_MS
-_QUARTERS_LOADED_MS: Final = 700 * DAY_MS
+# Nobody waits for a start but the load balancer, and pages of a cold database come slowly.
+_QUERY_DEADLINE_S: Final = 30.0
 _RULE_FIELDS: Final = field_names(MarketRegistered)
 
 
 async def load_state(readers: Readers, shard: int, now_ms: int) -> tuple[MarketState, TailPosition]:
     """Return the state and where the event log goes on; the empty state of a shard without a position.
 
-    A reader that is behind only makes the log's tail longer. Raises what asyncpg raises.
+    A reader that is behind only makes the log's tail longer. Raises CandlesBehindError, and what asyncpg
+    raises.
     """
     async with (
         readers.connection() as connection,
@@ -53,6 +51,7 @@ async def load_state(readers: Readers, shard: int, now_ms: int) -> tuple[MarketS
         if row is None:
             return state, TailPosition(0, EMPTY_CHAIN_HASH, 0)
         state.seq = row["last_seq"]
+        await check_folded(connection, _QUERY_DEADLINE_S)
         await _load_rules(connection, state)
         await _load_books(connection, state)
         for view in state.views.values():
@@ -74,10 +73,14 @@ async def _load_rules(connection: "Connection", state: MarketState) -> None:
 
 
 async def _load_books(connection: "Connection", state: MarketState) -> None:
-    """An order that is still open rests on the book with all that was not executed."""
+    """An order that is still open rests on the book with all that was not executed.
+
+    The worst prices come first: each level is then put behind those that are there.
+    """
     rows = await connection.fetch(
         "SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots) AS resting_lots "
-        f"FROM orders WHERE status IN ({NEW}, {PARTIALLY_FILLED}) GROUP BY market_id, side, price_ticks",
+        f"FROM orders WHERE status IN ({NEW}, {PARTIALLY_FILLED}) GROUP BY market_id, side, price_ticks "
+        f"ORDER BY CASE side WHEN {BUY} THEN price_ticks ELSE -price_ticks END",
         timeout=_QUERY_DEADLINE_S,
     )
     for row in rows:
@@ -102,19 +105,12 @@ async def _load_trades(connection: "Connection", view: MarketView, now_ms: int) 
         timeout=_QUERY_DEADLINE_S,
     )
     candles = view.candles
-    for series, kept_ms in (
-        (candles.seconds, _SECONDS_LOADED_MS),
-        (candles.minutes, _MINUTES_LOADED_MS),
-        (candles.quarters, _QUARTERS_LOADED_MS),
-        (candles.hours, now_ms),
-        (candles.days, now_ms),
-    ):
-        await _load_series(connection, market_id, series, max(0, now_ms - kept_ms))
+    for series in (candles.seconds, candles.minutes, candles.quarters, candles.hours, candles.days):
+        await _load_series(connection, market_id, series)
     for window in view.windows.values():
         window.load(now_ms)
 
 
-async def _load_series(connection: "Connection", market_id: int, series: Series, from_ms: int) -> None:
-    from_ms -= from_ms % series.step_ms
-    rows = await read_candles(connection, market_id, series.step_ms, from_ms, None, _QUERY_DEADLINE_S)
-    series.load(rows, rows[0].open_ms if len(rows) == CANDLES_MAX else from_ms)
+async def _load_series(connection: "Connection", market_id: int, series: Series) -> None:
+    rows = await read_newest(connection, market_id, series.step_ms, series.rows_max, _QUERY_DEADLINE_S)
+    series.load(rows, rows[0].open_ms if len(rows) == series.rows_max else 0)

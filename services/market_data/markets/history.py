@@ -1,49 +1,34 @@
 """Trades and candles from PostgreSQL, for what is older than what this process keeps in memory."""
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.process.readers import Readers
-from exchange.trading.candles import Candle
+from exchange.trading.candles import Candle, base_step_ms
+from exchange.trading.intervals import Interval
 from exchange.trading.trades import AggregateTrade, Trade, aggregate
+from services.market_data.markets.candle_rows import read_buckets, read_close_before
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
 
-__all__ = ["CANDLES_MAX", "History", "HistoryTooLongError", "read_candles", "read_newest_trades"]
+__all__ = ["READS_MAX", "History", "read_newest_trades"]
 
-CANDLES_MAX: Final = 100_000
+# Of the eight connections of a pool (`database_pool_size`).
+READS_MAX: Final = 3
 _TRADES_PER_READ: Final = 5_000
 _READS_MAX: Final = 20
 _TRADE_COLUMNS: Final = (
     "trade_id, time_ms, price_ticks, quantity_lots, quote_atoms, taker_side, "
     f"CASE taker_side WHEN {BUY} THEN buyer_order_id ELSE seller_order_id END AS taker_order_id"
 )
-# First and last prices are looked up by primary key: cheaper than ordering every bucket.
-_CANDLES: Final = f"""
-SELECT bucket.*, opening.price_ticks AS open_ticks, closing.price_ticks AS close_ticks
-FROM (
-    SELECT time_ms - time_ms % $2 AS open_ms, min(trade_id) AS first_id, max(trade_id) AS last_id,
-        min(price_ticks) AS low_ticks, max(price_ticks) AS high_ticks,
-        sum(quantity_lots) AS quantity_lots, sum(quote_atoms) AS quote_atoms,
-        sum(CASE taker_side WHEN {BUY} THEN quantity_lots ELSE 0 END) AS taker_lots,
-        sum(CASE taker_side WHEN {BUY} THEN quote_atoms ELSE 0 END) AS taker_quote_atoms
-    FROM trades WHERE market_id = $1 AND time_ms >= $3 AND time_ms < $4
-    GROUP BY 1 ORDER BY 1 DESC LIMIT {CANDLES_MAX}
-) AS bucket
-JOIN trades AS opening ON opening.market_id = $1 AND opening.trade_id = bucket.first_id
-JOIN trades AS closing ON closing.market_id = $1 AND closing.trade_id = bucket.last_id
-ORDER BY bucket.open_ms
-"""
-_TIME_MAX: Final = 2**62
-
-
-class HistoryTooLongError(Exception):
-    """A question whose answer would need more than CANDLES_MAX candles."""
 
 
 def _trade(row: asyncpg.Record) -> Trade:
@@ -56,21 +41,6 @@ def _trade(row: asyncpg.Record) -> Trade:
         row["taker_side"] == SELL,
         row["taker_order_id"],
     )
-
-
-def _candle(row: asyncpg.Record) -> Candle:
-    candle = Candle(row["open_ms"], row["open_ticks"])
-    candle.high_ticks = row["high_ticks"]
-    candle.low_ticks = row["low_ticks"]
-    candle.close_ticks = row["close_ticks"]
-    # Sums of bigint come as numeric.
-    candle.quantity_lots = int(row["quantity_lots"])
-    candle.quote_atoms = int(row["quote_atoms"])
-    candle.taker_lots = int(row["taker_lots"])
-    candle.taker_quote_atoms = int(row["taker_quote_atoms"])
-    candle.first_id = row["first_id"]
-    candle.last_id = row["last_id"]
-    return candle
 
 
 async def read_newest_trades(
@@ -86,57 +56,50 @@ async def read_newest_trades(
     return [_trade(row) for row in reversed(rows)]
 
 
-async def read_candles(
-    connection: "Connection",
-    market_id: int,
-    step_ms: int,
-    from_ms: int,
-    to_ms: int | None,
-    deadline_s: float,
-) -> list[Candle]:
-    """Candles with trades whose trades lie in [from_ms, to_ms), ascending, the newest CANDLES_MAX of them."""
-    rows = await connection.fetch(
-        _CANDLES, market_id, step_ms, from_ms, _TIME_MAX if to_ms is None else to_ms, timeout=deadline_s
-    )
-    return [_candle(row) for row in rows]
-
-
 class History:
     """Questions that requests ask of the past. Each takes one connection and ends within the deadline.
 
-    What is asked for is older than memory, so a reader that is a moment behind knows it.
+    What is asked for is older than memory, so a reader that is a moment behind knows it. At most READS_MAX
+    are answered at once, whatever comes: other parts of the process find connections in the pool. Everything
+    here raises TimeoutError, also when its turn does not come, or asyncpg's errors.
     """
 
     def __init__(self, readers: Readers, deadline_ms: int) -> None:
         self._readers = readers
         self._deadline_s = deadline_ms / 1000
+        self._turns = asyncio.Semaphore(READS_MAX)
 
-    async def candles(self, market_id: int, step_ms: int, from_ms: int, to_ms: int) -> list[Candle]:
-        """Candles of trades in [from_ms, to_ms). Raises HistoryTooLongError.
+    @asynccontextmanager
+    async def _connection(self) -> "AsyncIterator[Connection]":
+        async with asyncio.timeout(self._deadline_s):
+            await self._turns.acquire()
+        try:
+            async with self._readers.connection() as connection:
+                yield connection
+        finally:
+            self._turns.release()
 
-        Raises TimeoutError or asyncpg's errors, as everything here does.
+    async def candles(
+        self, market_id: int, interval: Interval, openings: Sequence[int], from_ms: int, end_ms: int
+    ) -> tuple[list[Candle], int | None]:
+        """Candles of buckets, as `read_buckets`, and the price in ticks before `from_ms`.
+
+        `from_ms` begins a bucket, the first of `openings` if there are any.
         """
-        async with self._readers.connection() as connection:
-            rows = await read_candles(connection, market_id, step_ms, from_ms, to_ms, self._deadline_s)
-        if len(rows) == CANDLES_MAX:
-            raise HistoryTooLongError(f"more than {CANDLES_MAX} steps of {step_ms} ms")
-        return rows
-
-    async def price_before(self, market_id: int, time_ms: int) -> int | None:
-        """Price in ticks of the last trade before `time_ms`."""
-        async with self._readers.connection() as connection:
-            price: int | None = await connection.fetchval(
-                "SELECT price_ticks FROM trades WHERE market_id = $1 AND time_ms < $2 "
-                "ORDER BY time_ms DESC, trade_id DESC LIMIT 1",
-                market_id,
-                time_ms,
-                timeout=self._deadline_s,
+        found: list[Candle] = []
+        async with self._connection() as connection:
+            if openings:
+                found = await read_buckets(
+                    connection, market_id, interval, openings, end_ms, self._deadline_s
+                )
+            price = await read_close_before(
+                connection, market_id, base_step_ms(interval), from_ms, self._deadline_s
             )
-            return price
+        return found, price
 
     async def trades_from(self, market_id: int, first_id: int, before_id: int, limit: int) -> list[Trade]:
         """The oldest `limit` trades with first_id <= id < before_id."""
-        async with self._readers.connection() as connection:
+        async with self._connection() as connection:
             rows = await connection.fetch(
                 f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND trade_id >= $2 "
                 "AND trade_id < $3 ORDER BY trade_id LIMIT $4",
@@ -150,7 +113,7 @@ class History:
 
     async def trade_id_at(self, market_id: int, time_ms: int) -> int | None:
         """Id of the first trade at or after `time_ms`. Ids ascend with time."""
-        async with self._readers.connection() as connection:
+        async with self._connection() as connection:
             found: int | None = await connection.fetchval(
                 "SELECT trade_id FROM trades WHERE market_id = $1 AND time_ms >= $2 "
                 "ORDER BY time_ms, trade_id LIMIT 1",
@@ -190,7 +153,7 @@ class History:
 
         At most `limit`, and fewer when they were made of very many trades.
         """
-        async with self._readers.connection() as connection:
+        async with self._connection() as connection:
             rows = await connection.fetch(
                 f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND time_ms <= $2 "
                 "AND trade_id < $3 ORDER BY trade_id DESC LIMIT $4",

@@ -1,15 +1,17 @@
 """/klines, /uiKlines, /avgPrice (binance-spot-api 2.3): what candles tell."""
 
+import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from exchange.contracts.errors import invalid_data
 from exchange.http.query_parameters import time_ms
-from exchange.trading.candles import Candle, buckets, fill
+from exchange.trading.candles import Candle, buckets, fill, rows_per_bucket
 from exchange.trading.intervals import Interval
 from exchange.trading.market import Market
+from services.market_data.markets.bucket_cache import BucketCache
 from services.market_data.markets.follower import MarketFollower
-from services.market_data.markets.history import History, HistoryTooLongError
+from services.market_data.markets.history import History
 from services.market_data.markets.state import MarketView
 from services.market_data.markets.texts import AVERAGE_PRICE_MINUTES, average_price_text
 from services.market_data.rest.endpoints import Call, Endpoint
@@ -19,6 +21,13 @@ __all__ = ["KlineEndpoints"]
 
 _KLINES_DEFAULT: Final = 500
 _KLINES_MAX: Final = 1_000
+# A request may be put together of so many rows for the weight that Binance documents: 1,000 klines of any
+# interval in UTC, 500 days in any time zone. What needs more, far back in time, costs more.
+_ROWS_FREE_MAX: Final = 12_000
+_ROWS_PER_WEIGHT: Final = 3_000
+# About a millisecond of the event loop.
+_ROWS_PER_TURN: Final = 1_500
+_ROWS_TO_CACHE_MIN: Final = 12
 
 
 class KlineEndpoints:
@@ -28,6 +37,7 @@ class KlineEndpoints:
         self._markets = markets
         self._history = history
         self._clock_us = clock_us
+        self._cache = BucketCache()
 
     def endpoints(self) -> list[Endpoint]:
         """What is served. Paths in full."""
@@ -52,13 +62,51 @@ class KlineEndpoints:
         )
         if not openings:
             return b"[]"
-        rows, price_before = await self._rows(view, asked, openings)
-        candles = fill(rows, asked, openings, price_before)
+        candles = await self._candles(view, asked, openings, call)
         return _kline_rows(view.market, asked, candles, call.scale)
+
+    async def _candles(
+        self, view: MarketView, asked: Interval, openings: list[int], call: Call
+    ) -> list[Candle]:
+        """One candle for each opening. Those of many rows are kept once their time is over."""
+        if rows_per_bucket(asked) < _ROWS_TO_CACHE_MIN:
+            return await self._made(view, asked, openings, call)
+        # Times of events never go back: nothing is traded before this moment any more.
+        over_ms = self._markets.current().time_ms
+        market_id = view.market.market_id
+        kept = self._cache.of(market_id, asked)
+        missing = [place for place, opening in enumerate(openings) if opening not in kept]
+        if not missing:
+            return [kept[opening] for opening in openings]
+        first, last = missing[0], missing[-1] + 1
+        before = [kept[opening] for opening in openings[:first]]
+        behind = [kept[opening] for opening in openings[last:]]
+        made = await self._made(view, asked, openings[first:last], call)
+        closed = [candle for candle in made if asked.moved(candle.open_ms, 1) <= over_ms]
+        self._cache.keep(market_id, asked, closed)
+        return [*before, *made, *behind]
+
+    async def _made(self, view: MarketView, asked: Interval, openings: list[int], call: Call) -> list[Candle]:
+        """Put candles together, with pauses in which the streams have their turn."""
+        rows, price_ticks = await self._rows(view, asked, openings)
+        count = len(rows) + rows_per_bucket(asked) * bisect_left(
+            openings, view.candles.base(asked).known_from_ms
+        )
+        call.weight += max(0, count - _ROWS_FREE_MAX) // _ROWS_PER_WEIGHT
+        made: list[Candle] = []
+        step = max(1, _ROWS_PER_TURN // rows_per_bucket(asked))
+        for first in range(0, len(openings), step):
+            part = openings[first : first + step]
+            begin = bisect_left(rows, part[0], key=_open_ms)
+            end = bisect_left(rows, asked.moved(part[-1], 1), key=_open_ms)
+            made += fill(rows[begin:end], asked, part, made[-1].close_ticks if made else price_ticks)
+            if first + step < len(openings):
+                await asyncio.sleep(0)
+        return made
 
     async def _rows(
         self, view: MarketView, asked: Interval, openings: Sequence[int]
-    ) -> tuple[Iterable[Candle], int | None]:
+    ) -> tuple[Sequence[Candle], int | None]:
         """Candles for the openings, from memory and, before that, from PostgreSQL; the price before them."""
         series = view.candles.base(asked)
         from_ms, to_ms = openings[0], asked.moved(openings[-1], 1)
@@ -67,14 +115,15 @@ class KlineEndpoints:
         earlier = series.last_before(from_ms)
         if from_ms >= known_ms and (earlier is not None or known_ms == 0):
             return newer, earlier.close_ticks if earlier else None
-        market_id = view.market.market_id
-        older: list[Candle] = []
-        if from_ms < known_ms:
-            try:
-                older = await self._history.candles(market_id, series.step_ms, from_ms, min(to_ms, known_ms))
-            except HistoryTooLongError:
-                raise invalid_data("startTime") from None
-        return [*older, *newer], await self._history.price_before(market_id, from_ms)
+        # A bucket in which memory begins is joined of both.
+        older, price = await self._history.candles(
+            view.market.market_id,
+            asked,
+            openings[: bisect_left(openings, known_ms)],
+            from_ms,
+            min(to_ms, known_ms),
+        )
+        return [*older, *newer], price
 
     def _average_price(self, call: Call) -> object:
         view = one_view(self._markets.current(), call.parameters)
@@ -84,6 +133,10 @@ class KlineEndpoints:
             "price": average_price_text(view, self._clock_us() // 1000),
             "closeTime": last.time_ms * call.scale if last else 0,
         }
+
+
+def _open_ms(candle: Candle) -> int:
+    return candle.open_ms
 
 
 def _kline_rows(market: Market, asked: Interval, candles: Iterable[Candle], scale: int) -> object:

@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from exchange.contracts.errors import overloaded, unavailable
+from exchange.process.turns import NoTurnError, Turns
 from services.order.view.bootstrap import ORDER_COLUMNS, order_from_row
 from services.order.view.model import OrderRecord
 from services.order.view.pages import (
@@ -23,8 +24,6 @@ __all__ = ["History", "OrderPage", "TradePage", "TradeRow"]
 # How long a read waits for the ledger to have what the caller was already told.
 LAG_DEADLINE_S: Final = 1.5
 LAG_POLL_S: Final = 0.01
-# More would only wait for each other: the pool has a handful of connections.
-READS_MAX: Final = 256
 DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -32,12 +31,16 @@ class History:
     """Reads of the ledger. Raises ApiError -1001 when PostgreSQL does not answer in time, -1008 when
     too many reads wait for it already."""
 
-    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", shard: int, deadline_s: float) -> None:
+    def __init__(
+        self, database: "asyncpg.Pool[asyncpg.Record]", turns: Turns, shard: int, deadline_s: float
+    ) -> None:
+        """`turns`: at `database`, shared with whatever else may be slow."""
         self._database = database
+        self._turns = turns
         self._shard = shard
         self._deadline_s = deadline_s
         self._ledger_seq = 0
-        self._reads = 0
+        self._asking_seq: asyncio.Task[None] | None = None
 
     async def wait_for(self, seq: int) -> bool:
         """Wait until the ledger holds `seq`, for LAG_DEADLINE_S at most. Whether it does."""
@@ -46,15 +49,28 @@ class History:
         give_up = time.monotonic() + LAG_DEADLINE_S
         pause_s = LAG_POLL_S
         while True:
-            rows = await self._fetch("SELECT last_seq FROM positions WHERE shard = $1", self._shard)
-            if rows:
-                self._ledger_seq = max(self._ledger_seq, rows[0][0])
+            await self._ask_seq()
             if seq <= self._ledger_seq:
                 return True
             if time.monotonic() + pause_s > give_up:
                 return False
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.1)
+
+    async def _ask_seq(self) -> None:
+        """Learn how far the ledger is. One question serves all that ask meanwhile, and takes no turn: who
+        was given a turn for his page must not be refused one for the question before it."""
+        if self._asking_seq is None:
+            self._asking_seq = asyncio.create_task(self._read_seq(), name="the ledger's position")
+        await asyncio.shield(self._asking_seq)
+
+    async def _read_seq(self) -> None:
+        try:
+            rows = await self._fetch_now("SELECT last_seq FROM positions WHERE shard = $1", self._shard)
+            if rows:
+                self._ledger_seq = max(self._ledger_seq, rows[0][0])
+        finally:
+            self._asking_seq = None
 
     async def order(self, user_id: int, market_id: int, order_id: int) -> OrderRecord | None:
         """A user's order by its id."""
@@ -84,13 +100,15 @@ class History:
         return trades if page.is_upward else trades[::-1]
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        if self._reads >= READS_MAX:
-            raise overloaded()
-        self._reads += 1
+        try:
+            async with self._turns.turn():
+                return await self._fetch_now(statement, *arguments)
+        except NoTurnError:
+            raise overloaded() from None
+
+    async def _fetch_now(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         try:
             async with self._database.acquire(timeout=self._deadline_s) as connection:
                 return await connection.fetch(statement, *arguments, timeout=self._deadline_s)
         except DATABASE_ERRORS:
             raise unavailable() from None
-        finally:
-            self._reads -= 1

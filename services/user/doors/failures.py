@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from exchange.contracts import codes
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
+from exchange.process.turns import NoTurnError
 from exchange.security.identity.issuer_keys import KeysUnavailableError
 from exchange.security.identity.tokens import TokenRefusedError
 from exchange.security.key_ring import KeyRingError
@@ -33,6 +34,7 @@ from services.user.money.withdrawal_guard import (
     AddressNotListedError,
     AddressNotUsableYetError,
     WithdrawalLimitError,
+    WithdrawalsFrozenError,
     WithdrawalsStoppedError,
 )
 from services.user.people.accounts import PublicKeyError, WrongCredentialsError
@@ -41,6 +43,7 @@ from services.user.people.passwords import PasswordsBusyError
 from services.user.people.sessions import CacheUnavailableError, TooManyAttemptsError
 from services.user.tables.accounts import EmailTakenError, TooManyKeysError
 from services.user.tables.database import DatabaseUnavailableError
+from services.user.tables.freezes import FreezeTokenRefusedError, NotFrozenError
 from services.user.tables.identities import IdentityNotLinkedError, IdentityTakenError, IdentityUnknownError
 
 __all__ = ["add_problem_handlers"]
@@ -74,6 +77,9 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     GatewayOverloadedError: lambda _: ProblemError(
         "overloaded", "Too many commands are waiting; nothing was changed.", headers=_RETRY_SOON
     ),
+    NoTurnError: lambda _: ProblemError(
+        "overloaded", "Too many statements are being read; nothing was changed.", headers=_RETRY_SOON
+    ),
     PasswordsBusyError: lambda _: ProblemError(
         "overloaded", "Too many passwords are waiting to be checked.", headers=_RETRY_SOON
     ),
@@ -102,6 +108,15 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     WithdrawalLimitError: lambda error: ProblemError("withdrawal-limit", f"The limit is {error}."),
     WithdrawalsStoppedError: lambda error: ProblemError(
         "withdrawals-stopped", f"Nothing was changed: {error}.", headers={"Retry-After": "60"}
+    ),
+    WithdrawalsFrozenError: lambda _: ProblemError(
+        "withdrawals-frozen", "GET /v1/withdrawal-freezes tells by whom, and until when."
+    ),
+    FreezeTokenRefusedError: lambda _: ProblemError(
+        "freeze-token-refused", "Use the link of a newer notice, or ask the exchange to freeze the account."
+    ),
+    NotFrozenError: lambda _: ProblemError(
+        "not-frozen", "GET /v1/withdrawal-freezes tells what holds; an operator's freeze only he ends."
     ),
     FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
     InsufficientFundsError: lambda _: ProblemError(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from exchange.money import format_fixed
 from services.user.doors.dependencies import CallerAddress, Service, SignedIn
@@ -17,6 +17,7 @@ from services.user.doors.schemas import (
     LedgerQuery,
     PageQuery,
     WithdrawalAnswer,
+    WithdrawalCancelled,
     WithdrawalList,
     WithdrawalRequest,
     WithdrawalShown,
@@ -82,6 +83,29 @@ async def withdraw(
         amount=format_fixed(reserved.amount_atoms, asset.decimals),
         address=body.address,
         status="RESERVED",
+    )
+
+
+@router.delete("/withdrawals/{withdrawal_id}")
+async def cancel_withdrawal(
+    withdrawal_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    service: Service,
+    session: SignedIn,
+    caller: CallerAddress,
+) -> WithdrawalCancelled:
+    """Take back a withdrawal that was not paid yet, for instance while a freeze holds it."""
+    try:
+        released = await service.transfers.cancel(session.user_id, withdrawal_id, caller)
+    except TransferUnknownError as error:
+        raise _unknown_outcome("withdrawalId", "GET /v1/withdrawals", error) from None
+    if released is None:
+        raise ProblemError("not-found", "The account has no such withdrawal.")
+    asset = released.asset
+    return WithdrawalCancelled(
+        withdrawal_id=released.transfer_id,
+        asset=asset.code,
+        amount=format_fixed(released.amount_atoms, asset.decimals),
+        status="RELEASED",
     )
 
 

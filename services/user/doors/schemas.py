@@ -19,6 +19,9 @@ __all__ = [
     "DepositList",
     "DepositRequest",
     "DepositShown",
+    "FreezeList",
+    "FreezeRequest",
+    "FreezeShown",
     "IdentityLinked",
     "IdentityRequest",
     "LedgerEntryShown",
@@ -29,14 +32,18 @@ __all__ = [
     "PageQuery",
     "SessionOpened",
     "SignUpRequest",
+    "UnfreezeRequest",
+    "UnfreezeShown",
     "UserCreated",
     "WithdrawalAddressList",
     "WithdrawalAddressRequest",
     "WithdrawalAddressShown",
     "WithdrawalAnswer",
+    "WithdrawalCancelled",
     "WithdrawalList",
     "WithdrawalRequest",
     "WithdrawalShown",
+    "WithdrawalsFrozen",
 ]
 
 PASSWORD_LENGTH_MIN: Final = 8
@@ -113,6 +120,47 @@ class IdentityRequest(_Received):
     """An id token of the sign-in that shall open the account."""
 
     token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
+
+
+class FreezeRequest(_Received):
+    """The token of a link from a notice; whatever its length, a wrong one is answered alike."""
+
+    token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
+
+
+class UnfreezeRequest(_Received):
+    """The password, once more: a session alone does not end a freeze."""
+
+    password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+
+
+class WithdrawalsFrozen(_Sent):
+    """Nothing leaves the account since then (milliseconds since 1970)."""
+
+    frozen_at: int
+
+
+class UnfreezeShown(_Sent):
+    """The owner's freeze holds until then."""
+
+    ends_at: int
+
+
+class FreezeShown(_Sent):
+    """What holds withdrawals back. OWNER: his own link did it; OPERATOR: only the exchange ends it.
+
+    `endsAt` null: until somebody ends it.
+    """
+
+    source: Literal["OWNER", "OPERATOR"]
+    frozen_at: int
+    ends_at: int | None
+
+
+class FreezeList(_Sent):
+    """All that holds now; empty when withdrawals are free."""
+
+    withdrawal_freezes: list[FreezeShown]
 
 
 class IdentityLinked(_Sent):
@@ -245,6 +293,15 @@ class WithdrawalAnswer(_Sent):
     amount: str
     address: str
     status: str
+
+
+class WithdrawalCancelled(_Sent):
+    """A withdrawal whose money is available again."""
+
+    withdrawal_id: int
+    asset: str
+    amount: str
+    status: Literal["RELEASED"]
 
 
 class WithdrawalShown(WithdrawalAnswer):

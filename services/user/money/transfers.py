@@ -9,8 +9,13 @@ from asyncpg import Record
 
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import REJECT_INSUFFICIENT_BALANCE
-from exchange.contracts.commands import CreditDeposit, ReserveWithdrawal
-from exchange.contracts.events import CommandRejected, DepositCredited, WithdrawalReserved
+from exchange.contracts.commands import CreditDeposit, ReleaseWithdrawal, ReserveWithdrawal
+from exchange.contracts.events import (
+    CommandRejected,
+    DepositCredited,
+    WithdrawalReleased,
+    WithdrawalReserved,
+)
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.gateway import (
     CommandGateway,
@@ -173,7 +178,26 @@ class Transfers:
             raise
         return Transfer(withdrawal_id, asset, amount_atoms)
 
-    async def _outcome(self, command: CreditDeposit | ReserveWithdrawal, transfer_id: int) -> CommandOutcome:
+    async def cancel(self, user_id: int, withdrawal_id: int, ip: str) -> Transfer | None:
+        """Give a reserved withdrawal back to its owner; None when he has none of this number.
+
+        Whether it was paid meanwhile is the engine's to say, once: TransferRefusedError then.
+        """
+        await self._settle(user_id)
+        row = await self._ledger.withdrawal(user_id, withdrawal_id)
+        if row is None:
+            return None
+        asset = self.asset_by_id(row["asset_id"])
+        command = ReleaseWithdrawal(self._gateway.new_command_id(), withdrawal_id)
+        _demand(await self._outcome(command, withdrawal_id), WithdrawalReleased)
+        await self._guard.cancelled(
+            WithdrawalRequest(withdrawal_id, user_id, asset, row["amount_atoms"], row["address"], ip)
+        )
+        return Transfer(withdrawal_id, asset, row["amount_atoms"])
+
+    async def _outcome(
+        self, command: CreditDeposit | ReserveWithdrawal | ReleaseWithdrawal, transfer_id: int
+    ) -> CommandOutcome:
         try:
             return await self._gateway.submit(command)
         except OutcomeUnknownError:
@@ -251,7 +275,10 @@ def _atoms(amount: str, asset: Asset) -> int:
     return atoms
 
 
-def _demand(outcome: CommandOutcome, expected: type[DepositCredited] | type[WithdrawalReserved]) -> None:
+def _demand(
+    outcome: CommandOutcome,
+    expected: type[DepositCredited] | type[WithdrawalReserved] | type[WithdrawalReleased],
+) -> None:
     event = outcome.events[0].event
     if isinstance(event, CommandRejected):
         if event.reason == REJECT_INSUFFICIENT_BALANCE:

@@ -6,8 +6,8 @@ so that its owner has time to see that a thief has listed it.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from services.user.tables.database import Database
 from services.user.tables.ledger import Asset
 

@@ -1,4 +1,4 @@
-"""What a withdrawal must pass before the engine hears of it: the stop, the address, the day's limits.
+"""What a withdrawal must pass before the engine hears of it: the stop, a freeze, the address, the limits.
 
 The verdict and its line in the audit log are one transaction; the user's row is locked for it, so that
 requests at the same moment count one after the other, on whichever replica. Within a process they queue
@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from exchange.security.withdrawal_stop import WithdrawalStop
 from services.user.money.withdrawal_limits import WINDOW_MS, WithdrawalLimits
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
 from services.user.tables.database import Database, DatabaseUnavailableError
+from services.user.tables.freezes import is_frozen
 from services.user.tables.ledger import Asset
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "WithdrawalGuard",
     "WithdrawalLimitError",
     "WithdrawalRequest",
+    "WithdrawalsFrozenError",
     "WithdrawalsStoppedError",
 ]
 
@@ -36,6 +38,10 @@ _QUEUES: Final = 64
 
 class WithdrawalsStoppedError(Exception):
     """No money may leave at the moment; the text says why."""
+
+
+class WithdrawalsFrozenError(Exception):
+    """The owner or an operator has frozen what leaves this account."""
 
 
 class AddressNotListedError(Exception):
@@ -112,6 +118,8 @@ class WithdrawalGuard:
         async with self._turn(request.user_id) as connection:
             await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE", request.user_id)
             refusal: Exception | None = None if stopped is None else WithdrawalsStoppedError(stopped)
+            if refusal is None and await is_frozen(connection, request.user_id, now_ms):
+                refusal = WithdrawalsFrozenError()
             refusal = refusal or await self._refusal_of_address(connection, request, now_ms)
             refusal = refusal or await self._refusal_of_limits(connection, request, now_ms)
             if refusal is None:
@@ -134,6 +142,17 @@ class WithdrawalGuard:
                 request.withdrawal_id,
             )
             await audit_log.append(connection, _act(request, now_ms, why))
+
+    async def cancelled(self, request: WithdrawalRequest) -> None:
+        """Its owner took it back before it was paid: it does not count any more."""
+        now_ms = self._clock_ms()
+        async with self._turn(request.user_id) as connection:
+            await connection.execute(
+                "UPDATE withdrawal_requests SET refused = true WHERE withdrawal_id = $1",
+                request.withdrawal_id,
+            )
+            act = _act(request, now_ms, None)._replace(act="withdrawal-cancelled")
+            await audit_log.append(connection, act)
 
     async def _refusal_of_address(
         self,

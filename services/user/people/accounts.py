@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exchange.http.addresses import OWNERS_OF_V4_NETWORK_MAX, owner_with_network
+from exchange.security.audit_log import Act
 from exchange.security.credentials import (
     API_KEY_LENGTH,
     ED25519,
@@ -29,7 +30,6 @@ from services.user.people.identities import Identities, is_outside
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import Session, Sessions
 from services.user.tables.accounts import AccountStore, NewApiKey, User
-from services.user.tables.audit_log import Act
 from services.user.tables.identities import Identity, IdentityNotLinkedError
 
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from services.user.tables.database import Database
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncpg
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.log.event_tail import TailPosition
+from exchange.process.turns import Turns
 from services.user.tables.database import Database
 
 __all__ = ["Asset", "Ledger"]
@@ -24,11 +25,13 @@ class Asset(NamedTuple):
 class Ledger:
     """Reads what the projection has written, and writes nothing but sequences.
 
-    Everything raises DatabaseUnavailableError.
+    Everything raises DatabaseUnavailableError, the pages of statements NoTurnError too.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, turns: Turns) -> None:
+        """`turns`: at the database, for statements; log-ins, keys and withdrawals do not wait behind them."""
         self._database = database
+        self._turns = turns
 
     # -- numbers of transfers
 
@@ -65,8 +68,8 @@ class Ledger:
         return TailPosition(0, EMPTY_CHAIN_HASH, 0) if row is None else TailPosition(*row)
 
     async def last_seq(self, shard: int) -> int:
-        """Seq of the newest event in the ledger."""
-        async with self._database.connection() as connection:
+        """Seq of the newest event in the ledger: statements wait for it."""
+        async with self._turns.turn(), self._database.connection() as connection:
             seq = await connection.fetchval("SELECT last_seq FROM positions WHERE shard = $1", shard)
         return int(seq or 0)
 
@@ -80,7 +83,7 @@ class Ledger:
         self, user_id: int, asset_id: int | None, from_id: int, limit: int
     ) -> list[asyncpg.Record]:
         """The user's entries: entry_id, time_ms, asset_id, amount_atoms, bucket, kind, reference."""
-        async with self._database.connection() as connection:
+        async with self._turns.turn(), self._database.connection() as connection:
             return await connection.fetch(
                 # One range of the index (user_id, asset_id, entry_id) for each asset, then a short sort.
                 # Bounds as whole rows: else PostgreSQL may walk everybody's entries, when it thinks this
@@ -99,7 +102,7 @@ class Ledger:
 
     async def deposits_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
         """The user's deposits: deposit_id, asset_id, amount_atoms, time_ms."""
-        async with self._database.connection() as connection:
+        async with self._turns.turn(), self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT deposit_id, asset_id, amount_atoms, time_ms FROM deposits "
                 f"WHERE (user_id, deposit_id) >= ($1, $2) AND (user_id, deposit_id) <= ($1, {_ID_MAX}) "
@@ -109,9 +112,19 @@ class Ledger:
                 limit,
             )
 
+    async def withdrawal(self, user_id: int, withdrawal_id: int) -> asyncpg.Record | None:
+        """One of the user's withdrawals: asset_id, amount_atoms, address, status."""
+        async with self._database.connection() as connection:
+            return await connection.fetchrow(
+                "SELECT asset_id, amount_atoms, address, status FROM withdrawals "
+                "WHERE user_id = $1 AND withdrawal_id = $2",
+                user_id,
+                withdrawal_id,
+            )
+
     async def withdrawals_page(self, user_id: int, from_id: int, limit: int) -> list[asyncpg.Record]:
         """The user's withdrawals: withdrawal_id, asset_id, amount_atoms, address, status, time_ms."""
-        async with self._database.connection() as connection:
+        async with self._turns.turn(), self._database.connection() as connection:
             return await connection.fetch(
                 "SELECT withdrawal_id, asset_id, amount_atoms, address, status, time_ms FROM withdrawals "
                 f"WHERE (user_id, withdrawal_id) >= ($1, $2) AND (user_id, withdrawal_id) <= ($1, {_ID_MAX}) "

@@ -14,9 +14,10 @@ from exchange.process.config import SettingsError
 from exchange.security.identity import issuer_keys
 from exchange.security.identity.issuer_keys import KeysUnavailableError
 from services.notifier.aws_lambda import main as aws_lambda
-from services.notifier.notices import Notice, login_notice
+from services.notifier.notices import Notice
 from tests.integration.notifier.conftest import ROUTE, Estate, arrived, asks, connects
 from tests.integration.user.issuers import AUDIENCE, MOODS, WRONG_CLAIMS, MoodyIssuer, forged, running
+from tests.notices import login_notice
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("cold_functions")]
 

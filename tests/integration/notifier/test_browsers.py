@@ -21,7 +21,7 @@ from exchange.ports.messages import MessageError
 from exchange.process.components import Resources
 from exchange.process.config import Settings, SettingsError
 from exchange.security.identity.tokens import owner_of, read
-from services.notifier.notices import Notice, login_notice
+from services.notifier.notices import Notice
 from services.notifier.outlet import WAITING_MAX, BrowserPush
 from services.notifier.owners import LIFETIME_S, OWNERS_OF_USER_MAX, Owners
 from services.user.people.identities import verified_email
@@ -30,6 +30,7 @@ from services.user.tables.identities import Identity, IdentityStore, Login
 from tests.integration.notifier.conftest import Estate, connects
 from tests.integration.projections.conftest import Running
 from tests.integration.user.issuers import AUDIENCE, MoodyIssuer, running
+from tests.notices import login_notice
 
 pytestmark = pytest.mark.integration
 

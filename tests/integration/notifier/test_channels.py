@@ -22,9 +22,10 @@ from exchange.ports.messages import (
 )
 from exchange.process.components import Resources
 from local.servers import free_port
-from services.notifier.notices import Notice, login_notice
+from services.notifier.notices import Notice
 from services.notifier.worker import NoticeWorker
 from tests.integration.notifier.conftest import ATTEMPTS_MAX, Estate, arrived
+from tests.notices import login_notice
 
 pytestmark = pytest.mark.integration
 

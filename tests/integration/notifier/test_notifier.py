@@ -16,16 +16,16 @@ from exchange.log.event_tail import ChainError
 from exchange.ports.messages import MessageError, NewMessage
 from exchange.process.components import Resources
 from exchange.process.config import Settings
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from local.servers import free_port, postgres
 from services.migrations import migrate
+from services.notifier.acts import ActFollower
 from services.notifier.follower import EventFollower
-from services.notifier.logins import LoginFollower
 from services.notifier.notices import Notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import FencedError, NotifierStore
 from services.projections.ledger.projection import LedgerProjection
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
 from tests.at_work import eventually
 from tests.event_streams import START_MS, EventStream, RandomTrading
 from tests.integration.notifier.conftest import ATTEMPTS_MAX
@@ -236,14 +236,14 @@ async def act(resources: Resources, name: str, user_id: int | None, time_ms: int
 async def test_each_login_is_told_once_and_nothing_else_is(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.notifier.logins.POLL_INTERVAL_S", 0.02)
-    monkeypatch.setattr("services.notifier.logins.PAGE_ROWS_MAX", 3)
+    monkeypatch.setattr("services.notifier.acts.POLL_INTERVAL_S", 0.02)
+    monkeypatch.setattr("services.notifier.acts.PAGE_ROWS_MAX", 3)
     await act(resources, "log-in", 1001, 1)
     queue = Recorded()
     expected: list[tuple[str, int]] = []
     row = 1
     for life in range(3):
-        follower = LoginFollower(resources, outlet_of(queue))
+        follower = ActFollower(resources, outlet_of(queue))
         running = Running([follower])
         await running.start()
         await running.until(lambda f=follower: f.last_id is not None)  # type: ignore[misc]

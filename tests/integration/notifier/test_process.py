@@ -12,10 +12,10 @@ import pytest
 
 from exchange.process.components import Resources
 from exchange.process.config import Settings
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from local.servers import free_port
 from services.notifier.notices import Notice
-from services.user.tables import audit_log
-from services.user.tables.audit_log import Act
 from tests.at_work import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import pytest
 
 from exchange.process.components import Resources
-from services.user.tables import audit_log
-from services.user.tables.audit_log import EMPTY_HASH, Act, AuditFault, AuditHead
+from exchange.security import audit_log
+from exchange.security.audit_log import EMPTY_HASH, Act, AuditFault, AuditHead
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 
 pytestmark = pytest.mark.integration
@@ -169,7 +169,7 @@ async def test_the_command_line_tells_intact_from_broken(resources: Resources) -
     async def command(*arguments: str) -> tuple[int | None, str]:
         dsn = resources.settings.database_dsn.get_secret_value()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.user.tables.audit_log", *arguments),
+            *(sys.executable, "-m", "exchange.security.audit_log", *arguments),
             env=os.environ | {"EXCHANGE_DATABASE_DSN": dsn, "NO_COLOR": "1"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

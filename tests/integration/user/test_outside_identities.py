@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from exchange.process.config import Settings
+from exchange.security.audit_log import verify
 from exchange.security.identity import issuer_keys
-from services.user.tables.audit_log import verify
 from tests.integration.user.conftest import PASSWORD, Exchange, assert_problem
 from tests.integration.user.issuers import (
     AUDIENCE,

@@ -1,12 +1,13 @@
 """Books, trades and aggregate trades made from events."""
 
 import random
+from typing import SupportsIndex
 
 import pytest
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.trading.trades import Ring, Trade, aggregate
-from services.market_data.markets.book import Book, BookError
+from services.market_data.markets.book import Book, BookError, BookSide
 from services.market_data.markets.state import MarketState
 from tests.event_streams import RandomTrading
 
@@ -37,6 +38,44 @@ def test_a_level_below_zero_stops_the_process_and_changes_nothing() -> None:
     with pytest.raises(BookError):
         book.change(BUY, 100, -6)
     assert book.bids.top(10) == [(100, 5)]
+
+
+class CountingList(list[int]):
+    """Counts how many of its items had to move."""
+
+    moves = 0
+
+    def insert(self, index: SupportsIndex, item: int) -> None:
+        self.moves += len(self) - int(index)
+        super().insert(index, item)
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        assert not isinstance(index, slice)
+        self.moves += len(self) - 1 - int(index)
+        super().__delitem__(index)
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_what_happens_at_the_best_price_moves_no_other_level(side: int) -> None:
+    sign = 1 if side == BUY else -1
+    changed = BookSide(side)
+    vars(changed)["_keys"] = keys = CountingList()
+    # Loaded best first, worst first, or in any order: the same book.
+    for depth in range(5_000, 0, -1):
+        changed.change(50_000 - sign * depth, 7)
+    assert len(changed) == len(keys) == 5_000
+    assert keys.moves == 0
+    pick = random.Random(9)
+    for _ in range(2_000):
+        # A new best price comes and goes again, then one of the ten best does.
+        changed.change(50_000, 1)
+        assert changed.best() == (50_000, 1)
+        changed.change(50_000, -1)
+        price_ticks = 50_000 - sign * pick.randint(1, 10)
+        changed.change(price_ticks, -7)
+        changed.change(price_ticks, 7)
+    assert keys.moves <= 2_000 * 2 * 10
+    assert changed.top(3) == [(50_000 - sign * depth, 7) for depth in (1, 2, 3)]
 
 
 def trade(number: int, time_ms: int = 0, price: int = 10, lots: int = 1, taker: int = 7) -> Trade:

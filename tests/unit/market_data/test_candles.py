@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exchange.trading.candles import CandleStore, buckets, fill
+from exchange.trading.candles import (
+    ROWS_PER_BUCKET_MAX,
+    STEPS_MS,
+    CandleStore,
+    base_step_ms,
+    buckets,
+    fill,
+    fold,
+    rows_per_bucket,
+    steps_of,
+)
 from exchange.trading.intervals import (
     DAY_MS,
     HOUR_MS,
@@ -92,6 +102,38 @@ def test_candles_of_every_interval_and_zone_equal_a_recount(name: str, zone: str
         bought = [trade for trade in inside if not trade.buyer_is_maker]
         assert candle.taker_lots == sum(trade.quantity_lots for trade in bought)
         assert candle.taker_quote_atoms == sum(trade.quote_atoms for trade in bought)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folded_trades_are_the_series_that_they_make_one_by_one(seed: int) -> None:
+    print(f"seed {seed}")
+    trades = random_trades(seed, 500, (400, 30_000, HOUR_MS)[seed % 3])
+    store = store_of(trades)
+    folded = fold(trades)
+    assert tuple(folded) == STEPS_MS
+    for series in (store.seconds, store.minutes, store.quarters, store.hours, store.days):
+        assert [candle.values() for candle in folded[series.step_ms]] == [
+            candle.values() for candle in series.rows
+        ]
+
+
+def test_every_interval_is_made_of_few_rows_in_every_zone() -> None:
+    for minutes in range(-12 * 60, 14 * 60 + 1, 15):
+        for interval in INTERVALS.values():
+            asked = interval.in_zone(minutes * MINUTE_MS)
+            steps = steps_of(asked)
+            assert steps[-1] == base_step_ms(asked)
+            assert steps == sorted(steps, reverse=True)
+            assert 1 <= rows_per_bucket(asked) <= ROWS_PER_BUCKET_MAX
+            # The steps of a bucket, counted: as few as can be, less what lies at its edges.
+            opening = asked.start_of(START_MS)
+            at_ms, count = opening, 0
+            while at_ms < asked.moved(opening, 1):
+                fitting = [s for s in STEPS_MS if at_ms % s == 0 and at_ms + s <= asked.moved(opening, 1)]
+                at_ms += max(fitting)
+                count += 1
+            assert count <= rows_per_bucket(asked)
+    assert rows_per_bucket(INTERVALS["1M"].in_zone(345 * MINUTE_MS)) == ROWS_PER_BUCKET_MAX
 
 
 def test_weeks_begin_on_monday_and_months_on_the_first_in_their_zone() -> None:

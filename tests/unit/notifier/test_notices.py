@@ -18,10 +18,10 @@ from services.notifier.notices import (
     NoticeError,
     NoticeMaker,
     UnknownNameError,
-    login_notice,
     subject_of,
 )
 from tests.event_streams import EventStream, RandomTrading
+from tests.notices import login_notice
 
 TRADE = TradeExecuted(
     *(1, 77, codes.SELL, 5_000_001, 250, 25_000_000, 1_250_000_025_000),
@@ -82,6 +82,10 @@ def test_money_that_comes_goes_or_stays_is_told(maker: NoticeMaker) -> None:
     told = [(n.notice_id, n.user_id, n.kind, n.fields) for n in maker.notices_of(outcome)]
     assert told == [
         ("0.1.deposit", 1001, "DEPOSIT", {"asset": "BTC", "amount": "1.50000000", "depositId": "5"}),
+        (
+            *("0.2.withdrawal", 1001, "WITHDRAWAL_RESERVED"),
+            {"asset": "USDT", "amount": "0.00000001", "withdrawalId": "8", "address": "bc1"},
+        ),
         (
             *("0.3.withdrawal", 1001, "WITHDRAWAL_SETTLED"),
             {"asset": "USDT", "amount": "0.00000001", "withdrawalId": "8"},

@@ -18,7 +18,7 @@ from exchange.ports.world import LogRecord
 from exchange.process.components import Resources
 from exchange.process.config import Settings
 from exchange.process.tracing import Tracing
-from exchange.security.credentials import HMAC, ApiKey
+from exchange.security.credentials import HMAC, ApiKey, Credentials
 from services.order.api import create_app
 from services.order.component import OrderService
 from tests.event_streams import ONE, START_MS, EngineStream
@@ -165,6 +165,7 @@ class OrderExchange:
         cache: Any = None,
         monotonic_s: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        credentials: Credentials | None = None,
         **settings: object,
     ) -> None:
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
@@ -182,7 +183,7 @@ class OrderExchange:
             database or cast("Any", EmptyDatabase()),
             self.cache,
         )
-        self.service = OrderService(self.resources, self.credentials, monotonic_s, tracing)
+        self.service = OrderService(self.resources, credentials or self.credentials, monotonic_s, tracing)
         self.app = create_app(self.service)
         self.is_engine_away = False
         self.permits: asyncio.Semaphore | None = None
@@ -316,10 +317,11 @@ async def running_exchange(
     cache: Any = None,
     monotonic_s: Callable[[], float] = time.monotonic,
     tracing: Tracing | None = None,
+    credentials: Credentials | None = None,
     **settings: object,
 ) -> AsyncIterator[OrderExchange]:
-    """An exchange where Alice and Bob have money. Without `database` and `cache` there are fakes."""
-    exchange = OrderExchange(database, cache, monotonic_s, tracing, **settings)
+    """An exchange where Alice and Bob have money. There are fakes for what is not given."""
+    exchange = OrderExchange(database, cache, monotonic_s, tracing, credentials, **settings)
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
     await exchange.service.start()
     tasks = [

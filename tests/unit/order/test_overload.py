@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from services.order.view.history import READS_MAX
+from exchange.process.components import HISTORY_LEAVES
+from exchange.process.turns import WAITING_MAX
 from tests.unit.order.order_exchange import (
     ALICE,
     BOB,
@@ -180,15 +181,19 @@ async def test_last_places_are_kept_for_cancels() -> None:
 
 
 class StuckDatabase(EmptyDatabase):
-    """Answers nothing until `released`."""
+    """Answers nothing but the ledger's position until `released`."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.positions_asked = 0
         self.released = asyncio.Event()
         self.is_stuck = False
 
     async def fetch(self, statement: str, *_: object, **__: object) -> list[object]:
-        if self.is_stuck:
+        if "FROM positions" in statement:
+            self.positions_asked += 1
+            await asyncio.sleep(0.01)
+        elif self.is_stuck:
             await self.released.wait()
         return await super().fetch(statement)
 
@@ -196,10 +201,11 @@ class StuckDatabase(EmptyDatabase):
 async def test_reads_that_only_would_wait_for_each_other_are_shed() -> None:
     database = StuckDatabase()
     async with running_exchange(database) as exchange:
+        reads_max = exchange.settings.database_pool_size - HISTORY_LEAVES + WAITING_MAX
         database.is_stuck = True
         reads = [
             asyncio.create_task(exchange.request("GET", "/allOrders", ALICE, symbol="BTCUSDT"))
-            for _ in range(READS_MAX + 50)
+            for _ in range(reads_max + 50)
         ]
         shed = 0
         while shed < 50:
@@ -209,3 +215,4 @@ async def test_reads_that_only_would_wait_for_each_other_are_shed() -> None:
         database.released.set()
         answers = await asyncio.gather(*reads)
         assert Counter(answer.status_code for answer in answers)[503] == 50
+        assert database.positions_asked == 1, "one question serves all that wait for the ledger"

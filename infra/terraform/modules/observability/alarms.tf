@@ -23,6 +23,11 @@ locals {
       description = "The auditor does not keep up with the events"
       runbook     = "AuditorRed"
     }
+    withdrawals-stopped = {
+      metric      = "exchange_withdrawals_stopped", threshold = 0, periods = 10
+      description = "No money leaves because the auditor is away or behind, or found a fault"
+      runbook     = "WithdrawalsStopped"
+    }
     archive-behind = {
       metric      = "exchange_archive_lag_records", threshold = 100000, periods = 10
       description = "The archive does not keep up with the logs"

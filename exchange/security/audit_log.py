@@ -4,11 +4,12 @@
 moved breaks the chain. Who can rewrite the whole table can make a new chain: keep what `verify` prints
 elsewhere, and hand it to a later `verify --expect`.
 
-    python -m services.user.tables.audit_log verify [--expect 17:0a1b…]
+    python -m exchange.security.audit_log verify [--expect 17:0a1b…]
 """
 
 import asyncio
 import hashlib
+import logging
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Act", "AuditFault", "AuditHead", "append", "verify"]
 
+logger = logging.getLogger(__name__)
 EMPTY_HASH: Final = bytes(32)
 _LOCK_KEY: Final = 0x6175_6469  # "audi": nobody else takes this one
 _PAGE_SIZE: Final = 1_000
@@ -76,6 +78,7 @@ async def append(connection: "Connection", act: Act) -> None:
         "VALUES ($1, $2, $3, $4, $5, $6::json, $7, $8)",
         *(row_id, act.time_ms, act.user_id, act.ip, act.act, detail, head.hash, digest),
     )
+    logger.info("act %d: %s of account %s from %s", row_id, act.act, act.user_id or "-", act.ip or "-")
     await connection.execute(
         "INSERT INTO audit_log_head (id, hash) VALUES ($1, $2) "
         "ON CONFLICT (only_row) DO UPDATE SET id = EXCLUDED.id, hash = EXCLUDED.hash",

@@ -1,29 +1,33 @@
-"""Follows the audit log and puts a notice on the queue for each login; as follower.py does with events."""
+"""Follows the audit log and puts a notice on the queue for each act that its owner is told of: log-ins, new
+keys, addresses and sign-ins, freezes. As follower.py does with events.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from exchange.process.components import Resources
-from services.notifier.notices import login_notice
+from services.notifier.freeze_links import FreezeLinks
+from services.notifier.notices import act_notice
 from services.notifier.outlet import Outlet
 from services.notifier.positions import NotifierStore
 from services.notifier.retries import patience
 
-__all__ = ["LoginFollower"]
+__all__ = ["ActFollower"]
 
 POLL_INTERVAL_S: Final = 1.0
 PAGE_ROWS_MAX: Final = 500
 
 
-class LoginFollower:
-    """Component from the audit log's logins to the queue. Ends with FencedError alone."""
+class ActFollower:
+    """Component from the audit log's acts to the queue. Ends with FencedError alone."""
 
     name = "notices-logins"
 
     def __init__(self, resources: Resources, outlet: Outlet) -> None:
         settings = resources.settings
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
+        self._links = FreezeLinks(resources.database, settings.database_deadline_ms, settings.public_url)
         self._outlet = outlet
         self._patience = patience(self.name)
         self.last_id: int | None = None
@@ -58,8 +62,8 @@ class LoginFollower:
         """One page; True when there may be more."""
         if self.last_id is None:
             self.last_id = await self._store.login_position()
-        logins, last_id = await self._store.logins_after(self.last_id, PAGE_ROWS_MAX)
-        await self._outlet.send([login_notice(*login) for login in logins])
+        acts, last_id = await self._store.acts_after(self.last_id, PAGE_ROWS_MAX)
+        await self._outlet.send(await self._links.add([act_notice(*act) for act in acts]))
         if last_id == self.last_id:
             return False
         await self._store.move_logins(self.last_id, last_id)

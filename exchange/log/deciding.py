@@ -1,27 +1,26 @@
-"""Halting all markets by command, and knowing that it worked."""
+"""One command by somebody who sends few: its own way to the log, and its outcome back."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome, decode_events
-from exchange.contracts.codes import MODE_HALTED
-from exchange.contracts.commands import SetTradingMode
+from exchange.contracts.commands import Command
 from exchange.log.gateway import CommandGateway
 from exchange.ports.world import LogReader
 from exchange.process.components import Resources
 
-__all__ = ["halt_trading"]
+__all__ = ["decide_one"]
 
-ALL_MARKETS: Final = 0
 _READ_TIMEOUT_MS: Final = 200
 _CLOSE_DEADLINE_S: Final = 5.0
 
 
-async def halt_trading(resources: Resources) -> CommandOutcome:
-    """Send one SetTradingMode(all markets, halted) and return the engine's outcome.
+async def decide_one(resources: Resources, make: Callable[[int], Command]) -> CommandOutcome:
+    """Send the command that `make` gives for a fresh id, and return the engine's outcome.
 
     The answer is looked for on the event log's new records whether or not the chain before them is whole.
-    Raises LogError and the gateway's errors; halting again does no harm.
+    Raises LogError, and what `CommandGateway.submit` raises.
     """
     settings = resources.settings
     async with asyncio.timeout(settings.log_deadline_ms / 1000):
@@ -31,7 +30,7 @@ async def halt_trading(resources: Resources) -> CommandOutcome:
     gateway = CommandGateway(writer, tick_ms=0, deadline_ms=settings.command_deadline_ms)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(_resolve(reader, gateway))]
     try:
-        return await gateway.submit(SetTradingMode(gateway.new_command_id(), ALL_MARKETS, MODE_HALTED))
+        return await gateway.submit(make(gateway.new_command_id()))
     finally:
         for task in tasks:
             task.cancel()
@@ -46,5 +45,5 @@ async def _resolve(reader: LogReader, gateway: CommandGateway) -> None:
             try:
                 gateway.resolve(decode_events(record.value).outcomes)
             except CodecError:
-                continue  # Perhaps the very breach: the next records may still be read.
+                continue  # Perhaps a breach is what this is about: the next records may still be read.
         await asyncio.sleep(0)

@@ -1,0 +1,169 @@
+"""A file of assets and markets (matching_engine/markets.toml): read, and compared with what there is. Pure.
+
+Units as in `exchange.contracts.commands`. An exchange reads such a file once, when its log is empty; later
+markets are added by an operator's command, and what an asset or a market began with it keeps.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from exchange.contracts.codec import field_names
+from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
+from exchange.money import NumberError, parse_fixed
+
+__all__ = [
+    "KnownMarkets",
+    "MarketsFileError",
+    "changes_of_market",
+    "commands_of",
+    "differences",
+    "parse_markets",
+    "rules_of",
+]
+
+_PPM_DECIMALS: Final = 6
+_RULES: Final = tuple(
+    name for name in field_names(RegisterMarket) if name not in ("command_id", "market_id", "symbol")
+)
+
+
+class MarketsFileError(Exception):
+    """The file is none, or contradicts what there is already."""
+
+
+class MarketsFile(NamedTuple):
+    """`assets`: code and decimals, in the file's order; `markets`: the tables as they stand there."""
+
+    assets: Sequence[tuple[str, int]]
+    markets: Sequence[Mapping[str, Any]]
+
+
+class KnownMarkets(NamedTuple):
+    """What there is. `assets`: code -> (id, decimals); `markets`: symbol -> fields of RegisterMarket."""
+
+    assets: Mapping[str, tuple[int, int]]
+    markets: Mapping[str, Mapping[str, Any]]
+
+
+NOTHING_KNOWN: Final = KnownMarkets({}, {})
+
+
+def rules_of(market: object) -> dict[str, Any]:
+    """A market's fields by name, of a command or an event."""
+    return {name: getattr(market, name) for name in ("market_id", "symbol", *_RULES)}
+
+
+def parse_markets(text: str) -> MarketsFile:
+    """Read the file. Raises MarketsFileError."""
+    try:
+        described = tomllib.loads(text)
+        assets = [(str(asset["code"]), int(asset["decimals"])) for asset in described.get("assets", [])]
+        return MarketsFile(assets, list(described.get("markets", [])))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MarketsFileError(f"no file of markets: {error!r}") from None
+
+
+def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> list[Command]:
+    """What has to be registered, assets first; new numbers go on behind those in use. Command ids are 0.
+
+    Raises MarketsFileError when the file is wrong, or contradicts what there is.
+    """
+    assets = dict(known.assets)
+    commands: list[Command] = []
+    for code, decimals in described.assets:
+        if code not in assets:
+            assets[code] = (1 + max((number for number, _ in assets.values()), default=0), decimals)
+            commands.append(RegisterAsset(0, assets[code][0], code, decimals))
+        elif assets[code][1] != decimals:
+            raise MarketsFileError(f"{code} has {assets[code][1]} decimals, which nothing changes any more")
+    next_id = 1 + max((int(rules["market_id"]) for rules in known.markets.values()), default=0)
+    for market in described.markets:
+        command = _register_market(next_id, market, assets)
+        rules = known.markets.get(command.symbol)
+        if rules is None:
+            commands.append(command)
+            next_id += 1
+        elif changed := changes_of_market(command, rules):
+            raise MarketsFileError(f"{command.symbol} was registered with another {', '.join(changed)}")
+    return commands
+
+
+def changes_of_market(command: RegisterMarket, rules: Mapping[str, Any]) -> list[str]:
+    """The fields in which the file differs from the market that there is."""
+    return [name for name in _RULES if getattr(command, name) != rules[name]]
+
+
+def differences(described: MarketsFile, known: KnownMarkets) -> list[str]:
+    """What the file says and the exchange does not do, a sentence each. Raises MarketsFileError."""
+    said = [
+        f"the file gives {code} {decimals} decimals, it has {known.assets[code][1]}: that stays"
+        for code, decimals in described.assets
+        if code in known.assets and known.assets[code][1] != decimals
+    ]
+    # As the file would have it in an exchange of its own.
+    assets = {code: known.assets.get(code, (10**6 + n, 0)) for n, (code, _) in enumerate(described.assets)}
+    assets = {code: (assets[code][0], decimals) for code, decimals in described.assets}
+    missing = []
+    for market in described.markets:
+        command = _register_market(1, market, {**known.assets, **assets})
+        rules = known.markets.get(command.symbol)
+        if rules is None:
+            missing.append(command.symbol)
+        elif changed := changes_of_market(command, rules):
+            said.append(f"the file gives {command.symbol} another {', '.join(changed)}: it stays as it began")
+    if missing:
+        said.append(f"the file names {', '.join(missing)}, which is not registered yet")
+    return said
+
+
+def _register_market(
+    market_id: int, market: Mapping[str, Any], assets: Mapping[str, tuple[int, int]]
+) -> RegisterMarket:
+    try:
+        return _command(market_id, market, assets)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, NumberError) as error:
+        name = f"{market.get('base')}{market.get('quote')}" if isinstance(market, Mapping) else repr(market)
+        raise MarketsFileError(f"{name}: {error!r}") from None
+
+
+def _command(
+    market_id: int, market: Mapping[str, Any], assets: Mapping[str, tuple[int, int]]
+) -> RegisterMarket:
+    base, quote = market["base"], market["quote"]
+    (base_id, base_decimals), (quote_id, quote_decimals) = assets[base], assets[quote]
+    tick_atoms = parse_fixed(market["tick_size"], quote_decimals)
+    lot_atoms = parse_fixed(market["step_size"], base_decimals)
+
+    def ticks(name: str) -> int:
+        return parse_fixed(market[name], quote_decimals) // tick_atoms
+
+    def lots(name: str) -> int:
+        return parse_fixed(market[name], base_decimals) // lot_atoms
+
+    def ppm(name: str) -> int:
+        return parse_fixed(market[name], _PPM_DECIMALS)
+
+    return RegisterMarket(
+        0,
+        market_id,
+        base + quote,
+        base_id,
+        quote_id,
+        tick_atoms,
+        lot_atoms,
+        ticks("min_price"),
+        ticks("max_price"),
+        lots("min_quantity"),
+        lots("max_quantity"),
+        lots("max_market_quantity"),
+        parse_fixed(market["min_notional"], quote_decimals),
+        parse_fixed(market["max_notional"], quote_decimals),
+        ppm("bid_multiplier_up"),
+        ppm("bid_multiplier_down"),
+        ppm("ask_multiplier_up"),
+        ppm("ask_multiplier_down"),
+        int(market["max_open_orders"]),
+        ppm("maker_fee"),
+        ppm("taker_fee"),
+    )

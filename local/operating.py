@@ -1,0 +1,114 @@
+"""What an operator of a local exchange needs: his key, the way to the exchange that runs, and its own log."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from exchange.process.log_lines import formatter
+
+__all__ = [
+    "door_of",
+    "keep_log",
+    "log_refusal",
+    "operator_public_key",
+    "run_operator",
+    "way_to_exchange",
+    "write_settings",
+]
+
+LOG_NAME: Final = "exchange.log"
+# At most so much of the past, in this many files: half a day at a line a millisecond is none of its uses.
+LOG_SIZE_BYTES_MAX: Final = 10 * 2**20
+LOG_FILES_MAX: Final = 5
+_KEY_NAME: Final = "operator.pem"
+_DOOR_NAME: Final = "operator.sock"
+_SETTINGS_NAME: Final = "operator.json"
+_refusals: Final = logging.getLogger("local.refusals")
+
+
+def keep_log(folder: Path) -> Path:
+    """Write what happens into `folder` too, while standard error keeps to warnings. Returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOG_NAME
+    handler = RotatingFileHandler(
+        path, maxBytes=LOG_SIZE_BYTES_MAX, backupCount=LOG_FILES_MAX - 1, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(formatter("text", 0))
+    root = logging.getLogger()
+    for other in root.handlers:
+        other.setLevel(logging.WARNING)
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    # Told in words already, on standard error.
+    _refusals.propagate = False
+    _refusals.addHandler(handler)
+    return path
+
+
+def log_refusal(sentence: str) -> None:
+    """A start, or going on, was refused, and the screen says so already: a line in the log alone."""
+    _refusals.error("%s", sentence)
+
+
+def operator_public_key(state: Path) -> str:
+    """The public half of the operator's key, PEM; the private one is made in the folder if need be."""
+    path = state / _KEY_NAME
+    if not path.exists():
+        fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        _write_private(path, fresh)
+    key = load_pem_private_key(path.read_bytes(), None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def door_of(state: Path) -> Path:
+    """Where an embedded exchange takes orders (services/operator/door.py)."""
+    return state / _DOOR_NAME
+
+
+def write_settings(state: Path, environment: Mapping[str, str]) -> None:
+    """Keep the settings of a stack's services, which name its servers, for `make operator`."""
+    named = {name: value for name, value in environment.items() if name.startswith("EXCHANGE_")}
+    _write_private(state / _SETTINGS_NAME, json.dumps(named).encode())
+
+
+def way_to_exchange(data_dir: Path) -> dict[str, str]:
+    """The environment in which the operator's command reaches the exchange of this folder.
+
+    Raises FileNotFoundError when none runs there.
+    """
+    door = door_of(data_dir / "embedded")
+    if door.exists():
+        return {"OPERATOR_SOCKET": str(door)}
+    settings = data_dir / "stack" / _SETTINGS_NAME
+    if settings.exists():
+        return dict(json.loads(settings.read_bytes()))
+    raise FileNotFoundError(f"no exchange runs in {data_dir}: `make run` or `make stack`, or DATA_DIR=")
+
+
+def run_operator(data_dir: Path, arguments: list[str]) -> None:
+    """Become the operator's command. Raises OSError."""
+    environment = os.environ | way_to_exchange(data_dir)
+    os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    partial.replace(path)

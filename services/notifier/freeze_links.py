@@ -1,0 +1,71 @@
+"""The link in a notice by which its reader freezes the account's withdrawals: made here, kept as a hash.
+
+Who holds it may freeze that one account, once, and nothing else (services/user/people/withdrawal_freezes.py).
+It leads to a page whose button sends it; the token stands behind the `#`, which goes to no server and into no
+log, and looking at the page does nothing.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from exchange.process.connections import acquire
+from services.notifier.notices import FREEZABLE, Notice
+
+__all__ = ["LIFETIME_MS", "FreezeLinks"]
+
+# Longer than a new withdrawal address waits (a day), and than people are away from their mail.
+LIFETIME_MS: Final = 7 * 86_400_000
+_TOKEN_SIZE_BYTES: Final = 32
+_EXPIRED_ROWS_MAX: Final = 1_000
+
+_KEEP: Final = """
+INSERT INTO withdrawal_freeze_tokens (token_hash, user_id, expires_ms)
+SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[])
+"""
+_FORGET: Final = """
+DELETE FROM withdrawal_freeze_tokens WHERE token_hash IN (
+    SELECT token_hash FROM withdrawal_freeze_tokens WHERE expires_ms < $1 ORDER BY expires_ms LIMIT $2
+)
+"""
+
+
+class FreezeLinks:
+    """Adds links to the notices that may tell of a thief. Without a `public_url` it adds none."""
+
+    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int, public_url: str) -> None:
+        self._database = database
+        self._deadline_ms = deadline_ms
+        self._public_url = public_url.rstrip("/")
+
+    async def add(self, notices: Sequence[Notice]) -> list[Notice]:
+        """The notices, with links where they belong. Raises one of process.connections.CONNECTION_ERRORS.
+
+        A notice that is made twice gets two links: either works.
+        """
+        wanted = [notice for notice in notices if notice.kind in FREEZABLE] if self._public_url else []
+        if not wanted:
+            return list(notices)
+        tokens = {notice.notice_id: secrets.token_urlsafe(_TOKEN_SIZE_BYTES) for notice in wanted}
+        now_ms = time.time_ns() // 1_000_000
+        hashes = [hashlib.sha256(tokens[notice.notice_id].encode()).digest() for notice in wanted]
+        users = [notice.user_id for notice in wanted]
+        async with acquire(self._database, self._deadline_ms) as connection:
+            await connection.execute(_KEEP, hashes, users, [now_ms + LIFETIME_MS] * len(wanted))
+            await connection.execute(_FORGET, now_ms, _EXPIRED_ROWS_MAX)
+        return [self._with_link(notice, tokens.get(notice.notice_id)) for notice in notices]
+
+    def _with_link(self, notice: Notice, token: str | None) -> Notice:
+        if token is None:
+            return notice
+        url = f"{self._public_url}/#freeze={token}"
+        return msgspec.structs.replace(
+            notice,
+            fields={**notice.fields, "freezeUrl": url},
+            text=f"{notice.text} If it was not you, freeze your withdrawals: {url}",
+        )

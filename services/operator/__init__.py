@@ -1,0 +1,1 @@
+"""Orders of people who run the exchange: `python -m services.operator --help`."""

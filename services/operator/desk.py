@@ -1,0 +1,247 @@
+"""Carries orders out: commands go onto the log as every service's do, and the engine's word is waited for.
+
+Each order stands in the audit log twice: before anything is done, with who and why, and with what came of it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import msgspec
+
+from exchange.contracts import codes
+from exchange.contracts.audit_keys import RED_KEY
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.commands import ActivateRules, Command, SetTradingMode, SkipCommand
+from exchange.contracts.events import CommandRejected
+from exchange.log.deciding import decide_one
+from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
+from exchange.ports.world import LogError
+from exchange.process.components import Resources
+from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, acquire
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
+from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
+from matching_engine.core.rules_version import RULES_VERSION_MAX
+from services.operator import accounts
+from services.operator.orders import (
+    ALL_MARKETS,
+    MODES,
+    ActivateTheRules,
+    AddMarkets,
+    Answer,
+    ClearBreach,
+    FreezeAccount,
+    ListBreaches,
+    ListMarkets,
+    OrderError,
+    SetMode,
+    ShowAccount,
+    Signed,
+    SkipOne,
+    UnfreezeAccount,
+    mode_text,
+)
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+__all__ = ["OperatorDesk"]
+
+logger = logging.getLogger(__name__)
+_REASON_NAMES: Final = {number: name for name, number in vars(codes).items() if name.startswith("REJECT_")}
+_DATABASE_ERRORS: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.PostgresError)
+_FAILURES: Final[tuple[type[BaseException], ...]] = (
+    *_DATABASE_ERRORS,
+    *CACHE_ERRORS,
+    LogError,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+)
+# They change nothing, so they need no reason and no line in the audit log.
+_LOOKS: Final = (ListMarkets, ListBreaches, ShowAccount)
+_ORDER_DEADLINE_S: Final = 60.0
+_OUTCOME_LENGTH_MAX: Final = 1_000
+
+
+class OperatorDesk:
+    """One order after the other."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._settings = resources.settings
+        self._turn = asyncio.Lock()
+
+    async def carry_out(self, signed: Signed) -> Answer:
+        """Do it, and say what came of it. Raises nothing but cancellation."""
+        try:
+            async with asyncio.timeout(_ORDER_DEADLINE_S), self._turn:
+                if isinstance(signed.order, _LOOKS):
+                    return Answer(True, await self._do(signed))
+                return await self._noted(signed)
+        except OrderError as error:
+            return Answer(False, [str(error)])
+        except OutcomeUnknownError:
+            return Answer(False, ["it was sent, and the engine has not decided it yet; ask again what holds"])
+        except _FAILURES as error:
+            return Answer(False, [f"not done, for something is away: {error or type(error).__name__}"])
+
+    async def _noted(self, signed: Signed) -> Answer:
+        """With a line in the audit log before and after."""
+        extra: list[str] = []
+        try:
+            await self._note("operator-order", signed, {})
+        except _DATABASE_ERRORS as error:
+            if not _cannot_wait(signed.order):
+                raise
+            logger.critical("not in the audit log: %s orders %s: %r", signed.who, signed.order, error)
+            extra = ["NOT in the audit log, for the database is away: note who did it and why"]
+        try:
+            lines = await self._do(signed)
+        except OrderError as error:
+            if not extra:
+                await self._note("operator-refused", signed, {"outcome": str(error)})
+            raise
+        if not extra:
+            await self._note("operator-done", signed, {"outcome": "; ".join(lines)[:_OUTCOME_LENGTH_MAX]})
+        return Answer(True, [*lines, *extra])
+
+    async def _note(self, act: str, signed: Signed, detail: dict[str, object]) -> None:
+        order = msgspec.to_builtins(signed.order)
+        order.pop("text", None)
+        whole = {"order": order, "who": signed.who, "reason": signed.reason, **detail}
+        async with self._transaction() as connection:
+            await audit_log.append(connection, Act(act, None, "", _now_ms(), whole))
+
+    async def _do(self, signed: Signed) -> list[str]:
+        match signed.order:
+            case ListMarkets():
+                return await self._list_markets()
+            case AddMarkets(text):
+                return await self._add_markets(text)
+            case SetMode(symbol, word):
+                return await self._set_mode(symbol, word)
+            case ActivateTheRules(version):
+                return await self._activate(version)
+            case SkipOne(offset, index, signature):
+                await self._decide(lambda n: SkipCommand(n, offset, index, signature))
+                return [f"recorded: command {index} of record {offset} is refused if the signature is right"]
+            case ListBreaches():
+                async with self._transaction() as connection:
+                    return await accounts.list_breaches(connection, self._settings.shard)
+            case ClearBreach(breach_id):
+                async with self._transaction() as connection:
+                    await accounts.clear_breach(connection, self._settings.shard, breach_id, _now_ms())
+                return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
+            case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
+                return await self._account(signed, account)
+
+    # -- markets --------------------------------------------------------------------------------
+
+    async def _known(self) -> KnownMarkets:
+        async with self._transaction() as connection:
+            assets = await connection.fetch("SELECT code, asset_id, decimals FROM assets")
+            markets = await connection.fetch("SELECT * FROM markets ORDER BY market_id")
+        return KnownMarkets(
+            {row["code"]: (row["asset_id"], row["decimals"]) for row in assets},
+            {row["symbol"]: dict(row) for row in markets},
+        )
+
+    async def _list_markets(self) -> list[str]:
+        known = await self._known()
+        lines = [f"{symbol}: {mode_text(row['mode'])}" for symbol, row in known.markets.items()]
+        return lines or ["there is no market"]
+
+    async def _add_markets(self, text: str) -> list[str]:
+        try:
+            commands = commands_of(parse_markets(text), await self._known())
+        except MarketsFileError as error:
+            raise OrderError(str(error)) from None
+        lines = []
+        for command in commands:
+            await self._decide(partial(_with_id, command))
+            lines.append(f"registered {getattr(command, 'symbol', None) or getattr(command, 'code', '')}")
+        return lines or ["nothing to add: all of the file is registered"]
+
+    async def _set_mode(self, symbol: str, word: str) -> list[str]:
+        mode, market_id = MODES.get(word), 0
+        if mode is None:
+            raise OrderError(f"{word} is none of {', '.join(MODES)}")
+        if mode == codes.MODE_TRADING and await self._is_red():
+            raise OrderError(
+                "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
+            )
+        if symbol != ALL_MARKETS:
+            market_id = (await self._known()).markets.get(symbol, {}).get("market_id", 0)
+            if not market_id:
+                raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+        outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
+        return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
+
+    async def _is_red(self) -> bool:
+        async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
+            return await self._resources.cache.get(RED_KEY) is not None
+
+    # -- the engine -----------------------------------------------------------------------------
+
+    async def _activate(self, version: int) -> list[str]:
+        # An engine that lacks the rules of the log stops at this very command, for good.
+        if not 1 <= version <= RULES_VERSION_MAX:
+            raise OrderError(f"this release knows the rules 1 to {RULES_VERSION_MAX}")
+        outcome = await self._decide(lambda number: ActivateRules(number, version))
+        return [f"rules {version} hold since seq {outcome.events[-1].seq}"]
+
+    async def _decide(self, make: Callable[[int], Command]) -> CommandOutcome:
+        """The engine's word. Raises OrderError when it refuses, and what `decide_one` raises."""
+        outcome = await decide_one(self._resources, make)
+        event = outcome.events[0].event
+        if isinstance(event, CommandRejected):
+            name = _REASON_NAMES.get(event.reason, str(event.reason))
+            raise OrderError(f"the engine refused: {name} {event.detail}".rstrip())
+        return outcome
+
+    # -- accounts -------------------------------------------------------------------------------
+
+    async def _account(self, signed: Signed, account: str) -> list[str]:
+        async with self._transaction() as connection:
+            user_id, now_ms = await accounts.user_id_of(connection, account), _now_ms()
+            detail = {"who": signed.who, "reason": signed.reason}
+            if isinstance(signed.order, FreezeAccount):
+                await accounts.freeze_account(connection, user_id, now_ms)
+                await audit_log.append(
+                    connection, Act("withdrawals-frozen", user_id, "", now_ms, {"by": "operator", **detail})
+                )
+            elif isinstance(signed.order, UnfreezeAccount):
+                if not await accounts.unfreeze_account(connection, user_id, now_ms):
+                    raise OrderError(f"account {user_id} is not frozen")
+                await audit_log.append(
+                    connection, Act("withdrawals-unfrozen", user_id, "", now_ms, {"by": "operator", **detail})
+                )
+            return await accounts.show_account(connection, user_id)
+
+    @asynccontextmanager
+    async def _transaction(self) -> "AsyncIterator[PoolConnectionProxy[Any]]":
+        async with (
+            acquire(self._resources.database, self._settings.database_deadline_ms) as connection,
+            connection.transaction(),
+        ):
+            yield connection
+
+
+def _cannot_wait(order: object) -> bool:
+    """Whether it takes risk away, and must be possible while the database is away."""
+    return isinstance(order, SkipOne) or (isinstance(order, SetMode) and order.word != "reopen")
+
+
+def _with_id(command: Command, command_id: int) -> Command:
+    command.command_id = command_id
+    return command
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

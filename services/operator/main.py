@@ -1,0 +1,200 @@
+"""The operator's command line: `python -m services.operator --help`.
+
+Orders go to the logs and the database that the settings name, or, with --socket, to an exchange that keeps
+its logs to itself. Where: in a pod that has the settings of a service, or `make operator` beside a local one.
+"""
+
+import asyncio
+import getpass
+import socket as sockets
+import sys
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from exchange.adapters.chosen.resources import deployed_resources
+from exchange.process.config import Settings, SettingsError
+from exchange.process.connections import CONNECTION_ERRORS
+from exchange.process.frame import configure_logging
+from exchange.security.skip_order import sign_skip
+from services.operator.desk import OperatorDesk
+from services.operator.door import ask
+from services.operator.orders import (
+    MODES,
+    ActivateTheRules,
+    AddMarkets,
+    Answer,
+    ClearBreach,
+    FreezeAccount,
+    ListBreaches,
+    ListMarkets,
+    Order,
+    OrderError,
+    SetMode,
+    ShowAccount,
+    Signed,
+    SkipOne,
+    UnfreezeAccount,
+    decode_signed,
+    encode,
+)
+
+__all__ = ["cli"]
+
+_LOOK: Final = "to look"
+_FAILURES: Final[tuple[type[BaseException], ...]] = (OrderError, SettingsError, *CONNECTION_ERRORS)
+
+cli: Final = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+_markets: Final = typer.Typer(no_args_is_help=True, help="Markets: which there are, and what they take.")
+_rules: Final = typer.Typer(no_args_is_help=True, help="The engine's rules.")
+_account: Final = typer.Typer(no_args_is_help=True, help="What leaves an account.")
+_breaches: Final = typer.Typer(no_args_is_help=True, help="What the auditor found.")
+for _name, _group in (
+    ("markets", _markets), ("rules", _rules), ("account", _account), ("breaches", _breaches),
+):  # fmt: skip
+    cli.add_typer(_group, name=_name)
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.")]
+Who = Annotated[str, typer.Option("--who", help="Who orders it; by itself the name on this machine.")]
+Account = Annotated[str, typer.Argument(help="E-mail address or number.")]
+_HERE: Final = f"{getpass.getuser()}@{sockets.gethostname()}"
+
+
+class _State:
+    socket: Path | None = None
+
+
+@cli.callback()
+def _at(
+    socket: Annotated[
+        Path | None, typer.Option(envvar="OPERATOR_SOCKET", help="The door of an exchange on this machine.")
+    ] = None,
+) -> None:
+    _State.socket = socket
+
+
+@_markets.command("list")
+def list_markets() -> None:
+    """Which markets there are, and in which mode."""
+    _order(ListMarkets(), _HERE, _LOOK)
+
+
+@_markets.command("add")
+def add_markets(
+    file: Annotated[Path, typer.Argument(help="As matching_engine/markets.toml.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """Register the assets and markets of FILE that there are not yet; they trade at once."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        _fail(str(error))
+    _order(AddMarkets(text), who, reason)
+
+
+def _mode_command(word: str, help_text: str) -> None:
+    def command(
+        symbol: Annotated[str, typer.Argument(help="A market, or ALL.")], reason: Reason, who: Who = _HERE
+    ) -> None:
+        _order(SetMode(symbol.upper(), word), who, reason)
+
+    _markets.command(word, help=help_text)(command)
+
+
+for _word, _text in (
+    ("halt", "Nothing: no orders, no cancels."),
+    ("cancel-only", "Cancels alone: people can take risk away."),
+    ("post-only", "Orders that rest, and cancels: a book before it trades."),
+    ("reopen", "Trading."),
+):
+    assert _word in MODES
+    _mode_command(_word, _text)
+
+
+@_rules.command("activate")
+def activate(
+    version: Annotated[int, typer.Argument(min=1, help="Of this release: every engine must run it before.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """Decide by the rules of VERSION from now on. Engines of an older release stop at it."""
+    _order(ActivateTheRules(version), who, reason)
+
+
+@cli.command()
+def skip(
+    offset: Annotated[int, typer.Argument(min=0, help="The command record, as the engine's /readyz says.")],
+    index: Annotated[int, typer.Argument(min=0, help="The command within the record.")],
+    key: Annotated[Path, typer.Option(help="The operator's Ed25519 private key, PEM.")],
+    reason: Reason,
+    who: Who = _HERE,
+    shard: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Order a halted engine to go past one command, which is then refused."""
+    try:
+        private_key = load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        _fail(f"{key}: {error}")
+    if not isinstance(private_key, Ed25519PrivateKey):
+        _fail(f"{key} is not an Ed25519 private key")
+    _order(SkipOne(offset, index, sign_skip(private_key, shard, offset, index)), who, reason)
+
+
+@_account.command("show")
+def show_account(account: Account) -> None:
+    """What holds an account's withdrawals back."""
+    _order(ShowAccount(account), _HERE, _LOOK)
+
+
+@_account.command("freeze")
+def freeze_account(account: Account, reason: Reason, who: Who = _HERE) -> None:
+    """Nothing leaves the account any more; what is reserved stays reserved. Trading goes on."""
+    _order(FreezeAccount(account), who, reason)
+
+
+@_account.command("unfreeze")
+def unfreeze_account(account: Account, reason: Reason, who: Who = _HERE) -> None:
+    """End every freeze of the account at once, its owner's too: only after its owner was identified."""
+    _order(UnfreezeAccount(account), who, reason)
+
+
+@_breaches.command("list")
+def list_breaches() -> None:
+    """What the auditor found and nobody has cleared."""
+    _order(ListBreaches(), _HERE, _LOOK)
+
+
+@_breaches.command("clear")
+def clear_breach(breach_id: Annotated[int, typer.Argument(min=1)], reason: Reason, who: Who = _HERE) -> None:
+    """The cause is repaired: the auditor is green after its next start, unless it finds the same again."""
+    _order(ClearBreach(breach_id), who, reason)
+
+
+def _order(order: Order, who: str, reason: str) -> None:
+    """Hand it in and print what came of it: exit code 0 when it was done."""
+    signed = Signed(order, who, reason)
+    try:
+        answer = asyncio.run(_carried_out(decode_signed(encode(signed))))
+    except _FAILURES as error:
+        _fail(str(error) or type(error).__name__)
+    print("\n".join(answer.lines), file=sys.stdout if answer.is_done else sys.stderr)
+    if not answer.is_done:
+        raise typer.Exit(1)
+
+
+async def _carried_out(signed: Signed) -> Answer:
+    if _State.socket is not None:
+        return await ask(_State.socket, signed)
+    settings = Settings.load()
+    configure_logging("WARNING")
+    async with deployed_resources(settings) as resources:
+        return await OperatorDesk(resources).carry_out(signed)
+
+
+def _fail(text: str) -> NoReturn:
+    print(f"operator: {text}", file=sys.stderr)
+    raise typer.Exit(1)

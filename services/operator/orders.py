@@ -1,0 +1,173 @@
+"""What can be ordered, as it travels from the command line to whoever carries it out. Pure."""
+
+from typing import Final
+
+import msgspec
+
+from exchange.contracts import codes
+
+__all__ = [
+    "ALL_MARKETS",
+    "MODES",
+    "REASON_LENGTH_MAX",
+    "ActivateTheRules",
+    "AddMarkets",
+    "Answer",
+    "ClearBreach",
+    "FreezeAccount",
+    "ListBreaches",
+    "ListMarkets",
+    "Order",
+    "OrderError",
+    "SetMode",
+    "ShowAccount",
+    "Signed",
+    "SkipOne",
+    "UnfreezeAccount",
+    "decode_answer",
+    "decode_signed",
+    "encode",
+    "mode_text",
+]
+
+ALL_MARKETS: Final = "ALL"
+REASON_LENGTH_MAX: Final = 500
+# Word of the command line -> trading mode.
+MODES: Final = {
+    "halt": codes.MODE_HALTED,
+    "cancel-only": codes.MODE_CANCEL_ONLY,
+    "post-only": codes.MODE_POST_ONLY,
+    "reopen": codes.MODE_TRADING,
+}
+
+
+_MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {codes.MODE_TRADING: "trading"}
+
+
+class OrderError(Exception):
+    """The order cannot be carried out; nothing was done."""
+
+
+class _Tagged(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+    """Base of all orders: the name of the class tells them apart."""
+
+
+class ListMarkets(_Tagged, frozen=True, tag=True):
+    """Which markets there are, and in which mode."""
+
+
+class AddMarkets(_Tagged, frozen=True, tag=True):
+    """Register what `text` (as matching_engine/markets.toml) names and the exchange does not have yet."""
+
+    text: str
+
+
+class SetMode(_Tagged, frozen=True, tag=True):
+    """Put a market, or ALL_MARKETS, into one of MODES."""
+
+    symbol: str
+    word: str
+
+
+class ActivateTheRules(_Tagged, frozen=True, tag=True):
+    """From now on decide by the rules of `version`."""
+
+    version: int
+
+
+class SkipOne(_Tagged, frozen=True, tag=True):
+    """Go past one command at which the engine halts. `signature`: Ed25519, hexadecimal."""
+
+    offset: int
+    index: int
+    signature: str
+
+
+class ShowAccount(_Tagged, frozen=True, tag=True):
+    """What holds an account's withdrawals back. `account`: e-mail address, or number."""
+
+    account: str
+
+
+class FreezeAccount(_Tagged, frozen=True, tag=True):
+    """Nothing leaves this account any more."""
+
+    account: str
+
+
+class UnfreezeAccount(_Tagged, frozen=True, tag=True):
+    """End every freeze of this account, its owner's too."""
+
+    account: str
+
+
+class ListBreaches(_Tagged, frozen=True, tag=True):
+    """What the auditor found and nobody has cleared."""
+
+
+class ClearBreach(_Tagged, frozen=True, tag=True):
+    """The cause is repaired: the auditor is green at its next start, unless it finds the same again."""
+
+    breach_id: int
+
+
+Order = (
+    ListMarkets
+    | AddMarkets
+    | SetMode
+    | ActivateTheRules
+    | SkipOne
+    | ShowAccount
+    | FreezeAccount
+    | UnfreezeAccount
+    | ListBreaches
+    | ClearBreach
+)
+
+
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order, who gives it, and why."""
+
+    order: Order
+    who: str
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came of it, in lines for people."""
+
+    is_done: bool
+    lines: list[str]
+
+
+_decoder: Final = msgspec.json.Decoder(Signed)
+_answer_decoder: Final = msgspec.json.Decoder(Answer)
+
+
+def mode_text(mode: int) -> str:
+    """A trading mode in the words of the command line."""
+    return _MODE_WORDS.get(mode, f"mode {mode}")
+
+
+def encode(message: Signed | Answer) -> bytes:
+    """One line of JSON."""
+    return msgspec.json.encode(message)
+
+
+def decode_signed(line: bytes) -> Signed:
+    """Undo `encode`. Raises OrderError."""
+    try:
+        signed = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no order: {error}") from None
+    if not signed.who.strip() or not signed.reason.strip() or len(signed.reason) > REASON_LENGTH_MAX:
+        raise OrderError(f"say who orders it, and why, in at most {REASON_LENGTH_MAX} characters")
+    return signed
+
+
+def decode_answer(line: bytes) -> Answer:
+    """Undo `encode`. Raises OrderError."""
+    try:
+        return _answer_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no answer: {error}") from None

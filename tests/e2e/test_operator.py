@@ -1,0 +1,93 @@
+"""`make operator` beside a running exchange of either kind: one market is halted, and everybody notices."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local.exchange_process import ExchangeProcess
+from local.operating import LOG_FILES_MAX, LOG_NAME, LOG_SIZE_BYTES_MAX
+from tests.e2e.conftest import SignUp
+from tests.e2e.trader import Trader
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).parents[2]
+QUIET = "ETHBTC"
+WAIT_S = 20.0
+
+
+def operator(exchange: ExchangeProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "local", "operator", "--", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(exchange.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def status_of(exchange: ExchangeProcess) -> str:
+    info = httpx.get(f"{exchange.url}/api/v3/exchangeInfo?symbol={QUIET}", trust_env=False).json()
+    return str(info["symbols"][0]["status"])
+
+
+def until_status(exchange: ExchangeProcess, wanted: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while status_of(exchange) != wanted:
+        assert time.monotonic() < deadline, f"{QUIET} is {status_of(exchange)}, not {wanted}"
+        time.sleep(0.05)
+
+
+def bid(trader: Trader, symbol: str) -> httpx.Response:
+    order = {"symbol": symbol, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    return trader.signed("POST", "/api/v3/order", **order, quantity="1", price="0.01")
+
+
+def test_one_market_is_halted_and_reopened_from_outside(exchange: ExchangeProcess, sign_up: SignUp) -> None:
+    listed = operator(exchange, "markets", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert f"{QUIET}: trading" in listed.stdout.splitlines()
+    refused = operator(exchange, "markets", "halt", QUIET)
+    assert refused.returncode != 0, "without a reason"
+    halted = operator(exchange, "markets", "halt", QUIET, "--reason", "a test", "--who", "olga")
+    assert (halted.returncode, halted.stderr) == (0, "")
+    try:
+        until_status(exchange, "HALT")
+        trader = sign_up()
+        answer = bid(trader, QUIET)
+        assert (answer.status_code, answer.json()["code"]) == (400, -1013)
+    finally:
+        reopened = operator(exchange, "markets", "reopen", QUIET, "--reason", "a test")
+    assert (reopened.returncode, reopened.stderr) == (0, "")
+    until_status(exchange, "TRADING")
+    assert bid(trader, QUIET).status_code == 200
+
+
+def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: SignUp) -> None:
+    """A line for each log-in, for an operator's order, and for a start that was refused."""
+    if exchange.mode != "run":
+        pytest.skip("a stack's services have logs of their own")
+    log = exchange.data_dir / "embedded" / LOG_NAME
+    sign_up()
+    operator(exchange, "markets", "halt", "NOWHERE", "--reason", "a test", "--who", "olga")
+    again = subprocess.run(
+        [sys.executable, "-m", "local", "run"],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(exchange.data_dir), "PORT": str(exchange.port + 1)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert again.returncode != 0
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert any(": log-in of account " in line for line in lines)
+    assert any("operator olga: SetMode" in line for line in lines)
+    assert any("local.refusals: cannot go on: " in line for line in lines)
+    assert LOG_SIZE_BYTES_MAX * LOG_FILES_MAX <= 64 * 2**20

@@ -1,0 +1,195 @@
+"""What a klines request costs the process: bounded, in turns, once, and told by its weight."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+
+from exchange.process.readers import Readers
+from exchange.trading import candles as candles_module
+from exchange.trading.candles import Candle
+from exchange.trading.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, Interval
+from exchange.trading.trades import Trade
+from services.market_data.markets import bucket_cache
+from services.market_data.markets.bucket_cache import BucketCache
+from services.market_data.markets.history import READS_MAX, History
+from services.market_data.rest import klines
+from tests.event_streams import START_MS, EngineStream
+from tests.unit.market_data.services import OfflineService
+
+HOURS = 12_000
+
+
+@pytest.fixture
+def offline() -> OfflineService:
+    """A market with a trade an hour, for as many hours as memory holds."""
+    service = OfflineService()
+    service.apply(EngineStream().outcomes)
+    view = service.state.views[1]
+    for number in range(1, HOURS + 1):
+        view.add_trade(
+            Trade(number, START_MS + number * HOUR_MS, 5_000_000 + number % 7, 3, 15, False, number)
+        )
+    service.now_ms = service.state.time_ms = START_MS + HOURS * HOUR_MS
+    return service
+
+
+class Watch:
+    """Counts the rows that are joined, and the turns that others have between."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.joined: list[int] = []
+        self.turns = 0
+        monkeypatch.setattr(klines, "fill", self._fill)
+
+    def _fill(
+        self, rows: Iterable[Candle], interval: Interval, openings: Sequence[int], price: int | None
+    ) -> Any:
+        self.joined.append(len(list(rows)))
+        return candles_module.fill(rows, interval, openings, price)
+
+    async def count_turns(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+async def test_candles_of_a_time_zone_are_joined_in_turns_and_only_once(
+    offline: OfflineService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(monkeypatch)
+    others = asyncio.create_task(watch.count_turns())
+    path = "/api/v3/klines?symbol=BTCUSDT&interval=1d&timeZone=8&limit=1000"
+    first = await offline.get(path)
+    assert first.status_code == 200
+    assert sum(watch.joined) == HOURS
+    assert max(watch.joined) <= 1_500 + 24
+    assert watch.turns >= len(watch.joined) - 1 > 5
+    watch.joined.clear()
+    assert (await offline.get(path)).json() == first.json()
+    # The day that goes on.
+    assert sum(watch.joined) <= 24
+    others.cancel()
+
+
+async def test_a_day_that_goes_on_is_not_kept_as_it_was(offline: OfflineService) -> None:
+    path = "/api/v3/klines?symbol=BTCUSDT&interval=1d&timeZone=5:45&limit=3"
+    view = offline.state.views[1]
+    before = (await offline.get(path)).json()
+    for number in range(HOURS + 1, HOURS + 50):
+        time_ms = START_MS + number * HOUR_MS
+        view.add_trade(Trade(number, time_ms, 9_000_000 + number, 3, 15, False, number))
+        offline.now_ms = offline.state.time_ms = time_ms
+        rows = (await offline.get(path)).json()
+        fresh = OfflineService()
+        fresh.apply(EngineStream().outcomes)
+        fresh.state.views[1].candles = view.candles
+        fresh.now_ms = fresh.state.time_ms = time_ms
+        assert rows == (await fresh.get(path)).json()
+    assert rows[0][0] == before[0][0] + 2 * DAY_MS
+
+
+@pytest.mark.parametrize("name", list(INTERVALS))
+async def test_the_documented_weight_is_what_a_thousand_candles_in_utc_cost(
+    offline: OfflineService, name: str
+) -> None:
+    before = 0
+    for path in ("klines", "uiKlines"):
+        answer = await offline.get(f"/api/v3/{path}?symbol=BTCUSDT&interval={name}&limit=1000")
+        used = int(answer.headers["x-mbx-used-weight-1m"])
+        assert (answer.status_code, used - before) == (200, 2)
+        before = used
+
+
+class DeepHistory:
+    """Stands for PostgreSQL: nothing was traded, a price is known."""
+
+    async def candles(self, *_: object) -> tuple[list[Candle], int | None]:
+        return [], 5
+
+
+async def test_weight_follows_the_rows_of_what_is_far_back_in_a_time_zone(
+    offline: OfflineService,
+) -> None:
+    for part in offline.service.endpoint_groups:
+        if isinstance(part, klines.KlineEndpoints):
+            vars(part)["_history"] = DeepHistory()
+    view = offline.state.views[1]
+    view.candles.first_trade_ms = START_MS - 3_000 * DAY_MS
+    for series in (view.candles.quarters, view.candles.hours, view.candles.days):
+        series.known_from_ms = series.rows[0].open_ms
+    start = f"symbol=BTCUSDT&startTime={START_MS - 2_500 * DAY_MS}&limit=1000"
+    weights, before = [], 0
+    for query in (
+        "interval=1d",
+        "interval=1d&timeZone=8",
+        "interval=1d&timeZone=5:45",
+        "interval=1d&timeZone=5:45",
+    ):
+        answer = await offline.get(f"/api/v3/klines?{start}&{query}")
+        assert len(answer.json()) == 1_000
+        used = int(answer.headers["x-mbx-used-weight-1m"])
+        weights.append(used - before)
+        before = used
+    # A row each; 24 each; up to 29 each; and that from the cache.
+    assert weights == [2, 2 + 4, 2 + 5, 2]
+
+
+def test_the_cache_forgets_whole_series_and_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_cache, "CANDLES_KEPT_MAX", 100)
+    cache = BucketCache()
+    day = INTERVALS["1d"]
+    for zone in range(4):
+        cache.keep(1, day.in_zone(zone * HOUR_MS), [Candle(number, 1) for number in range(30)])
+        cache.of(1, day)
+    assert len(cache.of(1, day)) == 30, "asked for again and again"
+    assert not cache.of(1, day.in_zone(HOUR_MS))
+    assert len(cache.of(1, day.in_zone(3 * HOUR_MS))) == 30
+    cache.keep(1, day, [Candle(number, 1) for number in range(500)])
+    assert not cache.of(1, day)
+
+
+class CountingReaders:
+    """Lends connections that answer when they are told to."""
+
+    def __init__(self) -> None:
+        self.lent = self.lent_max = 0
+        self.answer = asyncio.Event()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["CountingReaders"]:
+        self.lent += 1
+        self.lent_max = max(self.lent_max, self.lent)
+        try:
+            yield self
+        finally:
+            self.lent -= 1
+
+    async def fetch(self, *_: object, timeout: float) -> list[object]:
+        await self.answer.wait()
+        return []
+
+    async def fetchval(self, *_: object, timeout: float) -> None:
+        return None
+
+
+async def test_few_reads_of_the_past_run_at_once_and_the_others_do_not_wait_for_ever() -> None:
+    readers = CountingReaders()
+    history = History(cast(Readers, readers), deadline_ms=100)
+    reads: list[Callable[[], Any]] = [
+        lambda: history.trades_from(1, 1, 10, 5),
+        lambda: history.trade_id_at(1, 5),
+        lambda: history.candles(1, INTERVALS["1m"], [0], 0, MINUTE_MS),
+        lambda: history.aggregates_until(1, 5, 5, 5),
+    ]
+    running = [asyncio.create_task(reads[number % len(reads)]()) for number in range(4 * READS_MAX)]
+    done, waiting = await asyncio.wait(running, timeout=5, return_when=asyncio.FIRST_EXCEPTION)
+    assert any(isinstance(task.exception(), TimeoutError) for task in done)
+    readers.answer.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert readers.lent_max == READS_MAX
+    assert readers.lent == 0
+    # And a turn is free again.
+    assert await history.trade_id_at(1, 5) is None
