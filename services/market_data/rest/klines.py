@@ -92,7 +92,7 @@ class KlineEndpoints:
         count = len(rows) + rows_per_bucket(asked) * bisect_left(
             openings, view.candles.base(asked).known_from_ms
         )
-        call.weight += max(0, count - _ROWS_FREE_MAX) // _ROWS_PER_WEIGHT
+        call.extra_weight += max(0, count - _ROWS_FREE_MAX) // _ROWS_PER_WEIGHT
         made: list[Candle] = []
         step = max(1, _ROWS_PER_TURN // rows_per_bucket(asked))
         for first in range(0, len(openings), step):
