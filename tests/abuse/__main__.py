@@ -28,6 +28,10 @@ ASKS = 90
 console = Console()
 
 
+class AbuserError(Exception):
+    """An abuser's process has failed."""
+
+
 def main(
     seconds: Annotated[float, typer.Option(min=5, help="Of each abuse, and of the quiet before")] = 30,
     only: Annotated[list[str] | None, typer.Option(help=f"Of: {', '.join(ABUSES)}")] = None,
@@ -74,11 +78,9 @@ async def campaign(url: str, seconds: float, names: list[str]) -> tuple[Phase, l
         console.print(_line("quiet", quiet), highlight=False)
         for number, name in enumerate(names, 1):
             with console.status(f"{number} of {len(names)}: {name} ..."):
-                answers, facts = await _abuse(url, name, seconds, accounts[name])
-            phase = normal.phase()
-            result = Result(name, phase, answers, facts, judge(name, answers, facts, seconds))
+                result = await _judged(url, name, seconds, accounts[name], normal)
             results.append(result)
-            console.print(f"{number} of {len(names)}: {_line(name, phase)}", highlight=False)
+            console.print(f"{number} of {len(names)}: {_line(name, result.phase)}", highlight=False)
             for broken in result.broken:
                 console.print(f"  [red]{broken}[/]", highlight=False)
             await asyncio.sleep(PAUSE_S)
@@ -88,6 +90,15 @@ async def campaign(url: str, seconds: float, names: list[str]) -> tuple[Phase, l
         with contextlib.suppress(asyncio.CancelledError):
             await trading
     return quiet, results
+
+
+async def _judged(url: str, name: str, seconds: float, account: Account, normal: NormalTrader) -> Result:
+    """One abuse and what came of it; one that does not work is a broken promise too."""
+    try:
+        answers, facts, took_s = await _abuse(url, name, seconds, account)
+    except (AbuserError, TimeoutError) as error:
+        return Result(name, normal.phase(), {}, {}, [f"the abuse did not work: {error}"])
+    return Result(name, normal.phase(), answers, facts, judge(name, answers, facts, took_s))
 
 
 def _line(name: str, phase: Phase) -> str:
@@ -101,8 +112,8 @@ def _line(name: str, phase: Phase) -> str:
 
 async def _abuse(
     url: str, name: str, seconds: float, account: Account
-) -> tuple[dict[str, int], dict[str, float]]:
-    """Run one abuse as a process; what it was answered, and found."""
+) -> tuple[dict[str, int], dict[str, float], float]:
+    """Run one abuse as a process; what it was answered, what it found, and how long it took in seconds."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.abuse.abuser", name, url, str(seconds),
         cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -114,9 +125,9 @@ async def _abuse(
         if process.returncode is None:
             process.kill()
     if process.returncode:
-        raise ServerError(f"the abuser of {name} ended with code {process.returncode}")
+        raise AbuserError(f"its process ended with code {process.returncode}")
     told = orjson.loads(output)
-    return told["answers"], told["facts"]
+    return told["answers"], told["facts"], told["took_s"]
 
 
 def _accounts(url: str, names: list[str]) -> dict[str, Account]:

@@ -6,6 +6,7 @@ The trader who measures must not share a loop with it. Prints what came of it, a
 import asyncio
 import os
 import sys
+import time
 
 import orjson
 
@@ -20,8 +21,10 @@ async def main(name: str, url: str, seconds: float) -> None:
     """Abuse for so long, then say what was answered."""
     os.nice(NICENESS)
     account = Account(*orjson.loads(sys.stdin.read()))
+    began_s = time.monotonic()
     crowd, facts = await ABUSES[name](url, account, seconds)
-    print(orjson.dumps({"answers": dict(crowd.answers), "facts": facts}).decode())
+    took_s = time.monotonic() - began_s
+    print(orjson.dumps({"answers": dict(crowd.answers), "facts": facts, "took_s": took_s}).decode())
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def _windows(seconds: float, length_s: float) -> int:
 
 
 def _orders(answers: Answers, facts: Facts, seconds: float) -> list[str]:
-    most = ORDERS_10S.most * _windows(seconds + 20, 10)
+    most = ORDERS_10S.most * _windows(seconds, 10)
     found = [
         f"{facts[fact]:.0f} {fact}, at most {most} were allowed"
         for fact in ("orders that exist", "orders counted")
