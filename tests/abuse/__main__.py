@@ -120,7 +120,7 @@ async def _abuse(
     )  # fmt: skip
     try:
         async with asyncio.timeout(seconds + ABUSER_GRACE_S):
-            output, _ = await process.communicate(orjson.dumps(account))
+            output, _ = await process.communicate(orjson.dumps(list(account)))
     finally:
         if process.returncode is None:
             process.kill()

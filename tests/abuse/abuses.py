@@ -21,11 +21,11 @@ BURST: Final = 2_000
 ORDERS_PER_SOCKET: Final = 64
 IDLE_SOCKETS: Final = 400
 INVENTED_SOCKETS: Final = 20
-NAMES_PER_SOCKET: Final = 700
+NAMES_PER_SOCKET: Final = 400
 INVENTED_ID: Final = 987_654_321
 BUY: Final = {
     "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.0002",
-    "price": "60000.00", "newOrderRespType": "ACK",
+    "price": "60000.00", "newOrderRespType": "ACK", "recvWindow": "60000",
 }  # fmt: skip
 # Facts beside the counted answers.
 Facts = dict[str, float]
