@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import uvicorn
 
+from exchange.contracts import limits
 from exchange.http.answers import WithPagePolicy, answer_headers
 from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.process.components import Component, run_components
@@ -25,7 +26,7 @@ _CONNECTIONS_MAX = 12_000
 _DESCRIPTORS_RESERVED = 512
 # A bound on what the kernel keeps for a client that does not read; it would take megabytes.
 _SEND_BUFFER_SIZE_BYTES = 262_144
-_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = 65_536
+_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = limits.WEBSOCKET_MESSAGE_SIZE_BYTES_MAX
 
 
 def bind(host: str, port: int) -> socket.socket:

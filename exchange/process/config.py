@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from exchange.contracts import limits
 from exchange.process.log_lines import LogFormat
 
 __all__ = ["Settings", "SettingsError"]
@@ -61,14 +62,14 @@ class Settings(BaseSettings):
 
     command_tick_ms: int = 2
     command_deadline_ms: int = 10_000
-    commands_waiting_max: int = 10_000
+    commands_waiting_max: int = limits.COMMANDS_WAITING_MAX
     # An order that would wait longer for its decision is refused with -1008; a cancel after four times this.
     command_wait_max_ms: int = 1_000
     log_deadline_ms: int = 8_000
     database_deadline_ms: int = 5_000
     cache_deadline_ms: int = 2_000
     database_pool_size: int = 8
-    body_size_bytes_max: int = 16_384
+    body_size_bytes_max: int = limits.BODY_SIZE_BYTES_MAX
     request_deadline_ms: int = 15_000
 
     # The file with the key that wraps the data keys; made on first use. Not used when kms_key_id is set.

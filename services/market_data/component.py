@@ -14,6 +14,7 @@ from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.event_tail import TailPosition
+from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
@@ -37,8 +38,6 @@ from services.market_data.streams.user_feed import UserFeed
 __all__ = ["MarketDataService"]
 
 logger = logging.getLogger(__name__)
-# Sockets get a turn after so many outcomes, so that catching up does not fill their queues.
-_OUTCOMES_PER_TURN: Final = 100
 _START_TRIES: Final = 20
 _START_RETRY_S: Final = 1.0
 _STOPPED_LATE_TICKS: Final = 50
@@ -144,8 +143,9 @@ class MarketDataService:
     async def _follow(self, publisher: StreamPublisher) -> None:
         while True:
             outcomes = await self.markets.read()
-            for first in range(0, len(outcomes), _OUTCOMES_PER_TURN):
-                publisher.live(self.markets.apply(outcomes[first : first + _OUTCOMES_PER_TURN]))
+            for portion in portions(outcomes):
+                publisher.live(self.markets.apply(portion))
+                # Sockets get a turn, so that catching up does not fill their queues.
                 await asyncio.sleep(0)
 
     async def _keep_time(self, publisher: StreamPublisher) -> None:

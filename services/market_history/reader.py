@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from exchange.ports.world import HistoryRow, HistoryTable
+from exchange.ports.world import HistoryError, HistoryRow, HistoryTable
 from exchange.trading.candles import Candle, base_step_ms, buckets, fill
 from exchange.trading.intervals import DAY_MS, MINUTE_MS, Interval
 from exchange.trading.market import Market
@@ -62,6 +62,9 @@ class HistoryReader:
             return []
         step_ms = base_step_ms(interval)
         last_ms = interval.moved(asked[-1], 1) - 1
+        # What does not fit would be missing without a word.
+        if (last_ms - asked[0]) // step_ms >= _ROWS_MAX:
+            raise HistoryError(f"{len(asked)} candles of {interval.name} in this time zone: ask for fewer")
         rows, before = await asyncio.gather(
             self._steps(symbol, step_ms, asked[0], last_ms, limit=_ROWS_MAX),
             self._steps(symbol, step_ms, 0, asked[0] - 1, limit=1, newest_first=True),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from exchange.log.event_tail import TailPosition
+from services.projections.ledger.batch import ENTRIES_PER_EVENT_MAX
 from services.projections.ledger.store import read_position
 
 if TYPE_CHECKING:
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["LossError", "weigh"]
 
 _DEADLINE_S: Final = 120.0
+# By the key of entries, so that what is lost is looked at and not all trades ever.
+_TRADES_LOST: Final = (
+    "SELECT count(DISTINCT reference) FROM ledger_entries "
+    f"WHERE entry_id >= ($1::bigint + 1) * {ENTRIES_PER_EVENT_MAX} AND kind = 'TRADE'"
+)
 # A follower of the events that stands behind their new end would wait for it, and then skip.
 _NOTICES_BACK: Final = (
     "UPDATE notice_positions SET last_id = $2, last_hash = $3, next_offset = $4 "
@@ -52,7 +58,5 @@ async def weigh(
 
 
 async def _loss(connection: "AnyConnection", reached: int, known: int) -> str:
-    trades = await connection.fetchval(
-        "SELECT count(*) FROM trades WHERE seq > $1", reached, timeout=_DEADLINE_S
-    )
+    trades = await connection.fetchval(_TRADES_LOST, reached, timeout=_DEADLINE_S)
     return f"{known - reached} events (seq {reached + 1} to {known}, {trades} trades among them)"

@@ -114,6 +114,7 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
     kept = {step_ms: 5 for step_ms in STEPS_MS}
     monkeypatch.setattr("exchange.trading.candles._ROWS_MAX", kept)
     monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 40)
+    monkeypatch.setattr("services.market_data.markets.history._READS_MAX", 20)
     async with serving(resources) as server:
         assert server.service.markets.state.views[1].trades.floor_id == trades[-50].id
 
@@ -128,6 +129,12 @@ async def test_what_memory_has_lost_is_read_from_the_ledger(
         assert await ids(f"historicalTrades?fromId={all_ids[-60]}", "id") == all_ids[-60:]
         assert await ids("aggTrades?fromId=0&limit=1000", "a") == all_joined[:1000]
         assert await ids(f"aggTrades?fromId={all_joined[-55]}&limit=1000", "a") == all_joined[-55:]
+        # Who gets fewer than he asked for goes on behind the last of them: nothing is left out between.
+        with monkeypatch.context() as fewer:
+            fewer.setattr("services.market_data.markets.history._READS_MAX", 3)
+            first_page = await ids("aggTrades?fromId=0&limit=1000", "a")
+            assert 50 < len(first_page) < len(all_joined)
+            assert first_page == all_joined[: len(first_page)]
         several = next(one for one in joined if one.last_id > one.id)
         following = [number for number in all_joined if number > several.id]
         assert await ids(f"aggTrades?fromId={several.id + 1}&limit=7", "a") == following[:7]

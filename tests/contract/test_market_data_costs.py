@@ -1,7 +1,7 @@
 """What market data ask of the database does not grow with the years, and is exact all the same."""
 
 import random
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
@@ -181,6 +181,31 @@ async def test_klines_of_any_age_interval_and_zone_are_exact_and_cost_by_rows_re
             assert sum(read.values()) <= ROWS_PER_BUCKET_MAX * len(rows) + 1 + ROWS_PER_BUCKET_MAX, query
             assert answer.headers["x-mbx-used-weight"] is not None
         assert asked_of_database > 30
+
+
+async def test_aggregate_trades_of_long_ago_are_found_without_all_that_came_since(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.market_data.markets.history._TRADES_PER_READ", 100)
+    trades = years_of_trades(4, 10_000)
+    await aged(resources, trades)
+    times = [one.time_ms for one in trades]
+    async with serving(resources) as server, resources.database.acquire() as connection:
+        readers = watch(server, resources)
+        for moment in (trades[200].time_ms, trades[5_000].time_ms, trades[9_000].time_ms - 1):
+            for query in (f"endTime={moment}", f"startTime={moment}", f"startTime={moment}&endTime={moment}"):
+                answer = await server.get(f"/api/v3/aggTrades?symbol=BTCUSDT&limit=20&{query}")
+                assert answer.status_code == 200, answer.text
+                ids = [row["a"] for row in answer.json()]
+                if query.startswith("endTime"):
+                    assert len(ids) == 20
+                    assert answer.json()[-1]["l"] == bisect_right(times, moment)
+                elif len(ids) > 1 and "endTime" not in query:
+                    assert ids[0] == bisect_left(times, moment) + 1
+                read: Counter[str] = Counter()
+                for statement, arguments in readers.take():
+                    read.update(await rows_read(connection, statement, arguments))
+                assert 0 < read["trades"] <= 4 * 100 + 50, query
 
 
 async def test_memory_and_rows_meet_without_a_seam_while_trades_come(

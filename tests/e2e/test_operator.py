@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from local.exchange_process import ExchangeProcess
-from local.operating import LOG_FILES_MAX, LOG_NAME, LOG_SIZE_BYTES_MAX
+from local.operating import LOG_NAME
 from tests.e2e.conftest import SignUp
 from tests.e2e.trader import Trader
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 QUIET = "ETHBTC"
 WAIT_S = 20.0
@@ -90,4 +90,3 @@ def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: S
     assert any(": log-in of account " in line for line in lines)
     assert any("operator olga: SetMode" in line for line in lines)
     assert any("local.refusals: cannot go on: " in line for line in lines)
-    assert LOG_SIZE_BYTES_MAX * LOG_FILES_MAX <= 64 * 2**20

@@ -103,11 +103,17 @@ async def test_what_the_tables_know_alone_is_given_up_only_by_order(database_dsn
             "VALUES ('events.3', 48, $1, 8, 0), ('logins', 48, $1, 0, 0)",
             bytes(16),
         )
+        await connection.execute(
+            "INSERT INTO ledger_entries SELECT seq * 100 + place, seq, 0, 1001, place, 1, 5, kind, reference "
+            "FROM (VALUES (42, 0, 'TRADE', 'trade:1:6'), (43, 0, 'TRADE', 'trade:1:7'), "
+            "(43, 1, 'TRADE', 'trade:1:7'), (43, 2, 'FEE', 'trade:1:7'), (50, 0, 'TRADE', 'trade:2:1'), "
+            "(44, 0, 'DEPOSIT', 'deposit:1')) AS e(seq, place, kind, reference)"
+        )
         newest, said = TailPosition(40, b"h" * 16, 7), list[str]()
         # What the commands will give again is not lost.
         await weigh(connection, SHARD, TailPosition(49, bytes(16), 9), 50, said.append, accept=False)
         assert said == []
-        with pytest.raises(LossError, match=r"8 events \(seq 43 to 50, 0 trades among them\)"):
+        with pytest.raises(LossError, match=r"8 events \(seq 43 to 50, 2 trades among them\)"):
             await weigh(connection, SHARD, newest, 42, said.append, accept=False)
         position = "SELECT last_id FROM notice_positions ORDER BY source"
         assert [row["last_id"] for row in await connection.fetch(position)] == [48, 48]

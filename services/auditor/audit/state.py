@@ -3,6 +3,7 @@
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
+from exchange.contracts import limits
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import BUY, MODE_TRADING
 
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 _HEAP_SLACK: Final = 64
-SPENT_IDS_MAX: Final = 100_000
+SPENT_IDS_MAX: Final = limits.IDS_REMEMBERED_MAX
 
 
 class Breach(NamedTuple):

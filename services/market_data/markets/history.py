@@ -24,7 +24,8 @@ __all__ = ["READS_MAX", "History", "read_newest_trades"]
 # Of the eight connections of a pool (`database_pool_size`).
 READS_MAX: Final = 3
 _TRADES_PER_READ: Final = 5_000
-_READS_MAX: Final = 20
+# A taker's trades are at most some thousand (a bound of the engine's), so each answer has several of theirs.
+_READS_MAX: Final = 4
 _TRADE_COLUMNS: Final = (
     "trade_id, time_ms, price_ticks, quantity_lots, quote_atoms, taker_side, "
     f"CASE taker_side WHEN {BUY} THEN buyer_order_id ELSE seller_order_id END AS taker_order_id"
@@ -125,26 +126,26 @@ class History:
 
     async def aggregates_from(
         self, market_id: int, first_id: int, before_id: int, limit: int
-    ) -> list[AggregateTrade]:
+    ) -> tuple[list[AggregateTrade], bool]:
         """The oldest aggregate trades with first_id <= id < before_id; `before_id` begins one.
 
-        At most `limit`, and fewer when they were made of very many trades.
+        At most `limit`, and fewer when they were made of very many trades; whether there are none between the
+        last of them and `before_id`.
         """
         # The trade before shows whether the first one is the middle of an aggregate trade.
         next_id = max(1, first_id - 1)
         trades: list[Trade] = []
-        found: list[AggregateTrade] = []
         for _ in range(_READS_MAX):
             page = await self.trades_from(market_id, next_id, before_id, _TRADES_PER_READ)
             trades += page
             found = [one for one in aggregate(trades) if one.id >= first_id]
             if len(page) < _TRADES_PER_READ:
-                return found[:limit]
+                return found[:limit], len(found) <= limit
             next_id = page[-1].id + 1
             if len(found) > limit:
                 break
         # The last one may go on in trades that were not read.
-        return found[:-1][:limit]
+        return found[:-1][:limit], False
 
     async def aggregates_until(
         self, market_id: int, end_ms: int, before_id: int, limit: int
@@ -154,12 +155,21 @@ class History:
         At most `limit`, and fewer when they were made of very many trades.
         """
         async with self._connection() as connection:
-            rows = await connection.fetch(
-                f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND time_ms <= $2 "
-                "AND trade_id < $3 ORDER BY trade_id DESC LIMIT $4",
+            # Ids ascend with time. By time and id at once, all trades since `end_ms` would be looked through.
+            last_id = await connection.fetchval(
+                "SELECT trade_id FROM trades WHERE market_id = $1 AND time_ms <= $2 "
+                "ORDER BY time_ms DESC, trade_id DESC LIMIT 1",
                 market_id,
                 end_ms,
-                before_id,
+                timeout=self._deadline_s,
+            )
+            if last_id is None:
+                return []
+            rows = await connection.fetch(
+                f"SELECT {_TRADE_COLUMNS} FROM trades WHERE market_id = $1 AND trade_id < $2 "
+                "ORDER BY trade_id DESC LIMIT $3",
+                market_id,
+                min(last_id + 1, before_id),
                 _TRADES_PER_READ,
                 timeout=self._deadline_s,
             )

@@ -4,6 +4,7 @@ from typing import Final
 
 import orjson
 
+from exchange.contracts import limits
 from services.market_data.markets.book import Book
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.state import MarketView
@@ -14,7 +15,7 @@ from services.market_data.rest.parameters import demand_status, limit, one_view,
 __all__ = ["DepthEndpoints"]
 
 _LEVELS_DEFAULT: Final = 100
-_LEVELS_MAX: Final = 5_000
+_LEVELS_MAX: Final = limits.DEPTH_LEVELS_MAX
 _DEPTHS_KEPT_MAX: Final = 256
 
 

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.http.query_parameters import time_ms
 from exchange.trading.candles import Candle, buckets, fill, rows_per_bucket
 from exchange.trading.intervals import Interval
@@ -20,11 +21,7 @@ from services.market_data.rest.parameters import interval, limit, one_view
 __all__ = ["KlineEndpoints"]
 
 _KLINES_DEFAULT: Final = 500
-_KLINES_MAX: Final = 1_000
-# A request may be put together of so many rows for the weight that Binance documents: 1,000 klines of any
-# interval in UTC, 500 days in any time zone. What needs more, far back in time, costs more.
-_ROWS_FREE_MAX: Final = 12_000
-_ROWS_PER_WEIGHT: Final = 3_000
+_KLINES_MAX: Final = limits.PAGE_ROWS_MAX
 # About a millisecond of the event loop.
 _ROWS_PER_TURN: Final = 1_500
 _ROWS_TO_CACHE_MIN: Final = 12
@@ -62,15 +59,13 @@ class KlineEndpoints:
         )
         if not openings:
             return b"[]"
-        candles = await self._candles(view, asked, openings, call)
+        candles = await self._candles(view, asked, openings)
         return _kline_rows(view.market, asked, candles, call.scale)
 
-    async def _candles(
-        self, view: MarketView, asked: Interval, openings: list[int], call: Call
-    ) -> list[Candle]:
+    async def _candles(self, view: MarketView, asked: Interval, openings: list[int]) -> list[Candle]:
         """One candle for each opening. Those of many rows are kept once their time is over."""
         if rows_per_bucket(asked) < _ROWS_TO_CACHE_MIN:
-            return await self._made(view, asked, openings, call)
+            return await self._made(view, asked, openings)
         # Times of events never go back: nothing is traded before this moment any more.
         over_ms = self._markets.current().time_ms
         market_id = view.market.market_id
@@ -81,18 +76,14 @@ class KlineEndpoints:
         first, last = missing[0], missing[-1] + 1
         before = [kept[opening] for opening in openings[:first]]
         behind = [kept[opening] for opening in openings[last:]]
-        made = await self._made(view, asked, openings[first:last], call)
+        made = await self._made(view, asked, openings[first:last])
         closed = [candle for candle in made if asked.moved(candle.open_ms, 1) <= over_ms]
         self._cache.keep(market_id, asked, closed)
         return [*before, *made, *behind]
 
-    async def _made(self, view: MarketView, asked: Interval, openings: list[int], call: Call) -> list[Candle]:
+    async def _made(self, view: MarketView, asked: Interval, openings: list[int]) -> list[Candle]:
         """Put candles together, with pauses in which the streams have their turn."""
         rows, price_ticks = await self._rows(view, asked, openings)
-        count = len(rows) + rows_per_bucket(asked) * bisect_left(
-            openings, view.candles.base(asked).known_from_ms
-        )
-        call.extra_weight += max(0, count - _ROWS_FREE_MAX) // _ROWS_PER_WEIGHT
         made: list[Candle] = []
         step = max(1, _ROWS_PER_TURN // rows_per_bucket(asked))
         for first in range(0, len(openings), step):

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from exchange.contracts import limits
 from exchange.contracts.errors import (
     ApiError,
     bad_combination,
@@ -38,7 +39,7 @@ __all__ = [
     "zone_offset_ms",
 ]
 
-QUERY_SIZE_BYTES_MAX: Final = 32_768
+QUERY_SIZE_BYTES_MAX: Final = limits.QUERY_SIZE_BYTES_MAX
 _PAIRS_MAX: Final = 64
 _SYMBOLS_PATTERN: Final = '^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$'
 _STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})

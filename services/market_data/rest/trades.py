@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import integer, time_ms
 from exchange.trading.market import Market
@@ -16,7 +17,7 @@ from services.market_data.rest.parameters import limit, one_view
 __all__ = ["TradeEndpoints"]
 
 _TRADES_DEFAULT: Final = 500
-_TRADES_MAX: Final = 1_000
+_TRADES_MAX: Final = limits.PAGE_ROWS_MAX
 _FUTURE_MS: Final = 2**62
 
 
@@ -74,10 +75,11 @@ class TradeEndpoints:
     async def _aggregates_from(self, view: MarketView, first_id: int, count: int) -> Sequence[AggregateTrade]:
         ring = view.aggregates
         floor_id = ring.floor_id
-        found: list[AggregateTrade] = []
-        if first_id < floor_id:
-            found = await self._history.aggregates_from(view.market.market_id, first_id, floor_id, count)
-        return [*found, *ring.from_id(max(first_id, floor_id), count - len(found))]
+        if first_id >= floor_id:
+            return ring.from_id(first_id, count)
+        found, is_all = await self._history.aggregates_from(view.market.market_id, first_id, floor_id, count)
+        # Behind a part that is not all of the past the present would leave a gap.
+        return [*found, *ring.from_id(floor_id, count - len(found))] if is_all else found
 
     async def _aggregates_between(
         self, view: MarketView, start_ms: int, end_ms: int | None, count: int

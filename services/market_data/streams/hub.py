@@ -13,15 +13,20 @@ from typing import Final
 import orjson
 from prometheus_client import Counter, Gauge
 
+from exchange.contracts import limits
+from exchange.contracts.limits import (
+    FRAME_COST_BYTES,
+    SOCKET_QUEUE_AGE_S_MAX,
+    SOCKET_QUEUE_SIZE_BYTES_MAX,
+)
 from services.market_data.streams.names import StreamName, is_listen_key, parse_stream_name
 
-__all__ = ["QUEUE_MESSAGES_MAX", "STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
+__all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
 
-STREAMS_PER_CLIENT_MAX: Final = 1024
+STREAMS_PER_CLIENT_MAX: Final = limits.STREAMS_PER_SOCKET_MAX
 # Names that mean nothing, or not yet, are taken, and remembered only so far: nobody pays for a name.
 INVENTED_PER_CLIENT_MAX: Final = 100
 INVENTED_MAX: Final = 100_000
-QUEUE_MESSAGES_MAX: Final = 4096
 # Looked at every tick: a client that does not read is gone within five seconds.
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1
@@ -72,6 +77,8 @@ class Client:
         # Since when the peer has not taken what it was sent; None while nothing is on its way.
         self.sending_since_s: float | None = None
         self._queue: deque[Frame] = deque()
+        self._bytes_queued = 0
+        self._oldest_queued_s = 0.0
         self._filled = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -81,10 +88,17 @@ class Client:
         return (_COMBINED if self.combined else 0) | (_MICROSECONDS if self.microseconds else 0)
 
     def put(self, frame: Frame) -> None:
-        """Queue a frame; a client whose queue is full is cut."""
-        if len(self._queue) >= QUEUE_MESSAGES_MAX:
+        """Queue a frame; a client whose queue has too many bytes, or too old ones, is cut."""
+        now_s, cost = time.monotonic(), len(frame.payload) + FRAME_COST_BYTES
+        if not self._queue:
+            self._oldest_queued_s = now_s
+        elif now_s - self._oldest_queued_s > SOCKET_QUEUE_AGE_S_MAX:
+            self.cut("too slow: its queue is old")
+            return
+        if self._bytes_queued + cost > SOCKET_QUEUE_SIZE_BYTES_MAX:
             self.cut("too slow: its queue is full")
             return
+        self._bytes_queued += cost
         self._queue.append(frame)
         self._filled.set()
 
@@ -107,8 +121,13 @@ class Client:
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
+        return self.take_frames()
+
+    def take_frames(self) -> list[Frame]:
+        """Take all that are queued."""
         frames = list(self._queue)
         self._queue.clear()
+        self._bytes_queued = 0
         return frames
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qs
 
+from exchange.contracts import limits
 from exchange.contracts.errors import ApiError
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from services.market_data.streams.control import ControlError, parse_request, result_message
@@ -24,9 +25,8 @@ __all__ = ["CONNECTIONS_MAX", "StreamSockets"]
 logger = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[Message]]
 CONNECTION_LIFETIME_S: Final = 24 * 3600.0
-INCOMING_SIZE_BYTES_MAX: Final = 4096
-# As many as the server has room for (exchange.http.server).
-CONNECTIONS_MAX: Final = 9_000
+INCOMING_SIZE_BYTES_MAX: Final = limits.STREAM_MESSAGE_SIZE_BYTES_MAX
+CONNECTIONS_MAX: Final = limits.STREAM_SOCKETS_MAX
 PARAMETERS_MAX: Final = 20
 _INCOMING_PER_SECOND: Final = 5
 _INCOMING_PER_SECOND_GENEROUS: Final = 200

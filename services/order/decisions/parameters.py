@@ -7,6 +7,7 @@ import re
 import secrets
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.contracts.errors import (
     ApiError,
     illegal_characters,
@@ -37,7 +38,7 @@ __all__ = [
 
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
 LIMIT_DEFAULT: Final = 500
-LIMIT_MAX: Final = 1_000
+LIMIT_MAX: Final = limits.PAGE_ROWS_MAX
 _CLIENT_ORDER_ID: Final = re.compile(r"[a-zA-Z0-9\-_]{1,36}", re.ASCII)
 
 

@@ -15,6 +15,7 @@ import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
+from exchange.contracts import limits
 from exchange.contracts.errors import (
     ApiError,
     LimitError,
@@ -37,7 +38,7 @@ __all__ = ["RestApi", "end_request", "invalid_time_unit", "parse_parameters"]
 
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
-PARAMETERS_MAX: Final = 64
+PARAMETERS_MAX: Final = limits.PARAMETERS_MAX
 _LENGTH_DIGITS_MAX: Final = 18
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 # Answers hold balances and orders.

@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 from starlette.websockets import WebSocket
 
+from exchange.contracts import limits
 from exchange.contracts.errors import (
     ApiError,
     mandatory_parameter,
@@ -50,8 +51,8 @@ from services.order.user_data.hub import Subscription, UserDataHub
 __all__ = ["CONNECTIONS_MAX", "WsApi"]
 
 logger = logging.getLogger(__name__)
-CONNECTIONS_MAX: Final = 9_000
-SUBSCRIPTIONS_MAX: Final = 1_000
+CONNECTIONS_MAX: Final = limits.API_SOCKETS_MAX
+SUBSCRIPTIONS_MAX: Final = limits.USER_STREAMS_PER_SOCKET_MAX
 SUBSCRIPTION_ID_MAX: Final = 65_535
 # Keys of open streams are looked at so often, or, when there are many, so many a second.
 RECHECK_EVERY_S: Final = 10.0

@@ -19,6 +19,7 @@ import redis.asyncio
 import redis.exceptions
 from prometheus_client import Counter
 
+from exchange.contracts import limits
 from exchange.contracts.codec import CommandOutcome, RecordedEvent
 from exchange.contracts.events import (
     DepositCredited,
@@ -45,7 +46,7 @@ from services.order.user_data.listen_keys import ListenKeys, channel_of
 __all__ = ["Subscription", "UserDataHub"]
 
 logger = logging.getLogger(__name__)
-PENDING_MAX: Final = 20_000
+PENDING_MAX: Final = limits.LISTEN_KEY_MESSAGES_WAITING_MAX
 BATCH_MAX: Final = 1_000
 FLUSH_EVERY_S: Final = 0.02
 REFRESH_EVERY_S: Final = 5.0

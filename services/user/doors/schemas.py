@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from exchange.contracts import limits
 from exchange.money import NUMBER_PATTERN
 from exchange.security.identity.tokens import TOKEN_LENGTH_MAX
 from services.user.people.email import Email
@@ -49,7 +50,7 @@ __all__ = [
 PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128
 PAGE_SIZE_DEFAULT: Final = 500
-PAGE_SIZE_MAX: Final = 1_000
+PAGE_SIZE_MAX: Final = limits.PAGE_ROWS_MAX
 IP_ALLOW_LIST_MAX: Final = 30
 ASSET_PATTERN: Final = r"^[A-Z0-9]{1,20}$"
 

@@ -6,6 +6,7 @@ so that its owner has time to see that a thief has listed it.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from exchange.contracts import limits
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from services.user.tables.database import Database
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AddressListedError", "TooManyAddressesError", "WithdrawalAddresses"]
 
-ADDRESSES_PER_USER_MAX: Final = 100
+ADDRESSES_PER_USER_MAX: Final = limits.ADDRESSES_PER_USER_MAX
 _COLUMNS: Final = "address_id, asset_id, address, label, created_ms, usable_ms"
 
 

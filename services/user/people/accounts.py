@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from exchange.contracts import limits
 from exchange.http.addresses import OWNERS_OF_V4_NETWORK_MAX, owner_with_network
 from exchange.security.audit_log import Act
 from exchange.security.credentials import (
@@ -34,7 +35,7 @@ from services.user.tables.identities import Identity, IdentityNotLinkedError
 
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 
-API_KEYS_PER_USER_MAX: Final = 30
+API_KEYS_PER_USER_MAX: Final = limits.API_KEYS_PER_USER_MAX
 ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
 ATTEMPTS_PER_ADDRESS_MAX: Final = 60
 ATTEMPTS_PER_NETWORK_MAX: Final = 240

@@ -14,7 +14,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.ports.world import HistoryError, HistoryRow, HistoryTable
 from exchange.process.config import Settings
 from exchange.trading.candles import buckets, fill
-from exchange.trading.intervals import HOUR_MS, INTERVALS, MINUTE_MS, Interval
+from exchange.trading.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, Interval
 from exchange.trading.trades import Trade
 from services.market_history.component import PositionError
 from services.market_history.main import followers
@@ -88,6 +88,19 @@ async def test_what_is_read_back_is_what_was_traded(settings: Settings) -> None:
     await tape.grow(300, gap_ms_max=30_000)
     await follow(settings, tape.log, tape.seq)
     await check_everything(settings, tape)
+
+
+async def test_candles_that_would_be_cut_are_refused(settings: Settings) -> None:
+    tape = Tape(seed=17)
+    await tape.grow(60)
+    await follow(settings, tape.log, tape.seq)
+    late_ms = tape.now_ms + 4_000 * DAY_MS
+    async with reading(settings) as reader:
+        weeks = INTERVALS["1w"].in_zone(ZONE_MS)
+        with pytest.raises(HistoryError, match="ask for fewer"):
+            await reader.candles("BTCUSDT", weeks, now_ms=late_ms, start_ms=0)
+        found = await reader.candles("BTCUSDT", weeks, now_ms=late_ms, start_ms=0, limit=100)
+        assert sum(candle.count for candle in found) == len(tape.trades["BTCUSDT"])
 
 
 async def test_trades_are_found_by_time(settings: Settings) -> None:

@@ -103,40 +103,6 @@ async def test_the_documented_weight_is_what_a_thousand_candles_in_utc_cost(
         before = used
 
 
-class DeepHistory:
-    """Stands for PostgreSQL: nothing was traded, a price is known."""
-
-    async def candles(self, *_: object) -> tuple[list[Candle], int | None]:
-        return [], 5
-
-
-async def test_weight_follows_the_rows_of_what_is_far_back_in_a_time_zone(
-    offline: OfflineService,
-) -> None:
-    for part in offline.service.endpoint_groups:
-        if isinstance(part, klines.KlineEndpoints):
-            vars(part)["_history"] = DeepHistory()
-    view = offline.state.views[1]
-    view.candles.first_trade_ms = START_MS - 3_000 * DAY_MS
-    for series in (view.candles.quarters, view.candles.hours, view.candles.days):
-        series.known_from_ms = series.rows[0].open_ms
-    start = f"symbol=BTCUSDT&startTime={START_MS - 2_500 * DAY_MS}&limit=1000"
-    weights, before = [], 0
-    for query in (
-        "interval=1d",
-        "interval=1d&timeZone=8",
-        "interval=1d&timeZone=5:45",
-        "interval=1d&timeZone=5:45",
-    ):
-        answer = await offline.get(f"/api/v3/klines?{start}&{query}")
-        assert len(answer.json()) == 1_000
-        used = int(answer.headers["x-mbx-used-weight-1m"])
-        weights.append(used - before)
-        before = used
-    # A row each; 24 each; up to 29 each; and that from the cache.
-    assert weights == [2, 2 + 4, 2 + 5, 2]
-
-
 def test_the_cache_forgets_whole_series_and_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_cache, "CANDLES_KEPT_MAX", 100)
     cache = BucketCache()
