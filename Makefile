@@ -10,6 +10,8 @@ PYTHON ?= python3
 PORT ?= 8080
 DATA_DIR ?= .data
 RPS ?= 500
+# How many of the fifty million trades of five years `make aged` makes.
+TRADES ?= 5000000
 DURATION ?= 120
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
@@ -47,13 +49,15 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export UV_LINK_MODE ?= copy
+# As pip does: the machine's own certificates, which a company's proxy may need.
+export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild operator loadtest \
+.PHONY: setup lint format type check test verify infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild operator loadtest aged \
   bench determinism lock clean help
 
-setup: $(STAMP) ## Create .venv and install every pinned dependency (instant when done)
+setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
 	@:
 
 $(STAMP): $(LOCKS)
@@ -63,7 +67,7 @@ $(STAMP): $(LOCKS)
 	@$(PYTHON) -m venv --clear $(VENV)
 	@echo "setup 2/3: the installer"
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
-	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, about 500 MB when unpacked"
+	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, 1 GB when unpacked, and 1 GB of cache"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
 	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
@@ -128,6 +132,9 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+
+aged: setup ## Five years in the tables, services on them, what requests cost: TRADES=5000000 (of 50 million)
+	@exec $(BIN)/python -m loadtest.aged --trades $(TRADES) --reports $(REPORTS)
 
 chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RATE=300 SEED=... RESUME=report.json
 	@exec $(BIN)/python -m tests.chaos --kills $(KILLS) --rate $(RATE) --seed $(SEED) --reports $(REPORTS) $(addprefix --resume ,$(RESUME))

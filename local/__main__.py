@@ -1,16 +1,22 @@
 """`python -m local run|stack|rebuild|operator`: what the `make` targets of these names call."""
 
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
 from exchange.ports.world import LogError
 from exchange.process.frame import configure_logging, run_until_signal
-from local.operating import keep_log, log_refusal, run_operator
+from local.disk import full_disk
+from local.operating import log_refusal, run_operator
 from local.options import LocalOptions, OptionError
 from local.servers import ServerError
+
+# Whoever started it can mend it. A fault ends with 1 and a traceback.
+_MENDABLE: Final = (ServerError, LogError, OSError)
+_MENDABLE_CODE: Final = 2
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="A whole exchange on this machine.")
 
@@ -20,7 +26,7 @@ def run() -> None:
     """One process with an embedded log, PostgreSQL and Valkey beside it."""
     from local.embedded import run_embedded
 
-    _until_stopped(run_embedded, log_in="embedded")
+    _until_stopped(run_embedded)
 
 
 @cli.command()
@@ -52,30 +58,38 @@ def operator(arguments: Annotated[list[str] | None, typer.Argument()] = None) ->
         raise typer.Exit(1) from None
 
 
-def _until_stopped(
-    main: Callable[[LocalOptions], Coroutine[Any, Any, None]], log_in: str | None = None
-) -> None:
-    """`log_in`: the mode's folder, for a log of the process's own; the stack's services have theirs."""
+def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:
     try:
         options = LocalOptions.from_environment()
     except OptionError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
     configure_logging("WARNING")
-    if log_in is not None:
-        keep_log(options.data_dir / log_in)
-    raise typer.Exit(run_until_signal(_explained(main(options))))
+    raise typer.Exit(run_until_signal(_explained(main(options), options.data_dir)))
 
 
-async def _explained(main: Coroutine[Any, Any, None]) -> None:
-    """Turn what people can mend into one line instead of a traceback."""
+async def _explained(main: Coroutine[Any, Any, None], data_dir: Path) -> None:
+    """Turn what people can mend into one line, and an end with code 2, instead of a traceback."""
     try:
         await main
-    except* (ServerError, LogError, OSError) as group:
-        for error in group.exceptions:
-            print(f"cannot go on: {error}", file=sys.stderr)
-            log_refusal(f"cannot go on: {error}")
-        raise SystemExit(1) from None
+    except Exception as error:
+        sentence = full_disk(error, data_dir)
+        lines = [str(one) for one in _single(error)] if sentence is None else [sentence]
+        if sentence is None and not all(isinstance(one, _MENDABLE) for one in _single(error)):
+            raise
+        for line in dict.fromkeys(lines):
+            print(f"cannot go on: {line}", file=sys.stderr)
+            log_refusal(f"cannot go on: {line}")
+        raise SystemExit(_MENDABLE_CODE) from None
+
+
+def _single(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group, and of the groups in it."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _single(one)
+    else:
+        yield error
 
 
 if __name__ == "__main__":

@@ -12,15 +12,17 @@ from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
-from exchange.http.server import HttpServer, bind
+from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
 from local.console import Steps, welcome
-from local.folder import DataFolder
+from local.disk import require_space
+from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess
-from local.operating import door_of, operator_public_key
+from local.listening import take_port
+from local.operating import door_of, keep_log, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker
-from local.servers import free_port, postgres, valkey
+from local.servers import ServerError, free_port, postgres, valkey
 
 if TYPE_CHECKING:
     from local.assembly import AssembledExchange
@@ -34,8 +36,11 @@ _READY_DEADLINE_S = 120.0
 async def run_embedded(options: LocalOptions) -> None:
     """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
     steps = Steps()
-    listener = bind("127.0.0.1", options.port)
-    folder = DataFolder(options.data_dir, "embedded")
+    folder = await DataFolder.take(options.data_dir, "embedded", "make run", options.port, steps)
+    require_space(folder.state, "embedded")
+    # Not before the folder is ours: another exchange may be writing its log there.
+    keep_log(folder.state)
+    listener = take_port(options.port, "make run")
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
@@ -50,7 +55,7 @@ async def run_embedded(options: LocalOptions) -> None:
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
-            announce = _Announcement(exchange, options, build, market_maker)
+            announce = _Announcement(exchange, options, folder, build, market_maker)
             await run_components(
                 [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
             )
@@ -65,11 +70,13 @@ class _Announcement:
         self,
         exchange: "AssembledExchange",
         options: LocalOptions,
+        folder: DataFolder,
         build: str,
         market_maker: "MarketMaker | None",
     ) -> None:
         self._exchange = exchange
         self._options = options
+        self._folder = folder
         self._build = build
         self._market_maker = market_maker
 
@@ -82,13 +89,17 @@ class _Announcement:
             # Readiness is a question to many parts, not one event to wait for.
             while any(problem is not None for problem in self._exchange.readiness().values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        async with asyncio.TaskGroup() as group:
-            if self._market_maker is not None:
-                await self._market_maker.start()
-                group.create_task(self._market_maker.run(), name=self._market_maker.name)
-                await self._market_maker.first_quotes()
-            print(welcome(self._options.url, "run", self._build), flush=True)
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self._market_maker is not None:
+                    await self._market_maker.start()
+                    group.create_task(self._market_maker.run(), name=self._market_maker.name)
+                    await self._market_maker.first_quotes()
+                print(welcome(self._options.url, "run", self._build), flush=True)
+                await asyncio.Event().wait()
+        finally:
+            # The first to be cancelled when the exchange stops: the other components take a while.
+            self._folder.stopping()
 
     async def stop(self) -> None:
         """Stop the bot."""
@@ -115,6 +126,7 @@ async def _servers(folder: DataFolder, steps: Steps) -> AsyncIterator[tuple[list
         await cache.start()
         yield [_Running(database), _Running(cache)], database.started.dsn, cache.started.url
     finally:
+        folder.stopping()
         steps("stopping ...")
         await asyncio.gather(cache.stop(), database.stop(), return_exceptions=True)
 
@@ -159,7 +171,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
 @contextlib.asynccontextmanager
 async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
-    from services.migrations.runner import migrate
+    from services.migrations.runner import MigrationError, migrate
 
     folder = settings.data_dir / "log"
     async with contextlib.AsyncExitStack() as stack:
@@ -175,6 +187,9 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
         cache = open_cache(settings)
         stack.push_async_callback(cache.aclose)
         async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
-            await migrate(connection)
+            try:
+                await migrate(connection)
+            except MigrationError as error:
+                raise ServerError(f"{error}{ANOTHER_VERSION}") from None
         key_wrapper = FileKeyWrapper(settings.secret_key_file)
         yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)

@@ -18,7 +18,7 @@ import psutil
 from local.servers import ServerError, free_port
 from local.servers.process import tied_to_this_process
 
-__all__ = ["ExchangeProcess"]
+__all__ = ["ExchangeProcess", "NotReadyError"]
 
 START_DEADLINE_S = {"run": 120.0, "stack": 180.0}
 STOP_DEADLINE_S = 45.0
@@ -26,6 +26,10 @@ KILL_DEADLINE_S = 15.0
 _SERVER_LOG_LINES = 6
 _LOG_LINE_LENGTH_MAX = 240
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class NotReadyError(ServerError):
+    """It runs, and was not ready in the time that it was given."""
 
 
 class ExchangeProcess:
@@ -79,12 +83,15 @@ class ExchangeProcess:
             raise ServerError("the exchange has not been started")
         return self._process
 
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "local", self.mode]
+
     def start(self, deadline_s: float | None = None) -> None:
         """Start on the data folder as it is, and wait until the exchange says that it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
         environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         environment |= {"MARKET_MAKER": "0", "RATE_LIMITS": "0", **self.settings}
-        argv = [sys.executable, "-m", "local", self.mode]
+        argv = self._command()
         if self._dies_with_owner:
             argv = tied_to_this_process(argv, signal.SIGKILL)
         with self._log.open("ab") as log:
@@ -120,7 +127,7 @@ class ExchangeProcess:
             except httpx.HTTPError as error:
                 problem = repr(error)
             time.sleep(0.1)
-        raise ServerError(f"not ready after {deadline_s:g} s: {problem}\n{self.log_tail()}")
+        raise NotReadyError(f"not ready after {deadline_s:g} s: {problem}\n{self.log_tail()}")
 
     def stop(self) -> None:
         """Ctrl-C, then wait. Raises ServerError after the deadline, when all has been killed."""
@@ -215,6 +222,7 @@ class ExchangeProcess:
 
 
 def _exists(process: psutil.Process) -> bool:
-    # Zombies count: PostgreSQL takes one for a living owner of its folder, and some machines' first process
-    # is seconds late in removing those that have lost their parent.
-    return process.is_running()
+    # A zombie does not: the next start has to live with those that nobody reaps.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

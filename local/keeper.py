@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from local.disk import is_full_disk
 from local.servers import ManagedProcess, ServerError
 
 __all__ = ["KeptProcess", "Started", "StartedT"]
@@ -70,6 +71,8 @@ class KeptProcess(Generic[StartedT]):
                 try:
                     await self.start()
                 except ServerError as error:
+                    if is_full_disk(error):
+                        raise  # No pause helps, and every part would say the same.
                     logger.warning("%s does not start: %s", self.name, error)
 
     async def stop(self) -> None:

@@ -38,13 +38,21 @@ _KEY_NAME: Final = "operator.pem"
 _DOOR_NAME: Final = "operator.sock"
 _SETTINGS_NAME: Final = "operator.json"
 _refusals: Final = logging.getLogger("local.refusals")
+# Told in words already, on standard error; in a log only once there is one.
+_refusals.propagate = False
+_refusals.addHandler(logging.NullHandler())
+
+
+class _LogFile(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is told once, by what it stops, and not by a traceback for each line."""
 
 
 def keep_log(folder: Path) -> Path:
     """Write what happens into `folder` too, while standard error keeps to warnings. Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOG_NAME
-    handler = RotatingFileHandler(
+    handler = _LogFile(
         path, maxBytes=LOG_SIZE_BYTES_MAX, backupCount=LOG_FILES_MAX - 1, encoding="utf-8", delay=True
     )
     handler.setFormatter(formatter("text", 0))
@@ -53,8 +61,6 @@ def keep_log(folder: Path) -> Path:
         other.setLevel(logging.WARNING)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    # Told in words already, on standard error.
-    _refusals.propagate = False
     _refusals.addHandler(handler)
     return path
 

@@ -1,11 +1,13 @@
 """Options of the local modes, from the variables that `make` passes on."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from local.listening import PORT_DEFAULT
 from matching_engine import build
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker"]
 
 _MARKET_MAKER_SEED = 7
+_PORT_MAX: Final = 65_535
 
 
 class OptionError(Exception):
@@ -57,15 +60,12 @@ class LocalOptions:
 
         Raises OptionError.
         """
-        port = os.environ.get("PORT") or "8080"
-        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            raise OptionError(f"PORT={port} is no port")
-        mode = os.environ.get("ENGINE_BUILD") or "auto"
+        mode = _value("ENGINE_BUILD", "auto")
         if mode not in ("auto", "compiled", "interpreted"):
             raise OptionError(f"ENGINE_BUILD={mode}: auto, compiled or interpreted")
         return cls(
-            int(port),
-            Path(os.environ.get("DATA_DIR") or ".data"),
+            _port(_value("PORT", str(PORT_DEFAULT))),
+            _folder(_value("DATA_DIR", ".data")),
             _switch("MARKET_MAKER", True),
             _switch("RATE_LIMITS", True),
             # All who try things out on one machine share its address.
@@ -75,10 +75,29 @@ class LocalOptions:
         )
 
 
+def _value(name: str, default: str) -> str:
+    """The variable's value. Empty is none: whoever sets it means something that we would have to guess."""
+    value = os.environ.get(name, default)
+    if not value:
+        raise OptionError(f"{name}= is empty: give it a value, or leave it out for {name}={default}")
+    return value
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= _PORT_MAX:
+        raise OptionError(f"PORT={text}: a number from 1 to {_PORT_MAX}, e.g. PORT=8081")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise OptionError(f"DATA_DIR={text}: {error}") from None
+
+
 def _switch(name: str, default: bool) -> bool:
-    value = os.environ.get(name, "")
-    if value == "":
-        return default
+    value = _value(name, "1" if default else "0")
     if value not in ("0", "1"):
         raise OptionError(f"{name}={value}: 0 or 1")
     return value == "1"

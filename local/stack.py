@@ -17,8 +17,10 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
 from local.console import Steps, welcome
-from local.folder import DataFolder
+from local.disk import require_space
+from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess, StartedT
+from local.listening import check_port
 from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
@@ -40,6 +42,7 @@ _TOPICS_DEADLINE_MS = 30_000
 _PASSED_ON = (
     "EXCHANGE_ARCHIVE_SEGMENT_AGE_MS",
     "EXCHANGE_CRASH_POINTS",
+    "EXCHANGE_OPERATOR_PUBLIC_KEY",
     "EXCHANGE_SNAPSHOT_EVERY_COMMANDS",
 )
 _SERVICES = (
@@ -177,7 +180,7 @@ class _Stack:
         async with asyncio.timeout(_SERVICE_START_DEADLINE_S):
             output, _ = await process.communicate()
         if process.returncode:
-            raise ServerError(f"migrations failed:\n{output.decode(errors='replace')}")
+            raise ServerError(output.decode(errors="replace").strip().removesuffix(".") + ANOTHER_VERSION)
 
     async def _start_service(self, name: str, module: tuple[str, ...]) -> _RunningService:
         port = self._ports[name]
@@ -218,8 +221,12 @@ class _Stack:
 async def run_stack(options: LocalOptions) -> None:
     """Run the stack until cancelled. Raises ServerError when a part does not start."""
     steps = Steps()
+    folder = await DataFolder.take(options.data_dir, "stack", "make stack", options.port, steps)
+    require_space(folder.state, "stack")
+    await asyncio.to_thread(nginx.end_leftover, folder.state, folder.state / "nginx")
+    check_port(options.port, "make stack")
     build = engine_build(options, steps)
-    stack = _Stack(options, DataFolder(options.data_dir, "stack"), steps)
+    stack = _Stack(options, folder, steps)
     market_maker: MarketMaker | None = None
     try:
         await stack.start()
@@ -233,6 +240,7 @@ async def run_stack(options: LocalOptions) -> None:
                 await market_maker.first_quotes()
             print(welcome(options.url, "stack", build), flush=True)
     finally:
+        folder.stopping()
         if market_maker is not None:
             await market_maker.stop()
         steps("stopping ...")

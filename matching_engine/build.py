@@ -40,8 +40,8 @@ _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in ("codes", "commands", "events")),
     *(f"matching_engine/core/{name}.py" for name in (
-        "accounts", "administration", "book", "engine", "engine_state", "id_window", "market",
-        "naive_book", "order", "rules", "rules_version", "shard", "state", "trading", "treasury",
+        "accounts", "administration", "book", "engine", "engine_limits", "engine_state", "id_window",
+        "market", "naive_book", "order", "rules", "rules_version", "shard", "state", "trading", "treasury",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.
@@ -49,6 +49,7 @@ _INTERPRETED: Final = (
     "exchange/__init__.py",
     "exchange/contracts/__init__.py",
     "exchange/contracts/codec.py",
+    "exchange/contracts/limits.py",
     "matching_engine/__init__.py",
     "matching_engine/core/__init__.py",
 )

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Iterable
 
-from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX, CommandOutcome, EventBatch, encode_events
+from exchange.contracts.codec import CommandOutcome, EventBatch, encode_events
+from exchange.contracts.limits import LOG_RECORD_SIZE_BYTES_MAX, RECORD_SIZE_BYTES_MAX
 from exchange.log.event_tail import ChainError
+from matching_engine.core.shard import PoisonError
 
 __all__ = ["Outbox", "records_of"]
 
@@ -73,9 +75,19 @@ def _check(seq: int, mine: bytes, published: bytes) -> None:
 
 
 def records_of(shard: int, epoch: int, outcomes: list[CommandOutcome]) -> list[bytes]:
-    """Pack outcomes into as few records as the size limit allows."""
+    """Pack outcomes into as few records as the size limit allows.
+
+    Raises PoisonError for an outcome that no log takes. Rules version 1 allows such a one, and its command is
+    to be treated as one at which the engine stops: nobody can publish what comes of it.
+    """
     record = encode_events(EventBatch(shard, epoch, tuple(outcomes)))
-    if len(record) <= RECORD_SIZE_BYTES_MAX or len(outcomes) == 1:
+    if len(record) <= RECORD_SIZE_BYTES_MAX:
+        return [record]
+    if len(outcomes) == 1:
+        (outcome,) = outcomes
+        if len(record) > LOG_RECORD_SIZE_BYTES_MAX:
+            reason = f"its outcome of {len(outcome.events)} events and {len(record)} bytes fits no record"
+            raise PoisonError(outcome.command_offset, outcome.command_index, reason)
         return [record]
     middle = len(outcomes) // 2
     return records_of(shard, epoch, outcomes[:middle]) + records_of(shard, epoch, outcomes[middle:])

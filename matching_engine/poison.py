@@ -7,6 +7,8 @@ goes past it: `python -m services.operator skip --help` makes one. The command i
 REJECT_SKIPPED, by every engine alike.
 """
 
+import contextlib
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from exchange.log.records import records_between
 from exchange.ports.world import Log
 from exchange.process.config import Settings
 from exchange.security.skip_order import signed_text
+from matching_engine.core.shard import PoisonError
 
 __all__ = [
     "HALT_AT",
@@ -31,6 +34,7 @@ __all__ = [
     "PoisonWatch",
     "find_skip",
     "load_operator_key",
+    "noting_poison",
 ]
 
 HALT_AT = 2
@@ -91,6 +95,17 @@ class PoisonWatch:
         return cls(
             PoisonNotes(settings.data_dir / "poison.json"), load_operator_key(settings.operator_public_key)
         )
+
+
+@contextlib.contextmanager
+def noting_poison(watch: PoisonWatch | None) -> Iterator[None]:
+    """Note the command at which the engine stops, and raise on."""
+    try:
+        yield
+    except PoisonError as error:
+        if watch is not None:
+            watch.notes.add(error.offset, error.index, error.reason)
+        raise
 
 
 def load_operator_key(pem: str) -> Ed25519PublicKey | None:

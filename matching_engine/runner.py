@@ -28,12 +28,12 @@ from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
 from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
-from matching_engine.core.shard import PoisonError, Shard
+from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
-from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip
+from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 from matching_engine.tracing import DecisionSpans
 
@@ -324,13 +324,9 @@ class EngineRunner:
 
     def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
         outcomes: list[CommandOutcome] = []
-        for record in records:
-            try:
+        with noting_poison(self._poison):
+            for record in records:
                 outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
-            except PoisonError as error:
-                if self._poison is not None:
-                    self._poison.notes.add(error.offset, error.index, error.reason)
-                raise
         self.outbox.add(outcomes)
         self._commands_since_snapshot += len(outcomes)
         _commands_total.inc(len(outcomes))
@@ -346,12 +342,14 @@ class EngineRunner:
         _published_seq.set(self.outbox.published_seq)
 
     async def _publish_pending(self, headers: Headers = ()) -> None:
-        """Append the outcomes that the event log does not hold yet. Raises LogError."""
+        """Append the outcomes that the event log does not hold yet. Raises LogError, PoisonError."""
         assert self._writer is not None, "start comes before publishing"
         pending = self.outbox.pending
         while pending:
             chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
-            for part in records_of(self._shard_number, self.shard.engine.epoch, chunk):
+            with noting_poison(self._poison):
+                parts = records_of(self._shard_number, self.shard.engine.epoch, chunk)
+            for part in parts:
                 crash_point("engine.before-publish")
                 await (self._writer.append(part, headers) if headers else self._writer.append(part))
                 crash_point("engine.after-publish")

@@ -136,7 +136,7 @@ class Snapshots:
                 return from_rows(rows, engine)
             except _NO_STATE as error:
                 logger.warning("snapshot %s holds no state (%r); taking the one before", key, error)
-                engine = Engine(engine.book_factory)
+                engine = Engine(engine.book_factory, engine.limits)
         return None
 
     async def drop_ahead_of(self, commands_end: int, seq: int) -> list[str]:

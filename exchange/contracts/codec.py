@@ -50,6 +50,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
 
 __all__ = [
     "EMPTY_CHAIN_HASH",
@@ -70,10 +71,6 @@ HASH_SIZE_BYTES: Final = 16
 # What msgspec raises on bytes that it cannot read; RecursionError on arrays nested too deep.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 EMPTY_CHAIN_HASH: Final = bytes(HASH_SIZE_BYTES)
-INTEGER_MAX: Final = 2**63 - 1
-TEXT_LENGTH_MAX: Final = 256
-COMMANDS_PER_RECORD_MAX: Final = 10_000
-RECORD_SIZE_BYTES_MAX: Final = 900_000  # below the broker's message.max.bytes of 1 MiB
 
 _TEXT_FIELDS: Final = frozenset(
     {

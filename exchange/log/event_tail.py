@@ -1,5 +1,6 @@
 """Following the event log: first copy of each seq, chain checked, stop on a gap (decision 5)."""
 
+from collections import deque
 from typing import Final
 
 from exchange.contracts.codec import (
@@ -9,8 +10,9 @@ from exchange.contracts.codec import (
     chain_hash,
     decode_events,
 )
+from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
 from exchange.log.records import records_between
-from exchange.ports.world import Log, LogReader
+from exchange.ports.world import Log, LogReader, LogRecord
 
 __all__ = ["ChainError", "EventTail", "TailPosition", "newest_event", "newest_outcome"]
 
@@ -41,11 +43,22 @@ class EventTail:
     def __init__(self, reader: LogReader, position: TailPosition) -> None:
         self._reader = reader
         self.position = position
+        # Read and not looked at yet.
+        self._records: deque[LogRecord] = deque()
 
     async def read(self, timeout_ms: int) -> list[CommandOutcome]:
-        """Return the new outcomes, perhaps none. Raises ChainError, CodecError, LogError."""
+        """Return the new outcomes, perhaps none. Raises ChainError, CodecError, LogError.
+
+        Of what one fetch brought, only as much at once as TAIL_READ_SIZE_BYTES_MAX: decoding and checking
+        are one step, in which nobody else of the process has a turn. The rest comes at the next call.
+        """
+        if not self._records:
+            self._records.extend(await self._reader.read(timeout_ms))
         fresh: list[CommandOutcome] = []
-        for record in await self._reader.read(timeout_ms):
+        size = 0
+        while self._records and size < TAIL_READ_SIZE_BYTES_MAX:
+            record = self._records.popleft()
+            size += len(record.value)
             for outcome in decode_events(record.value).outcomes:
                 if self._advance(outcome):
                     fresh.append(outcome)

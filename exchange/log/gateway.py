@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.commands import Command
+from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
 from exchange.log.admission import AdmissionControl
 from exchange.ports.world import Headers, LogError, LogWriter
 from exchange.process.crash_points import crash_point
@@ -27,7 +28,7 @@ __all__ = [
     "run_and_settle",
 ]
 
-_COMMANDS_PER_RECORD_MAX = 1_000
+_COMMANDS_PER_RECORD_MAX = COMMANDS_PER_TICK_MAX
 # Cancels take risk away, so they are let through where new orders no longer are.
 _URGENT_WAIT_FACTOR = 4
 _URGENT_PLACES_PART = 4
@@ -209,12 +210,16 @@ class CommandGateway:
                     crash_point("gateway.after-append")
         except LogError as error:
             # What was on its way may have landed: never continue past a failed publish.
-            self.failure = error
-            self._tell_taken()
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(OutcomeUnknownError(str(error)))
+            self.close(error)
             raise
+
+    def close(self, reason: Exception) -> None:
+        """Send nothing any more, and tell those who wait that nobody knows."""
+        self.failure = self.failure or reason
+        self._tell_taken()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(OutcomeUnknownError(str(reason)))
 
     def _headers(self, batch: Iterable[Command]) -> Headers:
         """What the record says of its sampled commands."""
@@ -241,6 +246,8 @@ async def run_and_settle(gateway: CommandGateway, work: Coroutine[Any, Any, None
     finally:
         working.cancel()
         await asyncio.wait({working})
+        # Nobody will hear of an outcome from now on: an answer that says so, not a connection cut off.
+        gateway.close(GatewayUnavailableError("the process ends"))
 
 
 def _has_outcome(future: "asyncio.Future[CommandOutcome]") -> bool:

@@ -6,6 +6,8 @@ Adapters under `exchange.adapters` implement them; only a process's main module 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+from exchange.contracts.limits import LOG_RECORD_SIZE_BYTES_MAX
+
 __all__ = [
     "Headers",
     "HistoryError",
@@ -28,6 +30,7 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "RecordStream",
+    "check_record",
 ]
 
 
@@ -80,8 +83,17 @@ class LabelledRecord(LogRecord):
         return self._headers
 
 
+def check_record(value: bytes) -> None:
+    """Refuse, alike on every log, what one of them would not take. Raises LogError; nothing was sent."""
+    if len(value) > LOG_RECORD_SIZE_BYTES_MAX:
+        raise LogError(f"a record of {len(value)} bytes is too big: {LOG_RECORD_SIZE_BYTES_MAX} at most")
+
+
 class LogWriter(Protocol):
-    """Appends records. One writer is used by one task at a time."""
+    """Appends records. One writer is used by one task at a time.
+
+    Every log refuses a record above LOG_RECORD_SIZE_BYTES_MAX, and whatever comes after `close`.
+    """
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
         """Append durably and return the offset. Raises LogError; never retries silently.
@@ -96,7 +108,10 @@ class LogWriter(Protocol):
 
 
 class LogReader(Protocol):
-    """Reads records in order from the offset it was opened at."""
+    """Reads records in order from the offset it was opened at.
+
+    A reader beyond the log's end is refused, when it is opened or at its first read.
+    """
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
         """Return the next records, at least one unless the timeout passes first. Raises LogError."""

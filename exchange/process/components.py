@@ -19,8 +19,8 @@ __all__ = ["Component", "Resources", "run_components"]
 
 logger = logging.getLogger(__name__)
 _STOP_DEADLINE_S = 10
-# Connections of a pool that slow reads never take.
-HISTORY_LEAVES: Final = 3
+# Connections of a pool that these slow reads never take; market data take two more, where all is one process.
+HISTORY_LEAVES: Final = 4
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,10 @@ STALE_S_MAX: Final = 90.0
 _STALE_WAIT_S: Final = 0.25
 # After a failure, how long nobody waits for a key that is known.
 _AWAY_S: Final = 1.0
-# Look-ups under way; each has its own key. More wait for nothing but the deadline.
+# Look-ups under way, each of its own key: more would wait for nothing but the deadline. The last places are
+# for keys that are known, so that a flood of invented ones keeps nobody's key from being read again.
 _LOOK_UPS_MAX: Final = 1_000
+_LOOK_UPS_OF_UNKNOWN_MAX: Final = 800
 _KEY: Final = """
 SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, ip_allow_list
 FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL
@@ -214,8 +216,9 @@ class PostgresCredentials:
         """
         task = self._look_ups.get(key_hash)
         if task is None:
-            if len(self._look_ups) >= _LOOK_UPS_MAX:
-                raise CredentialsUnavailableError(f"{_LOOK_UPS_MAX} keys are being looked up")
+            is_known = self._found.get(key_hash, self._clock_s()) is not None
+            if len(self._look_ups) >= (_LOOK_UPS_MAX if is_known else _LOOK_UPS_OF_UNKNOWN_MAX):
+                raise CredentialsUnavailableError(f"{len(self._look_ups)} keys are being looked up")
             task = asyncio.create_task(self._read_and_keep(api_key, key_hash), name="key look-up")
             self._look_ups[key_hash] = task
             task.add_done_callback(lambda done: self._looked_up(key_hash, done))

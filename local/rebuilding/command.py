@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from exchange.adapters.chosen.rebuild_places import KafkaPlaces
 from exchange.process.config import Settings
 from local.console import Steps
+from local.disk import require_space
 from local.folder import DataFolder
 from local.options import LocalOptions, engine_build
 from local.servers import ServerError, free_port, kafka, postgres, valkey
@@ -53,7 +54,8 @@ async def run_rebuild(options: LocalOptions, mode: str, source: str, *, accept_l
     """
     steps = Steps()
     mode = _mode_of(options.data_dir, mode)
-    folder = DataFolder(options.data_dir, _FOLDER_OF[mode])
+    folder = await DataFolder.take(options.data_dir, _FOLDER_OF[mode], "make rebuild", on_wait=steps)
+    require_space(folder.state, _FOLDER_OF[mode])
     engine_build(options, steps)
     # The engine's build is chosen: only now may its modules be imported.
     from local.rebuilding.places import FilePlaces

@@ -171,9 +171,11 @@ def _write_config(home: Path, port: int, settings: Mapping[str, str]) -> Path:
 def _cluster_id(home: Path) -> str:
     """A random cluster id in Kafka's own form, kept so that a repeated format agrees with the first."""
     file = home / "cluster.id"
-    if not file.exists():
+    if not file.exists() or not file.read_text().strip():
         # The first character must not be a dash, which the tool would read as an option.
-        file.write_text("E" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:])
+        draft = file.with_suffix(".new")
+        draft.write_text("E" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:])
+        os.replace(draft, file)
     return file.read_text().strip()
 
 

@@ -8,6 +8,7 @@ of nginx go on and hold the port): they are known by the server's session, which
 
 import contextlib
 import json
+import logging
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ from pathlib import Path
 import psutil
 
 from local.servers.errors import ServerError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,9 @@ def end_leftover(pid_file: Path, *, program: str, marker: str, deadline_s: float
         orphans = _orphans(record, program, marker)
         for orphan in orphans:
             end_processes([orphan], deadline_s)
-        pid_file.unlink(missing_ok=True)
+        # The file stays until the next server is written down: that one may live, out of sight (`holding`).
         return bool(orphans)
     if not _is_server(server, program, marker):
-        pid_file.unlink(missing_ok=True)
         return False
     if _living(record.owner_pid, record.owner_created) is not None:
         raise ServerError(f"{marker} is in use: {program} {record.pid} belongs to process {record.owner_pid}")
@@ -123,8 +125,14 @@ def end_processes(processes: list[psutil.Process], deadline_s: float) -> None:
     """
     if not processes:
         return
+    pids = [process.pid for process in processes]
+    logger.warning("ending what an earlier run left: processes %s", pids)
     with contextlib.suppress(psutil.NoSuchProcess):
         processes[0].terminate()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            # One that somebody has paused would not hear it.
+            process.resume()
     alive = _wait_gone(processes, deadline_s)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.servers import places
+from local.servers import leftovers, places
 from local.servers.errors import ServerError
 from local.servers.process import Command, ManagedProcess, Progress, port_answers, silent
 
@@ -52,9 +52,15 @@ async def start(
     return Server(f"http://127.0.0.1:{port}", process)
 
 
+def end_leftover(data_dir: Path, prefix_dir: Path) -> None:
+    """Ends what an earlier run left: its workers may hold the port. Raises ServerError when it is in use."""
+    pid_file = data_dir.resolve() / "pids" / f"{NAME}.json"
+    leftovers.end_leftover(pid_file, program=NAME, marker=str(prefix_dir.resolve()))
+
+
 def _globals(prefix_dir: Path, served_dir: Path, config: str) -> str:
     """The directives for the command line: those of the file would clash with a second one of the name."""
-    directives = {"daemon": "off", "pid": f"{prefix_dir}/nginx.pid"}
+    directives = {"daemon": "off", "pid": f'"{prefix_dir}/nginx.pid"'}
     # Workers of a root master are `nobody`, who may be unable to reach the folder for large request bodies,
     # or the files that are served.
     if places.is_root() and not all(

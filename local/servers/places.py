@@ -104,15 +104,21 @@ def home_for(uid: int | None, data_dir: Path, name: str) -> Path:
             shutil.rmtree(forgotten)
     place = Path(tempfile.mkdtemp(prefix=prefix, dir=_SHARED))
     place.chmod(0o711)
-    location.write_text(f"{place}\n")
+    # In one step: half a path would name another folder.
+    draft = location.with_suffix(".new")
+    draft.write_text(f"{place}\n")
+    os.replace(draft, location)
     return place
 
 
 def _kept_place(location: Path, data_dir: Path) -> Path:
     kept = Path(location.read_text().strip())
-    if kept.is_dir() and not kept.is_symlink() and kept.stat().st_uid == os.geteuid():
+    if kept.is_absolute() and kept.is_dir() and not kept.is_symlink() and kept.stat().st_uid == os.geteuid():
         return kept
-    raise ServerError(f"{location} names {kept}, which is gone: remove {data_dir} to start anew")
+    raise ServerError(
+        f"{location} names {kept}, where there is no data: bring it back, or start anew with another "
+        f"DATA_DIR= (or without {data_dir})"
+    )
 
 
 def _short_hash(text: str) -> str:

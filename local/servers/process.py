@@ -1,6 +1,7 @@
 """One child process with a log file, a readiness check and a bounded stop."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from local.servers import leftovers
+from local.servers import holding, leftovers
 from local.servers.errors import ServerError
 
+logger = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 Probe = Callable[[], Awaitable[bool]]
 
@@ -54,6 +56,8 @@ class Command:
     stop_signal: signal.Signals = signal.SIGTERM
     # Sent by the kernel when this process dies, however it dies (Linux).
     death_signal: signal.Signals = signal.SIGKILL
+    # Called once no process of an earlier run is left in the folder, before the server starts.
+    prepare: Callable[[], None] | None = None
 
 
 def tied_to_this_process(
@@ -82,13 +86,23 @@ class ManagedProcess:
     async def start(cls, name: str, data_dir: Path, command: Command) -> Self:
         """Starts `command`, logging to data_dir/logs/<name>.log, after ending an earlier run's leftover.
 
-        Raises ServerError when the data folder is in use by a living owner.
+        Raises ServerError when the data folder is in use, by a living owner or by a server that does not end.
         """
         log_file = data_dir / "logs" / f"{name}.log"
         pid_file = data_dir / "pids" / f"{name}.json"
         await asyncio.to_thread(
             leftovers.end_leftover, pid_file, program=command.program, marker=command.marker
         )
+        lock = await asyncio.to_thread(holding.hold, holding.lock_file(data_dir, name), name)
+        try:
+            if command.prepare is not None:
+                await asyncio.to_thread(command.prepare)
+            return await cls._spawn(name, command, log_file, pid_file, lock)
+        finally:
+            os.close(lock)
+
+    @classmethod
+    async def _spawn(cls, name: str, command: Command, log_file: Path, pid_file: Path, lock: int) -> Self:
         log = _open_log(log_file)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -99,11 +113,17 @@ class ManagedProcess:
                 cwd=command.working_dir,
                 env=None if command.environment is None else dict(command.environment),
                 start_new_session=True,
+                pass_fds=(lock,),
             )
         finally:
             os.close(log)
-        leftovers.write_record(pid_file, process.pid)
-        return cls(name, process, command, log_file, pid_file)
+        started = cls(name, process, command, log_file, pid_file)
+        try:
+            leftovers.write_record(pid_file, process.pid)
+        except OSError:
+            started.kill()  # A full disk: nobody would find it after us.
+            raise
+        return started
 
     @property
     def pid(self) -> int:
@@ -139,14 +159,24 @@ class ManagedProcess:
     async def stop(self, deadline_s: float = 15.0) -> int:
         """Stops the child politely, and its whole group by SIGKILL after `deadline_s` seconds.
 
-        Returns the exit code. May be called again.
+        Returns the exit code. May be called again. Cancelled, it sends SIGKILL at once.
         """
         if self.returncode is None:
             self._send(self._command.stop_signal)
+            # One that somebody has paused would not hear it.
+            self._send(signal.SIGCONT)
         try:
             async with asyncio.timeout(deadline_s):
                 code = await self._process.wait()
+        except asyncio.CancelledError:
+            if self.returncode is None:
+                logger.warning("%s had not ended: killed; the next start recovers", self.name)
+                self.kill()
+            raise
         except TimeoutError:
+            logger.warning(
+                "%s did not end within %g s: killed; the next start recovers", self.name, deadline_s
+            )
             self.kill()
             async with asyncio.timeout(deadline_s):
                 code = await self._process.wait()

@@ -6,8 +6,6 @@ assertion: the process exits rather than go on with wrong money (design decision
 
 from mypy_extensions import mypyc_attr
 
-AMOUNT_ATOMS_MAX = 2**62
-
 
 @mypyc_attr(acyclic=True)
 class Balance:
@@ -40,7 +38,10 @@ class Balance:
 
 @mypyc_attr(acyclic=True)
 class AssetTotals:
-    """What the exchange earned, took in and paid out in one asset, in atoms, since its first day."""
+    """What the exchange earned, took in and paid out in one asset, in atoms, since its first day.
+
+    `deposited` and `withdrawn` only grow, and may pass what 63 bits hold.
+    """
 
     def __init__(self, fees: int, deposited: int, withdrawn: int) -> None:
         self.fees = fees
@@ -87,9 +88,14 @@ class Accounts:
         of_user = self.balances.get(user_id)
         return None if of_user is None else of_user.get(asset_id)
 
-    def may_deposit(self, asset_id: int, amount: int) -> bool:
-        """Whether all money of the asset, this amount included, stays within the limit."""
-        return self.totals[asset_id].deposited + amount <= AMOUNT_ATOMS_MAX
+    def deposited_with(self, asset_id: int, amount: int) -> int:
+        """All that ever came in, this amount included."""
+        return self.totals[asset_id].deposited + amount
+
+    def inside_with(self, asset_id: int, amount: int) -> int:
+        """All money of the asset that is inside, this amount included."""
+        totals = self.totals[asset_id]
+        return totals.deposited - totals.withdrawn + amount
 
     def deposit(self, user_id: int, asset_id: int, amount: int) -> None:
         """Money comes in."""

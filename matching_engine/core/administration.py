@@ -25,7 +25,12 @@ from exchange.contracts.events import (
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.rules import market_rejection
-from matching_engine.core.rules_version import check_rules_version, has_constant_texts, never_goes_back
+from matching_engine.core.rules_version import (
+    bounds_work,
+    check_rules_version,
+    has_constant_texts,
+    never_goes_back,
+)
 
 DECIMALS_MAX = 12
 NO_COMMAND = "no command"
@@ -81,6 +86,8 @@ def _register_asset(state: EngineState, command: RegisterAsset, events: list[Eve
     asset_id = command.asset_id
     if asset_id in state.asset_decimals or command.code in state.asset_codes.values():
         events.append(CommandRejected(0, 0, codes.REJECT_ALREADY_EXISTS, "", command.code))
+    elif bounds_work(state.rules_version) and len(state.asset_decimals) >= state.limits.assets_max:
+        events.append(CommandRejected(0, 0, codes.REJECT_OVERFLOW, "", "no more assets"))
     elif not 0 < asset_id <= ID_MAX or not command.code or command.decimals > DECIMALS_MAX:
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", command.code))
     else:
@@ -104,6 +111,12 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
     for _ in range(decimals):
         base_unit *= 10
     problem = market_rejection(command, base_unit)
+    if bounds_work(state.rules_version):
+        if len(state.markets) >= state.limits.markets_max:
+            events.append(CommandRejected(0, market_id, codes.REJECT_OVERFLOW, "", "no more markets"))
+            return
+        if command.open_orders_max > state.limits.open_orders_max:
+            problem = "too many open orders"
     if problem or not 0 < market_id <= ID_MAX or not command.symbol:
         events.append(CommandRejected(0, market_id, codes.REJECT_MALFORMED, "", problem))
         return

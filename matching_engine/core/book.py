@@ -52,6 +52,7 @@ class Book:
             order.previous = tail
         level.tail = order
         level.lots += order.open_lots
+        level.count += 1
         order.level = level
 
     def remove(self, order: Order) -> None:
@@ -69,6 +70,7 @@ class Book:
             after.previous = before
         order.previous = order.next = order.level = None
         level.lots -= order.open_lots
+        level.count -= 1
         if level.head is None:
             self._drop_level(order.side, level)
 
@@ -96,6 +98,11 @@ class Book:
         if position == 0:
             return None
         return levels[keys[position - 1]].head
+
+    def level_begun_by(self, order: Order) -> Level | None:
+        """The level whose oldest order this is, for walks that take levels whole; else None."""
+        level = order.level
+        return level if level is not None and level.head is order else None
 
     def depth(self, side: int, levels_max: int) -> list[tuple[int, int]]:
         """Return (price_ticks, lots) of the best levels, best first."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 
 from exchange.contracts.commands import RegisterMarket
+from matching_engine.core import engine_limits
 from matching_engine.core.accounts import Accounts, Balance
 from matching_engine.core.book import Book
+from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Trader
+from matching_engine.core.rules_version import bounds_work
 
 
 class Withdrawal:
@@ -21,10 +24,14 @@ class Withdrawal:
 
 
 class EngineState:
-    """All state of one shard. `book_factory` chooses the book: the fast one, or the naive reference."""
+    """All state of one shard. `book_factory` chooses the book: the fast one, or the naive reference.
 
-    def __init__(self, book_factory: Callable[[], Book] = Book) -> None:
+    `limits` are no state: every engine of an exchange has the same.
+    """
+
+    def __init__(self, book_factory: Callable[[], Book] = Book, limits: EngineLimits | None = None) -> None:
         self.book_factory = book_factory
+        self.limits = engine_limits.DEFAULT if limits is None else limits
         self.now_ms = 0
         self.seq = 0
         self.epoch = 0
@@ -40,6 +47,15 @@ class EngineState:
         self.deposit_ids = IdWindow()
         self.withdrawal_ids = IdWindow()
         self.next_order_id = 1
+
+    def fills_max(self) -> int:
+        """How many resting orders one order may meet by the active rules."""
+        return self.limits.fills_per_command_max if bounds_work(self.rules_version) else UNBOUNDED
+
+    def open_orders_max(self, market: Market) -> int:
+        """How many orders one user may have open in the market by the active rules."""
+        own = market.rules.open_orders_max
+        return min(own, self.limits.open_orders_max) if bounds_work(self.rules_version) else own
 
     def new_market(self, rules: RegisterMarket, unit_atoms: int, mode: int) -> Market:
         """A market with an empty book; its assets are registered."""

@@ -39,16 +39,42 @@ class Market:
         return best is not None and within_limit(side, price_ticks, best.price_ticks)
 
     def fillable(
-        self, side: int, price_ticks: int, lots: int, user_id: int, stp_mode: int
+        self,
+        side: int,
+        price_ticks: int,
+        lots: int,
+        user_id: int,
+        stp_mode: int,
+        makers_max: int,
+        cost_max: int,
+        has_own: bool,
     ) -> tuple[int, int]:
         """Walk the other side. Return (lots that would fill, their cost in tick·lots).
 
         `price_ticks` 0 means any price. The user's own orders stop the walk or are passed over, as
-        the self-trade prevention mode says.
+        the self-trade prevention mode says. The walk meets `makers_max` orders at most, as matching
+        does, and ends where the cost passes `cost_max`: nobody can pay what lies behind. Unless the
+        user `has_own` orders here, levels that fill whole are taken whole, at the cost of one order each.
         """
-        filled = cost = 0
+        filled = cost = met = 0
         maker = self.book.best(SELL if side == BUY else BUY)
-        while maker is not None and filled < lots and within_limit(side, price_ticks, maker.price_ticks):
+        while (
+            maker is not None
+            and filled < lots
+            and met < makers_max
+            and cost <= cost_max
+            and within_limit(side, price_ticks, maker.price_ticks)
+        ):
+            if not has_own:
+                level = self.book.level_begun_by(maker)
+                if level is not None and level.count <= makers_max - met and level.lots <= lots - filled:
+                    met += level.count
+                    filled += level.lots
+                    cost += level.lots * level.price_ticks
+                    assert level.tail is not None, "a level has orders"
+                    maker = self.book.following(level.tail)
+                    continue
+            met += 1
             if maker.user_id == user_id and stp_mode != STP_NONE:
                 if stp_mode != STP_EXPIRE_MAKER:
                     break
@@ -59,11 +85,41 @@ class Market:
             maker = self.book.following(maker)
         return filled, cost
 
-    def fillable_for_quote(self, side: int, tick_lots: int, user_id: int, stp_mode: int) -> tuple[int, int]:
-        """As `fillable`, but bounded by the cost: never more than `tick_lots`."""
-        filled = cost = 0
+    def fillable_for_quote(
+        self,
+        side: int,
+        tick_lots: int,
+        user_id: int,
+        stp_mode: int,
+        makers_max: int,
+        cost_max: int,
+        lots_max: int,
+        has_own: bool,
+    ) -> tuple[int, int, int]:
+        """As `fillable`, but bounded by what is to be spent: never more than `tick_lots`.
+
+        Returns a third number: the lots beyond those that the budget would also pay, at the next order's
+        price, when `makers_max` ends the walk before the budget does. Also ends beyond `lots_max`.
+        """
+        filled = cost = met = 0
         maker: Order | None = self.book.best(SELL if side == BUY else BUY)
-        while maker is not None:
+        while maker is not None and cost <= cost_max and filled <= lots_max:
+            if met == makers_max:
+                return filled, cost, min(maker.open_lots, (tick_lots - cost) // maker.price_ticks)
+            if not has_own:
+                level = self.book.level_begun_by(maker)
+                if (
+                    level is not None
+                    and level.count <= makers_max - met
+                    and level.lots * level.price_ticks <= tick_lots - cost
+                ):
+                    met += level.count
+                    filled += level.lots
+                    cost += level.lots * level.price_ticks
+                    assert level.tail is not None, "a level has orders"
+                    maker = self.book.following(level.tail)
+                    continue
+            met += 1
             if maker.user_id == user_id and stp_mode != STP_NONE:
                 if stp_mode != STP_EXPIRE_MAKER:
                     break
@@ -74,7 +130,7 @@ class Market:
                 if take < maker.open_lots:
                     break
             maker = self.book.following(maker)
-        return filled, cost
+        return filled, cost, 0
 
 
 def within_limit(side: int, limit_ticks: int, maker_ticks: int) -> bool:

@@ -39,6 +39,10 @@ class NaiveBook(Book):
         position = [o.order_id for o in queue].index(order.order_id) + 1
         return queue[position] if position < len(queue) else None
 
+    def level_begun_by(self, order: Order) -> Level | None:
+        """None: the reference looks at each order."""
+        return None
+
     def depth(self, side: int, levels_max: int) -> list[tuple[int, int]]:
         """Sum the open lots by price."""
         lots_at: dict[int, int] = {}

@@ -62,10 +62,11 @@ class Order:
 
 
 class Level:
-    """All orders at one price, oldest first. `lots` is the sum of their open lots."""
+    """All orders at one price, oldest first: `count` of them, `lots` is the sum of their open lots."""
 
     def __init__(self, price_ticks: int) -> None:
         self.price_ticks = price_ticks
         self.lots = 0
+        self.count = 0
         self.head: Order | None = None
         self.tail: Order | None = None

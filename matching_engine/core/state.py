@@ -7,6 +7,7 @@ from typing import Any
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import RegisterMarket
+from exchange.contracts.limits import INTEGER_MAX
 from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_state import Withdrawal
@@ -82,7 +83,10 @@ def to_rows(shard: Shard) -> list[Any]:
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
         [_market_row(engine.markets[market_id]) for market_id in sorted(engine.markets)],
         balances,
-        [[a, t.fees, t.deposited, t.withdrawn] for a, t in sorted(accounts.totals.items())],
+        [
+            [a, _counter(t.fees), _counter(t.deposited), _counter(t.withdrawn)]
+            for a, t in sorted(accounts.totals.items())
+        ],
         [[w.withdrawal_id, w.user_id, w.asset_id, w.amount] for _, w in sorted(engine.withdrawals.items())],
         [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
         [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
@@ -116,7 +120,7 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     for user_id, asset_id, available, held in balances:
         accounts.balances.setdefault(user_id, {})[asset_id] = Balance(available, held)
     for asset_id, fees, deposited, withdrawn in totals:
-        accounts.totals[asset_id] = AssetTotals(fees, deposited, withdrawn)
+        accounts.totals[asset_id] = AssetTotals(int(fees), int(deposited), int(withdrawn))
     for row in markets:
         _restore_market(engine, row)
     for withdrawal_id, user_id, asset_id, amount in withdrawals:
@@ -124,6 +128,11 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     engine.deposit_ids = _restored_window(deposit_ids)
     engine.withdrawal_ids = _restored_window(withdrawal_ids)
     return shard
+
+
+def _counter(value: int) -> int | str:
+    """A number that may grow for ever, as text once it is more than 63 bits hold."""
+    return value if value <= INTEGER_MAX else str(value)
 
 
 def _market_row(market: Market) -> list[Any]:
@@ -155,10 +164,27 @@ def _restore_market(engine: Engine, row: list[Any]) -> None:
     reference = market.reference
     reference.minutes, reference.tick_lots, reference.lots, reference.last_ticks = reference_row
     engine.markets[rules.market_id] = market
+    # Worst price first, so that each new level becomes the last of its ladder and moves no other.
+    levels = _by_level(orders)
+    levels.reverse()
+    for level in levels:
+        for order_row in level:
+            trader = engine.trader(market, order_row[1])
+            engine.admit(market, trader)
+            engine.rest(market, Order(*[*order_row, trader]))
+
+
+def _by_level(orders: list[list[Any]]) -> list[list[list[Any]]]:
+    """Rows of orders, which stand as they would trade, by side and price; oldest first in each."""
+    levels: list[list[list[Any]]] = []
+    place: tuple[int, int] = (0, 0)
     for order_row in orders:
-        trader = engine.trader(market, order_row[1])
-        engine.admit(market, trader)
-        engine.rest(market, Order(*[*order_row, trader]))
+        here = (order_row[4], order_row[5])
+        if here != place:
+            levels.append([])
+            place = here
+        levels[-1].append(order_row)
+    return levels
 
 
 def _restored_window(row: list[Any]) -> IdWindow:

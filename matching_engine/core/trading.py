@@ -4,6 +4,7 @@ from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import CancelAllOrders, CancelOrder, PlaceOrder
 from exchange.contracts.events import CommandRejected, Event, OrderAccepted, OrderClosed, TradeExecuted
+from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market, within_limit
 from matching_engine.core.order import Order, Trader
@@ -13,6 +14,7 @@ from matching_engine.core.rules import (
     limit_order_rejection,
     market_order_rejection,
 )
+from matching_engine.core.rules_version import bounds_work
 
 
 def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
@@ -29,18 +31,20 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
         return
     side = command.side
     pays = trader.pays(side)
-    quantity, hold = _quantity_and_hold(market, command)
-    if quantity < market.rules.quantity_lots_min:
+    if pays.available == 0 and bounds_work(state.rules_version):
+        _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
+        return
+    has_own = trader.open_orders > 0
+    quantity, hold = _quantity_and_hold(state, market, command, pays.available, has_own)
+    if quantity < market.rules.quantity_lots_min and (
+        hold <= pays.available or not bounds_work(state.rules_version)
+    ):
         _reject(command, codes.REJECT_QUOTE_BUYS_LESS_THAN_A_LOT, events)
         return
     if hold > pays.available:
         _reject(command, codes.REJECT_INSUFFICIENT_BALANCE, events)
         return
-    unfillable = (
-        command.time_in_force == codes.FOK
-        and command.order_type != codes.MARKET
-        and market.fillable(side, command.price_ticks, quantity, user_id, command.stp_mode)[0] < quantity
-    )
+    unfillable = _is_unfillable(state, market, command, quantity, has_own)
     state.admit(market, trader)
     pays.hold(hold)
     order = Order(
@@ -79,16 +83,59 @@ def _reject(command: PlaceOrder, reason: int, events: list[Event]) -> None:
     events.append(CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, ""))
 
 
-def _quantity_and_hold(market: Market, command: PlaceOrder) -> tuple[int, int]:
-    """Return (lots, atoms to hold). A MARKET order holds exactly what the book will cost it."""
+def _is_unfillable(
+    state: EngineState, market: Market, command: PlaceOrder, quantity: int, has_own: bool
+) -> bool:
+    """Whether a fill-or-kill order would not be filled whole, the bound on matching included."""
+    if command.time_in_force != codes.FOK or command.order_type == codes.MARKET:
+        return False
+    filled, _ = market.fillable(
+        command.side,
+        command.price_ticks,
+        quantity,
+        command.user_id,
+        command.stp_mode,
+        state.fills_max(),
+        UNBOUNDED,
+        has_own,
+    )
+    return filled < quantity
+
+
+def _quantity_and_hold(
+    state: EngineState, market: Market, command: PlaceOrder, available: int, has_own: bool
+) -> tuple[int, int]:
+    """Return (lots, atoms to hold). A MARKET order holds exactly what the book will cost it.
+
+    The book is looked at no further than matching goes, and than `available` atoms pay: beyond that the
+    result is only known to be too much. By quote quantity the lots include those that matching will not
+    come to, so that the order ends as expired, not as filled.
+    """
     side, quantity = command.side, command.quantity_lots
+    makers_max = state.fills_max()
+    bounded = bounds_work(state.rules_version)
     if command.quote_quantity_atoms:
         budget = command.quote_quantity_atoms // market.unit_atoms
-        quantity, _ = market.fillable_for_quote(side, budget, command.user_id, command.stp_mode)
+        buys = side == BUY
+        quantity, cost, beyond = market.fillable_for_quote(
+            side,
+            budget,
+            command.user_id,
+            command.stp_mode,
+            makers_max,
+            available // market.unit_atoms if bounded and buys else UNBOUNDED,
+            available // market.rules.lot_atoms if bounded and not buys else UNBOUNDED,
+            has_own,
+        )
+        quantity += beyond
+        return quantity, cost * market.unit_atoms if buys else quantity * market.rules.lot_atoms
     if side == SELL:
         return quantity, quantity * market.rules.lot_atoms
     if command.order_type == codes.MARKET:
-        _, cost = market.fillable(side, 0, quantity, command.user_id, command.stp_mode)
+        cost_max = available // market.unit_atoms if bounded else UNBOUNDED
+        _, cost = market.fillable(
+            side, 0, quantity, command.user_id, command.stp_mode, makers_max, cost_max, has_own
+        )
         return quantity, cost * market.unit_atoms
     return quantity, command.price_ticks * (quantity * market.unit_atoms)
 
@@ -111,7 +158,7 @@ def _placement_rejection(state: EngineState, market: Market, trader: Trader, com
         reason = limit_order_rejection(market.rules, market.unit_atoms, command, reference)
     if reason:
         return reason
-    if trader.open_orders >= market.rules.open_orders_max:
+    if trader.open_orders >= state.open_orders_max(market):
         return codes.REJECT_MAX_NUM_ORDERS
     if is_maker_only and market.crosses(command.side, command.price_ticks):
         return codes.REJECT_WOULD_TAKE
@@ -119,14 +166,23 @@ def _placement_rejection(state: EngineState, market: Market, trader: Trader, com
 
 
 def _match(state: EngineState, market: Market, taker: Order, events: list[Event]) -> bool:
-    """Trade while prices cross. False when self-trade prevention closed the taker."""
+    """Trade while prices cross. False when the taker was closed.
+
+    That is: by self-trade prevention, or because it has met as many orders as one may. What is left of it
+    then expires whatever its time in force says, for it must not rest where it would trade.
+    """
     book = market.book
+    left = state.fills_max()
     limit_ticks = taker.price_ticks  # 0, and so no limit, for a MARKET order
     other_side = SELL if taker.side == BUY else BUY
     while taker.open_lots:
         maker = book.best(other_side)
         if maker is None or not within_limit(taker.side, limit_ticks, maker.price_ticks):
             return True
+        if left == 0:
+            _close(state, market, taker, codes.EXPIRED, codes.CLOSED_TOO_MANY_FILLS, "", 0, events)
+            return False
+        left -= 1
         if maker.user_id == taker.user_id and taker.stp_mode != codes.STP_NONE:
             if not _prevent(state, market, taker, maker, events):
                 return False
@@ -291,7 +347,11 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
     if reason or market is None:
         events.append(CommandRejected(command.user_id, command.market_id, reason, "", ""))
         return
-    for order in sorted(found, key=_order_id):
+    found.sort(key=_order_id)
+    if bounds_work(state.rules_version):
+        # More can be open only where a market allowed it under older rules; who asks again gets the rest.
+        del found[state.limits.open_orders_max :]
+    for order in found:
         _close(
             state,
             market,

@@ -16,6 +16,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from matching_engine.core.engine_state import EngineState, Withdrawal
+from matching_engine.core.rules_version import counts_money_inside
 
 
 def credit(state: EngineState, command: CreditDeposit, events: list[Event]) -> None:
@@ -27,7 +28,7 @@ def credit(state: EngineState, command: CreditDeposit, events: list[Event]) -> N
         reason = codes.REJECT_MALFORMED
     elif state.deposit_ids.contains(command.deposit_id):
         reason = codes.REJECT_DUPLICATE_REFERENCE
-    elif not state.accounts.may_deposit(command.asset_id, command.amount_atoms):
+    elif not _may_deposit(state, command):
         reason = codes.REJECT_OVERFLOW
     if reason:
         events.append(CommandRejected(command.user_id, 0, reason, "", ""))
@@ -37,6 +38,14 @@ def credit(state: EngineState, command: CreditDeposit, events: list[Event]) -> N
     events.append(
         DepositCredited(command.user_id, command.asset_id, command.amount_atoms, command.deposit_id)
     )
+
+
+def _may_deposit(state: EngineState, command: CreditDeposit) -> bool:
+    """Whether the asset's money stays within the limit: what is inside, by rules 1 all that ever came in."""
+    accounts, asset_id, amount = state.accounts, command.asset_id, command.amount_atoms
+    if counts_money_inside(state.rules_version):
+        return accounts.inside_with(asset_id, amount) <= state.limits.amount_atoms_max
+    return accounts.deposited_with(asset_id, amount) <= state.limits.amount_atoms_max
 
 
 def reserve_withdrawal(state: EngineState, command: ReserveWithdrawal, events: list[Event]) -> None:

@@ -248,8 +248,8 @@ class Auditor:
         try:
             await self._checkpoints.save(self.state, self._follower.next_offset)
             _checkpoints_total.inc()
-        except ObjectStoreError:
-            logger.exception("no checkpoint at seq %d", self.state.seq)
+        except ObjectStoreError as error:
+            logger.error("no checkpoint at seq %d: %s", self.state.seq, error)
 
     async def _compare(self, comparison: LedgerComparison | BookComparison) -> Sequence[Breach]:
         """One store, if it can be reached and is not behind."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome
+from exchange.contracts.limits import EVENTS_PER_TURN_MAX
 from exchange.log.event_tail import ChainError, EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.ports.world import Log
@@ -17,8 +18,6 @@ __all__ = ["Follower", "NotReachedError"]
 
 logger = logging.getLogger(__name__)
 
-# So many outcomes between two looks at everything else.
-SLICE_OUTCOMES: Final = 250
 _STEP_TIMEOUT_MS: Final = 100
 
 
@@ -90,10 +89,13 @@ class Follower:
                 self._pending.extend(await self._tail.read(timeout_ms))
             except (ChainError, CodecError) as error:
                 return [Breach(self._position.seq + 1, "I7", str(error))]
-        for _ in range(min(SLICE_OUTCOMES, len(self._pending))):
+        events = 0
+        while self._pending and events < EVENTS_PER_TURN_MAX:
             if until_seq is not None and self.state.seq >= until_seq:
                 break
-            breaches = self._audit.apply(self._pending.popleft())
+            outcome = self._pending.popleft()
+            events += len(outcome.events)
+            breaches = self._audit.apply(outcome)
             self.outcomes += 1
             if breaches:
                 return breaches

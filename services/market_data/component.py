@@ -13,6 +13,7 @@ import orjson
 from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.event_tail import TailPosition
+from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
@@ -36,8 +37,6 @@ from services.market_data.streams.user_feed import UserFeed
 __all__ = ["MarketDataService"]
 
 logger = logging.getLogger(__name__)
-# Sockets get a turn after so many outcomes, so that catching up does not fill their queues.
-_OUTCOMES_PER_TURN: Final = 100
 _START_TRIES: Final = 20
 _START_RETRY_S: Final = 1.0
 _STOPPED_LATE_TICKS: Final = 50
@@ -72,7 +71,8 @@ class MarketDataService:
         self._shard = settings.shard
         self._readers = Readers.from_resources(resources)
         self.markets = MarketFollower(resources.event_log)
-        self._history = history = History(self._readers, settings.database_deadline_ms)
+        history = History(self._readers, resources.history_turns, settings.database_deadline_ms)
+        self._history = history
         self.endpoint_groups = (
             GeneralEndpoints(clock_us),
             ExchangeInfoEndpoints(self.markets, clock_us),
@@ -138,8 +138,9 @@ class MarketDataService:
     async def _follow(self, publisher: StreamPublisher) -> None:
         while True:
             outcomes = await self.markets.read()
-            for first in range(0, len(outcomes), _OUTCOMES_PER_TURN):
-                publisher.live(self.markets.apply(outcomes[first : first + _OUTCOMES_PER_TURN]))
+            for portion in portions(outcomes):
+                publisher.live(self.markets.apply(portion))
+                # Sockets get a turn, so that catching up does not fill their queues.
                 await asyncio.sleep(0)
 
     async def _keep_time(self, publisher: StreamPublisher) -> None:

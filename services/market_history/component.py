@@ -17,6 +17,7 @@ from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome
 from exchange.contracts.events import TradeExecuted
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
+from exchange.log.portions import portions
 from exchange.ports.world import HistoryError, HistoryRow, HistoryTable, Log, LogError
 from exchange.process.patience import Patience
 from exchange.trading.trades import Trade
@@ -143,8 +144,10 @@ class HistoryFollower:
             async for attempt in self._patience.attempts():
                 with attempt:
                     outcomes = await self._read(timeout_ms)
-            for outcome in outcomes:
-                self._take(outcome)
+            for portion in portions(outcomes):
+                for outcome in portion:
+                    self._take(outcome)
+                await asyncio.sleep(0)
             waits = self._trades or self._listings
             if due_s is None and (waits or self._position.seq - self.recorded_seq > EVENTS_UNRECORDED_MAX):
                 due_s = time.monotonic() + self._age_s

@@ -15,6 +15,7 @@ from prometheus_client import Gauge
 
 from exchange.log.event_tail import EventTail, TailPosition, newest_event
 from exchange.log.held_reader import HeldReader
+from exchange.log.portions import portions
 from exchange.process.components import Resources
 from services.notifier.freeze_links import FreezeLinks
 from services.notifier.notices import NoticeMaker
@@ -102,18 +103,23 @@ class EventFollower:
         return await self._store.position() or position
 
     async def _forward(self) -> None:
-        """Read what has come, put its notices, keep the position."""
+        """Read what has come, put its notices, keep the position after each portion."""
         tail = self._tail
         assert tail is not None
+        start_offset = tail.position.next_offset
         outcomes = await tail.read(READ_TIMEOUT_MS)
         if outcomes:
             await asyncio.sleep(GATHER_MS / 1000)
             outcomes += await tail.read(1)
         if not outcomes:
             return
-        notices = [notice for outcome in outcomes for notice in self._maker.notices_of(outcome)]
-        await self._outlet.send(await self._links.add(notices))
-        await self._store.move(self.last_seq, tail.position)
-        self.last_seq = tail.position.seq
+        for portion in portions(outcomes):
+            notices = [notice for outcome in portion for notice in self._maker.notices_of(outcome)]
+            await self._outlet.send(await self._links.add(notices))
+            last = portion[-1].events[-1]
+            # Inside a gulp the log is to be read again from its start: the tail drops what is known.
+            offset = tail.position.next_offset if portion[-1] is outcomes[-1] else start_offset
+            await self._store.move(self.last_seq, TailPosition(last.seq, last.hash, offset))
+            self.last_seq = last.seq
         _last_seq.set(self.last_seq)
         _delay_s.set(max(0.0, time.time() - outcomes[-1].time_ms / 1000))

@@ -5,24 +5,22 @@ order a connection: a line of JSON there, a line back.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from services.operator.asking import ORDER_SIZE_BYTES_MAX, short_path
 from services.operator.desk import OperatorDesk
-from services.operator.orders import Answer, OrderError, Signed, decode_answer, decode_signed, encode
+from services.operator.orders import Answer, OrderError, decode_signed, encode
 
-__all__ = ["OperatorDoor", "ask"]
+__all__ = ["OperatorDoor"]
 
 logger = logging.getLogger(__name__)
 
-ORDER_SIZE_BYTES_MAX: Final = 1_000_000
 CONNECTIONS_MAX: Final = 4
 ORDER_DEADLINE_S: Final = 10.0
-ANSWER_DEADLINE_S: Final = 120.0
 _MODE: Final = 0o600
 
 
@@ -40,7 +38,7 @@ class OperatorDoor:
     async def start(self) -> None:
         """Listen; a socket that a killed process left is replaced. Raises OSError."""
         self._path.unlink(missing_ok=True)
-        with _short(self._path) as path:
+        with short_path(self._path) as path:
             mask = os.umask(0o777 & ~_MODE)
             try:
                 self._server = await asyncio.start_unix_server(self._serve, path, limit=ORDER_SIZE_BYTES_MAX)
@@ -86,31 +84,3 @@ class OperatorDoor:
             "operator %s: %s: %s", signed.who, type(signed.order).__name__, "; ".join(answer.lines)
         )
         return answer
-
-
-async def ask(path: Path, signed: Signed) -> Answer:
-    """Hand an order in at the door. Raises OrderError when nobody is there."""
-    try:
-        with _short(path) as short:
-            reader, writer = await asyncio.open_unix_connection(short, limit=ORDER_SIZE_BYTES_MAX)
-    except OSError as error:
-        raise OrderError(f"no exchange listens at {path}: {error}") from None
-    try:
-        async with asyncio.timeout(ANSWER_DEADLINE_S):
-            writer.write(encode(signed) + b"\n")
-            await writer.drain()
-            return decode_answer(await reader.readline())
-    except (OSError, ValueError) as error:
-        raise OrderError(f"the answer was lost: {error!r}; ask what holds before ordering again") from None
-    finally:
-        writer.close()
-
-
-@contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """The same place in fewer letters: a socket's name has room for 107 bytes, a folder's may be longer."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

@@ -15,13 +15,11 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from exchange.adapters.chosen.resources import deployed_resources
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.frame import configure_logging
 from exchange.security.skip_order import sign_skip
-from services.operator.desk import OperatorDesk
-from services.operator.door import ask
+from services.operator.asking import ask
 from services.operator.orders import (
     MODES,
     ActivateTheRules,
@@ -189,6 +187,10 @@ def _order(order: Order, who: str, reason: str) -> None:
 async def _carried_out(signed: Signed) -> Answer:
     if _State.socket is not None:
         return await ask(_State.socket, signed)
+    # Whoever knocks at a door needs none of them: they take a second to import.
+    from exchange.adapters.chosen.resources import deployed_resources
+    from services.operator.desk import OperatorDesk
+
     settings = Settings.load()
     configure_logging("WARNING")
     async with deployed_resources(settings) as resources:

@@ -16,6 +16,7 @@ from exchange.http.usage_sharing import UsageSharing
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
+from exchange.log.portions import portions
 from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
@@ -149,10 +150,11 @@ class OrderService:
         end_offset = await self._resources.event_log.end_offset()
         newest: CommandOutcome | None = None
         while self._tail.position.next_offset < end_offset:
-            for outcome in await self._tail.read(READ_TIMEOUT_MS):
-                view.apply(outcome)
-                newest = outcome
-            await asyncio.sleep(0)
+            for portion in portions(await self._tail.read(READ_TIMEOUT_MS)):
+                for outcome in portion:
+                    view.apply(outcome)
+                    newest = outcome
+                await asyncio.sleep(0)
         if newest is None:
             newest = await newest_outcome(self._resources.event_log, end_offset)
         if newest is not None:
@@ -191,13 +193,16 @@ class OrderService:
         while True:
             outcomes = await tail.read(READ_TIMEOUT_MS)
             self._last_read_s = time.monotonic()
-            for outcome in outcomes:
-                for recorded in outcome.events:
-                    view.apply_event(recorded, outcome.time_ms)
-                    hub.observe(outcome, recorded)
-                hub.finish(outcome)
-            self._barrier.saw(outcomes)
-            gateway.resolve(outcomes)
+            for portion in portions(outcomes):
+                for outcome in portion:
+                    for recorded in outcome.events:
+                        view.apply_event(recorded, outcome.time_ms)
+                        hub.observe(outcome, recorded)
+                    hub.finish(outcome)
+                self._barrier.saw(portion)
+                gateway.resolve(portion)
+                # Sockets send and requests are answered between two portions, also while catching up.
+                await asyncio.sleep(0)
 
     async def _probe(self) -> None:
         """Look at the database and the cache now and then, for `readiness`."""

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import Counter, Gauge
 from tenacity import stop_after_attempt, stop_after_delay
@@ -30,6 +30,12 @@ from exchange.process.patience import Patience
 from exchange.security.withdrawal_stop import CAUSES, Stop, WithdrawalStop
 from services.projections.ledger.store import LedgerError, read_position
 from services.projections.retries import RETRY_S_MAX
+
+if TYPE_CHECKING:
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[Any]
 
 __all__ = ["WithdrawalSettler"]
 
@@ -55,7 +61,7 @@ _stopped = Gauge(
 # The auditor's word is about events: the reservation's own must be among those that it has seen ($3; NULL
 # where no auditor is required). A row without its event's seq was written by an older release.
 _RESERVED: Final = """
-SELECT withdrawal_id FROM withdrawals AS w
+SELECT withdrawal_id, user_id FROM withdrawals AS w
 WHERE status = 'RESERVED' AND withdrawal_id <> ALL($1::bigint[])
   AND ($3::bigint IS NULL OR $3 >= coalesce(reserved_seq, (
     SELECT e.seq FROM ledger_entries AS e
@@ -63,7 +69,12 @@ WHERE status = 'RESERVED' AND withdrawal_id <> ALL($1::bigint[])
       AND e.reference = 'withdrawal:' || w.withdrawal_id LIMIT 1)))
   AND NOT EXISTS (SELECT 1 FROM withdrawal_freezes AS f
     WHERE f.user_id = w.user_id AND (f.ends_ms IS NULL OR f.ends_ms > $4))
+  AND ($5::bigint[] IS NULL OR w.user_id = ANY($5))
 ORDER BY withdrawal_id LIMIT $2
+"""
+# Whoever freezes an account locks its row. Settlers do not wait for each other.
+_HOLD_ACCOUNTS: Final = """
+SELECT 1 FROM users WHERE user_id = ANY($1::bigint[]) ORDER BY user_id FOR SHARE
 """
 
 # Nothing was sent, or its fate is unknown: both may be tried again, as settling twice does no harm.
@@ -176,14 +187,35 @@ class WithdrawalSettler:
                 list(self._decided),
             )
             self._decided = {row["withdrawal_id"] for row in still_reserved}
-            now_ms = time.time_ns() // 1_000_000
-            rows = await connection.fetch(_RESERVED, list(self._decided), PAGE_MAX, audited_seq, now_ms)
+            if not await self._payable(connection, audited_seq, None):
+                return
+            async with connection.transaction():
+                await self._settle_page(connection, audited_seq)
+
+    async def _settle_page(self, connection: "Connection", audited_seq: int | None) -> None:
+        """Pay what may be paid while its accounts' rows are held.
+
+        So a freeze comes before all of this, and is seen, or waits for it: once it is confirmed, nothing
+        leaves any more but what the engine was sent before and did not decide within the deadline.
+        """
+        asked = await self._payable(connection, audited_seq, None)
+        user_ids = sorted({row["user_id"] for row in asked})
+        await connection.execute(_HOLD_ACCOUNTS, user_ids)
+        rows = await self._payable(connection, audited_seq, user_ids)
         results = await asyncio.gather(
             *(self._settle(row["withdrawal_id"]) for row in rows), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _payable(
+        self, connection: "Connection", audited_seq: int | None, user_ids: list[int] | None
+    ) -> "list[asyncpg.Record]":
+        """A page of what may be paid now: withdrawal_id, user_id. `user_ids`: of these accounts alone."""
+        now_ms = time.time_ns() // 1_000_000
+        decided = list(self._decided)
+        return await connection.fetch(_RESERVED, decided, PAGE_MAX, audited_seq, now_ms, user_ids)
 
     def _note_stop(self, stop: Stop | None) -> None:
         for cause in CAUSES:

@@ -14,7 +14,7 @@ from local.operating import LOG_FILES_MAX, LOG_NAME, LOG_SIZE_BYTES_MAX
 from tests.e2e.conftest import SignUp
 from tests.e2e.trader import Trader
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 QUIET = "ETHBTC"
 WAIT_S = 20.0

@@ -55,7 +55,7 @@ def test_rebuilt_exchange_shows_what_it_showed_and_trades_on() -> None:
         assert traders[0].trades("BTCUSDT")
         before = seen_by(traders)
         refused = rebuild(exchange, "log")
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert "belongs to an exchange that is running" in refused.stderr + refused.stdout
         assert seen_by(traders) == before
         for source in ("log", "archive"):

@@ -18,7 +18,7 @@ import orjson
 from exchange.adapters.files import log_format
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
-from exchange.contracts import codec
+from exchange.contracts import codec, limits
 from exchange.contracts.codec import (
     CodecError,
     decode_commands,
@@ -35,7 +35,7 @@ from exchange.money import NumberError, format_fixed, parse_fixed
 from exchange.ports.world import LogError, LogRecord
 from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules import UnknownRulesError
+from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows, to_rows
 from matching_engine.genesis import genesis_commands
@@ -164,7 +164,7 @@ class _Bytes:
     def field(self, name: str) -> int | str:
         """A value for a field: often one that fits, sometimes none that does."""
         if name in codec._TEXT_FIELDS:
-            return ("", "a", "b", "BTCUSDT", "x" * codec.TEXT_LENGTH_MAX)[self.number(5)]
+            return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
         kind = self.number(16)
         if kind == 0:
             return _EDGES[self.number(len(_EDGES))]

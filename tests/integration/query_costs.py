@@ -1,11 +1,13 @@
 """What statements cost in PostgreSQL, counted in rows and pages, never in time."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import asyncpg
+
+from loadtest.aged.plans import read_by
 
 __all__ = ["Cost", "RecordingPool", "cost_of"]
 
@@ -59,20 +61,4 @@ async def cost_of(
             f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {statement}"
         )
         (plan,) = json.loads(await prepared.fetchval(*arguments))
-    root = plan["Plan"]
-    rows = sum(_rows_read(node) for node in _nodes(root))
-    return Cost(rows, root["Shared Hit Blocks"] + root["Shared Read Blocks"], json.dumps(root, indent=1))
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def _rows_read(node: dict[str, Any]) -> int:
-    """Of a node that reads a table or an index; others only hand on what those read."""
-    if "Relation Name" not in node and "Index Name" not in node:
-        return 0
-    dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return round((node["Actual Rows"] + dropped) * node["Actual Loops"])
+    return Cost(*read_by(plan["Plan"]), json.dumps(plan["Plan"], indent=1))

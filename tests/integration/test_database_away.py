@@ -18,11 +18,13 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
+from exchange.adapters.chosen.resources import deployed_resources
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.memory.log import MemoryLog
+from exchange.adapters.postgres import login_watch
 from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
 from exchange.adapters.redis.client import open_cache
-from exchange.process.components import Resources
+from exchange.process.components import HISTORY_LEAVES, Resources
 from exchange.process.config import Settings
 from exchange.security.credentials import PostgresCredentials, announce_revocation, hash_api_key
 from exchange.security.key_ring import KeyRing, api_secret_place
@@ -86,11 +88,11 @@ async def add_key(database: "asyncpg.Pool[asyncpg.Record]", ring: KeyRing, user_
 
 @asynccontextmanager
 async def trading(
-    dsn: str, cache_url: str, folder: Path
+    dsn: str, cache_url: str, folder: Path, deadline_ms: int = 3_000
 ) -> "AsyncIterator[tuple[OrderExchange, PostgresCredentials]]":
     """The order service with keys from the table, made as its main module makes it."""
     settings = Settings(
-        database_dsn=SecretStr(dsn), cache_url=SecretStr(cache_url), database_deadline_ms=3_000,
+        database_dsn=SecretStr(dsn), cache_url=SecretStr(cache_url), database_deadline_ms=deadline_ms,
         secret_key_file=folder / "secret.key",
     )  # fmt: skip
     database, keys, cache = await open_pool(settings), await open_keys_pool(settings), open_cache(settings)
@@ -105,8 +107,14 @@ async def trading(
         following = asyncio.create_task(credentials.run())
         await eventually(lambda: credentials._following)
         async with running_exchange(
-            database, cache, credentials=credentials, database_deadline_ms=3_000
+            database, cache, credentials=credentials, database_deadline_ms=deadline_ms
         ) as exchange:
+            # No ledger is written here; questions about the past shall not wait for it.
+            await database.execute(
+                "INSERT INTO positions VALUES (0, $1, $2, 0, 0) "
+                "ON CONFLICT (shard) DO UPDATE SET last_seq = $1",
+                2**62, bytes(16),
+            )  # fmt: skip
             yield exchange, credentials
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -139,7 +147,7 @@ async def test_hanging_reads_of_history_stand_in_nobodys_way(
     """Eight, as many as the pool has connections, and each hangs in the database."""
     blocker, watcher = await asyncpg.connect(database_dsn), await asyncpg.connect(database_dsn)
     try:
-        async with trading(database_dsn, valkey_url, tmp_path) as (exchange, credentials):
+        async with trading(database_dsn, valkey_url, tmp_path, 60_000) as (exchange, credentials):
             order_id = await place(exchange)
             lock = blocker.transaction()
             await lock.start()
@@ -149,7 +157,7 @@ async def test_hanging_reads_of_history_stand_in_nobodys_way(
                 for path in ("/allOrders", "/myTrades") * 4
             ]
             hanging = 0
-            while hanging < exchange.settings.database_pool_size - 3:
+            while hanging < exchange.settings.database_pool_size - HISTORY_LEAVES:
                 hanging = await watcher.fetchval(
                     "SELECT count(*) FROM pg_stat_activity "
                     "WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -163,6 +171,7 @@ async def test_hanging_reads_of_history_stand_in_nobodys_way(
                 (r.status_code, r.json()["code"] if r.status_code != 200 else 0)
                 for r in await asyncio.gather(*reads)
             }
+            # Who waited a second for his turn was refused; all others have their page.
             assert answers <= {(200, 0), (503, -1008)}
             assert (200, 0) in answers
     finally:
@@ -224,6 +233,32 @@ async def test_a_changed_password_is_told_as_what_it_is(
                 while await cancel(exchange, order_id) == UNAVAILABLE:
                     await asyncio.sleep(0.1)
             await eventually(lambda: exchange.service.readiness()["database"] is None)
+    finally:
+        await owner.close()
+
+
+async def test_a_process_that_is_not_let_in_any_more_ends_to_read_its_settings_anew(
+    server: Server, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_watch, "REFUSED_S_MAX", 0.2)
+    monkeypatch.setattr(login_watch, "LOOK_EVERY_S", 0.05)
+    settings = Settings(database_dsn=SecretStr(server.dsn), cache_url=SecretStr(valkey_url))
+    async with deployed_resources(settings) as resources:
+        assert await resources.database.fetchval("SELECT 1") == 1
+        await asyncio.sleep(0.5)
+    owner = await asyncpg.connect(server.dsn)
+
+    async def refused() -> None:
+        async with deployed_resources(settings) as resources:
+            await owner.execute("ALTER ROLE exchange PASSWORD 'another'")
+            await resources.database.expire_connections()
+            with pytest.raises(asyncpg.InvalidPasswordError):
+                await resources.database.fetchval("SELECT 1")
+            await asyncio.sleep(60)
+
+    try:
+        with pytest.raises(login_watch.LoginRefusedError):
+            await refused()
     finally:
         await owner.close()
 

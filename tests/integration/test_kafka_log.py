@@ -93,7 +93,7 @@ async def test_waiting_reader_wakes_up(log: KafkaLog) -> None:
 
 
 async def test_record_of_the_largest_size_fits_and_a_larger_one_is_an_error(log: KafkaLog) -> None:
-    from exchange.contracts.codec import RECORD_SIZE_BYTES_MAX
+    from exchange.contracts.limits import RECORD_SIZE_BYTES_MAX
 
     assert await append(log, b"x" * RECORD_SIZE_BYTES_MAX) == [0]
     assert len((await read(log, 0, 1))[0].value) == RECORD_SIZE_BYTES_MAX

@@ -43,10 +43,12 @@ def main(kind: str, seed: int, count: int) -> None:
     """Replay a log through one build."""
     build.activate(kind)
     from matching_engine.core.engine import Engine
+    from matching_engine.core.engine_limits import EngineLimits
     from matching_engine.core.shard import Shard
     from matching_engine.snapshots import state_hash
 
-    shard = Shard(Engine())
+    # Bounds that this workload meets.
+    shard = Shard(Engine(limits=EngineLimits(fills_per_command_max=3)))
     chains: list[str] = []
     for offset, (timestamp_ms, record) in enumerate(mischief_log(seed, count)):
         shard.apply_record(offset, timestamp_ms, record)

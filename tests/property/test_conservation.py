@@ -26,6 +26,7 @@ from exchange.contracts.commands import (
 from exchange.contracts.events import CommandRejected, MarketRegistered
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
+from matching_engine.core.engine_limits import EngineLimits
 from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
@@ -70,7 +71,8 @@ sequences = st.lists(st.one_of(sensible_order, sensible_order, any_command), max
 
 
 def funded_shard() -> Shard:
-    shard = Shard(Engine())
+    # Bounds that a few orders meet.
+    shard = Shard(Engine(limits=EngineLimits(fills_per_command_max=2, open_orders_max=20)))
     shard.apply_record(0, 1, encode_commands(Mischief(1, users=2).setup()))
     return shard
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.codes import CLOSED_TOO_MANY_FILLS, EXPIRED, STP_NONE
 from exchange.log import event_tail, gateway
 from exchange.ports.world import LogError
 from matching_engine import runner
@@ -16,6 +17,9 @@ from matching_engine.core import book, engine, id_window, treasury
 from matching_engine.core import trading as core_trading
 from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.book import Book
+from matching_engine.core.engine_limits import UNBOUNDED
+from matching_engine.core.engine_state import EngineState
+from matching_engine.core.market import Market, within_limit
 from matching_engine.core.order import Level, Order
 from matching_engine.core.shard import Shard
 from matching_engine.outbox import Outbox
@@ -111,6 +115,61 @@ def _clock_follows_the_broker() -> AbstractContextManager[None]:
         return apply(self, command, time_ms)
 
     return patched(engine.Engine, apply=applying)
+
+
+def _fills_unbounded() -> AbstractContextManager[None]:
+    return patched(EngineState, fills_max=lambda self: UNBOUNDED)
+
+
+def _walk_beyond_the_bound() -> AbstractContextManager[None]:
+    fillable = Market.fillable
+
+    def walking(self: Market, *arguments: Any) -> tuple[int, int]:
+        return fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
+
+    return patched(Market, fillable=walking)
+
+
+def _remainder_rests_crossed() -> AbstractContextManager[None]:
+    match = core_trading._match
+
+    def matching(state: Any, market: Any, taker: Order, events: list[Any]) -> bool:
+        close, core_trading._close = core_trading._close, lambda *_: None
+        try:
+            match(state, market, taker, events)
+        finally:
+            core_trading._close = close
+        return True
+
+    return patched(core_trading, _match=matching)
+
+
+def _prevented_trades_not_counted() -> AbstractContextManager[None]:
+    prevent = core_trading._prevent
+
+    def matching(state: Any, market: Any, taker: Order, events: list[Any]) -> bool:
+        left, side = state.fills_max(), 3 - taker.side
+        while taker.open_lots:
+            maker = market.book.best(side)
+            if maker is None or not within_limit(taker.side, taker.price_ticks, maker.price_ticks):
+                return True
+            if maker.user_id == taker.user_id and taker.stp_mode != STP_NONE:
+                if not prevent(state, market, taker, maker, events):
+                    return False
+                continue
+            if left == 0:
+                reason = CLOSED_TOO_MANY_FILLS
+                core_trading._close(state, market, taker, EXPIRED, reason, "", 0, events)
+                return False
+            left -= 1
+            core_trading._trade(state, market, taker, maker, events)
+        return True
+
+    return patched(core_trading, _match=matching)
+
+
+def _deposits_counted_for_ever() -> AbstractContextManager[None]:
+    return patched(treasury, counts_money_inside=lambda version: False)
 
 
 # -- the runner -------------------------------------------------------------------------------------
@@ -306,6 +365,11 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "a withdrawal can be settled twice": _withdrawal_settled_twice,
     "the newest order of a price trades first": _last_in_first_out,
     "the engine's clock follows the broker's back": _clock_follows_the_broker,
+    "an order meets as many others as there are": _fills_unbounded,
+    "the book is looked at further than matching goes": _walk_beyond_the_bound,
+    "what is left of a cut order rests where it would trade": _remainder_rests_crossed,
+    "trades with oneself that are prevented are not counted": _prevented_trades_not_counted,
+    "the deposit limit counts what has left again": _deposits_counted_for_ever,
     "the engine goes on past a failed publish": _on_past_a_failed_publish,
     "the standby's buffer is dropped at takeover": _buffer_dropped_at_takeover,
     "a new leader emits from the wrong seq": _emits_from_the_wrong_seq,

@@ -7,10 +7,11 @@ other copy of the exchange has to show: the event log, the ledger, the hot books
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
-from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_events
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_commands, decode_events
 from exchange.contracts.codes import BUY, SELL
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
+from matching_engine.core.engine_limits import EngineLimits
 from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants, from_rows
@@ -18,6 +19,7 @@ from matching_engine.snapshots import state_bytes
 from services.projections.ledger.batch import RESERVED
 from tests.simulation.adapters.hot_books import HotBook
 from tests.simulation.adapters.ledger import SimulatedLedger
+from tests.simulation.bounds import Bounds
 from tests.simulation.model import Levels, Model, require
 
 __all__ = ["Reference"]
@@ -35,9 +37,11 @@ class _Moment(NamedTuple):
 class Reference:
     """The truth, and how far each copy of it has come."""
 
-    def __init__(self) -> None:
-        self.shard = Shard(Engine(NaiveBook))
+    def __init__(self, limits: EngineLimits) -> None:
+        self.limits = limits
+        self.shard = Shard(Engine(NaiveBook, limits))
         self.model = Model()
+        self.bounds = Bounds(self.model, limits)
         self.records: list[LogRecord] = []
         self.published_seq = 0
         self._time_ms = 0
@@ -54,8 +58,11 @@ class Reference:
     def command_record(self, record: LogRecord) -> None:
         """The command log has grown."""
         self.records.append(record)
-        for outcome in self.shard.apply_record(record.offset, record.timestamp_ms, record.value):
+        outcomes = self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+        for command, outcome in zip(decode_commands(record.value), outcomes, strict=True):
+            self.bounds.before(command, outcome)
             self.model.apply(outcome)
+            self.bounds.after(outcome)
             require(outcome.time_ms >= self._time_ms, "the engine's clock goes back")
             self._time_ms = outcome.time_ms
             self.by_command.setdefault(outcome.command_id, []).append(outcome)
@@ -131,15 +138,18 @@ class Reference:
     def engine(self, shard: Shard) -> None:
         """A live engine, anywhere on its way: its state is that of a replay up to there (I5, I9, I12)."""
         check_invariants(shard.engine)
-        again = self.replay(Shard(Engine()), shard.next_command_offset)
+        again = self.replay(Shard(self._engine()), shard.next_command_offset)
         require(state_bytes(again) == state_bytes(shard), "I12: a live engine is not what a replay gives")
 
     def snapshot(self, rows: list[Any]) -> None:
         """A whole snapshot: with its tail it gives what a full replay gives (I12)."""
-        shard = self.replay(from_rows(rows, Engine()), len(self.records))
-        whole = self.replay(Shard(Engine()), len(self.records))
+        shard = self.replay(from_rows(rows, self._engine()), len(self.records))
+        whole = self.replay(Shard(self._engine()), len(self.records))
         require(state_bytes(shard) == state_bytes(whole), "I12: snapshot and tail are not the full replay")
         require(whole.chain == self.shard.chain, "I9: the fast book gives other events than the plain one")
+
+    def _engine(self) -> Engine:
+        return Engine(limits=self.limits)
 
     def replay(self, shard: Shard, end: int) -> Shard:
         """Apply what a shard has not seen of the command log, up to offset `end`."""

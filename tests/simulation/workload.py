@@ -4,21 +4,50 @@ import copy
 import random
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.commands import Command, CreditDeposit, LeaderElected, Malformed
+from exchange.contracts.commands import (
+    ActivateRules,
+    Command,
+    CreditDeposit,
+    LeaderElected,
+    Malformed,
+    ReserveWithdrawal,
+    SettleWithdrawal,
+)
 from loadtest.bench.workload import Mischief
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 
 __all__ = ["Workload"]
+
+_MUCH_ATOMS = 3 * 2**60
+_COMES_AND_GOES = 10**9
+
+
+def _much_money_comes_and_goes() -> list[Command]:
+    """More in the sum than may be inside at once, which it never is."""
+    comings: list[Command] = []
+    for number in range(_COMES_AND_GOES, _COMES_AND_GOES + 2):
+        comings += [
+            CreditDeposit(0, 1_001, 3, _MUCH_ATOMS, number),
+            ReserveWithdrawal(0, 1_001, 3, _MUCH_ATOMS, number, ""),
+            SettleWithdrawal(0, number),
+        ]
+    return comings
 
 
 class Workload:
     """A queue of commands that survives every process, as traders do."""
 
-    def __init__(self, seed: str, commands: int) -> None:
+    def __init__(self, seed: str, commands: int, *, activates: bool) -> None:
+        """`activates`: the history begins under older rules, and the newest come somewhere within."""
         self.random = random.Random(f"{seed}/traders")
         source = Mischief(self.random.randrange(2**32), users=4)
         deposits = [command for command in source.setup() if isinstance(command, CreditDeposit)]
         mischief = [c for c in source.take(commands) if not isinstance(c, Malformed | LeaderElected)]
-        self._queue: list[Command] = [*reversed(mischief), *reversed(deposits)]
+        if activates:
+            place = self.random.randrange(commands // 2)
+            mischief.insert(place, ActivateRules(0, RULES_VERSION_MAX))
+        first = [*deposits, *mischief, *_much_money_comes_and_goes()]
+        self._queue: list[Command] = first[::-1]
         self._probes = 0
         self.told: list[tuple[int, CommandOutcome]] = []
         self.unknown = 0
@@ -42,4 +71,4 @@ class Workload:
         """Add commands that a healthy exchange must answer."""
         for _ in range(count):
             self._probes += 1
-            self._queue.append(CreditDeposit(0, 1_001, 1, 1, 10**9 + self._probes))
+            self._queue.append(CreditDeposit(0, 1_001, 1, 1, 2 * 10**9 + self._probes))

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError
 
 from exchange.log import gateway
+from exchange.ports import world as ports
 from exchange.ports.world import LeaseError, LogError, ObjectStoreError
-from matching_engine import outbox, runner, snapshots
+from matching_engine import genesis, outbox, runner, snapshots
+from matching_engine.core import engine_limits
+from matching_engine.core.engine_limits import EngineLimits
+from matching_engine.core.rules_version import RULES_VERSION_MAX
 from matching_engine.runner import DeposedError, Role
 from services.projections.ledger import projection as ledger
 from services.projections.ledger.store import FencedError
@@ -74,8 +78,15 @@ class World(Servers):
         self.faults = Faults.of(name)
         self.chance = random.Random(f"{name}/world")
         self.failure: str | None = None
-        self.reference = Reference()
-        self.workload = Workload(name, COMMANDS)
+        own = random.Random(f"{name}/limits")
+        # Few enough to be met by the workload, in most seeds; markets.toml allows no more open orders.
+        self.limits = EngineLimits(fills_per_command_max=own.choice((1, 2, 3, 1_000)))
+        # As small as the largest outcome allows: 20 orders cancelled, or all that rest met at once.
+        self.log_record_size_bytes_max = 1_800 if self.limits.fills_per_command_max < 4 else 4_000
+        # A history that begins under the older rules, as those of before have.
+        self.genesis_rules = own.choice((1, RULES_VERSION_MAX, RULES_VERSION_MAX))
+        self.reference = Reference(self.limits)
+        self.workload = Workload(name, COMMANDS, activates=self.genesis_rules < RULES_VERSION_MAX)
         self.snapshot_every_commands = self.chance.choice((5, 15, 40))
         self.has_standby = self.chance.random() < 0.75
         self.runners = []
@@ -322,7 +333,10 @@ class World(Servers):
                 _PENDING_OUTCOMES_MAX=pick((20, 500_000)),
                 _AHEAD_OUTCOMES_MAX=pick((10, 100_000)),
             ),
-            patched(outbox, RECORD_SIZE_BYTES_MAX=pick((600, 900_000))),
+            patched(outbox, RECORD_SIZE_BYTES_MAX=pick((600, self.log_record_size_bytes_max - 400))),
+            patched(ports, LOG_RECORD_SIZE_BYTES_MAX=self.log_record_size_bytes_max),
+            patched(engine_limits, DEFAULT=self.limits),
+            patched(genesis, RULES_VERSION_MAX=self.genesis_rules),
         ):
             yield
 

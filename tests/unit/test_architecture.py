@@ -1,12 +1,14 @@
 """ARCHITECTURE.md opens with the rooms and with one order's way through them, as they are.
 
-`python -m tests.unit.test_architecture` prints the picture anew.
+`python -m tests.unit.test_architecture` prints the picture and the table of limits anew.
 """
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from exchange.contracts.limits import limits_table
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -55,5 +57,11 @@ def test_the_document_opens_with_them() -> None:
     assert re.findall(r"^## (.*)", TEXT, re.MULTILINE)[:2] == ["The rooms", "One order's way"]
 
 
+def test_the_table_of_limits_is_the_code_s() -> None:
+    (drawn,) = re.findall(r"(?s)## Limits\n.*?\n\n(\|.*?\n)\n", TEXT)
+    assert drawn.splitlines() == limits_table().splitlines()
+
+
 if __name__ == "__main__":
     print(picture())
+    print(limits_table())

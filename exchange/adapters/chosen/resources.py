@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.kafka.log import shard_logs
+from exchange.adapters.postgres.login_watch import LoginWatch
 from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool, open_reader_pool
 from exchange.adapters.redis.client import open_cache
 from exchange.ports.world import KeyWrapper
@@ -16,20 +17,25 @@ __all__ = ["deployed_resources"]
 
 @contextlib.asynccontextmanager
 async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS."""
-    database = await open_pool(settings)
-    reader, keys = await open_reader_pool(settings), await open_keys_pool(settings)
+    """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS.
+
+    The block is cancelled when the database does not take our password any more: LoginRefusedError then.
+    """
+    logins = LoginWatch()
+    database = await open_pool(settings, logins)
+    reader, keys = await open_reader_pool(settings, logins), await open_keys_pool(settings, logins)
     cache = open_cache(settings)
     try:
-        yield Resources(
-            settings,
-            *shard_logs(settings),
-            database,
-            cache,
-            _key_wrapper(settings),
-            reader,
-            keys,
-        )
+        async with logins.watched():
+            yield Resources(
+                settings,
+                *shard_logs(settings),
+                database,
+                cache,
+                _key_wrapper(settings),
+                reader,
+                keys,
+            )
     finally:
         await cache.aclose()
         if reader is not None:

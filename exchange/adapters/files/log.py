@@ -21,7 +21,6 @@ from typing import Final
 from exchange.adapters.files.log_files import BatchFile, LogFile, OldFile, sync_folder, write_at
 from exchange.adapters.files.log_format import (
     BODY_SIZE_BYTES_MAX,
-    VALUE_SIZE_BYTES_MAX,
     batch,
     framed_size_bytes,
 )
@@ -33,6 +32,7 @@ from exchange.ports.world import (
     LogRecord,
     LogTimeoutError,
     LogWriter,
+    check_record,
 )
 
 __all__ = ["FILE_SIZE_BYTES", "FileLog"]
@@ -145,8 +145,7 @@ class FileLog:
             raise LogError(f"the log has failed: {self._failure}")
         if self._is_closing:
             raise LogError("the log was closed")
-        if len(value) > VALUE_SIZE_BYTES_MAX:
-            raise LogError(f"a record of {len(value)} bytes is too big")
+        check_record(value)
         if len(self._pending) >= _PENDING_RECORDS_MAX:
             raise LogError("too many appends are waiting")
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -296,13 +295,16 @@ def _adopt(path: Path) -> None:
 class _FileWriter:
     def __init__(self, log: FileLog) -> None:
         self._log = log
+        self._is_closed = False
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
         # The file's format has no place for headers.
+        if self._is_closed:
+            raise LogError("the writer is closed")
         return await self._log.append(value)
 
     async def close(self) -> None:
-        return None
+        self._is_closed = True
 
 
 class _FileReader:

@@ -35,6 +35,7 @@ __all__ = [
     "records_of_body",
 ]
 
+# What older files may hold, too; no more is taken than LOG_RECORD_SIZE_BYTES_MAX (check_record).
 VALUE_SIZE_BYTES_MAX: Final = 1_048_576
 # What one flush makes durable, and so the most that a torn one can lose.
 BODY_SIZE_BYTES_MAX: Final = 4 * 1_048_576

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from exchange.contracts.limits import FETCH_SIZE_BYTES_MAX, TOPIC_MESSAGE_SIZE_BYTES_MAX
 from exchange.ports.world import LogError, LogTimeoutError
 from exchange.process.config import Settings, SettingsError
 
@@ -22,8 +23,6 @@ __all__ = ["KafkaCluster", "stop"]
 
 Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
-_FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
-_RECORD_SIZE_BYTES_MAX: Final = 1_048_576
 _STOP_DEADLINE_S: Final = 3.0
 _ASK_EVERY_S: Final = 0.05
 _T = TypeVar("_T")
@@ -54,7 +53,7 @@ class KafkaCluster:
             acks="all",
             enable_idempotence=True,
             linger_ms=linger_ms,
-            max_request_size=_RECORD_SIZE_BYTES_MAX,
+            max_request_size=TOPIC_MESSAGE_SIZE_BYTES_MAX,
         )
         await self.answer(producer, _start(producer))
         return producer
@@ -67,7 +66,7 @@ class KafkaCluster:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_uncommitted",
-            max_partition_fetch_bytes=_FETCH_SIZE_BYTES_MAX,
+            max_partition_fetch_bytes=FETCH_SIZE_BYTES_MAX,
             fetch_max_wait_ms=500,
         )
         await self.answer(consumer, _start(consumer))

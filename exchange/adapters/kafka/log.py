@@ -21,6 +21,7 @@ from exchange.ports.world import (
     LogRecord,
     LogTimeoutError,
     LogWriter,
+    check_record,
 )
 from exchange.process.config import Settings
 
@@ -102,6 +103,7 @@ class _KafkaWriter:
         self._deadline_s = deadline_ms / 1000
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
+        check_record(value)
         try:
             async with asyncio.timeout(self._deadline_s):
                 sent = await self._producer.send(self._topic, value, partition=0, headers=list(headers))

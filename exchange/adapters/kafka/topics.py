@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from exchange.adapters.kafka.cluster import KafkaCluster
+from exchange.contracts.limits import TOPIC_MESSAGE_SIZE_BYTES_MAX
 from exchange.ports.world import LogError
 
 __all__ = ["APPEND_TIME", "CREATE_TIME", "ensure_topics", "timestamp_type", "topic_settings"]
@@ -31,7 +32,7 @@ def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, st
         "cleanup.policy": "delete",
         "retention.ms": "-1",
         "retention.bytes": "-1",
-        "max.message.bytes": "1048588",
+        "max.message.bytes": str(TOPIC_MESSAGE_SIZE_BYTES_MAX),
         # As the producers have packed them: a broker that packs anew takes time at each append.
         "compression.type": "producer",
     }

@@ -3,7 +3,16 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports.world import Headers, LabelledRecord, LogProbe, LogReader, LogRecord, LogWriter
+from exchange.ports.world import (
+    Headers,
+    LabelledRecord,
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogWriter,
+    check_record,
+)
 
 __all__ = ["MemoryLog"]
 
@@ -24,6 +33,8 @@ class MemoryLog:
 
     async def reader(self, offset: int) -> LogReader:
         """Open a reader at `offset`."""
+        if not 0 <= offset <= len(self.records):
+            raise LogError(f"offset {offset} is beyond the log's end {len(self.records)}")
         return _MemoryReader(self, offset)
 
     async def first_offset(self) -> int:
@@ -43,6 +54,7 @@ class MemoryLog:
         return self.records[-1] if self.records else None
 
     async def _append(self, value: bytes, headers: Headers = ()) -> int:
+        check_record(value)
         offset = len(self.records)
         self.records.append(LabelledRecord.of(offset, self._clock_ms(), value, headers))
         async with self._grown:
@@ -62,12 +74,15 @@ class MemoryLog:
 class _MemoryWriter:
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
+        self._is_closed = False
 
     async def append(self, value: bytes, headers: Headers = ()) -> int:
+        if self._is_closed:
+            raise LogError("the writer is closed")
         return await self._log._append(value, headers)
 
     async def close(self) -> None:
-        return None
+        self._is_closed = True
 
 
 class _MemoryReader:

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from exchange.adapters.postgres.login_watch import LoginWatch
 from exchange.process.config import Settings
 
 __all__ = ["close_pool", "open_keys_pool", "open_pool", "open_reader_pool"]
@@ -20,21 +21,23 @@ _KEYS_CONNECTIONS: Final = 2
 _IDLE_LIFETIME_S: Final = 30.0
 
 
-async def open_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
+async def open_pool(settings: Settings, logins: LoginWatch | None = None) -> "asyncpg.Pool[asyncpg.Record]":
     """Connect and return the pool.
 
     Raises one of `exchange.process.connections.CONNECTION_ERRORS` when the server is away.
     """
-    return await _open_writing_pool(settings, 1, settings.database_pool_size)
+    return await _open_writing_pool(settings, logins, 1, settings.database_pool_size)
 
 
-async def open_keys_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
+async def open_keys_pool(
+    settings: Settings, logins: LoginWatch | None = None
+) -> "asyncpg.Pool[asyncpg.Record]":
     """A few connections beside the pool, for look-ups of API keys alone. Connects on use."""
-    return await _open_writing_pool(settings, 0, _KEYS_CONNECTIONS)
+    return await _open_writing_pool(settings, logins, 0, _KEYS_CONNECTIONS)
 
 
 async def _open_writing_pool(
-    settings: Settings, size_min: int, size_max: int
+    settings: Settings, logins: LoginWatch | None, size_min: int, size_max: int
 ) -> "asyncpg.Pool[asyncpg.Record]":
     deadline_s = settings.database_deadline_ms / 1000
     async with asyncio.timeout(deadline_s * 2):
@@ -46,11 +49,14 @@ async def _open_writing_pool(
             timeout=deadline_s,
             command_timeout=deadline_s,
             target_session_attrs=SessionAttribute.read_write,
+            connect=None if logins is None else logins.connect,
             server_settings={"application_name": "exchange", "timezone": "UTC"},
         )
 
 
-async def open_reader_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record] | None":
+async def open_reader_pool(
+    settings: Settings, logins: LoginWatch | None = None
+) -> "asyncpg.Pool[asyncpg.Record] | None":
     """The pool for reads that may be a moment old, None without a reader. Connects on use: nobody waits here.
 
     Its transactions are read-only, whatever the address leads to: Aurora's reader endpoint is the writer's
@@ -62,6 +68,7 @@ async def open_reader_pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record] 
     deadline_s = settings.database_deadline_ms / 1000
     return await asyncpg.create_pool(
         dsn,
+        connect=None if logins is None else logins.connect,
         min_size=0,
         max_size=settings.database_pool_size,
         max_inactive_connection_lifetime=_IDLE_LIFETIME_S,

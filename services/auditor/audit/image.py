@@ -7,6 +7,7 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from exchange.contracts.limits import INTEGER_MAX
 from services.auditor.audit.recount import recount
 from services.auditor.audit.state import Asset, AuditState, Market, Order, SpentIds, Withdrawal
 
@@ -24,8 +25,9 @@ class _AssetRow(NamedTuple):
     code: str
     decimals: int
     fees: int
-    deposited: int
-    withdrawn: int
+    # They only grow; as text once they are more than msgpack's integers hold.
+    deposited: int | str
+    withdrawn: int | str
 
 
 class _MarketRow(NamedTuple):
@@ -95,7 +97,7 @@ def to_bytes(state: AuditState, next_offset: int) -> bytes:
         state.time_ms,
         state.last_order_id,
         [
-            _AssetRow(a.asset_id, a.code, a.decimals, a.fees, a.deposited, a.withdrawn)
+            _AssetRow(a.asset_id, a.code, a.decimals, a.fees, _counter(a.deposited), _counter(a.withdrawn))
             for _, a in sorted(state.assets.items())
         ],
         [_market_row(market) for _, market in sorted(state.markets.items())],
@@ -122,6 +124,10 @@ def state_of(body: bytes) -> tuple[AuditState, int]:
     if breaches:
         raise ImageError(f"the image does not add up: {breaches[0].detail}")
     return state, image.next_offset
+
+
+def _counter(value: int) -> int | str:
+    return value if value <= INTEGER_MAX else str(value)
 
 
 def _market_row(market: Market) -> _MarketRow:
@@ -163,7 +169,8 @@ def _restore(image: _Image) -> AuditState:
     state.time_ms, state.last_order_id = image.time_ms, image.last_order_id
     for asset_row in image.assets:
         asset = Asset(asset_row.asset_id, asset_row.code, asset_row.decimals)
-        asset.fees, asset.deposited, asset.withdrawn = asset_row[3:]
+        asset.fees = asset_row.fees
+        asset.deposited, asset.withdrawn = int(asset_row.deposited), int(asset_row.withdrawn)
         state.assets[asset.asset_id] = asset
     for row in image.markets:
         state.markets[row.market_id] = _market(state, row)

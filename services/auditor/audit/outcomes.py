@@ -26,6 +26,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.limits import FILLS_PER_COMMAND_MAX
 from services.auditor.audit.orders import OrdersAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import AuditState, Balance, Breach
@@ -81,6 +82,8 @@ class Audit:
                 apply(recorded.event)
         if len(events) > 1 and any(type(recorded.event) is CommandRejected for recorded in events):
             scope.breach("I10", "a refused command has other events too")
+        if len(events) > FILLS_PER_COMMAND_MAX:
+            self._check_cut(outcome)
         last = events[-1]
         state.seq, state.hash = last.seq, last.hash
         if scope.accepted:
@@ -90,6 +93,18 @@ class Audit:
         if scope.touched:
             self._check_balances()
         return list(dict.fromkeys(scope.breaches)) if scope.breaches else ()
+
+    def _check_cut(self, outcome: CommandOutcome) -> None:
+        """I8: an order that was cut has met as many others as one may, and no order more than that."""
+        first = outcome.events[0].event
+        if not isinstance(first, OrderAccepted):
+            return
+        closed = [r.event for r in outcome.events if isinstance(r.event, OrderClosed)]
+        met = sum(isinstance(r.event, TradeExecuted) for r in outcome.events)
+        met += sum(event.order_id != first.order_id for event in closed)
+        was_cut = any(event.reason == codes.CLOSED_TOO_MANY_FILLS for event in closed)
+        if was_cut and met != FILLS_PER_COMMAND_MAX:
+            self._scope.breach("I8", f"order {first.order_id} was cut after {met} others")
 
     def _check_place(self, outcome: CommandOutcome) -> None:
         """I10: the outcome of the very next command; I7: the engine's clock never goes back."""

@@ -13,12 +13,16 @@ from typing import Final
 import orjson
 from prometheus_client import Counter, Gauge
 
+from exchange.contracts.limits import (
+    FRAME_COST_BYTES,
+    SOCKET_QUEUE_AGE_S_MAX,
+    SOCKET_QUEUE_SIZE_BYTES_MAX,
+)
 from services.market_data.streams.names import StreamName, parse_stream_name
 
-__all__ = ["QUEUE_MESSAGES_MAX", "STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
+__all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
 
 STREAMS_PER_CLIENT_MAX: Final = 1024
-QUEUE_MESSAGES_MAX: Final = 4096
 # Looked at every tick: a client that does not read is gone within five seconds.
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1
@@ -66,6 +70,8 @@ class Client:
         # Since when the peer has not taken what it was sent; None while nothing is on its way.
         self.sending_since_s: float | None = None
         self._queue: deque[Frame] = deque()
+        self._bytes_queued = 0
+        self._oldest_queued_s = 0.0
         self._filled = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -75,10 +81,17 @@ class Client:
         return (_COMBINED if self.combined else 0) | (_MICROSECONDS if self.microseconds else 0)
 
     def put(self, frame: Frame) -> None:
-        """Queue a frame; a client whose queue is full is cut."""
-        if len(self._queue) >= QUEUE_MESSAGES_MAX:
+        """Queue a frame; a client whose queue has too many bytes, or too old ones, is cut."""
+        now_s, cost = time.monotonic(), len(frame.payload) + FRAME_COST_BYTES
+        if not self._queue:
+            self._oldest_queued_s = now_s
+        elif now_s - self._oldest_queued_s > SOCKET_QUEUE_AGE_S_MAX:
+            self.cut("too slow: its queue is old")
+            return
+        if self._bytes_queued + cost > SOCKET_QUEUE_SIZE_BYTES_MAX:
             self.cut("too slow: its queue is full")
             return
+        self._bytes_queued += cost
         self._queue.append(frame)
         self._filled.set()
 
@@ -101,8 +114,13 @@ class Client:
         while not self._queue:
             self._filled.clear()
             await self._filled.wait()
+        return self.take_frames()
+
+    def take_frames(self) -> list[Frame]:
+        """Take all that are queued."""
         frames = list(self._queue)
         self._queue.clear()
+        self._bytes_queued = 0
         return frames
 
 

@@ -1,24 +1,28 @@
 """One socket of the WebSocket API as a transport: bounded in, bounded out, one writer.
 
 A client that does not read is cut off within five seconds by the server (`http.connection_guard`), or
-when its queue is full; requests beyond those in work wait unread.
+when its queue has too many bytes or too old ones; requests beyond those in work wait unread.
 """
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from exchange.contracts.limits import (
+    FRAME_COST_BYTES,
+    SOCKET_QUEUE_AGE_S_MAX,
+    SOCKET_QUEUE_SIZE_BYTES_MAX,
+)
 from exchange.http.connection_guard import SOCKETS_CUT
 
 __all__ = ["POLICY", "TRY_AGAIN", "Connection"]
 
 logger = logging.getLogger(__name__)
-FRAMES_QUEUED_MAX: Final = 2_000
-BYTES_QUEUED_MAX: Final = 32 * 1024 * 1024
 REQUESTS_IN_WORK_MAX: Final = 64
 LIFETIME_S: Final = 86_400.0  # binance-spot-api 4: at most 24 hours
 CLOSE_DEADLINE_S: Final = 2.0
@@ -34,7 +38,8 @@ class Connection:
     def __init__(self, websocket: WebSocket, message_size_bytes_max: int) -> None:
         self._websocket = websocket
         self._message_size_bytes_max = message_size_bytes_max
-        self._frames: deque[bytes] = deque()
+        # Each with the time at which it was queued.
+        self._frames: deque[tuple[bytes, float]] = deque()
         self._bytes_queued = 0
         self._wake = asyncio.Event()
         self._cut = asyncio.Event()
@@ -46,12 +51,14 @@ class Connection:
         """Queue a text frame (UTF-8). Never blocks: a full queue ends the connection."""
         if self._cut.is_set():
             return
-        if len(self._frames) >= FRAMES_QUEUED_MAX or self._bytes_queued + len(frame) > BYTES_QUEUED_MAX:
+        now_s, cost = time.monotonic(), len(frame) + FRAME_COST_BYTES
+        is_old = bool(self._frames) and now_s - self._frames[0][1] > SOCKET_QUEUE_AGE_S_MAX
+        if is_old or self._bytes_queued + cost > SOCKET_QUEUE_SIZE_BYTES_MAX:
             SOCKETS_CUT.labels("queue full").inc()
             self.end(POLICY)
             return
-        self._frames.append(frame)
-        self._bytes_queued += len(frame)
+        self._frames.append((frame, now_s))
+        self._bytes_queued += cost
         self._wake.set()
 
     def end(self, code: int) -> None:
@@ -112,8 +119,8 @@ class Connection:
         try:
             while True:
                 while self._frames:
-                    frame = self._frames.popleft()
-                    self._bytes_queued -= len(frame)
+                    frame, _ = self._frames.popleft()
+                    self._bytes_queued -= len(frame) + FRAME_COST_BYTES
                     await self._websocket.send({"type": "websocket.send", "text": frame.decode()})
                 self._wake.clear()
                 await self._wake.wait()

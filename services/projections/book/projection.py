@@ -6,13 +6,15 @@ moved from one seq to the next by a compare-and-set, or else written anew beside
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from exchange.contracts.codec import CommandOutcome
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
+from exchange.log.portions import portions
 from exchange.ports.world import LogTimeoutError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS
@@ -162,16 +164,21 @@ class BookProjection:
         tail = self._tail
         assert tail is not None
         outcomes = await tail.read(timeout_ms)
-        # Applied before anything else is awaited: position and books never part.
-        self.books.apply(outcomes)
+        # Nobody reads position and books before this method is done with both.
+        await self._apply(outcomes)
         if outcomes:
             self._time_ms = outcomes[-1].time_ms
             await asyncio.sleep(GATHER_MS / 1000)
             more = await tail.read(1)
-            self.books.apply(more)
+            await self._apply(more)
             self._time_ms = more[-1].time_ms if more else self._time_ms
         self._patience.worked()
         _last_seq.set(self._position.seq)
+
+    async def _apply(self, outcomes: Sequence[CommandOutcome]) -> None:
+        for portion in portions(outcomes):
+            self.books.apply(portion)
+            await asyncio.sleep(0)
 
     # -- cache --------------------------------------------------------------------------------
 

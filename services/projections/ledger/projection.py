@@ -10,9 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import asyncpg
 from prometheus_client import Counter, Gauge, Histogram
 
 from exchange.contracts.codec import CommandOutcome, decode_events
+from exchange.contracts.limits import LEDGER_ENTRIES_PER_BATCH_MAX, LEDGER_OUTCOMES_PER_BATCH_MAX
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.ports.world import LogError, LogReader
@@ -20,7 +22,7 @@ from exchange.process.components import Resources
 from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
 from services.projections.ledger.batch import LedgerBatch
-from services.projections.ledger.entries import MarketAssets
+from services.projections.ledger.entries import MarketAssets, entries_max_of
 from services.projections.ledger.store import FencedError, LedgerStore, PostgresLedger
 from services.projections.ledger.tracing import LedgerSpans
 from services.projections.retries import RETRYABLE, patience
@@ -29,7 +31,8 @@ __all__ = ["LedgerProjection"]
 
 logger = logging.getLogger(__name__)
 
-OUTCOMES_PER_BATCH_MAX: Final = 2_000
+OUTCOMES_PER_BATCH_MAX: Final = LEDGER_OUTCOMES_PER_BATCH_MAX
+ENTRIES_PER_BATCH_MAX: Final = LEDGER_ENTRIES_PER_BATCH_MAX
 GATHER_MS: Final = 20
 READ_TIMEOUT_MS: Final = 500
 # Asking Kafka for its end costs a connection, so not often.
@@ -80,6 +83,11 @@ class LedgerProjection:
         # Seqs at which the database may stand if nobody else writes; None: not read yet.
         self._allowed_seqs: frozenset[int] | None = None
         self._written = TailPosition(0, b"", 0)
+        # Read and not written yet: (outcomes, where the log goes on behind the last of them, and before all).
+        self._unwritten: Sequence[CommandOutcome] = ()
+        self._gulp_offset = 0
+        # Of the next transaction; less after one that took too long.
+        self._entries_max = ENTRIES_PER_BATCH_MAX
         self._patience = patience(self.name, _failures_total)
         self._log_problem: str | None = None
 
@@ -117,10 +125,12 @@ class LedgerProjection:
                     try:
                         if self._tail is None:
                             await self._resume()
-                        await self._project_gulp()
-                    except BaseException:
+                        await self._project()
+                    except BaseException as error:
                         # What was read and not written has to be read again.
-                        self._tail = None
+                        self._tail, self._unwritten = None, ()
+                        if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+                            self._shrink()
                         raise
 
     async def _resume(self) -> None:
@@ -136,25 +146,41 @@ class LedgerProjection:
         self._tail = EventTail(reader, position)
         self._set_written(TailPosition(position.seq, position.hash, position.next_offset))
 
-    async def _project_gulp(self) -> None:
-        """Read what has come, waiting a moment so that more comes with it, and write it."""
+    async def _project(self) -> None:
+        """Write one transaction's worth of what was read; with nothing left of it, read first.
+
+        One at a time, so that each that worked is progress: trying again begins behind it.
+        """
         tail = self._tail
         assert tail is not None
-        start_offset = tail.position.next_offset
+        if not self._unwritten:
+            await self._read_gulp(tail)
+        if self._unwritten:
+            count = chunk_length(self._unwritten, self._entries_max)
+            chunk, rest = self._unwritten[:count], self._unwritten[count:]
+            # Inside a gulp the log is to be read again from its start: the tail drops what is known.
+            offset = self._gulp_offset if rest else tail.position.next_offset
+            last = chunk[-1].events[-1]
+            await self._write(chunk, TailPosition(last.seq, last.hash, offset))
+            self._unwritten = rest
+            self._entries_max = min(ENTRIES_PER_BATCH_MAX, 2 * self._entries_max)
+        if self._spans is not None and not self._unwritten:
+            self._spans.forget()
+        self._patience.worked()
+
+    async def _read_gulp(self, tail: EventTail) -> None:
+        """Read what has come, waiting a moment so that more comes with it."""
+        self._gulp_offset = tail.position.next_offset
         outcomes = await tail.read(READ_TIMEOUT_MS)
         if outcomes and len(outcomes) < OUTCOMES_PER_BATCH_MAX:
             await asyncio.sleep(GATHER_MS / 1000)
             outcomes += await tail.read(1)
-        for first in range(0, len(outcomes), OUTCOMES_PER_BATCH_MAX):
-            chunk = outcomes[first : first + OUTCOMES_PER_BATCH_MAX]
-            is_last = first + len(chunk) == len(outcomes)
-            # Inside a gulp the log is to be read again from its start: the tail drops what is known.
-            offset = tail.position.next_offset if is_last else start_offset
-            last = chunk[-1].events[-1]
-            await self._write(chunk, TailPosition(last.seq, last.hash, offset))
-        if self._spans is not None:
-            self._spans.forget()
-        self._patience.worked()
+        self._unwritten = outcomes
+
+    def _shrink(self) -> None:
+        """The same transaction again would take as long again: the next is half as large."""
+        self._entries_max = max(1, self._entries_max // 2)
+        logger.warning("ledger: the next transaction has %d entries at most", self._entries_max)
 
     async def _write(self, outcomes: Sequence[CommandOutcome], position: TailPosition) -> None:
         batch = LedgerBatch(self._markets)
@@ -214,3 +240,13 @@ class LedgerProjection:
             if newest is not None:
                 outcomes = decode_events(newest.value).outcomes
                 _lag_seq.set(max(0, outcomes[-1].events[-1].seq - self._written.seq))
+
+
+def chunk_length(outcomes: Sequence[CommandOutcome], entries_max: int) -> int:
+    """How many of the outcomes go into one transaction: at least one, however large."""
+    entries = 0
+    for position, outcome in enumerate(outcomes):
+        entries += entries_max_of(outcome)
+        if position and (entries > entries_max or position == OUTCOMES_PER_BATCH_MAX):
+            return position
+    return len(outcomes)

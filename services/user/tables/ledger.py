@@ -1,5 +1,6 @@
 """The ledger as its projection has written it, and numbers for what is to be entered in it."""
 
+import asyncio
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -32,6 +33,7 @@ class Ledger:
         """`turns`: at the database, for statements; log-ins, keys and withdrawals do not wait behind them."""
         self._database = database
         self._turns = turns
+        self._asking_seq: asyncio.Task[int] | None = None
 
     # -- numbers of transfers
 
@@ -68,10 +70,21 @@ class Ledger:
         return TailPosition(0, EMPTY_CHAIN_HASH, 0) if row is None else TailPosition(*row)
 
     async def last_seq(self, shard: int) -> int:
-        """Seq of the newest event in the ledger: statements wait for it."""
-        async with self._turns.turn(), self._database.connection() as connection:
-            seq = await connection.fetchval("SELECT last_seq FROM positions WHERE shard = $1", shard)
-        return int(seq or 0)
+        """Seq of the newest event in the ledger: statements wait for it.
+
+        One question serves all that ask meanwhile, and takes no turn: the turn is for the page.
+        """
+        if self._asking_seq is None:
+            self._asking_seq = asyncio.create_task(self._read_seq(shard), name="the ledger's position")
+        return await asyncio.shield(self._asking_seq)
+
+    async def _read_seq(self, shard: int) -> int:
+        try:
+            async with self._database.connection() as connection:
+                seq = await connection.fetchval("SELECT last_seq FROM positions WHERE shard = $1", shard)
+            return int(seq or 0)
+        finally:
+            self._asking_seq = None
 
     async def assets(self) -> list[Asset]:
         """Every asset in the ledger."""

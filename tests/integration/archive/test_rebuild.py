@@ -231,10 +231,12 @@ async def test_rebuild_from_the_archive_alone_gives_the_same_event_and_state_has
     lose_logs(settings)
     await empty_database(settings)
     async with open_object_store(settings) as store:
-        await store.put(f"{audit_prefix(0)}audit-00000000000000000009", b"of events that were not archived")
+        await store.put(
+            f"{audit_prefix(settings.shard)}audit-00000000000000000009", b"of events that were not archived"
+        )
     said = await rebuilt(settings, "run", "archive")
     async with open_object_store(settings) as store:
-        assert await store.keys(audit_prefix(0)) == [], "the auditor begins anew"
+        assert await store.keys(audit_prefix(settings.shard)) == [], "the auditor begins anew"
     assert f"event hash {original.event_hash.hex()} at seq" in said
     assert f"state hash {original.state_hash} at seq" in said
     assert "as in the newest snapshot" in said

@@ -17,8 +17,9 @@ from exchange.contracts.commands import Command, SetTradingMode
 from exchange.process.components import Resources
 from exchange.security.audit_log import verify
 from matching_engine.core.rules_version import RULES_VERSION_MAX
+from services.operator.asking import ORDER_SIZE_BYTES_MAX, ask
 from services.operator.desk import OperatorDesk
-from services.operator.door import ORDER_SIZE_BYTES_MAX, OperatorDoor, ask
+from services.operator.door import OperatorDoor
 from services.operator.orders import (
     ActivateTheRules,
     AddMarkets,

@@ -271,3 +271,24 @@ async def test_speed_is_printed(resources: Resources, connection: Connection) ->
         f"{trading.stream.seq / elapsed_s:,.0f} events/s, {entries / elapsed_s:,.0f} entries/s"
     )
     assert await reconcile(connection) == []
+
+
+async def test_a_copy_that_hangs_ends_with_the_pools_deadline(
+    resources: Resources, connection: Connection
+) -> None:
+    """What a batch that gets smaller on a timeout relies on: COPY obeys `command_timeout` too."""
+    hasty = await asyncpg.connect(
+        resources.settings.database_dsn.get_secret_value(), command_timeout=0.3, timeout=5.0
+    )
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE deposits IN ACCESS EXCLUSIVE MODE")
+            async with asyncio.timeout(20):
+                with pytest.raises(TimeoutError):
+                    await hasty.copy_records_to_table(
+                        "deposits",
+                        columns=["deposit_id", "user_id", "asset_id", "amount_atoms", "time_ms"],
+                        records=[(1, 1, 1, 1, 1)],
+                    )
+    finally:
+        await hasty.close(timeout=5.0)

@@ -1,6 +1,7 @@
 """Promises of the migrations on a real database."""
 
 import asyncio
+import re
 import shutil
 from pathlib import Path
 
@@ -136,3 +137,30 @@ async def test_a_second_migration_gives_up_on_a_first_that_does_not_end(
     finally:
         await first.close()
     assert await run(database_dsn, folder) == ["0001_ledger.sql"]
+
+
+async def test_what_is_only_added_to_is_vacuumed_by_what_is_new(database_dsn: str) -> None:
+    """However large the table is: that is what the thresholds of 0009 rest on."""
+    connection = await asyncpg.connect(database_dsn)
+    told: list[str] = []
+    connection.add_log_listener(lambda _, message: told.append(str(message)))
+    fill = (
+        "INSERT INTO ledger_entries SELECT n, n, n, n % 50 + 1, 1, 1, 1, 'TRADE', 'x' "
+        "FROM generate_series($1::bigint, $2::bigint) AS n"
+    )
+    try:
+        await migrate(connection)
+        # A row is not seen by all before its commit is on disk, and the tests' server takes its time there.
+        await connection.execute("SET synchronous_commit = on")
+        await connection.execute(fill, 1, 60_000)
+        await connection.execute("VACUUM ledger_entries")
+        pages = await connection.fetchval("SELECT pg_relation_size('ledger_entries') / 8192")
+        await connection.execute(fill, 60_001, 61_000)
+        await connection.execute("VACUUM (VERBOSE) ledger_entries")
+        (scanned,) = {int(n) for text in told for n in re.findall(r"remain, (\d+) scanned", text)} - {0}
+        assert scanned < pages / 10
+        for table in ("trades", "ledger_entries"):
+            options = await connection.fetchval("SELECT reloptions FROM pg_class WHERE relname = $1", table)
+            assert "autovacuum_vacuum_insert_scale_factor=0" in options
+    finally:
+        await connection.close()

@@ -10,7 +10,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.events import WithdrawalReserved
+from matching_engine.runner import EngineRunner
+from matching_engine.snapshots import Snapshots
 from services.notifier.acts import ActFollower
 from services.notifier.freeze_links import LIFETIME_MS, FreezeLinks
 from services.notifier.notices import Notice, NoticeMaker
@@ -261,6 +264,36 @@ async def test_what_is_reserved_is_held_until_it_is_unfrozen(exchange: Exchange)
             await asyncio.sleep(0.02)
     async with exchange.resources.database.acquire() as connection:
         assert await reconcile(connection) == []
+
+
+async def test_a_freeze_is_confirmed_when_nothing_leaves_any_more(exchange: Exchange) -> None:
+    """Also when it comes while the settler's order is on its way: then the freeze waits for that one."""
+    owner = await funded(exchange)
+    assert (await withdraw(exchange, owner)).status_code == 202
+    token = await link_of(exchange, owner)
+    await exchange.running.stop(exchange.engine)
+    settler = WithdrawalSettler(exchange.resources)
+    sent = await exchange.resources.command_log.end_offset()
+    await exchange.running.start(settler)
+    async with asyncio.timeout(20):
+        while await exchange.resources.command_log.end_offset() == sent:
+            await asyncio.sleep(0.01)
+    freezing = asyncio.create_task(freeze(exchange.client, token))
+    await asyncio.sleep(0.3)
+    assert not freezing.done()
+    engine = EngineRunner(
+        exchange.resources.command_log,
+        exchange.resources.event_log,
+        Snapshots(FolderStore(exchange.resources.settings.data_dir / "fresh")),
+        shard_number=0,
+        snapshot_every_commands=1_000_000,
+    )
+    await exchange.running.start(engine)
+    assert (await freezing).status_code == 201
+    assert not engine.shard.engine.withdrawals, "what was on its way has left before the answer"
+    seq = engine.shard.engine.seq
+    await asyncio.sleep(SOME_ROUNDS_S)
+    assert engine.shard.engine.seq == seq
 
 
 async def test_what_is_held_can_be_taken_back_exactly_once(exchange: Exchange) -> None:

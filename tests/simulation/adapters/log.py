@@ -3,7 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
-from exchange.ports.world import LogError, LogProbe, LogReader, LogRecord, LogTimeoutError, LogWriter
+from exchange.ports.world import (
+    LogError,
+    LogProbe,
+    LogReader,
+    LogRecord,
+    LogTimeoutError,
+    LogWriter,
+    check_record,
+)
 from tests.simulation.adapters.calls import Wires, ask, reach, sleep_for_ever
 from tests.simulation.loop import Process
 
@@ -37,6 +45,7 @@ class SimulatedLog:
 
     def land(self, value: bytes) -> int:
         """Append for good."""
+        check_record(value)
         offset = len(self.records)
         record = LogRecord(offset, self._clock_ms(), value)
         self.records.append(record)
@@ -69,7 +78,9 @@ class LogPort:
         return _Writer(self)
 
     async def reader(self, offset: int) -> LogReader:
-        await ask(self.wires, self.process, lambda: None, error=LogError)
+        end = await ask(self.wires, self.process, lambda: len(self.log.records), error=LogError)
+        if not 0 <= offset <= end:
+            raise LogError(f"offset {offset} is beyond the log's end {end}")
         return _Reader(self, offset)
 
     async def first_offset(self) -> int:
@@ -91,9 +102,12 @@ class _Writer:
     def __init__(self, port: LogPort) -> None:
         self._port = port
         self._is_appending = False
+        self._is_closed = False
 
     async def append(self, value: bytes) -> int:
         port = self._port
+        if self._is_closed:
+            raise LogError("the writer is closed")
         assert not self._is_appending, "one writer is used by one task at a time"
         self._is_appending = True
         try:
@@ -108,7 +122,7 @@ class _Writer:
             self._is_appending = False
 
     async def close(self) -> None:
-        return None
+        self._is_closed = True
 
 
 class _Reader:

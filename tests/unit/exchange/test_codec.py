@@ -14,11 +14,8 @@ from hypothesis import strategies as st
 from exchange.contracts import codec, commands, events
 from exchange.contracts.codec import (
     COMMANDS,
-    COMMANDS_PER_RECORD_MAX,
     EMPTY_CHAIN_HASH,
     EVENTS,
-    INTEGER_MAX,
-    TEXT_LENGTH_MAX,
     CodecError,
     CommandOutcome,
     EventBatch,
@@ -31,6 +28,7 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import CancelAllOrders, Command, Malformed, SettleWithdrawal
 from exchange.contracts.events import Event, LeaderChanged
+from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
 
 CONTRACTS = Path(codec.__file__).parent
 TEXT_FIELDS = {

@@ -238,11 +238,19 @@ async def test_all_requests_with_one_key_ask_once(keys: Keys) -> None:
 
 
 async def test_look_ups_under_way_are_bounded(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK_UPS_MAX", 2)
+    monkeypatch.setattr(module, "_LOOK_UPS_OF_UNKNOWN_MAX", 2)
+    monkeypatch.setattr(module, "_LOOK_UPS_MAX", 3)
+    known = await keys.credentials.find(OTHER)
     keys.database.answers.clear()
     waiting = [asyncio.create_task(keys.credentials.find(f"{n:064d}")) for n in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(CredentialsUnavailableError):
         await keys.credentials.find(KEY)
+    keys.pass_s(6.0)
+    # A flood of invented keys does not keep the known ones from being read again.
+    again = asyncio.create_task(keys.credentials.find(OTHER))
+    while keys.database.asked.count(hash_api_key(OTHER)) < 2:
+        await asyncio.sleep(0)
     keys.database.answers.set()
     assert await asyncio.gather(*waiting) == [None, None]
+    assert await again == known

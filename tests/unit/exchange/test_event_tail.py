@@ -12,6 +12,7 @@ from exchange.contracts.codec import (
     encode_events,
 )
 from exchange.contracts.events import LeaderChanged
+from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
 from exchange.log.event_tail import ChainError, EventTail, TailPosition
 from tests.event_streams import EventStream
 
@@ -109,3 +110,23 @@ async def test_another_history_than_the_saved_one_stops() -> None:
 async def test_bytes_that_are_no_events_stop() -> None:
     with pytest.raises(CodecError):
         await (await tail_over(b"nonsense")).read(10)
+
+
+async def test_a_large_fetch_is_decoded_in_portions_and_loses_nothing() -> None:
+    stream = EventStream()
+    records = []
+    for number in range(40):
+        stream.append(LeaderChanged("x" * 200 + str(number), number + 1))
+        records.append(stream.record([stream.outcomes[-1]] + [stream.outcomes[-1]] * 40))
+    log = MemoryLog(lambda: 1)
+    writer = await log.writer()
+    for record in records:
+        await writer.append(record)
+    tail = EventTail(await log.reader(0), TailPosition(0, EMPTY_CHAIN_HASH, 0))
+    sizes = []
+    while tail.position.seq < stream.seq:
+        before = tail.position.next_offset
+        assert await tail.read(1) != []
+        sizes.append(sum(map(len, records[before : tail.position.next_offset])))
+    assert max(sizes) <= TAIL_READ_SIZE_BYTES_MAX + max(map(len, records))
+    assert len(sizes) > 1

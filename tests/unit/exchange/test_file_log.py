@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.files.log import FileLog
+from exchange.contracts.limits import LOG_RECORD_SIZE_BYTES_MAX
 from exchange.ports.world import LogError, LogRecord, LogTimeoutError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,7 +65,7 @@ async def test_empty_log_has_no_records(tmp_path: Path) -> None:
 
 async def test_records_outlive_the_process(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    values = [b"", b"a", b"b" * 1_048_576, *(str(n).encode() for n in range(700))]
+    values = [b"", b"a", b"b" * LOG_RECORD_SIZE_BYTES_MAX, *(str(n).encode() for n in range(700))]
     await written(path, *values)
     log = await opened(path)
     records = await all_records(log)
@@ -157,7 +158,7 @@ async def test_too_big_record_is_refused_and_the_log_goes_on(tmp_path: Path) -> 
 
 async def test_flushes_are_bounded_whatever_waits(tmp_path: Path) -> None:
     log = await opened(tmp_path / "log")
-    values = [bytes([n]) * 1_048_576 for n in range(11)]
+    values = [bytes([n]) * LOG_RECORD_SIZE_BYTES_MAX for n in range(11)]
     assert await asyncio.gather(*map(log.append, values)) == list(range(11))
     await log.close()
     again = await opened(tmp_path / "log")

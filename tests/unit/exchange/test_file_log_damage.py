@@ -11,6 +11,7 @@ import pytest
 from exchange.adapters.files import log_files
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.log_format import BODY_SIZE_BYTES_MAX
+from exchange.contracts.limits import LOG_RECORD_SIZE_BYTES_MAX
 from exchange.ports.world import LogError, LogRecord
 
 PAGE_SIZE_BYTES = 4_096
@@ -250,7 +251,7 @@ async def test_change_of_the_layout_may_be_interrupted(tmp_path: Path, step: str
 
 async def test_many_old_records_are_found_by_their_offsets(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    values = [b"%d" % n * (n % 400) for n in range(2_000)] + [b"z" * 1_048_576] * 3 + [b"end"]
+    values = [b"%d" % n * (n % 400) for n in range(2_000)] + [b"z" * LOG_RECORD_SIZE_BYTES_MAX] * 3 + [b"end"]
     path.write_bytes(b"".join(old_frame(value, 1_764_000_000_000 + n) for n, value in enumerate(values)))
     log = await opened(path)
     assert [r.value for r in await records_in(log)] == values

@@ -9,11 +9,13 @@ import pytest
 
 from exchange.contracts.codec import CommandOutcome, decode_commands
 from exchange.contracts.commands import SettleWithdrawal
+from exchange.log import gateway as gateway_module
 from exchange.log.gateway import (
     CommandGateway,
     GatewayOverloadedError,
     GatewayUnavailableError,
     OutcomeUnknownError,
+    run_and_settle,
 )
 from exchange.ports.world import LogError
 
@@ -147,6 +149,25 @@ async def test_caller_that_goes_away_leaves_nothing_behind() -> None:
             await call
         assert gateway.waiting == 0
         gateway.resolve([outcome(1)])
+
+
+async def test_who_waits_when_the_process_ends_is_told_that_nobody_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not left to hang until the port cuts the connection off: the answer is -1007."""
+    monkeypatch.setattr(gateway_module, "_SETTLE_DEADLINE_S", 0.05)
+    gateway = CommandGateway(Writer(), tick_ms=1, deadline_ms=60_000)
+    working = asyncio.create_task(run_and_settle(gateway, gateway.run()))
+    await asyncio.sleep(0)
+    call = asyncio.create_task(gateway.submit(SettleWithdrawal(1, 1)))
+    await asyncio.sleep(0.01)
+    working.cancel()
+    with pytest.raises(OutcomeUnknownError, match="the process ends"):
+        await call
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    with pytest.raises(GatewayUnavailableError):
+        await gateway.submit(SettleWithdrawal(2, 1))
 
 
 async def test_an_engine_that_stands_still_gets_one_new_command_at_a_time_and_a_few_cancels() -> None:

@@ -29,8 +29,9 @@ async def test_records_come_back_in_order_with_gapless_offsets_and_the_logs_stam
 
 async def test_reader_starts_where_it_was_opened_and_waits_for_more() -> None:
     log = MemoryLog(lambda: 1)
-    writer, reader = await log.writer(), await log.reader(1)
+    writer = await log.writer()
     await writer.append(b"a")
+    reader = await log.reader(1)
     reading = asyncio.create_task(reader.read(5_000))
     await asyncio.sleep(0)
     await writer.append(b"b")

@@ -20,8 +20,7 @@ class HubClient:
 
     def take(self) -> list[Message]:
         """Everything queued since the last call."""
-        frames = list(self.client._queue)
-        self.client._queue.clear()
+        frames = self.client.take_frames()
         return [orjson.loads(frame.payload) for frame in frames]
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from exchange.contracts import limits
 from tests.event_streams import RandomTrading
 from tests.unit.market_data.clients import HubClient
 from tests.unit.market_data.services import OfflineService
@@ -162,10 +163,35 @@ def test_a_partial_book_comes_at_once_to_a_newcomer_of_a_quiet_market(
 def test_a_client_whose_queue_is_full_is_cut() -> None:
     offline = OfflineService()
     client = HubClient(offline.hub, "x@trade")
-    for _ in range(5_000):
-        offline.hub.publish("x@trade", lambda _: b"{}")
+    frame = b'"' + b"x" * 1_000 + b'"'
+    for _ in range(limits.SOCKET_QUEUE_SIZE_BYTES_MAX // 1_000):
+        offline.hub.publish("x@trade", lambda _: frame)
     assert client.client.cut_reason == "too slow: its queue is full"
-    assert len(client.client._queue) <= 4_096
+    assert client.client._bytes_queued <= limits.SOCKET_QUEUE_SIZE_BYTES_MAX
+
+
+def test_a_client_keeps_its_stream_through_the_largest_outcome() -> None:
+    """Delivered in one step, in which nobody can read; four such came in one turn before."""
+    offline = OfflineService()
+    client = HubClient(offline.hub, "x@trade")
+    trade = b"t" * 300
+    for _ in range(4 * limits.FILLS_PER_COMMAND_MAX + 200):
+        offline.hub.publish("x@trade", lambda _: trade)
+    assert client.client.cut_reason is None
+
+
+def test_a_client_whose_oldest_frame_waits_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("services.market_data.streams.hub.time.monotonic", lambda: now_s)
+    offline = OfflineService()
+    client = HubClient(offline.hub, "x@trade")
+    offline.hub.publish("x@trade", lambda _: b"{}")
+    now_s += limits.SOCKET_QUEUE_AGE_S_MAX
+    offline.hub.publish("x@trade", lambda _: b"{}")
+    assert client.client.cut_reason is None
+    now_s += 1
+    offline.hub.publish("x@trade", lambda _: b"{}")
+    assert client.client.cut_reason == "too slow: its queue is old"
 
 
 def test_nothing_is_kept_of_a_client_that_left() -> None:

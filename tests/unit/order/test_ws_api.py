@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from exchange.contracts import limits
 from exchange.security.credentials import ED25519, ApiKey
 from services.order.doors import ws_connection
 from tests.at_work import eventually
@@ -207,6 +208,9 @@ async def test_maker_and_taker_see_the_trade_from_their_sides(
         ("SELL", "TRADE", "FILLED", True),
         ("BUY", "EXPIRED", "EXPIRED", False),
     ]
+    # With fifteen more digits in each of its fields it still is no larger than a queue is reckoned for.
+    sizes = [len(json.dumps(report)) + 15 * len(report) for report in reports]
+    assert max(sizes) <= limits.REPORT_SIZE_BYTES_MAX
     taker, maker = reports[1], reports[2]
     assert (taker["l"], taker["L"], taker["Y"], taker["n"], taker["N"]) == (
         "1.00000000", "50000.00000000", "50000.00000000", "0.00100000", "BTC",
@@ -277,7 +281,7 @@ async def test_events_come_in_microseconds_when_the_url_asks(exchange: OrderExch
 async def test_client_that_does_not_read_is_cut_off(
     exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ws_connection, "FRAMES_QUEUED_MAX", 10)
+    monkeypatch.setattr(ws_connection, "SOCKET_QUEUE_SIZE_BYTES_MAX", 4_000)
     async with connected(exchange) as socket:
         await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
         socket.reads.clear()

@@ -1,0 +1,174 @@
+"""Every limit of the system from which another follows, or that a user can meet, and that they fit together.
+
+The rule: a limit that another part relies on, or that somebody outside can run into, stands here, once. One
+that only its own module knows (a page of an internal query, a retry's longest wait) stays at the top of
+that module. Both carry their unit in the name. What must fit into what is asserted at the end of this file,
+so that a change that breaks it cannot be imported; `limits_table` makes the table in ARCHITECTURE.md.
+
+How big a thing can be is computed for the worst values that its type admits, not for usual ones.
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["Limit", "limits_table"]
+
+# -- what one message can hold
+
+INTEGER_MAX: Final = 2**63 - 1
+TEXT_LENGTH_MAX: Final = 256  # characters of one text in a command or event
+TEXT_SIZE_BYTES_MAX: Final = TEXT_LENGTH_MAX * 4
+COMMANDS_PER_RECORD_MAX: Final = 10_000  # that the engine reads from one record
+COMMANDS_PER_TICK_MAX: Final = 400  # that a gateway puts into one
+
+# Of one event on the log, with the largest integers (9 bytes each in msgpack) and texts; a test encodes them.
+_INTEGER_SIZE_BYTES: Final = 9
+_TEXT_HEADER_SIZE_BYTES: Final = 3
+_EVENT_FRAME_SIZE_BYTES: Final = 24  # array, hash of 16 bytes, tag, array of fields
+_OUTCOME_FRAME_SIZE_BYTES: Final = 56
+_RECORD_FRAME_SIZE_BYTES: Final = 32
+
+
+def event_size_bytes_max(integers: int, texts: int) -> int:
+    """The largest size on the log of an event with so many integers and texts."""
+    text_bytes = texts * (_TEXT_HEADER_SIZE_BYTES + TEXT_SIZE_BYTES_MAX)
+    return _EVENT_FRAME_SIZE_BYTES + integers * _INTEGER_SIZE_BYTES + text_bytes
+
+
+def outcome_record_size_bytes_max(events_size_bytes: int) -> int:
+    """The largest record that holds one outcome whose events have that size together."""
+    return _RECORD_FRAME_SIZE_BYTES + _OUTCOME_FRAME_SIZE_BYTES + events_size_bytes
+
+
+# Without the event's hash; of commands CancelOrder has most: two texts. RegisterMarket has most integers.
+COMMAND_SIZE_BYTES_MAX: Final = max(event_size_bytes_max(6, 2), event_size_bytes_max(20, 1))
+TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
+ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
+CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
+MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
+
+# -- what one command can do (rules version 2; matching_engine/core/engine_limits.py)
+
+# Resting orders that one order meets, traded with or closed. An outcome is one step for every reader, and a
+# fill costs each of them tens of microseconds (the ledger seven rows): a thousand keep that step below a
+# tenth of a second, and leave the outcome at a sixth of a record. Upstream's largest real orders meet some
+# hundreds.
+FILLS_PER_COMMAND_MAX: Final = 1_000
+# A market's own limit may be lower, never higher: cancelling all of them is one command. Upstream has 200.
+OPEN_ORDERS_MAX: Final = 500
+MARKETS_MAX: Final = 2_000
+ASSETS_MAX: Final = 2_000
+# All money of an asset that is inside the exchange; what one event moves fits into 63 bits.
+AMOUNT_ATOMS_MAX: Final = 2**62
+IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
+
+# -- the logs
+
+# What the engine packs into one record, so that a reader's step and a fetch stay small.
+RECORD_SIZE_BYTES_MAX: Final = 900_000
+# A topic's limit, Kafka's own default. Its frame around a record, and the headers, count towards it.
+TOPIC_MESSAGE_SIZE_BYTES_MAX: Final = 1_048_588
+LOG_RECORD_FRAME_SIZE_BYTES: Final = 16_384
+# What every log takes and no log takes more of: Kafka, the file, and those of the tests.
+LOG_RECORD_SIZE_BYTES_MAX: Final = TOPIC_MESSAGE_SIZE_BYTES_MAX - LOG_RECORD_FRAME_SIZE_BYTES
+FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
+
+# The largest outcome: an order that meets as many others as it may; all orders of a market cancelled.
+ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    ACCEPTED_SIZE_BYTES_MAX
+    + FILLS_PER_COMMAND_MAX * max(TRADE_SIZE_BYTES_MAX, event_size_bytes_max(10, 0))
+    + CLOSED_SIZE_BYTES_MAX
+)
+CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(OPEN_ORDERS_MAX * CLOSED_SIZE_BYTES_MAX)
+MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
+EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, MARKETS_MAX)
+
+
+# -- who reads the logs
+
+# Applied between two pauses, so that a process with sockets stays answerable; a fill costs some 20 to 50 us.
+EVENTS_PER_TURN_MAX: Final = 500
+# Of the event log, decoded and checked between two pauses: some 4,000 events. A record is never split.
+TAIL_READ_SIZE_BYTES_MAX: Final = 262_144
+# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split.
+ENTRIES_PER_TRADE_MAX: Final = 10
+ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
+LEDGER_OUTCOMES_PER_BATCH_MAX: Final = 2_000
+LEDGER_ENTRIES_PER_BATCH_MAX: Final = 20_000
+ENTRIES_PER_OUTCOME_MAX: Final = (
+    FILLS_PER_COMMAND_MAX * ENTRIES_PER_TRADE_MAX + (OPEN_ORDERS_MAX + 2) * ENTRIES_PER_ORDER_EVENT_MAX
+)
+
+# -- what waits for a client
+
+# An execution report on a user data stream, and a fill in the answer to an order: with the longest numbers.
+REPORT_SIZE_BYTES_MAX: Final = 1_536
+FILL_SIZE_BYTES_MAX: Final = 256
+# What a frame costs beside its bytes.
+FRAME_COST_BYTES: Final = 128
+# A queue is bounded by bytes and by the age of what waits longest, never by a count: one outcome is delivered
+# in one step, in which nobody can read.
+SOCKET_QUEUE_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+SOCKET_QUEUE_AGE_S_MAX: Final = 5
+# Who trades with himself gets two reports of each fill.
+REPORTS_PER_OUTCOME_MAX: Final = 2 * FILLS_PER_COMMAND_MAX + 2
+ANSWER_SIZE_BYTES_MAX: Final = 4_096 + FILLS_PER_COMMAND_MAX * FILL_SIZE_BYTES_MAX
+
+
+class Limit(NamedTuple):
+    """One line of the table: what is bounded, by how much, and who meets it."""
+
+    what: str
+    value: int
+    unit: str
+    met_by: str
+
+
+def limits_table() -> str:
+    """The table of ARCHITECTURE.md, as Markdown."""
+    lines = ["| what | at most | who meets it |", "|---|---:|---|"]
+    lines += [f"| {x.what} | {x.value:,} {x.unit} | {x.met_by} |" for x in _TABLE]
+    return "\n".join(lines) + "\n"
+
+
+_TABLE: Final = (
+    Limit("one text in a command or event", TEXT_LENGTH_MAX, "characters", "the command is refused"),
+    Limit("commands that a gateway sends at once", COMMANDS_PER_TICK_MAX, "", "nobody: the next wait"),
+    Limit("commands in one record", COMMANDS_PER_RECORD_MAX, "", "the record is refused whole"),
+    Limit(
+        "resting orders that one order meets", FILLS_PER_COMMAND_MAX, "",
+        "the rest expires, `TOO_MANY_FILLS`",
+    ),
+    Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
+    Limit("markets", MARKETS_MAX, "", "the operator"),
+    Limit("assets", ASSETS_MAX, "", "the operator"),
+    Limit("money of one asset inside", AMOUNT_ATOMS_MAX, "atoms", "a deposit is refused"),
+    Limit("deposit ids remembered, and withdrawal ids", IDS_REMEMBERED_MAX, "", "older ones count as used"),
+    Limit("events of one outcome", EVENTS_PER_OUTCOME_MAX, "", "nobody: follows"),
+    Limit("the largest outcome of an order", ORDER_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("the largest outcome of a cancel-all", CANCEL_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("a record that the engine packs", RECORD_SIZE_BYTES_MAX, "bytes", "nobody: it begins another"),
+    Limit("a record on any log", LOG_RECORD_SIZE_BYTES_MAX, "bytes", "the writer: `LogError`"),
+    Limit("of the event log decoded between two pauses", TAIL_READ_SIZE_BYTES_MAX, "bytes",
+          "nobody: it is a pause"),
+    Limit("events between two pauses of a reader", EVENTS_PER_TURN_MAX, "", "nobody: it is a pause"),
+    Limit("outcomes of one ledger transaction", LEDGER_OUTCOMES_PER_BATCH_MAX, "", "nobody: the next"),
+    Limit("entries of one ledger transaction", LEDGER_ENTRIES_PER_BATCH_MAX, "", "nobody: the next"),
+    Limit("what waits for a socket", SOCKET_QUEUE_SIZE_BYTES_MAX, "bytes", "who does not read: cut off"),
+    Limit("how long it waits", SOCKET_QUEUE_AGE_S_MAX, "s", "who does not read: cut off"),
+    Limit("the answer to an order, with fills", ANSWER_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("one fetch from a log", FETCH_SIZE_BYTES_MAX, "bytes", "nobody: it reads again"),
+)  # fmt: skip
+
+# -- that they fit together
+
+assert outcome_record_size_bytes_max(COMMANDS_PER_TICK_MAX * COMMAND_SIZE_BYTES_MAX) <= RECORD_SIZE_BYTES_MAX
+assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
+assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
+assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"
+assert ENTRIES_PER_OUTCOME_MAX <= LEDGER_ENTRIES_PER_BATCH_MAX, "one outcome fits a transaction"
+assert SOCKET_QUEUE_SIZE_BYTES_MAX >= 2 * (
+    REPORTS_PER_OUTCOME_MAX * (REPORT_SIZE_BYTES_MAX + FRAME_COST_BYTES) + ANSWER_SIZE_BYTES_MAX
+), "a queue holds two outcomes' reports, and the answers"
+assert RECORD_SIZE_BYTES_MAX < LOG_RECORD_SIZE_BYTES_MAX, "every log takes what the engine packs"
+assert LOG_RECORD_SIZE_BYTES_MAX < TOPIC_MESSAGE_SIZE_BYTES_MAX < FETCH_SIZE_BYTES_MAX, "every fetch moves on"
+assert 2 * AMOUNT_ATOMS_MAX - 1 <= INTEGER_MAX, "a deposit on top of all that may be inside fits an event"

@@ -1,0 +1,59 @@
+"""How a child of a local exchange ends: politely, or firmly within a deadline, and it is said."""
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.servers.process import Command, ManagedProcess
+
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+async def started(folder: Path, code: str) -> ManagedProcess:
+    command = Command([sys.executable, "-c", code], program="python", marker=code)
+    process = await ManagedProcess.start("child", folder, command)
+
+    async def up() -> bool:
+        return "up" in process.log_tail().splitlines()
+
+    await process.wait_ready(up, 30)
+    return process
+
+
+async def test_a_child_that_does_not_end_is_killed_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = await started(tmp_path, DEAF)
+    with caplog.at_level(logging.WARNING):
+        assert await process.stop(0.2) == -signal.SIGKILL
+    assert "child did not end within 0.2 s: killed; the next start recovers" in caplog.text
+
+
+async def test_a_second_signal_kills_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It cancels the stop."""
+    process = await started(tmp_path, DEAF)
+    stopping = asyncio.create_task(process.stop(3_600))
+    await asyncio.sleep(0.05)
+    stopping.cancel()
+    with caplog.at_level(logging.WARNING), pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert await process.wait() == -signal.SIGKILL
+    assert "child had not ended: killed" in caplog.text
+
+
+async def test_a_paused_child_ends_politely(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    process = await started(tmp_path, "import time; print('up', flush=True); time.sleep(60)")
+    psutil.Process(process.pid).suspend()
+    with caplog.at_level(logging.WARNING):
+        assert await process.stop(3_600) == -signal.SIGTERM
+    assert not caplog.text
