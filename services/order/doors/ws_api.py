@@ -23,6 +23,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
+from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import ED25519
@@ -32,7 +33,7 @@ from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
 from services.order.doors.routes import READ, Endpoint, Security
-from services.order.doors.ws_connection import POLICY, TRY_AGAIN, Connection
+from services.order.doors.ws_connection import POLICY, Connection
 from services.order.doors.ws_requests import (
     Request,
     decode_request,
@@ -47,7 +48,7 @@ from services.order.doors.ws_weights import CONNECTION_WEIGHT, method_weight
 from services.order.user_data.events import terminated
 from services.order.user_data.hub import Subscription, UserDataHub
 
-__all__ = ["WsApi"]
+__all__ = ["CONNECTIONS_MAX", "WsApi"]
 
 logger = logging.getLogger(__name__)
 CONNECTIONS_MAX: Final = limits.API_SOCKETS_MAX
@@ -71,6 +72,7 @@ class WsApi:
     methods: dict[str, Endpoint]
     authenticator: Authenticator
     limits: RequestLimits
+    sockets: SocketLimits
     engine: EngineLink
     hub: UserDataHub
     market_data: MarketDataClient
@@ -81,9 +83,13 @@ class WsApi:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it ends."""
-        if len(self.sessions) >= CONNECTIONS_MAX:
-            await websocket.close(TRY_AGAIN)
-            return
+        try:
+            with self.sockets.place(websocket.client.host if websocket.client else ""):
+                await self._serve(websocket)
+        except ApiError as error:
+            await refuse_handshake(websocket.scope, websocket.send, error)
+
+    async def _serve(self, websocket: WebSocket) -> None:
         session = _Session(self, websocket)
         self.sessions.add(session)
         try:
@@ -241,7 +247,9 @@ class _Session:
 
     async def _forward(self, request: Request, parameters: dict[str, str], path: str) -> None:
         try:
-            status, payload = await self._api.market_data.get(path, _own_names(parameters), self._unit)
+            market_data = self._api.market_data
+            status, payload, extra_weight = await market_data.get(path, _own_names(parameters), self._unit)
+            self._api.limits.add_weight(self._client_ip, extra_weight)
             frame = raw_reply(request.id, status, payload, self._limits(parameters, None))
         except ApiError as error:
             frame = error_reply(request.id, error, self._limits(parameters, None))
