@@ -110,6 +110,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef LOG_KEPT_DAYS
+run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
+endif
 
 run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
 	@exec $(BIN)/python -m local run

@@ -72,7 +72,8 @@ class MarketDataService:
         self._shard = settings.shard
         self._readers = Readers.from_resources(resources)
         self.markets = MarketFollower(resources.event_log)
-        self._history = history = History(self._readers, settings.database_deadline_ms)
+        history = History(self._readers, resources.history_turns, settings.database_deadline_ms)
+        self._history = history
         self.endpoint_groups = (
             GeneralEndpoints(clock_us),
             ExchangeInfoEndpoints(self.markets, clock_us),
