@@ -54,7 +54,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz soak sim chaos cold-start run stack rebuild operator loadtest aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -110,6 +110,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef LOG_KEPT_DAYS
+run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
+endif
 
 run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
 	@exec $(BIN)/python -m local run
@@ -125,6 +128,9 @@ operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="ma
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+abuse: setup ## Each known abuse against a stack while a normal trader trades, SECONDS (60) each
+	@exec $(BIN)/python -m tests.abuse --seconds $(SECONDS) --reports $(REPORTS)
 
 soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)

@@ -1,16 +1,22 @@
 """All services in one process: their components in the order of the data flow, their apps behind one port."""
 
-from collections.abc import Mapping
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.http.operations import add_operations_routes
 from exchange.http.routing import is_terminal_path, service_of_path
+from exchange.log.whole_log import WholeLog
 from exchange.ports.object_keys import snapshots_prefix
+from exchange.ports.world import LogError, ObjectStore
 from exchange.process.components import Component, Resources
+from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security.credentials import PostgresCredentials
 from local.terminal import terminal_app
 from matching_engine.genesis import write_genesis
@@ -18,6 +24,7 @@ from matching_engine.poison import PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.archive.component import archivers
+from services.archive.retention import retentions
 from services.auditor.component import Auditor
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
@@ -25,6 +32,7 @@ from services.order.api import create_app as create_order_app
 from services.order.component import OrderService
 from services.projections.book.projection import BookProjection
 from services.projections.ledger.projection import LedgerProjection
+from services.projections.ledger.store import read_position
 from services.projections.withdrawals import WithdrawalSettler
 from services.user.api import create_app as create_user_app
 from services.user.component import UserService
@@ -55,6 +63,10 @@ async def assemble(resources: Resources) -> AssembledExchange:
     settings = resources.settings
     store = FolderStore(settings.data_dir)
     await write_genesis(resources.command_log)
+    kept = resources
+    # What retention has removed of the event log is read from the archive, by whoever needs it.
+    whole_events = WholeLog(resources.event_log, store, settings.shard, "events")
+    resources = dataclasses.replace(resources, event_log=whole_events)
     credentials = PostgresCredentials.from_resources(resources)
     order = OrderService(resources, credentials)
     market_data = MarketDataService(resources)
@@ -73,6 +85,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         BookProjection(resources),
         WithdrawalSettler(resources),
         *archivers(settings, resources.command_log, resources.event_log, store),
+        *_retentions(kept, store),
         credentials,
         order,
         market_data,
@@ -88,6 +101,22 @@ async def assemble(resources: Resources) -> AssembledExchange:
     exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()))
     add_operations_routes(whole, exchange.readiness)
     return exchange
+
+
+def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]:
+    """What shortens the embedded logs, if the settings ask for it; never beyond what the ledger has read."""
+    settings, logs = resources.settings, (resources.command_log, resources.event_log)
+    if not isinstance(logs[0], FileLog) or not isinstance(logs[1], FileLog):
+        return ()
+
+    async def ledger_needs() -> int:
+        try:
+            async with acquire(resources.database, settings.database_deadline_ms) as connection:
+                return (await read_position(connection, settings.shard)).next_offset
+        except CONNECTION_ERRORS as error:
+            raise LogError(f"the ledger's place is not known: {error}") from error
+
+    return retentions(settings, logs[0], logs[1], store, lambda: time.time_ns() // 1_000_000, [ledger_needs])
 
 
 class _ByPath:

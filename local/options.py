@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker"]
 
 _MARKET_MAKER_SEED = 7
+_DAYS_DIGITS_MAX = 5
 _PORT_MAX: Final = 65_535
 
 
@@ -34,6 +35,8 @@ class LocalOptions:
     request_limits: bool
     engine_build: str
     fast_start: bool
+    # Days after which the logs are shortened by what the archive holds; 0 for never.
+    log_kept_days: int = 0
 
     @property
     def url(self) -> str:
@@ -52,11 +55,13 @@ class LocalOptions:
             "rate_limits": "true" if self.rate_limits else "false",
             "request_limits": "true" if self.request_limits else "false",
             "engine_build": self.engine_build,
+            "log_kept_days": str(self.log_kept_days),
         }
 
     @classmethod
     def from_environment(cls) -> "LocalOptions":
-        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, ENGINE_BUILD, FAST_START.
+        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS, and
+        ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -72,6 +77,7 @@ class LocalOptions:
             _switch("REQUEST_LIMITS", False),
             mode,
             _switch("FAST_START", False),
+            _days("LOG_KEPT_DAYS"),
         )
 
 
@@ -101,6 +107,13 @@ def _switch(name: str, default: bool) -> bool:
     if value not in ("0", "1"):
         raise OptionError(f"{name}={value}: 0 or 1")
     return value == "1"
+
+
+def _days(name: str) -> int:
+    value = os.environ.get(name) or "0"
+    if not value.isascii() or not value.isdigit() or len(value) > _DAYS_DIGITS_MAX:
+        raise OptionError(f"{name}={value}: a number of days, 0 for ever")
+    return int(value)
 
 
 def engine_build(options: LocalOptions, on_progress: Callable[[str], None]) -> str:

@@ -55,7 +55,7 @@ async def write_genesis(command_log: Log) -> bool:
     Two engines that start at once may both do it; what is registered twice is refused.
     """
     end = await command_log.end_offset()
-    if end > _YOUNG_RECORDS_MAX or await _has_assets(command_log, end):
+    if end > _YOUNG_RECORDS_MAX or await command_log.first_offset() or await _has_assets(command_log, end):
         return False
     writer = await command_log.writer()
     try:

@@ -8,13 +8,13 @@ from exchange.contracts.codec import decode_events
 from exchange.contracts.events import CommandRejected
 from exchange.log.event_tail import ChainError, TailPosition
 from exchange.log.records import records_between
-from exchange.ports.world import Log
+from exchange.ports.world import Log, LogError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.snapshots import state_hash
 
-__all__ = ["replay", "skipped_commands"]
+__all__ = ["refuse_a_gap", "replay", "skipped_commands"]
 
 _PROGRESS_EVERY_RECORDS = 500
 
@@ -28,6 +28,17 @@ async def skipped_commands(event_log: Log) -> list[tuple[int, int]]:
             if isinstance(event, CommandRejected) and event.reason == codes.REJECT_SKIPPED:
                 found.append((outcome.command_offset, outcome.command_index))
     return found
+
+
+async def refuse_a_gap(command_log: Log, needed: int) -> None:
+    """Raise LogError when the log does not hold the record `needed` any more."""
+    first = await command_log.first_offset()
+    if needed < first:
+        raise LogError(
+            f"the command log begins at record {first}, and the newest snapshot that can be read needs "
+            f"record {needed}: what is between is in the archive. Rebuild from the archive, both logs given "
+            "up for it"
+        )
 
 
 async def replay(

@@ -34,6 +34,7 @@ from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
+from matching_engine.replay import refuse_a_gap
 from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
 from matching_engine.tracing import DecisionSpans
 
@@ -138,6 +139,7 @@ class EngineRunner:
         if self.shard.engine.seq == published.seq and self.shard.chain != published.hash:
             raise ChainError(f"the snapshot has another hash at seq {published.seq} than the event log")
         self._writer = await self._event_log.writer()
+        await refuse_a_gap(self._command_log, self.shard.next_command_offset)
         self._reader = await self._command_log.reader(self.shard.next_command_offset)
         await self._heed_poison()
         await self._replay(await self._command_log.end_offset())

@@ -7,33 +7,28 @@ newest is kept too, and a version of the code before neither meets nor removes w
 import asyncio
 import hashlib
 import logging
-import re
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from exchange.ports.object_keys import SnapshotPlace, snapshot_name, snapshot_place
 from exchange.ports.world import ObjectStore, ObjectStoreError
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.core.state import FIRST_RULES_OF_FORMAT, format_of, from_rows, to_rows
 
 __all__ = [
-    "Place",
     "Snapshot",
     "SnapshotError",
     "Snapshots",
     "capture",
-    "place_of",
     "state_bytes",
     "state_hash",
 ]
 
 logger = logging.getLogger(__name__)
 _KEPT: Final = 3
-# Format 4 came before keys told it.
-_NAMELESS_FORMAT: Final = 4
-_NAME: Final = re.compile(r"snapshot([0-9]*)-([0-9]{20})-([0-9]{20})", re.ASCII)
 _MAGIC: Final = b"EXSNAP01"
 _HASH_SIZE_BYTES: Final = 32
 # What rows of another shape than ours run into.
@@ -67,23 +62,8 @@ class Snapshot(NamedTuple):
 def capture(shard: Shard) -> Snapshot:
     """Copy the present state."""
     form = format_of(shard.engine.rules_version)
-    told = "" if form == _NAMELESS_FORMAT else str(form)
-    name = f"snapshot{told}-{shard.next_command_offset:020d}-{shard.engine.seq:020d}"
-    return Snapshot(name, shard.engine.seq, state_bytes(shard))
-
-
-class Place(NamedTuple):
-    """What a snapshot's key tells: where on the logs its state is, and in which format."""
-
-    command_offset: int
-    seq: int
-    form: int
-
-
-def place_of(key: str) -> Place | None:
-    """The place of the snapshot under `key`, None of a key that is no snapshot's."""
-    match = _NAME.fullmatch(key.rpartition("/")[2])
-    return None if match is None else Place(int(match[2]), int(match[3]), int(match[1] or _NAMELESS_FORMAT))
+    place = SnapshotPlace(shard.next_command_offset, shard.engine.seq, form)
+    return Snapshot(snapshot_name(place), shard.engine.seq, state_bytes(shard))
 
 
 class Snapshots:
@@ -146,14 +126,6 @@ class Snapshots:
             await self._store.delete(key)
         return ahead
 
-    async def oldest_kept(self) -> Place | None:
-        """How far back the logs are needed by whoever starts from a snapshot; None where there is none.
-
-        Raises ObjectStoreError.
-        """
-        known = await self._known()
-        return known[-1][0] if known else None
-
     async def _rows_of(self, key: str) -> list[Any] | None:
         """The state in one snapshot, None when it cannot be used."""
         data = await self._store.get(key)
@@ -165,10 +137,12 @@ class Snapshots:
             return None
         return rows
 
-    async def _known(self) -> list[tuple[Place, str]]:
+    async def _known(self) -> list[tuple[SnapshotPlace, str]]:
         """Every snapshot's place and key, those that are furthest on the logs first."""
         keys = await self._store.keys(f"{self._prefix}snapshot")
-        return sorted(((place, key) for key in keys if (place := place_of(key)) is not None), reverse=True)
+        return sorted(
+            ((place, key) for key in keys if (place := snapshot_place(key)) is not None), reverse=True
+        )
 
     async def _drop_all_but_newest(self) -> None:
         try:
@@ -184,7 +158,7 @@ class Snapshots:
             logger.warning("old snapshots cannot be removed: %s", error)
 
 
-def _is_ahead(place: Place, commands_end: int, seq: int) -> bool:
+def _is_ahead(place: SnapshotPlace, commands_end: int, seq: int) -> bool:
     return place.command_offset > commands_end or place.seq > seq
 
 

@@ -6,6 +6,7 @@ not read for as long as memory lasts, and a connection that is closed with unsen
 """
 
 import asyncio
+from asyncio import BaseTransport
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from prometheus_client import Counter
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -49,6 +51,10 @@ class ConnectionLimits:
     headers_max: int = 100
     pipelined_max: int = 1_000
     fragments_max: int = 1_000
+    # Pings and pongs of a peer within a second; they are answered without the application.
+    controls_per_s_max: int = 50
+    # Of the connections, so many may be WebSockets: the others are for requests. None: three quarters.
+    sockets_max: int | None = None
     # Above limit_concurrency, where requests get 503; here connections are dropped unheard.
     spare_connections: int = 256
 
@@ -63,12 +69,20 @@ class _RefusedError(Exception):
     """Raised within a callback of the parser, which then stops."""
 
 
+class _OpenSockets:
+    """How many WebSockets a server has."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class GuardedHttp(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with bounds."""
 
-    def __init__(self, *args: Any, limits: ConnectionLimits, **more: Any) -> None:
+    def __init__(self, *args: Any, limits: ConnectionLimits, sockets: _OpenSockets, **more: Any) -> None:
         super().__init__(*args, **more)
         self._limits = limits
+        self._sockets = sockets
         self._phase = _Phase.HEAD
         self._message = 0
         self._timed: tuple[int, _Phase] | None = None
@@ -141,8 +155,15 @@ class GuardedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """From here on the other protocol has the connection."""
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+        limit = self.limit_concurrency
+        if limit is not None and len(self.connections) >= limit:
             self._refuse(_BUSY, "too many connections")
+            return
+        sockets_max = self._limits.sockets_max
+        if sockets_max is None and limit is not None:
+            sockets_max = limit - limit // 4
+        if sockets_max is not None and self._sockets.count >= sockets_max:
+            self._refuse(_BUSY, "too many sockets")
             return
         self._phase = _Phase.IDLE
         self._watch()
@@ -217,15 +238,40 @@ class GuardedHttp(HttpToolsProtocol):
 class GuardedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with bounds."""
 
-    def __init__(self, *args: Any, limits: ConnectionLimits, **more: Any) -> None:
+    def __init__(self, *args: Any, limits: ConnectionLimits, sockets: _OpenSockets, **more: Any) -> None:
         super().__init__(*args, **more)
         self._limits = limits
+        self._sockets = sockets
         self._stall: asyncio.TimerHandle | None = None
+        self._controls_since_s = 0.0
+        self._controls = 0
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """The connection has changed over from HTTP."""
+        self._sockets.count += 1
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self._sockets.count -= 1
         self._stop_stall()
         super().connection_lost(exc)
+
+    def handle_ping(self) -> None:
+        """Answered, until there are too many."""
+        if self._controls_are_bounded():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Ours, or one that nobody asked for."""
+        if self._controls_are_bounded():
+            super().handle_pong(event)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """As uvicorn does; it takes a refused handshake for an error of the application's, and logs it."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come. A head that is too long for a handshake would stay unanswered, and open."""
@@ -280,6 +326,19 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if not self.disconnected:
             self.loop.call_later(self.close_timeout + self._limits.close_s, self.transport.abort)
 
+    def _controls_are_bounded(self) -> bool:
+        """Count a control frame; end the connection of who sends too many."""
+        now_s = self.loop.time()
+        if now_s - self._controls_since_s >= 1.0:
+            self._controls_since_s, self._controls = now_s, 0
+        self._controls += 1
+        if self._controls <= self._limits.controls_per_s_max:
+            return True
+        if not self.close_sent:
+            SOCKETS_CUT.labels("too many pings").inc()
+            self._fail(_POLICY, "too many pings")
+        return False
+
     def _fail(self, code: int, reason: str) -> None:
         self.conn.send_close(code, reason)
         self.handle_parser_exception()
@@ -296,7 +355,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
 def guarded_protocols(limits: ConnectionLimits) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """What uvicorn.Config takes as `http` and `ws`."""
+    sockets = _OpenSockets()
     return (
-        cast(Callable[..., Any], partial(GuardedHttp, limits=limits)),
-        cast(Callable[..., Any], partial(GuardedWebSocket, limits=limits)),
+        cast(Callable[..., Any], partial(GuardedHttp, limits=limits, sockets=sockets)),
+        cast(Callable[..., Any], partial(GuardedWebSocket, limits=limits, sockets=sockets)),
     )

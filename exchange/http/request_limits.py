@@ -8,12 +8,15 @@ longer and longer (418).
 Every process counts what it sees itself. What the others saw comes by `exchange.http.usage_sharing`, about a
 second late, so that a limit holds over all processes together and not for each.
 
-Pure: the clock is handed in.
+The clock is handed in.
 """
 
+import logging
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, NamedTuple
+
+from prometheus_client import Counter
 
 from exchange.contracts.errors import banned, too_many_orders, too_many_requests, too_much_weight
 from exchange.http.addresses import Owner, owner_with_network
@@ -21,7 +24,14 @@ from exchange.http.windows import KEYS_MAX, Limit, Window
 
 __all__ = ["LIMITS", "OrderPlaces", "RequestLimits"]
 
+logger = logging.getLogger(__name__)
 Network = IPv4Network | IPv6Network
+_refused: Final = Counter(
+    "exchange_requests_refused_total", "Requests refused because their sender has sent too many", ["limit"]
+)
+_refused_ban, _refused_weight, _refused_requests, _refused_orders = (
+    _refused.labels(limit) for limit in ("ban", "weight", "requests", "orders")
+)
 
 # An address is banned when it has asked for so many times what it may in one window.
 _BAN_FACTOR: Final = 2
@@ -94,13 +104,17 @@ class RequestLimits:
         now_ms = self._clock_ms()
         ban = self._bans.get(owner.name) or self._bans.get(owner.network)
         if ban is not None and now_ms < ban.until_ms:
+            _refused_ban.inc()
             raise banned((now_ms, ban.until_ms))
         used, most = self._weight.used(owner), WEIGHT.most
         if used >= _BAN_FACTOR * most:
+            _refused_ban.inc()
             raise banned((now_ms, self._ban(owner, ban, now_ms)))
         if used >= most:
+            _refused_weight.inc()
             raise too_much_weight(most, WEIGHT.interval_text, self._weight.wait_ms())
         if self._requests.add(owner, 1) > RAW_REQUESTS.most:
+            _refused_requests.inc()
             raise too_many_requests(
                 "requests", RAW_REQUESTS.most, RAW_REQUESTS.interval_text, self._requests.wait_ms()
             )
@@ -118,6 +132,7 @@ class RequestLimits:
             for window in self._orders:
                 limit = window.limit
                 if window.used(owner) + count > limit.most:
+                    _refused_orders.inc()
                     raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
         return OrderPlaces(self._orders, owner, count)
 
@@ -156,6 +171,7 @@ class RequestLimits:
             self._bans = {name: kept for name, kept in self._bans.items() if now_ms < kept.until_ms}
         name = owner.name if len(self._bans) < BANS_MAX else owner.network
         self._bans[name] = ban
+        logger.warning("%s is banned for %d s: it went on after it was refused", name, length_ms // 1_000)
         return ban.until_ms
 
 

@@ -106,7 +106,8 @@ async def newest_event(log: Log) -> TailPosition:
 async def newest_outcome(log: Log, end: int) -> CommandOutcome | None:
     """The outcome with the newest event before offset `end`. Raises LogError, CodecError."""
     newest: CommandOutcome | None = None
-    async for record in records_between(log, max(0, end - _STALE_RECORDS_MAX), end):
+    first = max(await log.first_offset(), end - _STALE_RECORDS_MAX)
+    async for record in records_between(log, first, end):
         last = decode_events(record.value).outcomes[-1]
         if newest is None or last.events[-1].seq > newest.events[-1].seq:
             newest = last

@@ -30,6 +30,7 @@ __all__ = [
     "ObjectStore",
     "ObjectStoreError",
     "RecordStream",
+    "TrimmedLog",
     "check_record",
 ]
 
@@ -163,6 +164,14 @@ class Log(Protocol):
 
     async def last(self) -> LogRecord | None:
         """The newest record, None for an empty log."""
+        ...
+
+
+class TrimmedLog(Log, Protocol):
+    """A log whose oldest records can be removed."""
+
+    async def remove_before(self, offset: int) -> None:
+        """Forget records before `offset`, for good, as many of them as can go. Raises LogError, OSError."""
         ...
 
 

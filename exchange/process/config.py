@@ -138,6 +138,9 @@ class Settings(BaseSettings):
     # A segment of the archive is closed when it has this size, or its first record this age.
     archive_segment_size_bytes: int = 8 * 1024 * 1024
     archive_segment_age_ms: int = 60_000
+    # Records of both logs that are older are removed once they are proven to be in the archive and behind
+    # every kept snapshot; 0 for never. Longer than any reader of the logs may be away (ADR 0020).
+    log_kept_days: int = Field(default=0, ge=0)
     # Candles and trades: "dynamodb:<table of candles>,<table of trades>", "folder:<path>", "" for none.
     market_history: str = ""
     # Keys that the rows of one market are spread over. May be raised, never lowered.

@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -177,6 +178,8 @@ def main(
     reports: Annotated[Path, typer.Option(help="Folder of the report")] = Path("docs/reports"),
 ) -> None:
     """Fill an exchange with five years, serve it, ask it, report."""
+    # Ended from outside, it takes its servers and its gigabytes along as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # PostgreSQL runs as another user where this runs as root, and has to reach its files.
     folder = Path(tempfile.mkdtemp(prefix="exchange-aged-"))
     folder.chmod(0o755)

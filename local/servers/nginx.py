@@ -10,6 +10,8 @@ from local.servers.errors import ServerError
 from local.servers.process import Command, ManagedProcess, Progress, port_answers, silent
 
 NAME = "nginx"
+# The highest number that limit_conn takes.
+NO_LIMIT = 65_535
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from exchange.log.held_reader import HeldReader
+from exchange.log.segments import ArchiveError, Segment
+from exchange.log.shelf import LOGS, Shelf
 from exchange.ports.world import Log, LogError, LogRecord, ObjectStore, ObjectStoreError
 from exchange.process.config import Settings
 from exchange.process.patience import Patience
-from services.archive.segments import ArchiveError, Segment
-from services.archive.shelf import LOGS, Shelf
 
 __all__ = ["Archiver", "archivers"]
 

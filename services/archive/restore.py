@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
 from exchange.contracts.codec import decode_events
+from exchange.log.segments import ArchiveError, Segment
+from exchange.log.shelf import Shelf
 from exchange.ports.world import LogRecord, LogRestorer, ObjectStore
-from services.archive.segments import ArchiveError, Segment
-from services.archive.shelf import Shelf
 
 __all__ = ["Restored", "restore"]
 

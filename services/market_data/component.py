@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from exchange.http.request_limits import RequestLimits
+from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.event_tail import TailPosition
 from exchange.log.portions import portions
@@ -31,7 +32,7 @@ from services.market_data.rest.tickers import TickerEndpoints
 from services.market_data.rest.trades import TradeEndpoints
 from services.market_data.streams.hub import Hub
 from services.market_data.streams.publisher import TICK_MS, StreamPublisher
-from services.market_data.streams.sockets import StreamSockets
+from services.market_data.streams.sockets import CONNECTIONS_MAX, StreamSockets
 from services.market_data.streams.user_feed import UserFeed
 
 __all__ = ["MarketDataService"]
@@ -71,7 +72,8 @@ class MarketDataService:
         self._shard = settings.shard
         self._readers = Readers.from_resources(resources)
         self.markets = MarketFollower(resources.event_log)
-        self._history = history = History(self._readers, settings.database_deadline_ms)
+        history = History(self._readers, resources.history_turns, settings.database_deadline_ms)
+        self._history = history
         self.endpoint_groups = (
             GeneralEndpoints(clock_us),
             ExchangeInfoEndpoints(self.markets, clock_us),
@@ -83,11 +85,16 @@ class MarketDataService:
         limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
         )
-        self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
+        socket_limits = SocketLimits("STREAM", limits, clock_ms, CONNECTIONS_MAX)
+        self._sharing = UsageSharing(
+            (*limits.windows, socket_limits.attempts), resources.cache, settings.cache_deadline_ms
+        )
         self.rest = RestApi(chain(*(group.endpoints() for group in self.endpoint_groups)), limits)
         self.hub = Hub()
         self._user_feed = UserFeed(resources.cache, self.hub, settings.cache_deadline_ms)
-        self.sockets = StreamSockets(self.hub, self._user_feed, rate_limits=settings.rate_limits)
+        self.sockets = StreamSockets(
+            self.hub, self._user_feed, socket_limits, rate_limits=settings.rate_limits
+        )
         self._last_tick_ms = 0
         self._start_problem = "not started"
 

@@ -2,7 +2,7 @@
 
 Where a follower stands is a row of the table of candles: what is kept and how far it reaches are lost,
 restored and moved together, and the process needs no database. Without the row it begins where the log does,
-which is kept for ever (docs/adr/0014-market-history.md).
+which must be there (docs/adr/0014-market-history.md).
 """
 
 import asyncio

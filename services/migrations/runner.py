@@ -50,6 +50,16 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 
+# Setting -> what it must be, and how to mend it.
+_DATABASE_SETTINGS: Final = {
+    "server_encoding": ("UTF8", "make it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"),
+    "default_transaction_isolation": (
+        "read committed",
+        "ALTER DATABASE ... RESET default_transaction_isolation",
+    ),
+}
+
+
 class MigrationError(Exception):
     """The files and the database's history do not fit together; nothing was changed."""
 
@@ -96,9 +106,11 @@ async def migrate(connection: "Connection", folder: Path = FOLDER) -> list[str]:
     """Bring the database up to date and return the names of the files that were applied now.
 
     Raises MigrationError when an applied file was edited, is gone, or a new one has a lower number, and when
-    another migration holds the lock for longer than LOCK_DEADLINE_MS.
+    another migration holds the lock for longer than LOCK_DEADLINE_MS, or when the database was made with
+    settings that our statements do not bear.
     """
     files = migrations_in(folder)
+    await _refuse_unfit(connection)
     async with _lock(connection):
         await connection.execute(_CREATE_HISTORY)
         rows = await connection.fetch("SELECT name, sha256 FROM schema_migrations")
@@ -114,6 +126,18 @@ async def migrate(connection: "Connection", folder: Path = FOLDER) -> list[str]:
                     await connection.execute(migration.text, timeout=STATEMENT_DEADLINE_S)
                     await _remember(connection, migration)
     return [migration.name for migration in pending]
+
+
+async def _refuse_unfit(connection: "Connection") -> None:
+    """A database that somebody else has made may have another encoding, or another idea of a transaction.
+
+    Texts of people would be refused one day; and no statement of ours is tried again after a serialization
+    failure, which READ COMMITTED does not know.
+    """
+    for name, (wanted, mending) in _DATABASE_SETTINGS.items():
+        found = await connection.fetchval("SELECT current_setting($1)", name)
+        if found != wanted:
+            raise MigrationError(f"the database has {name}={found}, not {wanted}: {mending}")
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import redis.exceptions
 
 from exchange.contracts.codec import CommandOutcome
 from exchange.http.request_limits import RequestLimits
+from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
@@ -30,7 +31,7 @@ from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MarketDataClient
 from services.order.doors.rest import RestApi
 from services.order.doors.routes import build_routes
-from services.order.doors.ws_api import WsApi
+from services.order.doors.ws_api import CONNECTIONS_MAX, WsApi
 from services.order.user_data.hub import UserDataHub
 from services.order.user_data.listen_keys import ListenKeys
 from services.order.view.bootstrap import load_view
@@ -75,7 +76,10 @@ class OrderService:
         limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
         )
-        self._sharing = UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms)
+        sockets = SocketLimits("API", limits, clock_ms, CONNECTIONS_MAX)
+        self._sharing = UsageSharing(
+            (*limits.windows, sockets.attempts), resources.cache, settings.cache_deadline_ms
+        )
         history = History(
             resources.database,
             resources.history_turns,
@@ -106,6 +110,7 @@ class OrderService:
             routes.methods,
             authenticator,
             limits,
+            sockets,
             self.engine,
             self.hub,
             MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),

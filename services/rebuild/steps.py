@@ -10,6 +10,8 @@ from redis.exceptions import RedisError
 
 from exchange.contracts.codec import CodecError
 from exchange.log.event_tail import ChainError, newest_event
+from exchange.log.segments import ArchiveError
+from exchange.log.whole_log import WholeLog
 from exchange.ports.object_keys import snapshots_prefix
 from exchange.ports.world import Log, LogRestorer, ObjectStore, ObjectStoreError
 from exchange.process.components import Resources
@@ -22,7 +24,6 @@ from matching_engine.core.state import InvariantError
 from matching_engine.replay import replay, skipped_commands
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.restore import restore
-from services.archive.segments import ArchiveError
 from services.auditor.checkpoints import Checkpoints
 from services.migrations.runner import MigrationError, migrate
 from services.projections.book.state import BookError
@@ -118,7 +119,9 @@ class Rebuild:
                 await migrate(connection)
             if source == "archive":
                 await self._restore_logs()
-            async with self._places.logs() as (command_log, event_log):
+            async with self._places.logs() as (command_log, kept_events), self._places.archive() as store:
+                # What retention has removed of the log is in the archive.
+                event_log = WholeLog(kept_events, store, settings.shard, "events")
                 newest = await newest_event(event_log)
                 reached = newest.seq
                 if source == "archive":

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from exchange.http.operations import add_operations_routes
 from services.user.component import UserService
 from services.user.doors import account_routes, address_routes, freeze_routes, money_routes
+from services.user.doors.address_meter import AddressMeter
 from services.user.doors.failures import add_problem_handlers
 from services.user.doors.problems import Problem
 from services.user.doors.request_guard import RequestGuard
@@ -41,5 +42,6 @@ def create_app(service: UserService) -> FastAPI:
         body_size_bytes_max=service.settings.body_size_bytes_max,
         receive_deadline_ms=service.settings.request_deadline_ms,
     )
+    app.add_middleware(AddressMeter, limits=service.limits)
     app.add_middleware(RequestMeter)
     return app

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from exchange.http.request_limits import RequestLimits
+from exchange.http.usage_sharing import UsageSharing
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
@@ -95,6 +97,10 @@ class UserService:
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
+        self.limits = RequestLimits(
+            clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
+        )
+        self._sharing = UsageSharing(self.limits.windows, resources.cache, settings.cache_deadline_ms)
         self._parts: _Parts | None = None
         self._barrier = OutcomeBarrier(resources.command_log)
         self._closing = contextlib.AsyncExitStack()
@@ -205,6 +211,7 @@ class UserService:
             group.create_task(self._follow(follower, gateway), name="user events")
             group.create_task(self._learn_place(follower), name="user place")
             group.create_task(self._probe(), name="user probe")
+            group.create_task(self._sharing.run(), name="user usage")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")
 

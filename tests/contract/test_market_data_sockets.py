@@ -176,14 +176,18 @@ async def test_more_than_1024_streams_end_the_connection(server: MarketDataServe
         assert closed.value.rcvd.code == 1008
 
 
+# A stream that says next to nothing by itself.
+NOISE = "!miniTicker@arr@3000ms"
+
+
 async def test_a_client_that_does_not_read_is_cut_and_the_others_go_on(
     server: MarketDataServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.market_data.streams.hub.STALL_MAX_S", 0.3)
     payload = b'{"e":"x","pad":"' + b"0" * 30_000 + b'"}'
     async with (
-        connect(f"{server.ws}/ws/noise", proxy=None, max_queue=1) as deaf,
-        connect(f"{server.ws}/ws/noise", proxy=None) as listener,
+        connect(f"{server.ws}/ws/{NOISE}", proxy=None, max_queue=1) as deaf,
+        connect(f"{server.ws}/ws/{NOISE}", proxy=None) as listener,
     ):
         hub = server.service.hub
         heard = 0
@@ -195,12 +199,12 @@ async def test_a_client_that_does_not_read_is_cut_and_the_others_go_on(
 
         listening = asyncio.create_task(listen())
         async with asyncio.timeout(DEADLINE_S):
-            while len(hub.topics["noise"].clients) == 2:
-                hub.publish("noise", lambda _: payload)
+            while len(hub.topics[NOISE].clients) == 2:
+                hub.publish(NOISE, lambda _: payload)
                 await asyncio.sleep(0.002)
         before = heard
         for _ in range(50):
-            hub.publish("noise", lambda _: payload)
+            hub.publish(NOISE, lambda _: payload)
             await asyncio.sleep(0.002)
         await eventually(lambda: heard >= before + 50)
         listening.cancel()

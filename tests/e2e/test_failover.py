@@ -13,9 +13,9 @@ import pytest
 from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.codec import RecordedEvent, decode_commands, decode_events
 from exchange.contracts.commands import CancelOrder, Command, PlaceOrder
+from exchange.log.shelf import Shelf
 from exchange.process.config import Settings
 from local.exchange_process import ExchangeProcess
-from services.archive.shelf import Shelf
 from tests.e2e.audit import audit, check_refusals
 from tests.e2e.conftest import DEPOSITS, TRADERS
 from tests.e2e.journal import Journal, Load, Outcome

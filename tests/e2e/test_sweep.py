@@ -30,7 +30,8 @@ pytestmark = [
 ]
 
 MAKERS, ORDERS_EACH = 100, 200
-SENDERS = 24
+SENDERS = 12
+OVERLOADED = -1008
 PRICE, QUANTITY = "50000.00", "0.00020"
 EACH = Decimal(QUANTITY)
 DEPOSITS = {"BTC": "1", "USDT": "1000000"}
@@ -52,6 +53,10 @@ async def fill_the_book(url: str, makers: Sequence[Trader]) -> None:
             query = signed_query(maker.credentials, order)
             headers = {"X-MBX-APIKEY": maker.credentials.api_key}
             answer = await client.post(f"/api/v3/order?{query}", headers=headers)
+            if answer.status_code == 503 and answer.json()["code"] == OVERLOADED:
+                todo.append(maker)  # Nothing was sent, on a machine that is busy with other tests.
+                await asyncio.sleep(0.5)
+                continue
             assert answer.status_code == 200, answer.text
 
     async with httpx.AsyncClient(base_url=url, timeout=30.0, trust_env=False) as client:

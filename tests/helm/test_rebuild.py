@@ -85,6 +85,7 @@ def test_a_moved_exchange_reads_there_and_writes_here() -> None:
     }
     assert stores == {
         "archive": "s3://exchange-example-archive/second",
+        "auditor": "s3://exchange-example-snapshots/second",
         "engine": "s3://exchange-example-snapshots/second",
         "rebuild": "s3://exchange-example-snapshots/second",
     }
@@ -95,3 +96,11 @@ def test_its_objects_are_valid_for_kubernetes() -> None:
     for found in rendered("production", *MOVED):
         if json.dumps(found) not in before and found["kind"] != "ExternalSecret":
             kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+@on_aws
+def test_from_the_log_it_knows_the_archive_too(shape: str) -> None:
+    """Which has the older part of a log that retention has shortened."""
+    place = ("--set", "global.objectStore.archive=exchange-example-archive")
+    container = dict(containers(shape, *ON, "--set", "rebuild.source=log", *place))["rebuild"]
+    assert container["command"][-4:] == ["--source", "log", "--archive", "s3://exchange-example-archive"]

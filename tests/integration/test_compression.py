@@ -47,6 +47,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[str]:
     addresses = {f"{name}_ADDRESS": f"127.0.0.1:{upstream}" for name in ("ORDER", "USER", "MARKET_DATA")} | {
         "LISTEN": f"127.0.0.1:{port}",
         "WEB_ROOT": str(WEB_ROOT),
+        "SOCKETS_PER_ADDRESS": "300",
     }
     config = tmp_path / "nginx.conf"
     config.write_text(Template(TEMPLATE.read_text()).safe_substitute(addresses))

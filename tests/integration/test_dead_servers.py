@@ -223,7 +223,9 @@ async def test_a_first_start_that_was_killed_is_begun_again(state: str, data_dir
     await cache.stop()
 
 
-@pytest.mark.parametrize("state", ["an empty id", "a log folder without its mark"])
+@pytest.mark.parametrize(
+    "state", ["an empty id", pytest.param("a log folder without its mark", marks=pytest.mark.thorough)]
+)
 async def test_a_first_format_of_kafka_that_was_killed_is_begun_again(state: str, data_dir: Path) -> None:
     home = data_dir / "kafka"
     home.mkdir()

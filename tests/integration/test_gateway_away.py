@@ -33,7 +33,7 @@ async def gateway(folder: Path, address: str) -> AsyncIterator[httpx.AsyncClient
     """The gateway with every service at one address."""
     port = free_port()
     names = {f"{name}_ADDRESS": address for name in ("ORDER", "USER", "MARKET_DATA")}
-    names |= {"LISTEN": f"127.0.0.1:{port}", "WEB_ROOT": str(WEB_ROOT)}
+    names |= {"LISTEN": f"127.0.0.1:{port}", "WEB_ROOT": str(WEB_ROOT), "SOCKETS_PER_ADDRESS": "300"}
     text = TEMPLATE.read_text()
     assert text.count(READ_TIMEOUT) == 1
     config = folder / "nginx.conf"

@@ -11,7 +11,7 @@ from aiokafka.errors import NodeNotReadyError
 
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import KafkaLog, _KafkaReader, _KafkaWriter
-from exchange.ports.world import LogError, LogRecord
+from exchange.ports.world import LogError, LogReader, LogRecord
 from local.servers import free_port
 
 pytestmark = pytest.mark.integration
@@ -42,6 +42,11 @@ async def read(log: KafkaLog, offset: int, count: int) -> list[LogRecord]:
     finally:
         await reader.close()
     return found
+
+
+async def read_on(reader: LogReader, found: list[int], times: int) -> None:
+    for _ in range(times):
+        found += [record.offset for record in await reader.read(DEADLINE_MS)]
 
 
 async def append(log: KafkaLog, *values: bytes) -> list[int]:
@@ -176,3 +181,25 @@ async def test_a_writer_without_a_leader_asks_for_one_some_times_a_second_and_do
     await writer.close()
     del appending, client, writer
     gc.collect()  # says of a client that was left open, and a warning fails the test
+
+
+async def test_reader_whose_next_record_was_removed_fails_and_does_not_jump(log: KafkaLog) -> None:
+    """No `auto_offset_reset`: neither to the oldest record nor to the newest one."""
+    count, removed = 30, 25
+    await append(log, *[bytes([number]) * 500_000 for number in range(count)])
+    reader = await log.reader(0)
+    found = [record.offset for record in await reader.read(DEADLINE_MS)]
+    await log.remove_before(removed)
+    # What the broker had sent already still comes, in order; it never sends more than some mebibytes ahead.
+    with pytest.raises(LogError, match="OffsetOutOfRange"):
+        await read_on(reader, found, count)
+    assert found == list(range(len(found)))
+    assert len(found) < removed
+    await reader.close()
+    assert await log.first_offset() == removed
+    with pytest.raises(LogError, match="offset 24 is gone, the log starts at 25"):
+        await log.reader(removed - 1)
+    assert [record.offset for record in await read(log, removed, 5)] == list(range(removed, count))
+    await log.remove_before(count)
+    assert (await log.first_offset(), await log.end_offset(), await log.last()) == (count, count, None)
+    assert await append(log, b"on we go") == [count]

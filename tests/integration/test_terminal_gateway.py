@@ -23,7 +23,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Asks the gateway."""
     port, nobody = free_port(), free_port()
     names = {f"{name}_ADDRESS": f"127.0.0.1:{nobody}" for name in ("ORDER", "USER", "MARKET_DATA")}
-    names |= {"LISTEN": f"127.0.0.1:{port}", "WEB_ROOT": str(WEB_ROOT)}
+    names |= {"LISTEN": f"127.0.0.1:{port}", "WEB_ROOT": str(WEB_ROOT), "SOCKETS_PER_ADDRESS": "300"}
     config = tmp_path / "nginx.conf"
     config.write_text(Template(TEMPLATE.read_text()).safe_substitute(names))
     server = await nginx.start(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from exchange.adapters.files.objects import FolderStore
+from exchange.ports.object_keys import snapshot_place
 from matching_engine.core.engine import Engine
 from matching_engine.core.state import FIRST_RULES_OF_FORMAT, check_invariants
-from matching_engine.snapshots import Snapshots, place_of, state_bytes
+from matching_engine.snapshots import Snapshots, state_bytes
 
 GOLDEN = Path(__file__).parent / "golden"
 # Name -> the chain's hash and the open orders in it.
@@ -21,7 +22,7 @@ CONTENTS = {
 
 def test_every_format_that_this_code_reads_has_a_golden_snapshot() -> None:
     assert {path.name for path in GOLDEN.iterdir()} == CONTENTS.keys()
-    places = [place_of(name) for name in CONTENTS]
+    places = [snapshot_place(name) for name in CONTENTS]
     assert {place.form for place in places if place is not None} == FIRST_RULES_OF_FORMAT.keys()
 
 
@@ -32,7 +33,7 @@ async def test_snapshot_of_an_earlier_version_is_read_and_written_the_same(name:
     shard = await Snapshots(FolderStore(tmp_path)).load_newest(Engine())
     assert shard is not None
     check_invariants(shard.engine)
-    place = place_of(name)
+    place = snapshot_place(name)
     assert place is not None
     assert (shard.next_command_offset, shard.engine.seq) == (place.command_offset, place.seq)
     assert (shard.chain.hex(), len(shard.engine.orders)) == CONTENTS[name]

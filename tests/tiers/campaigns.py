@@ -20,6 +20,7 @@ CAMPAIGNS: Final = {
     "aged": ["aged", "TRADES=1500000"],
     "cold start": ["cold-start", "TAIL=1000000"],
     "chaos": ["chaos", "KILLS=200"],
+    "abuse": ["abuse", "SECONDS=30"],
     "soak": ["soak", "MINUTES=30"],
 }
 

@@ -122,6 +122,7 @@ def test_gateway_fills_in_every_variable_of_the_template() -> None:
     assert given.pop("NGINX_ENVSUBST_OUTPUT_DIR") == "/etc/nginx"
     assert set(given) == wanted
     assert f"- ./web:{given.pop('WEB_ROOT')}:ro" in gateway
+    assert given.pop("SOCKETS_PER_ADDRESS") == '"${SOCKETS_PER_ADDRESS:-65535}"'
     for name, address in given.items():
         host, port = address.rsplit(":", 1)
         assert port == "8080"

@@ -89,7 +89,14 @@ def test_readme_and_make_help_name_the_same_commands() -> None:
 
 def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     table = dict(re.findall(r"(?m)^\| `([A-Z_]+)` \| `([^`]+)` \|", README))
-    assert set(table) == {"PORT", "DATA_DIR", "MARKET_MAKER", "RATE_LIMITS", "REQUEST_LIMITS"}
+    assert set(table) == {
+        "PORT",
+        "DATA_DIR",
+        "MARKET_MAKER",
+        "RATE_LIMITS",
+        "REQUEST_LIMITS",
+        "LOG_KEPT_DAYS",
+    }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
     options = LocalOptions.from_environment()
@@ -98,3 +105,4 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.market_maker == (table["MARKET_MAKER"] == "1")
     assert options.rate_limits == (table["RATE_LIMITS"] == "1")
     assert options.request_limits == (table["REQUEST_LIMITS"] == "1")
+    assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])

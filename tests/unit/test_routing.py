@@ -75,6 +75,7 @@ PATHS = [
 def locations() -> Iterator[Location]:
     """(modifier, pattern, service) of each location for clients, in the file's order."""
     text = re.sub(r"(?m)^\s*#.*$", "", TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub(r"\$\{\w+\}", "x", text)
     for modifier, pattern, body in re.findall(r"location\s+(?:(=|~\*?|\^~)\s+)?(\S+)\s*\{([^}]*)\}", text):
         target = re.search(r"proxy_pass\s+http://(\w+)", body)
         if target is not None:

@@ -22,7 +22,9 @@ from exchange.adapters.files.log_files import BatchFile, LogFile, OldFile, sync_
 from exchange.adapters.files.log_format import (
     BODY_SIZE_BYTES_MAX,
     batch,
+    durable_mark,
     framed_size_bytes,
+    parse_durable_mark,
 )
 from exchange.ports.world import (
     Headers,
@@ -40,6 +42,9 @@ __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 # A file that has reached this is followed by the next one: what retention removes at once.
 FILE_SIZE_BYTES: Final = 64 * 1_048_576
 _PENDING_RECORDS_MAX: Final = 10_000
+# How often it is noted how far the newest file is durable, beside it and without an fsync.
+DURABLE_MARK_EVERY_S: Final = 1.0
+_DURABLE_MARK: Final = "durable"
 _OLD_NAME: Final = f"{0:020d}.log1"
 
 
@@ -63,6 +68,7 @@ class FileLog:
         self._failure: BaseException | None = None
         self._is_closing = False
         self._has_grown = False
+        self._marked_s = time.monotonic()
         self.cut_bytes = 0
 
     @classmethod
@@ -207,7 +213,7 @@ class FileLog:
 
     def _write(self, records: list[LogRecord]) -> int:
         """Make a batch durable behind the rest; returns its size in bytes."""
-        if records and self._newest.end_position >= self._file_size_bytes:
+        if records and self._newest.is_full(self._file_size_bytes):
             # In the list only when it can be written: a reader may look at the list meanwhile.
             newest = BatchFile.create(self._path, self._end_offset)
             newest.hold()
@@ -215,7 +221,21 @@ class FileLog:
             self._files.append(newest)
         data = batch(self._newest.salt, self._end_offset, records)
         write_at(self._newest.hold(), data, self._newest.end_position)
+        now_s = time.monotonic()
+        if now_s - self._marked_s >= DURABLE_MARK_EVERY_S:
+            self._marked_s = now_s
+            mark = durable_mark(self._newest.salt, self._newest.end_position + len(data))
+            with contextlib.suppress(OSError):  # The batch is durable all the same.
+                (self._path / _DURABLE_MARK).write_bytes(mark)
         return len(data)
+
+    def _durable_to(self, newest: LogFile) -> int:
+        """How far the newest file was durable when that was last noted; 0 when nothing is known."""
+        with contextlib.suppress(FileNotFoundError):
+            mark = parse_durable_mark((self._path / _DURABLE_MARK).read_bytes())
+            if mark is not None and isinstance(newest, BatchFile) and mark[0] == newest.salt:
+                return mark[1]
+        return 0
 
     def _load(self) -> None:
         """Find the files, and where the log ends. Raises LogError, OSError."""
@@ -226,7 +246,7 @@ class FileLog:
         for file, following in itertools.pairwise(files):
             file.close_at(following.first_offset)
         if files:
-            files[-1].check_newest()
+            files[-1].check_newest(self._durable_to(files[-1]))
             self._end_offset = files[-1].end_offset
             self.cut_bytes = files[-1].cut_bytes
             self._last = _last_of(files)

@@ -55,11 +55,19 @@ class LogFile:
         """(position behind, records) of each batch or record between two positions."""
         raise NotImplementedError
 
-    def check_newest(self) -> None:
-        """Read the whole file, and cut what a crash has torn. Raises LogError on damage, OSError."""
+    def check_newest(self, durable_to: int = 0) -> None:
+        """Read the whole file, and cut what a crash has torn. Raises LogError on damage, OSError.
+
+        `durable_to`: a position up to which the file is known to have been durable.
+        """
         size = self.path.stat().st_size
         self._walk_to(size)
         self._is_indexed = True
+        if self.end_position < durable_to:
+            raise LogError(
+                f"record {self.end_offset} of {self.path.name} is damaged: the file was durable up to byte "
+                f"{durable_to}, and can be read up to {self.end_position}. {_WAY_BACK}"
+            )
         if self.end_position < size:
             left = self._read(self.end_position, min(size - self.end_position, _TORN_SIZE_BYTES_MAX + 1))
             problem = self._damage_in(left)
@@ -112,6 +120,10 @@ class LogFile:
         if records:
             self.end_offset = records[-1].offset + 1
             self.last = records[-1]
+
+    def is_full(self, size_bytes: int) -> bool:
+        """Whether another file must follow; never one of the same first offset."""
+        return self.end_position >= size_bytes and self.end_offset > self.first_offset
 
     def hold(self) -> int:
         """Keep the file open for writing until `release`; returns its descriptor. Raises OSError."""

@@ -25,12 +25,14 @@ __all__ = [
     "VALUE_SIZE_BYTES_MAX",
     "BatchHeader",
     "batch",
+    "durable_mark",
     "file_header",
     "find_batch",
     "find_old_record",
     "framed_size_bytes",
     "old_record",
     "parse_batch_header",
+    "parse_durable_mark",
     "parse_file_header",
     "records_of_body",
 ]
@@ -44,6 +46,7 @@ _MAGIC: Final = b"EXLOG002"
 _FILE: Final = struct.Struct("<8sQQI")
 _MARK: Final = b"\xa5EB\xa5"
 _BATCH: Final = struct.Struct("<4sIIQII")
+_DURABLE: Final = struct.Struct("<QQI")
 _RECORD: Final = struct.Struct("<IQ")
 _OLD: Final = struct.Struct("<IIQ")
 _STAMP: Final = struct.Struct("<Q")
@@ -135,6 +138,22 @@ def find_batch(data: bytes, salt: int) -> BatchHeader | None:
             return header
         position = data.find(_MARK, position + 1)
     return None
+
+
+def durable_mark(salt: int, position: int) -> bytes:
+    """Says that the file with this salt was durable up to `position`, and perhaps further."""
+    body = _DURABLE.pack(salt, position, 0)[: -_CHECKSUM.size]
+    return body + _CHECKSUM.pack(zlib.crc32(body))
+
+
+def parse_durable_mark(data: bytes) -> tuple[int, int] | None:
+    """(salt, position) of a whole mark, None of anything else."""
+    if len(data) != _DURABLE.size:
+        return None
+    salt, position, checksum = _DURABLE.unpack(data)
+    if zlib.crc32(data[: -_CHECKSUM.size]) != checksum:
+        return None
+    return salt, position
 
 
 def old_record(data: bytes, position: int, offset: int) -> LogRecord | None:

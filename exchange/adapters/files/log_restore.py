@@ -61,7 +61,7 @@ class FileRestorer:
 
     def _write(self, records: Sequence[LogRecord]) -> None:
         for chunk in _batches(records):
-            if self._newest.end_position >= self._file_size_bytes:
+            if self._newest.is_full(self._file_size_bytes):
                 self._sync()
                 self._newest = BatchFile.create(self._partial, chunk[0].offset)
             data = batch(self._newest.salt, chunk[0].offset, chunk)

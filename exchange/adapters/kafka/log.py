@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from exchange.adapters.kafka.cluster import KafkaCluster, stop
@@ -52,6 +53,11 @@ class KafkaLog:
         firsts = await self._cluster.answer(consumer, consumer.beginning_offsets([self._partition]))
         await stop(consumer)
         return int(firsts[self._partition])
+
+    async def remove_before(self, offset: int) -> None:
+        """Forget the records before `offset`, for good. Raises LogError."""
+        async with self._cluster.admin() as admin:
+            await admin.delete_records({self._partition: RecordsToDelete(offset)})
 
     async def probe(self) -> LogProbe:
         """Open a consumer that stands still, and so fetches nothing."""

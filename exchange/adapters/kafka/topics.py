@@ -21,7 +21,7 @@ _UNKNOWN_TOPIC: Final = 3
 
 
 def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, str]:
-    """One shard's log: kept for ever, which outlives every snapshot; time stamps of its own.
+    """One shard's log: the broker deletes nothing by itself (ADR 0020 says who does); its own time stamps.
 
     CREATE_TIME is for a log that is being restored (restore.py).
     """

@@ -1,6 +1,5 @@
 """Trades and candles from PostgreSQL, for what is older than what this process keeps in memory."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ import asyncpg
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.process.readers import Readers
+from exchange.process.turns import Turns
 from exchange.trading.candles import Candle, base_step_ms
 from exchange.trading.intervals import Interval
 from exchange.trading.trades import AggregateTrade, Trade, aggregate
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     Connection = PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
 
-__all__ = ["READS_MAX", "History", "read_newest_trades"]
+__all__ = ["History", "read_newest_trades"]
 
-# Of the eight connections of a pool (`database_pool_size`).
-READS_MAX: Final = 3
 _TRADES_PER_READ: Final = 5_000
 # A taker's trades are at most some thousand (a bound of the engine's), so each answer has several of theirs.
 _READS_MAX: Final = 4
@@ -60,25 +58,20 @@ async def read_newest_trades(
 class History:
     """Questions that requests ask of the past. Each takes one connection and ends within the deadline.
 
-    What is asked for is older than memory, so a reader that is a moment behind knows it. At most READS_MAX
-    are answered at once, whatever comes: other parts of the process find connections in the pool. Everything
-    here raises TimeoutError, also when its turn does not come, or asyncpg's errors.
+    What is asked for is older than memory, so a reader that is a moment behind knows it. They take turns, so
+    that other parts of the process find connections in the pool. Everything here raises NoTurnError,
+    TimeoutError, or asyncpg's errors.
     """
 
-    def __init__(self, readers: Readers, deadline_ms: int) -> None:
+    def __init__(self, readers: Readers, turns: Turns, deadline_ms: int) -> None:
         self._readers = readers
+        self._turns = turns
         self._deadline_s = deadline_ms / 1000
-        self._turns = asyncio.Semaphore(READS_MAX)
 
     @asynccontextmanager
     async def _connection(self) -> "AsyncIterator[Connection]":
-        async with asyncio.timeout(self._deadline_s):
-            await self._turns.acquire()
-        try:
-            async with self._readers.connection() as connection:
-                yield connection
-        finally:
-            self._turns.release()
+        async with self._turns.turn(), self._readers.connection() as connection:
+            yield connection
 
     async def candles(
         self, market_id: int, interval: Interval, openings: Sequence[int], from_ms: int, end_ms: int

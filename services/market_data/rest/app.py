@@ -12,10 +12,11 @@ import orjson
 from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
-from exchange.contracts.errors import ApiError, LimitError, not_supported, unavailable
+from exchange.contracts.errors import ApiError, LimitError, not_supported, overloaded, unavailable
 from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.connections import CONNECTION_ERRORS
+from exchange.process.turns import NoTurnError
 from services.market_data.rest.endpoints import Call, Endpoint
 from services.market_data.rest.parameters import parse_query
 
@@ -83,6 +84,8 @@ class RestApi:
             result = endpoint.handler(call)
             if inspect.isawaitable(result):
                 result = await result
+        except NoTurnError:
+            raise overloaded() from None
         except CONNECTION_ERRORS as error:
             logger.warning("the past cannot be read: %r", error)
             raise unavailable() from error

@@ -19,11 +19,14 @@ from exchange.contracts.limits import (
     SOCKET_QUEUE_AGE_S_MAX,
     SOCKET_QUEUE_SIZE_BYTES_MAX,
 )
-from services.market_data.streams.names import StreamName, parse_stream_name
+from services.market_data.streams.names import StreamName, is_listen_key, parse_stream_name
 
 __all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
 
 STREAMS_PER_CLIENT_MAX: Final = limits.STREAMS_PER_SOCKET_MAX
+# Names that mean nothing, or not yet, are taken, and remembered only so far: nobody pays for a name.
+INVENTED_PER_CLIENT_MAX: Final = limits.INVENTED_STREAMS_PER_SOCKET_MAX
+INVENTED_MAX: Final = limits.INVENTED_STREAMS_MAX
 # Looked at every tick: a client that does not read is gone within five seconds.
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1
@@ -66,7 +69,10 @@ class Client:
     def __init__(self, *, combined: bool, microseconds: bool) -> None:
         self.combined = combined
         self.microseconds = microseconds
+        # What it has subscribed to and is remembered, and how many names were taken and forgotten.
         self.names: dict[str, None] = {}
+        self.invented = 0
+        self.forgotten = 0
         self.cut_reason: str | None = None
         # Since when the peer has not taken what it was sent; None while nothing is on its way.
         self.sending_since_s: float | None = None
@@ -150,12 +156,30 @@ class Topic:
 
 
 class Hub:
-    """All topics and clients."""
+    """All topics and clients. Only a stream that exists has a topic, whatever clients ask for."""
 
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
         self.clients: dict[Client, None] = {}
         self._by_kind: dict[str, dict[str, Topic]] = {}
+        # Symbols of the markets; None before they are known, when each could be one.
+        self._symbols: set[str] | None = None
+        self._invented = 0
+
+    def know(self, symbols: Iterable[str]) -> None:
+        """These markets exist: their streams begin for those who have asked for them already."""
+        new = set(symbols)
+        was_first, self._symbols = self._symbols is None, (self._symbols or set()) | new
+        for client in self.clients:
+            for name in list(client.names):
+                topic = self.topics.get(name)
+                if topic is None and self._exists(name):
+                    self._invented -= 1
+                    client.invented -= 1
+                    self._join(client, name)
+                elif was_first and topic is not None and not self._exists(name):
+                    self.unsubscribe(client, [name])
+                    self._remember(client, name)
 
     def connect(self, client: Client) -> None:
         """Take in a connection."""
@@ -171,29 +195,58 @@ class Hub:
             _clients_cut.inc()
 
     def subscribe(self, client: Client, names: Iterable[str]) -> None:
-        """Subscribe; a name twice counts once. Names that mean nothing are kept, and stay silent."""
+        """Subscribe; a name twice counts once. Names that mean nothing are kept, within bounds."""
         for name in names:
-            client.names[name] = None
-            topic = self.topics.get(name)
-            if topic is None:
-                topic = self.topics[name] = Topic(name, parse_stream_name(name))
-                if topic.parsed is not None:
-                    self._by_kind.setdefault(topic.parsed.kind, {})[name] = topic
-            topic.clients[client] = None
-            topic.fresh = True
+            if name in client.names:
+                topic = self.topics.get(name)
+                if topic is not None:
+                    topic.fresh = True
+            elif self._exists(name):
+                self._join(client, name)
+            else:
+                self._remember(client, name)
 
     def unsubscribe(self, client: Client, names: Iterable[str]) -> None:
         """Unsubscribe from what the client had subscribed to; other names are ignored."""
         for name in names:
-            client.names.pop(name, None)
+            if name not in client.names:
+                continue
+            del client.names[name]
             topic = self.topics.get(name)
             if topic is None:
+                self._invented -= 1
+                client.invented -= 1
                 continue
             topic.clients.pop(client, None)
             if not topic.clients:
                 del self.topics[name]
                 if topic.parsed is not None:
                     del self._by_kind[topic.parsed.kind][name]
+
+    def _exists(self, name: str) -> bool:
+        """Whether anything can ever be sent under a name, as markets are now."""
+        parsed = parse_stream_name(name)
+        if parsed is None:
+            return is_listen_key(name)
+        return not parsed.symbol or self._symbols is None or parsed.symbol in self._symbols
+
+    def _join(self, client: Client, name: str) -> None:
+        client.names[name] = None
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = Topic(name, parse_stream_name(name))
+            if topic.parsed is not None:
+                self._by_kind.setdefault(topic.parsed.kind, {})[name] = topic
+        topic.clients[client] = None
+        topic.fresh = True
+
+    def _remember(self, client: Client, name: str) -> None:
+        if client.invented >= INVENTED_PER_CLIENT_MAX or self._invented >= INVENTED_MAX:
+            client.forgotten += 1
+            return
+        client.names[name] = None
+        client.invented += 1
+        self._invented += 1
 
     def of_kind(self, kind: str) -> list[Topic]:
         """Topics of one kind that somebody listens to."""

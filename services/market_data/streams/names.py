@@ -12,7 +12,8 @@ __all__ = ["NAME_LENGTH_MAX", "StreamName", "is_listen_key", "parse_stream_name"
 NAME_LENGTH_MAX: Final = 128
 _LISTEN_KEY: Final = re.compile(r"[A-Za-z0-9]{60,64}", re.ASCII)
 _DEPTH: Final = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?", re.ASCII)
-_KLINE: Final = re.compile(r"kline_([0-9]{1,2}[smhdwM])(?:@([+-][0-9]{2}:[0-9]{2}))?", re.ASCII)
+# The one zone beside UTC that streams have: each zone of an interval is a stream, and work, of its own.
+_KLINE: Final = re.compile(r"kline_([0-9]{1,2}[smhdwM])(?:@(\+08:00))?", re.ASCII)
 _ALL_MARKETS: Final = {
     "!miniTicker@arr": "miniTicker",
     # The update speed that older documentation had; python-binance still asks for it.

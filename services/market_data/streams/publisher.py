@@ -59,6 +59,7 @@ class StreamPublisher:
         self._pending = {key: _Pending(view, state.seq) for key, view in state.views.items()}
         self._klines: dict[str, _KlineCursor] = {}
         self._last_second = 0
+        hub.know(state.by_symbol)
 
     def live(self, changes: Iterable[Changes]) -> None:
         """Send what goes out at once; several outcomes' best prices are sent as the last one leaves them."""
@@ -66,6 +67,8 @@ class StreamPublisher:
         touched: dict[int, MarketView] = {}
         for change in changes:
             touched |= change.views
+            for view in change.views.values():
+                self._of(view)  # a new market's streams begin before its first message
             for view, trade in change.trades:
                 self._hub.publish(
                     f"{view.market.stream_symbol}@trade",
@@ -109,6 +112,7 @@ class StreamPublisher:
             # A new market: its book was empty at 0, so the first event may cover everything.
             pending = self._pending[view.market.market_id] = _Pending(view, 0)
             pending.best = (None, None)
+            self._hub.know([view.market.symbol])
         return pending
 
     def _best_price(self, pending: _Pending) -> None:

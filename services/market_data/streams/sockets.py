@@ -12,13 +12,15 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from exchange.contracts import limits
+from exchange.contracts.errors import ApiError
+from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from services.market_data.streams.control import ControlError, parse_request, result_message
 from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Frame, Hub
 from services.market_data.streams.names import NAME_LENGTH_MAX, is_listen_key
 from services.market_data.streams.outlet import Message, Outlet, Send, open_outlet
 from services.market_data.streams.user_feed import UserFeed
 
-__all__ = ["StreamSockets"]
+__all__ = ["CONNECTIONS_MAX", "StreamSockets"]
 
 logger = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[Message]]
@@ -29,7 +31,7 @@ PARAMETERS_MAX: Final = 20
 _INCOMING_PER_SECOND: Final = 5
 _INCOMING_PER_SECOND_GENEROUS: Final = 200
 _CLOSE_DEADLINE_S: Final = 1.0
-_NORMAL, _POLICY, _TOO_BIG, _TRY_AGAIN = 1000, 1008, 1009, 1013
+_NORMAL, _POLICY, _TOO_BIG = 1000, 1008, 1009
 
 
 class _CloseError(Exception):
@@ -44,17 +46,23 @@ class _CloseError(Exception):
 class StreamSockets:
     """An ASGI application for WebSocket scopes of the stream paths."""
 
-    def __init__(self, hub: Hub, user_feed: UserFeed, *, rate_limits: bool) -> None:
+    def __init__(self, hub: Hub, user_feed: UserFeed, limits: SocketLimits, *, rate_limits: bool) -> None:
         self._hub = hub
         self._user_feed = user_feed
+        self._limits = limits
         self._per_second = _INCOMING_PER_SECOND if rate_limits else _INCOMING_PER_SECOND_GENEROUS
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection from handshake to end."""
         await receive()
-        if len(self._hub.clients) >= CONNECTIONS_MAX:
-            await send({"type": "websocket.close", "code": _TRY_AGAIN, "reason": "Too many connections"})
-            return
+        peer = scope.get("client")
+        try:
+            with self._limits.place(peer[0] if peer else ""):
+                await self._serve(scope, receive, send)
+        except ApiError as error:
+            await refuse_handshake(scope, send, error)
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             names, client = _open(scope)
         except ValueError:
@@ -147,7 +155,7 @@ class StreamSockets:
         return result_message(request.request_id, result)
 
     async def _subscribe(self, client: Client, names: list[str]) -> None:
-        if len({*client.names, *names}) > STREAMS_PER_CLIENT_MAX:
+        if len({*client.names, *names}) + client.forgotten > STREAMS_PER_CLIENT_MAX:
             raise _CloseError(_POLICY, f"More than {STREAMS_PER_CLIENT_MAX} streams")
         for key in names:
             if is_listen_key(key) and key not in client.names:

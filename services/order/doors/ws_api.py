@@ -23,6 +23,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
+from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import ED25519
@@ -32,7 +33,7 @@ from services.order.doors.authentication import Authenticator
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
 from services.order.doors.routes import READ, Endpoint, Security
-from services.order.doors.ws_connection import POLICY, TRY_AGAIN, Connection
+from services.order.doors.ws_connection import POLICY, Connection
 from services.order.doors.ws_requests import (
     Request,
     decode_request,
@@ -47,7 +48,7 @@ from services.order.doors.ws_weights import CONNECTION_WEIGHT, method_weight
 from services.order.user_data.events import terminated
 from services.order.user_data.hub import Subscription, UserDataHub
 
-__all__ = ["WsApi"]
+__all__ = ["CONNECTIONS_MAX", "WsApi"]
 
 logger = logging.getLogger(__name__)
 CONNECTIONS_MAX: Final = limits.API_SOCKETS_MAX
@@ -71,6 +72,7 @@ class WsApi:
     methods: dict[str, Endpoint]
     authenticator: Authenticator
     limits: RequestLimits
+    sockets: SocketLimits
     engine: EngineLink
     hub: UserDataHub
     market_data: MarketDataClient
@@ -81,9 +83,13 @@ class WsApi:
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it ends."""
-        if len(self.sessions) >= CONNECTIONS_MAX:
-            await websocket.close(TRY_AGAIN)
-            return
+        try:
+            with self.sockets.place(websocket.client.host if websocket.client else ""):
+                await self._serve(websocket)
+        except ApiError as error:
+            await refuse_handshake(websocket.scope, websocket.send, error)
+
+    async def _serve(self, websocket: WebSocket) -> None:
         session = _Session(self, websocket)
         self.sessions.add(session)
         try:

@@ -21,7 +21,7 @@ from exchange.contracts.limits import (
 )
 from exchange.http.connection_guard import SOCKETS_CUT
 
-__all__ = ["POLICY", "TRY_AGAIN", "Connection"]
+__all__ = ["POLICY", "Connection"]
 
 logger = logging.getLogger(__name__)
 REQUESTS_IN_WORK_MAX: Final = limits.REQUESTS_IN_WORK_PER_SOCKET_MAX
@@ -29,7 +29,6 @@ LIFETIME_S: Final = 86_400.0  # binance-spot-api 4: at most 24 hours
 CLOSE_DEADLINE_S: Final = 2.0
 NORMAL: Final = 1000
 TOO_BIG: Final = 1009
-TRY_AGAIN: Final = 1013
 POLICY: Final = 1008
 
 

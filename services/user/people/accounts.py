@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exchange.contracts import limits
-from exchange.http.addresses import owner_of
+from exchange.http.addresses import OWNERS_OF_V4_NETWORK_MAX, owner_with_network
 from exchange.security.audit_log import Act
 from exchange.security.credentials import (
     API_KEY_LENGTH,
@@ -38,6 +38,7 @@ __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 API_KEYS_PER_USER_MAX: Final = limits.API_KEYS_PER_USER_MAX
 ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
 ATTEMPTS_PER_ADDRESS_MAX: Final = 60
+ATTEMPTS_PER_NETWORK_MAX: Final = 240
 ATTEMPTS_WINDOW_S: Final = 60
 _LETTERS: Final = string.ascii_letters + string.digits
 
@@ -112,7 +113,11 @@ class Accounts:
         """By address, so that nobody tries many accounts; by account, so that many do not try one."""
         if not self._rate_limits:
             return
-        limits = [(f"address {owner_of(caller)}", ATTEMPTS_PER_ADDRESS_MAX)]
+        owner = owner_with_network(caller)
+        limits = [(f"address {owner.name}", ATTEMPTS_PER_ADDRESS_MAX)]
+        if owner.siblings_max < OWNERS_OF_V4_NETWORK_MAX:
+            # One customer's /48 of IPv6 holds 65,536 of what we take for an owner.
+            limits.append((f"network {owner.network}", ATTEMPTS_PER_NETWORK_MAX))
         if email is not None:
             limits.append((f"account {email}", ATTEMPTS_PER_ACCOUNT_MAX))
         for who, attempts_max in limits:

@@ -6,10 +6,10 @@ import random
 import pytest
 
 from exchange.adapters.memory.log import MemoryLog
+from exchange.log.segments import ArchiveError
+from exchange.log.shelf import Shelf
 from exchange.ports.world import Log, LogError, LogReader, LogRecord, ObjectStore, ObjectStoreError
 from services.archive.component import Archiver
-from services.archive.segments import ArchiveError
-from services.archive.shelf import Shelf
 from tests.at_work import running
 
 pytestmark = pytest.mark.integration

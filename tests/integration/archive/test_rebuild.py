@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from exchange.adapters.chosen.object_store import open_object_store
 from exchange.adapters.chosen.rebuild_places import KafkaPlaces
-from exchange.adapters.files.log import FileLog
+from exchange.adapters.files.log import FILE_SIZE_BYTES, FileLog
 from exchange.adapters.files.log_restore import FileRestorer
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import KafkaLog
@@ -23,6 +23,7 @@ from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.log.event_tail import newest_event
+from exchange.log.segments import ArchiveError
 from exchange.ports.object_keys import audit_prefix
 from exchange.ports.world import Log, LogError, LogRecord
 from exchange.process.config import Settings
@@ -31,7 +32,6 @@ from local.rebuilding.places import FilePlaces
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.component import archivers
-from services.archive.segments import ArchiveError
 from services.projections.ledger.reconcile import reconcile
 from services.projections.rebuild import fingerprints
 from services.rebuild.steps import Rebuild
@@ -162,10 +162,12 @@ def settings(tmp_path: Path, database_dsn: str, valkey_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def file_logs(settings: Settings) -> AsyncIterator[tuple[FileLog, FileLog]]:
+async def file_logs(
+    settings: Settings, file_size_bytes: int = FILE_SIZE_BYTES
+) -> AsyncIterator[tuple[FileLog, FileLog]]:
     folder = settings.data_dir / "log"
-    first = await FileLog.open(folder / "commands.log", DEADLINE_MS)
-    second = await FileLog.open(folder / "events.log", DEADLINE_MS)
+    first = await FileLog.open(folder / "commands.log", DEADLINE_MS, file_size_bytes=file_size_bytes)
+    second = await FileLog.open(folder / "events.log", DEADLINE_MS, file_size_bytes=file_size_bytes)
     try:
         yield first, second
     finally:

@@ -3,7 +3,9 @@
 import asyncio
 import re
 import shutil
+import uuid
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -34,6 +36,28 @@ async def test_replicas_that_start_together_apply_each_file_once(database_dsn: s
     applied = await asyncio.gather(*(run(database_dsn, folder) for _ in range(4)))
     assert sorted(applied) == [[], [], [], ["0001_ledger.sql"]]
     assert await run(database_dsn, folder) == []
+
+
+async def test_database_that_was_made_otherwise_is_refused(
+    database_dsn: str, postgres_dsn: str, folder: Path
+) -> None:
+    name = f"latin_{uuid.uuid4().hex[:12]}"
+    maintenance = await asyncpg.connect(postgres_dsn)
+    try:
+        await maintenance.execute(
+            f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        )
+        with pytest.raises(MigrationError, match="server_encoding=LATIN1, not UTF8"):
+            await run(urlunsplit(urlsplit(postgres_dsn)._replace(path=f"/{name}")), folder)
+        mine = urlsplit(database_dsn).path.removeprefix("/")
+        await maintenance.execute(f"ALTER DATABASE {mine} SET default_transaction_isolation = 'serializable'")
+        with pytest.raises(MigrationError, match="default_transaction_isolation=serializable"):
+            await run(database_dsn, folder)
+        await maintenance.execute(f"ALTER DATABASE {mine} RESET default_transaction_isolation")
+        assert await run(database_dsn, folder) == ["0001_ledger.sql"]
+    finally:
+        await maintenance.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await maintenance.close()
 
 
 async def test_edited_file_is_refused(database_dsn: str, folder: Path) -> None:

@@ -190,6 +190,18 @@ async def test_one_address_does_not_get_to_try_many_accounts(
         assert await sign_up(client, 100) == (429 if is_same else 201)
 
 
+async def test_a_48_does_not_get_to_try_65536_times_as_much(
+    resources: Resources, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "ATTEMPTS_PER_NETWORK_MAX", 3)
+    statuses = []
+    for number, network in enumerate(["1", "1", "1", "1", "2"]):
+        async with limited_client(resources, exchange, f"2001:db8:{network}:{number}::1") as client:
+            body = {"email": f"eve{number}@example.com", "password": PASSWORD}
+            statuses.append((await client.post("/v1/users", json=body)).status_code)
+    assert statuses == [201, 201, 201, 429, 201]
+
+
 async def test_without_rate_limits_nobody_counts(exchange: Exchange) -> None:
     login = {"email": "eve@example.com", "password": "wrong password"}
     answers = [await exchange.client.post("/v1/sessions", json=login) for _ in range(12)]

@@ -1,11 +1,11 @@
-"""Promises of services/archive/segments.py: what was packed comes back, or an error does."""
+"""Promises of exchange/log/segments.py: what was packed comes back, or an error does."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange.log.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 from exchange.ports.world import LogRecord
-from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 
 
 @given(

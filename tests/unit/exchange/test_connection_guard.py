@@ -24,6 +24,8 @@ LIMITS = ConnectionLimits(
     close_s=0.3,
     pipelined_max=200,
     fragments_max=50,
+    controls_per_s_max=100_000,
+    sockets_max=5,
 )
 ANSWER_SIZE_BYTES = 1_000_000
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -37,6 +39,7 @@ class Site:
         self.requests = 0
         self.messages: list[Any] = []
         self.sockets = 0
+        self.refusal = 0
         self.port = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -54,6 +57,10 @@ class Site:
 
     async def _serve_socket(self, receive: Any, send: Any) -> None:
         await receive()
+        if self.refusal:
+            await send({"type": "websocket.http.response.start", "status": self.refusal, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b"no"})
+            return
         await send({"type": "websocket.accept"})
         self.sockets += 1
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange.adapters.files import log as log_module
 from exchange.adapters.files import log_files
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.log_format import BODY_SIZE_BYTES_MAX
@@ -25,6 +26,12 @@ OLD_RECORDS = [
     LogRecord(1, 1_764_000_000_005, b""),
     LogRecord(2, 1_764_000_000_005, b"third \x00\xff"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine may take a second for what these tests write: then the mark would know of it."""
+    monkeypatch.setattr(log_module, "DURABLE_MARK_EVERY_S", 3_600.0)
 
 
 async def opened(path: Path) -> FileLog:
@@ -61,10 +68,11 @@ async def flushed(path: Path, *flushes: list[bytes], close: bool = True) -> list
     for values in flushes:
         await asyncio.gather(*map(log.append, values))
         ends.append(file_of(path).stat().st_size)
-    written = file_of(path).read_bytes()
+    written = {file: file.read_bytes() for file in path.iterdir()}
     await log.close()
     if not close:
-        file_of(path).write_bytes(written)
+        for file, data in written.items():
+            file.write_bytes(data)
     return ends
 
 
@@ -175,6 +183,33 @@ async def test_more_than_one_flush_is_never_cut(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="more than one flush"):
         await opened(path)
     assert file_of(path).read_bytes() == damaged
+
+
+async def test_hole_over_several_flushes_at_the_end_is_damage_once_they_were_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No header is left in it, so the bytes alone would look like one torn flush."""
+    path = tmp_path / "log"
+    monkeypatch.setattr(log_module, "DURABLE_MARK_EVERY_S", 0.0)
+    await flushed(path, [b"first"], [b"second"], [b"third"], close=False)
+    monkeypatch.setattr(log_module, "DURABLE_MARK_EVERY_S", 3_600.0)
+    whole = file_of(path).read_bytes()
+    for damaged in (whole[:80] + bytes(len(whole) - 80), whole[:80], whole[:-1]):
+        file_of(path).write_bytes(damaged)
+        with pytest.raises(LogError, match="was durable up to byte"):
+            await opened(path)
+        assert file_of(path).read_bytes() == damaged
+    file_of(path).write_bytes(whole)
+    log = await opened(path)
+    await log.append(b"not noted")
+    written = file_of(path).read_bytes()
+    await log.close()
+    file_of(path).write_bytes(written[:-1])
+    assert await values_in(path) == [b"first", b"second", b"third"]
+    # A mark that is torn, or another file's, says nothing.
+    for mark in (b"", b"x" * 20, (path / "durable").read_bytes()[:-1]):
+        (path / "durable").write_bytes(mark)
+        assert await values_in(path) == [b"first", b"second", b"third"]
 
 
 async def test_what_users_send_does_not_look_like_a_batch(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from exchange.adapters.memory.log import MemoryLog
+from exchange.log.segments import Segment, pack
 from exchange.ports.world import LabelledRecord, LogRecord
 from exchange.process.tracing import (
     TRACED_COMMANDS_MAX,
@@ -14,7 +15,6 @@ from exchange.process.tracing import (
     traced_commands,
     traces_header,
 )
-from services.archive.segments import Segment, pack
 
 TRACE, SPAN = 0x4BF92F3577B34DA6A3CE929D0E0E4736, 0x00F067AA0BA902B7
 TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

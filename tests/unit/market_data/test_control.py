@@ -71,7 +71,19 @@ def test_stream_names_are_understood(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["0", "BTCUSDT@trade", "btcusdt@depth7", "btcusdt@kline_7m", "btcusdt", "@trade", "!x@arr", ""]
+    "name",
+    [
+        "0",
+        "btcusdt@kline_1m@+05:45",
+        "btcusdt@kline_1M@-08:00",
+        "BTCUSDT@trade",
+        "btcusdt@depth7",
+        "btcusdt@kline_7m",
+        "btcusdt",
+        "@trade",
+        "!x@arr",
+        "",
+    ],
 )
 def test_names_that_mean_nothing_are_none(name: str) -> None:
     assert parse_stream_name(name) is None

@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 
 from exchange.process.readers import Readers
+from exchange.process.turns import NoTurnError, Turns
 from exchange.trading import candles as candles_module
 from exchange.trading.candles import Candle
 from exchange.trading.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, Interval
 from exchange.trading.trades import Trade
 from services.market_data.markets import bucket_cache
 from services.market_data.markets.bucket_cache import BucketCache
-from services.market_data.markets.history import READS_MAX, History
+from services.market_data.markets.history import History
 from services.market_data.rest import klines
 from tests.event_streams import START_MS, EngineStream
 from tests.unit.market_data.services import OfflineService
@@ -138,24 +139,38 @@ class CountingReaders:
         return []
 
     async def fetchval(self, *_: object, timeout: float) -> None:
-        return None
+        await self.answer.wait()
 
 
 async def test_few_reads_of_the_past_run_at_once_and_the_others_do_not_wait_for_ever() -> None:
-    readers = CountingReaders()
-    history = History(cast(Readers, readers), deadline_ms=100)
+    readers, at_once = CountingReaders(), 3
+    history = History(cast(Readers, readers), Turns(at_once, wait_s=0.05), deadline_ms=100)
     reads: list[Callable[[], Any]] = [
         lambda: history.trades_from(1, 1, 10, 5),
         lambda: history.trade_id_at(1, 5),
         lambda: history.candles(1, INTERVALS["1m"], [0], 0, MINUTE_MS),
         lambda: history.aggregates_until(1, 5, 5, 5),
     ]
-    running = [asyncio.create_task(reads[number % len(reads)]()) for number in range(4 * READS_MAX)]
-    done, waiting = await asyncio.wait(running, timeout=5, return_when=asyncio.FIRST_EXCEPTION)
-    assert any(isinstance(task.exception(), TimeoutError) for task in done)
+    running = [asyncio.create_task(reads[number % len(reads)]()) for number in range(8 * at_once)]
+    _, waiting = await asyncio.wait(running, timeout=5, return_when=asyncio.FIRST_EXCEPTION)
     readers.answer.set()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert readers.lent_max == READS_MAX
+    assert any(isinstance(task.exception(), NoTurnError) for task in running)
+    assert readers.lent_max == at_once
     assert readers.lent == 0
     # And a turn is free again.
     assert await history.trade_id_at(1, 5) is None
+
+
+async def test_who_gets_no_turn_is_told_that_the_server_is_busy(offline: OfflineService) -> None:
+    offline.state.views[1].candles.hours.known_from_ms = START_MS + HOUR_MS
+
+    class Busy:
+        async def candles(self, *_: object) -> None:
+            raise NoTurnError
+
+    for part in offline.service.endpoint_groups:
+        if isinstance(part, klines.KlineEndpoints):
+            vars(part)["_history"] = Busy()
+    answer = await offline.get(f"/api/v3/klines?symbol=BTCUSDT&interval=1h&startTime={START_MS}")
+    assert (answer.status_code, answer.json()["code"]) == (503, -1008)

@@ -162,10 +162,10 @@ def test_a_partial_book_comes_at_once_to_a_newcomer_of_a_quiet_market(
 
 def test_a_client_whose_queue_is_full_is_cut() -> None:
     offline = OfflineService()
-    client = HubClient(offline.hub, "x@trade")
+    client = HubClient(offline.hub, "!bookTicker")
     frame = b'"' + b"x" * 1_000 + b'"'
     for _ in range(limits.SOCKET_QUEUE_SIZE_BYTES_MAX // 1_000):
-        offline.hub.publish("x@trade", lambda _: frame)
+        offline.hub.publish("!bookTicker", lambda _: frame)
     assert client.client.cut_reason == "too slow: its queue is full"
     assert client.client._bytes_queued <= limits.SOCKET_QUEUE_SIZE_BYTES_MAX
 
@@ -173,10 +173,10 @@ def test_a_client_whose_queue_is_full_is_cut() -> None:
 def test_a_client_keeps_its_stream_through_the_largest_outcome() -> None:
     """Delivered in one step, in which nobody can read; four such came in one turn before."""
     offline = OfflineService()
-    client = HubClient(offline.hub, "x@trade")
+    client = HubClient(offline.hub, "!bookTicker")
     trade = b"t" * 300
     for _ in range(4 * limits.FILLS_PER_COMMAND_MAX + 200):
-        offline.hub.publish("x@trade", lambda _: trade)
+        offline.hub.publish("!bookTicker", lambda _: trade)
     assert client.client.cut_reason is None
 
 
@@ -184,13 +184,13 @@ def test_a_client_whose_oldest_frame_waits_too_long_is_cut(monkeypatch: pytest.M
     now_s = 100.0
     monkeypatch.setattr("services.market_data.streams.hub.time.monotonic", lambda: now_s)
     offline = OfflineService()
-    client = HubClient(offline.hub, "x@trade")
-    offline.hub.publish("x@trade", lambda _: b"{}")
+    client = HubClient(offline.hub, "!bookTicker")
+    offline.hub.publish("!bookTicker", lambda _: b"{}")
     now_s += limits.SOCKET_QUEUE_AGE_S_MAX
-    offline.hub.publish("x@trade", lambda _: b"{}")
+    offline.hub.publish("!bookTicker", lambda _: b"{}")
     assert client.client.cut_reason is None
     now_s += 1
-    offline.hub.publish("x@trade", lambda _: b"{}")
+    offline.hub.publish("!bookTicker", lambda _: b"{}")
     assert client.client.cut_reason == "too slow: its queue is old"
 
 

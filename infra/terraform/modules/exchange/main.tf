@@ -175,6 +175,7 @@ module "observability" {
   emails             = var.alarm_emails
   logs_key_arn       = local.keys["logs"]
   msk_name           = var.name
+  msk_brokers        = length(module.network.intra_subnet_ids) * var.size.kafka_brokers_per_zone
   aurora_id          = var.name
   redis_id           = var.name
   dead_letter_queues = { for name, queue in module.messaging.dead_letter_queues : name => queue.name }

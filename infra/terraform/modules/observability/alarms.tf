@@ -33,6 +33,21 @@ locals {
       description = "The archive does not keep up with the logs"
       runbook     = "ArchiveBehind"
     }
+    log-retention-refuses = {
+      metric      = "exchange_log_retention_refusals_total", statistic = "Sum", threshold = 0, periods = 60
+      description = "A log cannot be shortened, because the archive does not prove that it may"
+      runbook     = "RetentionRefuses"
+    }
+    disk-filling = {
+      metric      = "exchange_disk_free_ratio", statistic = "Minimum", comparison = "LessThanThreshold", threshold = 0.3, periods = 30
+      description = "More than 70 % of the disk with a process's data folder is used"
+      runbook     = "DiskFilling"
+    }
+    disk-nearly-full = {
+      metric      = "exchange_disk_free_ratio", statistic = "Minimum", comparison = "LessThanThreshold", threshold = 0.15, periods = 5
+      description = "Less than 15 % of the disk with a process's data folder is free"
+      runbook     = "DiskNearlyFull"
+    }
     market-history-behind = {
       metric      = "exchange_market_history_lag_records", threshold = 100000, periods = 10
       description = "Candles and trades for history, or the lake, do not keep up with the events"
@@ -109,6 +124,12 @@ locals {
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1
         description = "Partitions without a leader"
       }
+      aurora-volume = {
+        # Grows by itself up to 128 TiB, and no further: 70 % of that, in bytes.
+        namespace   = "AWS/RDS", metric = "VolumeBytesUsed", dimensions = { DBClusterIdentifier = var.aurora_id }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 98516241848729, periods = 1
+        description = "The database's volume is 70 % of the largest that there is. See docs/runbooks/DiskFilling.md"
+      }
       aurora-cpu = {
         namespace   = "AWS/RDS", metric = "CPUUtilization", dimensions = { DBClusterIdentifier = var.aurora_id, Role = "WRITER" }
         statistic   = "Average", comparison = "GreaterThanThreshold", threshold = 80, periods = 10
@@ -125,6 +146,17 @@ locals {
         description = "Redis is nearly full"
       }
     },
+    # In percent, of each broker's own disk. It grows by itself up to volume_gib_max, once in six hours at most.
+    { for broker in range(1, var.msk_brokers + 1) : "msk-disk-filling-${broker}" => {
+      namespace   = "AWS/Kafka", metric = "KafkaDataLogsDiskUsed", dimensions = { "Cluster Name" = var.msk_name, "Broker ID" = tostring(broker) }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 70, periods = 30
+      description = "More than 70 % of a broker's disk is used. See docs/runbooks/DiskFilling.md"
+    } },
+    { for broker in range(1, var.msk_brokers + 1) : "msk-disk-nearly-full-${broker}" => {
+      namespace   = "AWS/Kafka", metric = "KafkaDataLogsDiskUsed", dimensions = { "Cluster Name" = var.msk_name, "Broker ID" = tostring(broker) }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 85, periods = 5
+      description = "Less than 15 % of a broker's disk is free. See docs/runbooks/DiskNearlyFull.md"
+    } },
     { for name, queue in var.dead_letter_queues : "dead-letters-${name}" => {
       namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = queue }
       statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1

@@ -33,6 +33,11 @@ variable "logs_key_arn" {
   type        = string
 }
 
+variable "msk_brokers" {
+  description = "How many brokers there are: each has a disk of its own to watch."
+  type        = number
+}
+
 variable "msk_name" {
   description = "Name of the Kafka cluster."
   type        = string

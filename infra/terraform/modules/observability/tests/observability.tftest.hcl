@@ -6,6 +6,7 @@ variables {
   name               = "exchange-test"
   logs_key_arn       = "arn:aws:kms:eu-central-1:111122223333:key/logs"
   msk_name           = "exchange-test"
+  msk_brokers        = 3
   aurora_id          = "exchange-test"
   redis_id           = "exchange-test"
   dead_letter_queues = { notices = "exchange-test-notices-dead" }
@@ -15,6 +16,11 @@ run "alarms_reach_somebody" {
   assert {
     condition     = alltrue([for a in concat(values(aws_cloudwatch_metric_alarm.exchange), values(aws_cloudwatch_metric_alarm.server), values(aws_cloudwatch_metric_alarm.burn), values(aws_cloudwatch_metric_alarm.anomaly), [aws_cloudwatch_metric_alarm.order_latency]) : contains(a.alarm_actions, aws_sns_topic.alarms.arn)])
     error_message = "Every alarm goes to the topic."
+  }
+
+  assert {
+    condition     = alltrue([for broker in ["1", "2", "3"] : aws_cloudwatch_metric_alarm.server["msk-disk-filling-${broker}"].threshold == 70 && aws_cloudwatch_metric_alarm.server["msk-disk-filling-${broker}"].dimensions["Broker ID"] == broker]) && aws_cloudwatch_metric_alarm.exchange["disk-filling"].threshold == 0.3 && aws_cloudwatch_metric_alarm.server["aurora-volume"].threshold == floor(0.7 * 128 * pow(1024, 4))
+    error_message = "Every disk tells at 70 %."
   }
 
   assert {

@@ -1,11 +1,12 @@
 """The archived segments of one log: find the newest, read them in order, add one behind them."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 
+from exchange.log.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 from exchange.ports.object_keys import archive_prefix
 from exchange.ports.world import ObjectStore
-from services.archive.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 
 __all__ = ["LOGS", "Shelf"]
 
@@ -19,6 +20,8 @@ class Shelf:
         self._store = store
         self._log = log
         self._prefix = archive_prefix(shard, log)
+        # As last seen: they only ever grow.
+        self._keys: list[str] = []
 
     async def newest(self) -> Segment | None:
         """The last segment, None of an empty archive. Raises ObjectStoreError, ArchiveError."""
@@ -29,6 +32,29 @@ class Shelf:
         """Keep a segment; False when its first offset is archived already. Raises ObjectStoreError."""
         body = await asyncio.to_thread(pack, segment)
         return await self._store.put(self._prefix + segment_name(segment.records[0].offset), body)
+
+    async def holding(self, offset: int) -> Segment | None:
+        """The segment with the record `offset`, None while it is not archived.
+
+        Raises ObjectStoreError, ArchiveError.
+        """
+        for is_fresh in (False, True):
+            if is_fresh:
+                self._keys = await self._store.keys(self._prefix)
+            firsts = [first_offset_of(key) for key in self._keys]
+            slot = bisect_right(firsts, offset) - 1
+            if slot >= 0:
+                segment = await self._read(self._keys[slot])
+                if offset < segment.next_offset:
+                    return segment
+                if slot + 1 < len(firsts):
+                    raise ArchiveError(f"{self._log}: offset {offset} lies in a gap of the archive")
+        return None
+
+    async def first_offset(self) -> int | None:
+        """Where the archive begins, None of an empty one. Raises ObjectStoreError, ArchiveError."""
+        keys = await self._store.keys(self._prefix)
+        return first_offset_of(keys[0]) if keys else None
 
     async def segments(self) -> AsyncIterator[Segment]:
         """Every segment from offset 0 on. Raises ObjectStoreError, and ArchiveError on a gap or damage."""
