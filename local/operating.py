@@ -37,7 +37,10 @@ LOG_FILES_MAX: Final = 5
 _KEY_NAME: Final = "operator.pem"
 _DOOR_NAME: Final = "operator.sock"
 _SETTINGS_NAME: Final = "operator.json"
+# Told in words on standard error already: into the log alone, and nowhere before there is one.
 _refusals: Final = logging.getLogger("local.refusals")
+_refusals.propagate = False
+_refusals.addHandler(logging.NullHandler())
 # Told in words already, on standard error; in a log only once there is one.
 _refusals.propagate = False
 _refusals.addHandler(logging.NullHandler())
@@ -66,7 +69,7 @@ def keep_log(folder: Path) -> Path:
 
 
 def log_refusal(sentence: str) -> None:
-    """A start, or going on, was refused, and the screen says so already: a line in the log alone."""
+    """A start, or going on, was refused, and the screen says so already: a line in the log, if it is ours."""
     _refusals.error("%s", sentence)
 
 

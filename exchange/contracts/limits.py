@@ -124,8 +124,13 @@ PARAMETERS_MAX: Final = 64
 # A frame that the server hands on at all; each kind of socket takes less, and says so.
 WEBSOCKET_MESSAGE_SIZE_BYTES_MAX: Final = 65_536
 STREAM_MESSAGE_SIZE_BYTES_MAX: Final = 4_096
-API_SOCKETS_MAX: Final = 10_000  # of one order process
-STREAM_SOCKETS_MAX: Final = 20_000  # of one market-data process
+CONNECTIONS_MAX: Final = 12_000  # of one process: requests and sockets together
+API_SOCKETS_MAX: Final = 9_000  # of one order process; the others are for requests
+STREAM_SOCKETS_MAX: Final = 9_000  # of one market-data process
+SOCKETS_PER_ADDRESS_MAX: Final = 300  # of a kind that an address holds in one process
+SOCKET_ATTEMPTS_PER_ADDRESS_MAX: Final = 300  # of a kind within five minutes
+INVENTED_STREAMS_PER_SOCKET_MAX: Final = 100  # names without a stream that are remembered
+INVENTED_STREAMS_MAX: Final = 100_000  # of all sockets of a process
 STREAMS_PER_SOCKET_MAX: Final = 1_024
 USER_STREAMS_PER_SOCKET_MAX: Final = 1_000
 REQUESTS_IN_WORK_PER_SOCKET_MAX: Final = 64
@@ -185,8 +190,15 @@ _TABLE: Final = (
     Limit("a request's parameters", PARAMETERS_MAX, "", "-1101"),
     Limit("a message to the WebSocket API", BODY_SIZE_BYTES_MAX, "bytes", "the socket ends, 1009"),
     Limit("a message to a stream", STREAM_MESSAGE_SIZE_BYTES_MAX, "bytes", "the socket ends, 1009"),
-    Limit("sockets of one order process", API_SOCKETS_MAX, "", "1013"),
-    Limit("sockets of one market-data process", STREAM_SOCKETS_MAX, "", "1013"),
+    Limit("connections of one process", CONNECTIONS_MAX, "", "503"),
+    Limit("sockets of one order process", API_SOCKETS_MAX, "", "503"),
+    Limit("sockets of one market-data process", STREAM_SOCKETS_MAX, "", "503"),
+    Limit("sockets of a kind of one address", SOCKETS_PER_ADDRESS_MAX, "", "429"),
+    Limit("sockets that it opens in 5 minutes", SOCKET_ATTEMPTS_PER_ADDRESS_MAX, "", "429, then 418"),
+    Limit("streams that do not exist, of one socket", INVENTED_STREAMS_PER_SOCKET_MAX, "",
+          "nobody: more are taken and forgotten"),
+    Limit("streams that do not exist, of a process", INVENTED_STREAMS_MAX, "",
+          "nobody: more are taken and forgotten"),
     Limit("streams of one socket", STREAMS_PER_SOCKET_MAX, "", "the socket ends, 1008"),
     Limit("user streams of one socket", USER_STREAMS_PER_SOCKET_MAX, "", "-2042"),
     Limit("requests in work of one socket", REQUESTS_IN_WORK_PER_SOCKET_MAX, "", "later ones wait unread"),
@@ -214,6 +226,7 @@ assert LOG_RECORD_SIZE_BYTES_MAX < TOPIC_MESSAGE_SIZE_BYTES_MAX < FETCH_SIZE_BYT
 assert 2 * AMOUNT_ATOMS_MAX - 1 <= INTEGER_MAX, "a deposit on top of all that may be inside fits an event"
 assert ANSWER_SIZE_BYTES_MAX <= CLIENT_FRAME_SIZE_BYTES_MAX, "clients take the answer with all its fills"
 assert DEPTH_LEVELS_MAX * 2 * LEVEL_SIZE_BYTES_MAX <= CLIENT_FRAME_SIZE_BYTES_MAX, "and the deepest book"
+assert max(API_SOCKETS_MAX, STREAM_SOCKETS_MAX) <= CONNECTIONS_MAX * 3 // 4, "a quarter is for requests"
 assert BODY_SIZE_BYTES_MAX < WEBSOCKET_MESSAGE_SIZE_BYTES_MAX, "who sends too much is told so"
 assert STREAM_MESSAGE_SIZE_BYTES_MAX < WEBSOCKET_MESSAGE_SIZE_BYTES_MAX, "and on streams"
 assert REPORTS_PER_OUTCOME_MAX <= LISTEN_KEY_MESSAGES_WAITING_MAX, "one outcome's reports can wait"

@@ -11,6 +11,7 @@ from typing import Any, cast
 import uvicorn
 
 from exchange.contracts import limits
+from exchange.contracts.limits import CONNECTIONS_MAX
 from exchange.http.answers import WithPagePolicy, answer_headers
 from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.process.components import Component, run_components
@@ -21,7 +22,6 @@ __all__ = ["HttpServer", "bind", "serve"]
 _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
 _KEEP_ALIVE_S = 75
-_CONNECTIONS_MAX = 12_000
 # Descriptors for all that is no client: logs, files, databases.
 _DESCRIPTORS_RESERVED = 512
 # A bound on what the kernel keeps for a client that does not read; it would take megabytes.
@@ -50,8 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
 def _connections_max() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return _CONNECTIONS_MAX
-    return max(64, min(_CONNECTIONS_MAX, soft - _DESCRIPTORS_RESERVED))
+        return CONNECTIONS_MAX
+    return max(64, min(CONNECTIONS_MAX, soft - _DESCRIPTORS_RESERVED))
 
 
 class _Server(uvicorn.Server):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 from prometheus_client import Counter
 
+from exchange.contracts import limits
 from exchange.contracts.errors import ApiError, LimitError, overloaded, too_many_requests
 from exchange.http.addresses import owner_with_network
 from exchange.http.request_limits import RequestLimits
@@ -19,10 +20,10 @@ from exchange.http.windows import Limit, Window
 
 __all__ = ["ATTEMPTS_MAX", "OPEN_MAX", "SocketLimits", "refuse_handshake"]
 
-ATTEMPTS_MAX: Final = 300
+ATTEMPTS_MAX: Final = limits.SOCKET_ATTEMPTS_PER_ADDRESS_MAX
 _ATTEMPTS_WINDOW_MS: Final = 300_000
 # What an address may open in one window, it may hold: a bot that needs more reads by several addresses.
-OPEN_MAX: Final = 300
+OPEN_MAX: Final = limits.SOCKETS_PER_ADDRESS_MAX
 # All addresses of a /48 of IPv6 hold as many as four of them; a /16 of IPv4 belongs to many.
 _NETWORK_SIBLINGS_PER_SHARE: Final = 16
 _RETRY_OPEN_MS: Final = 60_000

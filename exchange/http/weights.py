@@ -10,14 +10,12 @@ from typing import Final
 
 from exchange.http.query_parameters import Parameters
 
-__all__ = ["EXTRA_WEIGHT_HEADER", "MARKET_DATA_WEIGHTS", "REFUSED", "UNKNOWN", "Weight", "weight_of"]
+__all__ = ["MARKET_DATA_WEIGHTS", "REFUSED", "UNKNOWN", "Weight", "weight_of"]
 
 Weight = int | Callable[[Parameters], int]
 """A number, or what makes one of the request's parameters, whatever they are: nobody has checked them yet."""
 
 REFUSED: Final = 1
-# What an answer of market data has cost beyond its documented weight: whoever asked for others charges them.
-EXTRA_WEIGHT_HEADER: Final = b"x-extra-weight"
 # Of a path or a method that does not exist.
 UNKNOWN: Final = 1
 _DEPTH: Final = ((100, 5), (500, 25), (1_000, 50))

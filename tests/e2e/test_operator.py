@@ -69,7 +69,9 @@ def test_one_market_is_halted_and_reopened_from_outside(exchange: ExchangeProces
     assert bid(trader, QUIET).status_code == 200
 
 
-def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: SignUp) -> None:
+def test_make_run_writes_down_what_happens(
+    exchange: ExchangeProcess, sign_up: SignUp, tmp_path: Path
+) -> None:
     """A line for each log-in, for an operator's order, and for a start that was refused."""
     if exchange.mode != "run":
         pytest.skip("a stack's services have logs of their own")
@@ -79,7 +81,8 @@ def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: S
     again = subprocess.run(
         [sys.executable, "-m", "local", "run"],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(exchange.data_dir), "PORT": str(exchange.port + 1)},
+        # A folder of its own, and a port that is taken.
+        env={**os.environ, "DATA_DIR": str(tmp_path), "PORT": str(exchange.port)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -89,4 +92,6 @@ def test_make_run_writes_down_what_happens(exchange: ExchangeProcess, sign_up: S
     lines = log.read_text(encoding="utf-8").splitlines()
     assert any(": log-in of account " in line for line in lines)
     assert any("operator olga: SetMode" in line for line in lines)
-    assert any("local.refusals: cannot go on: " in line for line in lines)
+    refused = (tmp_path / "embedded" / LOG_NAME).read_text(encoding="utf-8")
+    assert "local.refusals: cannot go on: " in refused
+    assert again.stderr.count("cannot go on: ") == 1

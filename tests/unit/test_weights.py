@@ -1,6 +1,5 @@
 """Every endpoint of both doors weighs what the documents of the API say it does."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -140,8 +139,8 @@ async def exchange(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OrderExchan
 
 @pytest.fixture
 async def socket(exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WsClient]:
-    async def answered(*_: object) -> tuple[int, bytes, int]:
-        return 200, b"{}", 0
+    async def answered(*_: object) -> tuple[int, bytes]:
+        return 200, b"{}"
 
     monkeypatch.setattr(type(exchange.service.websocket.market_data), "get", answered)
     async with connected(exchange) as client:
@@ -255,26 +254,3 @@ async def test_what_is_no_request_weighs_one(exchange: OrderExchange, socket: Ws
     assert (await socket.hear())["rateLimits"][0]["count"] == before + 1
     unknown = await exchange.request("GET", "/nothing", ALICE)
     assert int(unknown.headers["x-mbx-used-weight-1m"]) == before + 2
-
-
-async def test_what_an_answer_has_cost_beyond_its_weight_is_charged_by_the_websocket_api_too() -> None:
-    """Market data tells what klines of far back have cost; it cannot charge who asked the order service."""
-    extra = 7
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Extra-Weight: {extra}\r\n\r\n[]"
-        writer.write(head.encode())
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with (
-            running_exchange(market_data_url=f"http://127.0.0.1:{port}") as exchange,
-            connected(exchange) as socket,
-        ):
-            before = await used_by(socket, "ping", {})
-            reply = await socket.ask("klines", symbol="BTCUSDT", interval="1d", timeZone="5:45")
-            assert (reply["status"], reply["result"]) == (200, [])
-            assert reply["rateLimits"][0]["count"] == before + 2 + extra

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError, LimitError, not_supported, overloaded, unavailable
 from exchange.http.request_limits import RequestLimits
-from exchange.http.weights import EXTRA_WEIGHT_HEADER, REFUSED, weight_of
+from exchange.http.weights import REFUSED, weight_of
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.turns import NoTurnError
 from services.market_data.rest.endpoints import Call, Endpoint
@@ -54,11 +54,7 @@ class RestApi:
             # Before it is served: what is in flight counts, too.
             weight = weight_of(endpoint.weight, parameters)
             self._limits.add_weight(client_ip, weight)
-            call = Call(parameters, scale)
-            body = await self._answer(endpoint, call)
-            if call.extra_weight:
-                self._limits.add_weight(client_ip, call.extra_weight)
-                headers.append((EXTRA_WEIGHT_HEADER, b"%d" % call.extra_weight))
+            body = await self._answer(endpoint, Call(parameters, scale))
             status = 200
         except ApiError as error:
             status, body = error.status, orjson.dumps(error.payload())

@@ -9,17 +9,13 @@ __all__ = ["Call", "Endpoint"]
 
 
 class Call:
-    """One request. `scale`: what times in milliseconds are multiplied with.
+    """One request. `scale`: what times in milliseconds are multiplied with."""
 
-    `extra_weight`: what it turned out to cost beyond the documented weight.
-    """
-
-    __slots__ = ("extra_weight", "parameters", "scale")
+    __slots__ = ("parameters", "scale")
 
     def __init__(self, parameters: Mapping[str, str], scale: int) -> None:
         self.parameters = parameters
         self.scale = scale
-        self.extra_weight = 0
 
 
 Handler = Callable[[Call], object] | Callable[[Call], Coroutine[Any, Any, object]]

@@ -25,8 +25,8 @@ __all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
 
 STREAMS_PER_CLIENT_MAX: Final = limits.STREAMS_PER_SOCKET_MAX
 # Names that mean nothing, or not yet, are taken, and remembered only so far: nobody pays for a name.
-INVENTED_PER_CLIENT_MAX: Final = 100
-INVENTED_MAX: Final = 100_000
+INVENTED_PER_CLIENT_MAX: Final = limits.INVENTED_STREAMS_PER_SOCKET_MAX
+INVENTED_MAX: Final = limits.INVENTED_STREAMS_MAX
 # Looked at every tick: a client that does not read is gone within five seconds.
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1

@@ -12,12 +12,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import httptools
 
 from exchange.contracts.errors import unavailable
-from exchange.http.weights import EXTRA_WEIGHT_HEADER
 
 __all__ = ["MARKET_DATA_PATHS", "MarketDataClient"]
 
 ANSWER_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
-_WEIGHT_DIGITS_MAX: Final = 6
 _CHUNK_SIZE_BYTES: Final = 65_536
 # Method of the WebSocket API -> path below /api/v3 (binance-spot-api 5 and 2).
 MARKET_DATA_PATHS: Final = {
@@ -42,12 +40,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self.body = bytearray()
-        self.extra_weight = 0
         self.is_complete = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == EXTRA_WEIGHT_HEADER and value.isdigit():
-            self.extra_weight = int(value[:_WEIGHT_DIGITS_MAX])
 
     def on_body(self, chunk: bytes) -> None:
         self.body += chunk
@@ -66,11 +59,8 @@ class MarketDataClient:
         self._port = parts.port or (443 if self._is_tls else 80)
         self._deadline_s = deadline_s
 
-    async def get(self, path: str, parameters: Mapping[str, str], unit: int) -> tuple[int, bytes, int]:
-        """Return status, raw JSON and extra weight of GET /api/v3{path}.
-
-        Raises ApiError -1001 when there is no answer.
-        """
+    async def get(self, path: str, parameters: Mapping[str, str], unit: int) -> tuple[int, bytes]:
+        """Return status and raw JSON of GET /api/v3{path}. Raises ApiError -1001 when there is no answer."""
         target = f"/api/v3{path}"
         if parameters:
             target += "?" + urlencode(parameters, quote_via=quote)
@@ -84,7 +74,7 @@ class MarketDataClient:
         except (OSError, httptools.HttpParserError):  # TimeoutError is an OSError
             raise unavailable() from None
 
-    async def _exchange(self, request: bytes) -> tuple[int, bytes, int]:
+    async def _exchange(self, request: bytes) -> tuple[int, bytes]:
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._is_tls or None)
         try:
             writer.write(request)
@@ -100,6 +90,6 @@ class MarketDataClient:
                     raise OSError("the answer is too large")
             if not answer.is_complete or not answer.body:
                 raise OSError("the answer is incomplete")
-            return parser.get_status_code(), bytes(answer.body), answer.extra_weight
+            return parser.get_status_code(), bytes(answer.body)
         finally:
             writer.close()

@@ -247,9 +247,7 @@ class _Session:
 
     async def _forward(self, request: Request, parameters: dict[str, str], path: str) -> None:
         try:
-            market_data = self._api.market_data
-            status, payload, extra_weight = await market_data.get(path, _own_names(parameters), self._unit)
-            self._api.limits.add_weight(self._client_ip, extra_weight)
+            status, payload = await self._api.market_data.get(path, _own_names(parameters), self._unit)
             frame = raw_reply(request.id, status, payload, self._limits(parameters, None))
         except ApiError as error:
             frame = error_reply(request.id, error, self._limits(parameters, None))

@@ -17,6 +17,7 @@ from services.projections.ledger.reconcile import reconcile
 from services.projections.rebuild import clear_projection, fingerprints
 from tests.event_streams import RandomTrading, stretched
 from tests.integration.projections.conftest import Running, publish
+from tests.integration.projections.test_command_lines import run
 
 pytestmark = pytest.mark.integration
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -181,6 +182,19 @@ async def test_a_step_reads_a_bounded_number_of_trades_and_two_at_once_count_non
         assert 0 < await fold_step(connection, again[0]) <= 50
         again = await unfolded(connection)
     await check_candles(connection, 150)
+
+
+async def test_the_command_folds_all_there_is(resources: Resources, connection: Connection) -> None:
+    trading = RandomTrading(335)
+    trading.run(700)
+    await publish(resources, trading.stream)
+    await project(resources, trading.stream.seq)
+    await forget_candles(connection)
+    dsn = resources.settings.database_dsn.get_secret_value()
+    for told in ("market 1: trade 0 of", "all trades are in the candles"):
+        code, output = await run("services.projections.ledger.candle_backfill", dsn)
+        assert (code, told in output) == (0, True), output
+    await check_candles(connection, 100)
 
 
 async def test_reconciliation_finds_a_candle_that_is_not_its_trades(

@@ -45,7 +45,11 @@ async def test_migrations_and_reconciliation_run_from_the_command_line(database_
 
 async def test_database_that_is_away_is_named_without_a_traceback() -> None:
     dsn = f"postgresql://exchange:secret@127.0.0.1:{free_port()}/postgres"
-    for module, code in (("services.migrations", 1), ("services.projections.ledger.reconcile", 2)):
+    for module, code in (
+        ("services.migrations", 1),
+        ("services.projections.ledger.reconcile", 2),
+        ("services.projections.ledger.candle_backfill", 1),
+    ):
         answer, output = await run(module, dsn)
         assert answer == code
         assert "Traceback" not in output
