@@ -17,6 +17,7 @@ LOGGED: Final = {
 }
 _STATEMENT: Final = re.compile(r"LOG:  duration: [\d.]+ ms  (?:execute [^:]*|statement): (.*)", re.DOTALL)
 _PARAMETERS: Final = re.compile(r"DETAIL:  Parameters: (.*)", re.DOTALL | re.IGNORECASE)
+_ENDS: Final = re.compile(r"\n(?!\t)")
 _VALUE: Final = re.compile(r"\$\d+ = ('(?:[^']|'')*'|NULL)")
 # Of connections, not of requests.
 _NOT_READS: Final = (
@@ -47,7 +48,9 @@ class Plan(NamedTuple):
 def statements_of(log: str) -> list[Statement]:
     """What was asked, in order, from a piece of the server's log."""
     found: list[Statement] = []
-    for record in log.split(_RECORD):
+    for raw in log.split(_RECORD):
+        # Further lines of a record begin with a tab; others were written before or after these settings held.
+        record = _ENDS.split(raw, maxsplit=1)[0]
         asked, given = _STATEMENT.match(record), _PARAMETERS.match(record)
         if given is not None and found:
             found[-1] = found[-1]._replace(values=tuple(_VALUE.findall(given[1])))

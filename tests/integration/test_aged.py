@@ -101,7 +101,9 @@ async def test_statements_of_a_log_are_planned_with_their_parameters(database_ds
         "\x1eLOG:  duration: 0.2 ms  execute <unnamed>: SELECT $1::text,\n\t$2::int\n"
         "\x1eDETAIL:  Parameters: $1 = 'it''s', $2 = NULL\n"
         "\x1eLOG:  duration: 0.2 ms  execute <unnamed>: SELECT 1\n"
+        "2026-11-29 16:00:00 UTC [7] LOG:  checkpoint starting\n"
         "\x1eLOG:  duration: 0.2 ms  statement: SELECT relname FROM pg_class\n"
+        "2026-11-29 16:00:00 UTC [7] LOG:  received SIGHUP\n"
     )
     found = statements_of(log)
     assert found == [

@@ -17,7 +17,7 @@ CAMPAIGNS: Final = {
     "infrastructure": ["infra-test"],
     "cluster": ["cluster-test"],
     "load": ["loadtest", "RPS=500", "DURATION=120"],
-    "aged": ["aged", "TRADES=1500000"],
+    "aged": ["aged", "TRADES=1000000"],
     "cold start": ["cold-start", "TAIL=1000000"],
     "chaos": ["chaos", "KILLS=200"],
     "abuse": ["abuse", "SECONDS=30"],
