@@ -116,8 +116,8 @@ def _is_own_listen_key(result: Any, owner: Owner, stranger: Trader) -> bool:
 
 
 def _counts_own_orders(result: Any, owner: Owner, stranger: Trader) -> bool:
-    """The owner has placed two."""
-    return all(limit["count"] in (0, 1) for limit in result)
+    """Each try to replace an order of the owner's counts for who tries; the owner has placed two."""
+    return all(limit["count"] == len(CASES["order.cancelReplace"]) for limit in result)
 
 
 def _is_public(result: Any, owner: Owner, stranger: Trader) -> bool:
@@ -162,7 +162,9 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "orderList.status": [Case(lambda owner: {"orderListId": "1"}, -2013)],
     "order.amend.keepPriority": [Case(lambda owner: {**_order_id(owner), "newQty": "0.0001"}, -2038)],
     "sor": [Case(_symbol, -1020)],
-    "absent": [Case(_order_id, -1020)],
+    "myPreventedMatches": [Case(_order_id, -1020)],
+    "myAllocations": [Case(_order_id, -1020)],
+    "myFilters": [Case(_symbol, -1020)],
     "userDataStream.start": [Case(_none, _is_own_listen_key)],
     "userDataStream.ping": [Case(_listen_key, -1125)],
     "userDataStream.stop": [Case(_listen_key, -1125)],

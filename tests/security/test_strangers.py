@@ -152,7 +152,11 @@ async def everything_of(exchange: Exchange, owner: Owner) -> dict[str, Any]:
             found[f"{table}.{column}"] = [row[0] for row in rows]
     for path in ("/v1/me", "/v1/api-keys", "/v1/withdrawal-addresses", "/v1/ledger", "/v1/withdrawals"):
         found[path] = (await exchange.client.get(path, headers=trader.headers)).json()
-    for path, parameters in (("/openOrders", {}), ("/allOrders", {"symbol": "BTCUSDT"}), ("/account", {})):
+    for path, parameters in (
+        ("/openOrders", {"symbol": "BTCUSDT"}),
+        ("/allOrders", {"symbol": "BTCUSDT"}),
+        ("/account", {}),
+    ):
         found[path] = (await trader.signed("GET", path, **parameters)).json()
     found["listen key"] = await exchange.resources.cache.get(f"listen_key:{owner.listen_key}")
     assert found["orders.user_id"]
