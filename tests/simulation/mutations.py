@@ -135,12 +135,20 @@ def _remainder_rests_crossed() -> AbstractContextManager[None]:
     match = core_trading._match
 
     def matching(state: Any, market: Any, taker: Order, events: list[Any]) -> bool:
-        close, core_trading._close = core_trading._close, lambda *_: None
+        close, was_cut = core_trading._close, False
+
+        def closing(*arguments: Any) -> None:
+            nonlocal was_cut
+            if arguments[4] == CLOSED_TOO_MANY_FILLS:
+                was_cut = True
+            else:
+                close(*arguments)
+
+        core_trading._close = closing
         try:
-            match(state, market, taker, events)
+            return match(state, market, taker, events) or was_cut
         finally:
             core_trading._close = close
-        return True
 
     return patched(core_trading, _match=matching)
 
