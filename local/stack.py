@@ -15,8 +15,8 @@ import httpx
 
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.topics import ensure_topics
+from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
-from exchange.http.socket_limits import OPEN_MAX
 from local.console import Steps, welcome
 from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
@@ -210,7 +210,9 @@ class _Stack:
         addresses: Mapping[str, str] = {
             "LISTEN": f"127.0.0.1:{self._options.port}",
             "WEB_ROOT": str(WEB_ROOT),
-            "SOCKETS_PER_ADDRESS": str(OPEN_MAX if self._options.request_limits else nginx.NO_LIMIT),
+            "SOCKETS_PER_ADDRESS": str(
+                SOCKETS_PER_ADDRESS_MAX if self._options.request_limits else nginx.NO_LIMIT
+            ),
             "ORDER_ADDRESS": f"127.0.0.1:{self._ports['order']}",
             "USER_ADDRESS": f"127.0.0.1:{self._ports['user']}",
             "MARKET_DATA_ADDRESS": f"127.0.0.1:{self._ports['market-data']}",

@@ -19,6 +19,7 @@ from exchange.contracts.commands import (
     CancelOrder,
     Command,
     CreditDeposit,
+    KeepTime,
     LeaderElected,
     Malformed,
     PlaceOrder,
@@ -41,7 +42,7 @@ from services.projections.book.state import Books
 from services.projections.ledger.batch import LedgerBatch
 from services.user.doors import failures
 from services.user.money.event_follower import EventFollower
-from tests.event_streams import ONE, EngineStream
+from tests.event_streams import ONE, START_MS, EngineStream
 from tests.simulation.model import Model
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -62,6 +63,7 @@ def one_of_each() -> EngineStream:
     stream.apply(
         ActivateRules(1, 1),
         LeaderElected(1, "engine-0", 1),
+        KeepTime(1, 1, START_MS),
         SkipCommand(1, 3, 0, "00"),
         CreditDeposit(1, ALICE, BTC, ONE, 1),
         CreditDeposit(1, BOB, USDT, 100_000 * ONE, 2),
@@ -141,34 +143,39 @@ LEFT_ALONE: Final = {
     "services/order/view/model.py": "",
     "services/order/user_data/hub.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded"
+        "SkipRecorded TimeKept"
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
-        "LeaderChanged RulesActivated SkipRecorded"
+        "LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
     "services/market_history/catalogue.py": (
         "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "
-        "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded"
+        "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
+        "SkipRecorded TimeKept"
     ),
     "services/notifier/notices.py": (
         "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
-        "SkipRecorded"
+        "SkipRecorded TimeKept"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
-        "WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded"
+        "WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
-    "services/projections/ledger/batch.py": "CommandRejected LeaderChanged RulesActivated SkipRecorded",
+    "services/projections/ledger/batch.py": (
+        "CommandRejected LeaderChanged RulesActivated SkipRecorded TimeKept"
+    ),
     "services/projections/ledger/entries.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded"
+        "SkipRecorded TimeKept"
     ),
     "services/user/money/event_follower.py": (
-        "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated SkipRecorded"
+        "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
+        "SkipRecorded TimeKept"
     ),
     "tests/simulation/model.py": (
-        "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated SkipRecorded"
+        "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated "
+        "SkipRecorded TimeKept"
     ),
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
