@@ -7,6 +7,7 @@ import pytest
 from local.exchange_process import ExchangeProcess
 from tests.e2e.journal import Journal
 from tests.e2e.trader import Trader
+from tests.e2e.waiting import eventually
 
 MODES = ("run", "stack")
 TRADERS = 6
@@ -70,8 +71,15 @@ def sign_up(exchange_url: str) -> Iterator[SignUp]:
     traders: list[Trader] = []
 
     def make(deposits: Mapping[str, str] = PLENTY) -> Trader:
-        traders.append(Trader.sign_up(exchange_url, deposits=deposits))
-        return traders[-1]
+        trader = Trader.sign_up(exchange_url, deposits=deposits)
+        traders.append(trader)
+
+        def is_funded() -> None:
+            # The user service has told of the deposits; the order service hears of them by itself.
+            assert set(trader.balances()) >= set(deposits)
+
+        eventually(is_funded)
+        return trader
 
     yield make
     for trader in traders:
