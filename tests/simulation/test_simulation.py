@@ -13,6 +13,22 @@ from tests.simulation.world import run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 100
+# Seeds that noticed these when they were planted, asked first: what they cost otherwise is half of the check.
+# One that has become useless costs a run, and all others are asked as well.
+ASKED_FIRST = {
+    "the book is looked at further than matching goes": 5,
+    "what is left of a cut order rests where it would trade": 5,
+    "trades with oneself that are prevented are not counted": 5,
+    "the lease is taken for safety: no marker": 8,
+    "the ledger believes itself, not the database": 28,
+    "position and orders are read in two transactions": 33,
+    "a command in the own gateway is forgotten": 7,
+    "the list of open orders has no barrier": 6,
+    "what is stale is admitted after a takeover": 21,
+    "the ratchet of the clock is not bounded": 4,
+    "an unknown status is told as a refusal": 3,
+    "an unknown status is told as not sent": 12,
+}
 
 
 @pytest.mark.slow
@@ -29,6 +45,10 @@ def test_every_promise_holds_in_every_seed() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_what_is_asked_first_is_asked_of_a_bug_that_exists() -> None:
+    assert set(ASKED_FIRST) <= set(MUTATIONS)
+
+
 def test_seeds_meet_every_kind_of_trouble() -> None:
     results = [run_seed(seed) for seed in range(12)]
     for result in results:
@@ -42,7 +62,8 @@ def test_seeds_meet_every_kind_of_trouble() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_planted_bug_is_caught(name: str) -> None:
-    caught = first_catch(name, range(MUTATION_SEEDS))
+    first = [ASKED_FIRST[name]] if name in ASKED_FIRST else []
+    caught = first_catch(name, [*first, *range(MUTATION_SEEDS)])
     assert caught is not None, f"no seed below {MUTATION_SEEDS} notices that {name}"
     seed, failure = caught
     print(f"seed {seed}: {failure}")
