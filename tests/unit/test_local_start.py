@@ -26,6 +26,9 @@ from local.listening import check_port, take_port
 from local.options import LocalOptions, OptionError
 from local.servers import ServerError, free_port
 
+# Taken together: each of many tests starts a process of its own.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
