@@ -1,8 +1,6 @@
 """After a halt, a takeover or a cold start nothing stale takes effect (ADR 0018): real engines on logs."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,7 @@ from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.replay import replay, skipped_commands
 from matching_engine.runner import EngineRunner, Role
 from matching_engine.snapshots import Snapshots, state_hash
-from tests.at_work import eventually
+from tests.at_work import eventually, running
 
 pytestmark = pytest.mark.integration
 
@@ -104,19 +102,6 @@ class Place:
         assert state_hash(again) == state_hash(shard)
 
 
-@contextlib.asynccontextmanager
-async def running(runner: EngineRunner) -> AsyncIterator[EngineRunner]:
-    await runner.start()
-    task = asyncio.create_task(runner.run())
-    try:
-        yield runner
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await runner.stop()
-
-
 @pytest.fixture
 async def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
@@ -173,7 +158,8 @@ async def test_a_standby_that_takes_over_refuses_what_grew_stale_before(place: P
     leading = asyncio.create_task(first.run())
     await eventually(lambda: first.role is Role.LEADER)
     await place.event(1)
-    async with running(place.runner(elector("b"))) as second:
+    second = place.runner(elector("b"))
+    async with running(second):
         # It dies: its lease is not given back, and runs out.
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)

@@ -1,6 +1,7 @@
 """Projections over real PostgreSQL and Valkey, with the event log in memory."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import asyncpg
@@ -9,8 +10,9 @@ from pydantic import SecretStr
 
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
+from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import eventually, open_resources
-from tests.event_streams import START_MS, EventStream
+from tests.event_streams import START_MS, EventStream, RandomTrading
 
 
 class Running:
@@ -86,3 +88,26 @@ async def publish(resources: Resources, stream: EventStream, outcomes_per_record
     writer = await resources.event_log.writer()
     for record in stream.take_records(outcomes_per_record):
         await writer.append(record)
+
+
+async def project(resources: Resources, seq: int) -> None:
+    """Run a ledger until it holds `seq`."""
+    ledger = LedgerProjection(resources)
+    running = Running([ledger])
+    await running.start()
+    await running.until(lambda: ledger.last_seq >= seq)
+    await running.stop()
+
+
+async def project_killed_again_and_again(
+    resources: Resources, trading: RandomTrading, moments: random.Random, kills: int
+) -> None:
+    """Trade, with a ledger that is killed at a random moment of each round; then let one come to the end."""
+    for _ in range(kills):
+        trading.run(100)
+        running = Running([LedgerProjection(resources)])
+        await running.start()
+        await publish(resources, trading.stream, outcomes_per_record=5)
+        await asyncio.sleep(moments.uniform(0.015, 0.06))
+        await running.kill()
+    await project(resources, trading.stream.seq)

@@ -16,7 +16,12 @@ from services.projections.ledger.projection import LedgerProjection
 from services.projections.ledger.reconcile import reconcile
 from services.projections.rebuild import clear_projection, fingerprints
 from tests.event_streams import RandomTrading, stretched
-from tests.integration.projections.conftest import Running, publish
+from tests.integration.projections.conftest import (
+    Running,
+    project,
+    project_killed_again_and_again,
+    publish,
+)
 from tests.integration.projections.test_command_lines import run
 
 pytestmark = pytest.mark.integration
@@ -59,14 +64,6 @@ async def check_candles(connection: Connection, trades_min: int) -> None:
     assert await stored_candles(connection) == await recounted_candles(connection)
 
 
-async def project(resources: Resources, seq: int) -> None:
-    ledger = LedgerProjection(resources)
-    running = Running([ledger])
-    await running.start()
-    await running.until(lambda: ledger.last_seq >= seq)
-    await running.stop()
-
-
 async def forget_candles(connection: Connection) -> None:
     """As a database is that had trades before it had candles, and a projection that knows of none."""
     await connection.execute("TRUNCATE candles, candle_folds")
@@ -101,15 +98,7 @@ async def test_candles_survive_kills_and_repeats_and_a_replay_makes_the_same(
     print(f"seed {seed}")
     moments = random.Random(seed)
     trading = RandomTrading(seed)
-    for _ in range(12):
-        trading.run(100)
-        ledger = LedgerProjection(resources)
-        running = Running([ledger])
-        await running.start()
-        await publish(resources, trading.stream, outcomes_per_record=5)
-        await asyncio.sleep(moments.uniform(0.015, 0.06))
-        await running.kill()
-    await project(resources, trading.stream.seq)
+    await project_killed_again_and_again(resources, trading, moments, 12)
     writer = await resources.event_log.writer()
     await writer.append(trading.stream.record(trading.stream.outcomes[-30:]))
     await connection.execute("UPDATE positions SET next_offset = 0")

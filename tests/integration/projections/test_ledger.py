@@ -19,7 +19,12 @@ from services.projections.ledger.store import FencedError
 from services.projections.rebuild import clear_projection, fingerprints
 from tests.at_work import eventually
 from tests.event_streams import ONE, EngineStream, EventStream, RandomTrading
-from tests.integration.projections.conftest import Running, publish
+from tests.integration.projections.conftest import (
+    Running,
+    project,
+    project_killed_again_and_again,
+    publish,
+)
 
 pytestmark = pytest.mark.integration
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -36,15 +41,6 @@ def order(command_id: int, user_id: int, side: int, price_ticks: int, lots: int)
 async def balances_of(connection: Connection) -> dict[tuple[int, int], tuple[int, int]]:
     rows = await connection.fetch("SELECT * FROM balances")
     return {(r["user_id"], r["asset_id"]): (r["available_atoms"], r["held_atoms"]) for r in rows}
-
-
-async def project(resources: Resources, seq: int) -> None:
-    """Run a ledger until it holds `seq`."""
-    ledger = LedgerProjection(resources)
-    running = Running([ledger])
-    await running.start()
-    await running.until(lambda: ledger.last_seq >= seq)
-    await running.stop()
 
 
 async def test_trade_leaves_exact_balances_orders_and_entries(
@@ -167,15 +163,7 @@ async def test_projector_killed_at_any_moment_resumes_to_the_same_tables(
     print(f"seed {seed}")
     moments = random.Random(seed)
     trading = RandomTrading(seed)
-    for _ in range(15):
-        trading.run(100)
-        ledger = LedgerProjection(resources)
-        running = Running([ledger])
-        await running.start()
-        await publish(resources, trading.stream, outcomes_per_record=5)
-        await asyncio.sleep(moments.uniform(0.015, 0.06))
-        await running.kill()
-    await project(resources, trading.stream.seq)
+    await project_killed_again_and_again(resources, trading, moments, 15)
     assert await reconcile(connection) == []
     interrupted = await fingerprints(connection)
     await clear_projection(connection)

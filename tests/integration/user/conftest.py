@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -165,3 +166,16 @@ def assert_problem(response: httpx.Response, status: int) -> None:
     assert body["status"] == status
     assert {"type", "title", "status", "detail"} <= set(body)
     assert isinstance(body["detail"], str)
+
+
+@asynccontextmanager
+async def replica(exchange: Exchange, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of one more replica, whose settings differ."""
+    settings = exchange.resources.settings.model_copy(update=changes)
+    service = UserService(replace(exchange.resources, settings=settings))
+    await exchange.running.start(service)
+    try:
+        async with client_of(service) as client:
+            yield client
+    finally:
+        await exchange.running.stop(service)

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import httpx
@@ -21,7 +20,6 @@ from services.notifier.outlet import Outlet
 from services.operator.accounts import freeze_account
 from services.projections.ledger.reconcile import reconcile
 from services.projections.withdrawals import POLL_INTERVAL_S, WithdrawalSettler
-from services.user.component import UserService
 from tests.at_work import eventually
 from tests.event_streams import EventStream
 from tests.integration.user.conftest import (
@@ -29,26 +27,13 @@ from tests.integration.user.conftest import (
     Exchange,
     Person,
     assert_problem,
-    client_of,
+    replica,
 )
 
 pytestmark = pytest.mark.integration
 URL = "https://exchange.example"
 NOTICE = Notice("act.1", 1001, "API_KEY_MADE", 1, {}, "An API key was made.")
 SOME_ROUNDS_S = 4 * POLL_INTERVAL_S
-
-
-@asynccontextmanager
-async def replica(exchange: Exchange, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of one more replica, whose settings differ."""
-    settings = exchange.resources.settings.model_copy(update=changes)
-    service = UserService(replace(exchange.resources, settings=settings))
-    await exchange.running.start(service)
-    try:
-        async with client_of(service) as client:
-            yield client
-    finally:
-        await exchange.running.stop(service)
 
 
 async def funded(exchange: Exchange) -> Person:

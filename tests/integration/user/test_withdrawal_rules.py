@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -15,9 +14,8 @@ from exchange.adapters.redis.client import open_cache
 from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.process.config import Settings, SettingsError
 from exchange.security.withdrawal_stop import WithdrawalStop
-from services.user.component import UserService
 from services.user.money.withdrawal_limits import WithdrawalLimits, parse_amounts
-from tests.integration.user.conftest import Exchange, Person, assert_problem, client_of
+from tests.integration.user.conftest import Exchange, Person, assert_problem, replica
 
 pytestmark = pytest.mark.integration
 DAY_MS = 86_400_000
@@ -31,16 +29,8 @@ async def strict(exchange: Exchange, **changes: object) -> AsyncIterator[httpx.A
         "withdrawal_daily_amounts_max", "auditor_required",
     )  # fmt: skip
     production = {name: Settings.model_fields[name].default for name in fields}
-    settings = exchange.resources.settings.model_copy(
-        update=production | {"auditor_required": False} | changes
-    )
-    service = UserService(replace(exchange.resources, settings=settings))
-    await exchange.running.start(service)
-    try:
-        async with client_of(service) as client:
-            yield client
-    finally:
-        await exchange.running.stop(service)
+    async with replica(exchange, **production | {"auditor_required": False} | changes) as client:
+        yield client
 
 
 async def funded(exchange: Exchange) -> Person:
