@@ -14,24 +14,18 @@ from exchange.contracts.commands import ActivateRules
 from exchange.ports.world import Log
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 
-__all__ = ["activate_newest_rules", "activate_rules"]
+__all__ = ["activate_newest_rules"]
 
 logger = logging.getLogger(__name__)
 
 
-async def activate_newest_rules(command_log: Log, active_version: int) -> bool:
-    """Ask for this code's newest rules where older ones are active. True when it did. Raises LogError."""
+async def activate_newest_rules(command_log: Log, active_version: int) -> None:
+    """Ask for this code's newest rules where older ones are active. Raises LogError."""
     if active_version >= RULES_VERSION_MAX:
-        return False
-    await activate_rules(command_log, RULES_VERSION_MAX)
-    return True
-
-
-async def activate_rules(command_log: Log, version: int) -> None:
-    """Append the command. Raises LogError."""
+        return
     writer = await command_log.writer()
     try:
-        await writer.append(encode_commands([ActivateRules(secrets.randbits(62) | 1, version)]))
+        await writer.append(encode_commands([ActivateRules(secrets.randbits(62) | 1, RULES_VERSION_MAX)]))
     finally:
         await writer.close()
-    logger.info("asked for rules version %d", version)
+    logger.info("asked for rules version %d", RULES_VERSION_MAX)
