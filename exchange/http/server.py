@@ -16,6 +16,7 @@ from exchange.http.answers import WithPagePolicy, answer_headers
 from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
+from exchange.process.loop.heap import settle_heap
 
 __all__ = ["HttpServer", "bind", "serve"]
 
@@ -128,7 +129,8 @@ class HttpServer:
 async def serve(app: Any, components: Sequence[Component], settings: Settings) -> None:
     """Run the components and serve `app` on settings.host:settings.port.
 
-    The port opens first, so that probes get an answer while the components recover.
+    The port opens first, so that probes get an answer while the components recover. When they have, the heap
+    is settled.
     """
     server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies, hsts=settings.hsts)
-    await run_components([server, *components])
+    await run_components([server, *components], settle_heap)

@@ -6,7 +6,6 @@ All commands submitted within one tick travel in one log record; the outcome is 
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -18,6 +17,7 @@ from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
 from exchange.log.admission import AdmissionControl
 from exchange.ports.world import Headers, LogError, LogWriter
 from exchange.process.crash_points import crash_point
+from exchange.process.loop.pulse import attended_s
 from exchange.process.tracing import Hop, Span, TraceContext, traces_header
 
 __all__ = [
@@ -76,7 +76,7 @@ class CommandGateway:
         waiting_max: int = 10_000,
         wait_max_ms: int | None = None,
         sender: str = "",
-        clock_s: Callable[[], float] = time.monotonic,
+        clock_s: Callable[[], float] = attended_s,
     ) -> None:
         self._writer = writer
         self._tick_s = tick_ms / 1000
