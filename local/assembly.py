@@ -21,6 +21,7 @@ from exchange.security.credentials import PostgresCredentials
 from local.terminal import terminal_app
 from matching_engine.genesis import write_genesis
 from matching_engine.poison import PoisonWatch
+from matching_engine.remaking import SnapshotMaker
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
 from services.archive.component import archivers
@@ -58,7 +59,7 @@ class AssembledExchange:
         }
 
 
-async def assemble(resources: Resources) -> AssembledExchange:
+async def assemble(resources: Resources, snapshot_maker: SnapshotMaker | None = None) -> AssembledExchange:
     """Compose everything; an empty log gets its first assets and markets. Raises LogError."""
     settings = resources.settings
     store = FolderStore(settings.data_dir)
@@ -80,6 +81,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
             snapshot_every_commands=settings.snapshot_every_commands,
             poison=PoisonWatch.from_settings(settings),
             activates_rules=True,
+            snapshot_maker=snapshot_maker,
         ),
         LedgerProjection(resources),
         BookProjection(resources),

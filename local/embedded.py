@@ -6,6 +6,7 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.files.key import FileKeyWrapper
@@ -48,11 +49,16 @@ async def run_embedded(options: LocalOptions) -> None:
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from local.snapshot_process import ProcessSnapshots
             from services.operator.desk import OperatorDesk
             from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
-            exchange = await assemble(resources)
+            # What has been built by now is what the child takes, or Python where that was not possible.
+            snapshots = ProcessSnapshots(
+                settings.data_dir, log_of(settings, "commands"), settings.shard, options.engine_build
+            )
+            exchange = await assemble(resources, snapshots)
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
@@ -168,17 +174,21 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
     )
 
 
+def log_of(settings: Settings, name: str) -> Path:
+    """The folder of one of the logs: "commands" or "events"."""
+    return settings.data_dir / "log" / f"{name}.log"
+
+
 @contextlib.asynccontextmanager
 async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
-    folder = settings.data_dir / "log"
     async with contextlib.AsyncExitStack() as stack:
         steps("the log ...")
-        command_log = await FileLog.open(folder / "commands.log", settings.log_deadline_ms)
+        command_log = await FileLog.open(log_of(settings, "commands"), settings.log_deadline_ms)
         stack.push_async_callback(command_log.close)
-        event_log = await FileLog.open(folder / "events.log", settings.log_deadline_ms)
+        event_log = await FileLog.open(log_of(settings, "events"), settings.log_deadline_ms)
         stack.push_async_callback(event_log.close)
         database = await open_pool(settings)
         stack.push_async_callback(close_pool, database, settings.database_deadline_ms)

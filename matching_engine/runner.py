@@ -35,6 +35,7 @@ from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
+from matching_engine.remaking import SnapshotMaker
 from matching_engine.replay import refuse_a_gap
 from matching_engine.snapshots import Snapshots
 from matching_engine.snapshotting import SnapshotTaker
@@ -84,6 +85,7 @@ class Role(Enum):
 class EngineRunner:
     """The component that owns the engine. Without an `elector` it is the only one, and always leads.
 
+    `snapshot_maker` copies the state where nobody waits; without one it is copied here.
     `activates_rules`: who leads asks for the newest rules; only where no engine of older code runs.
     """
 
@@ -101,6 +103,7 @@ class EngineRunner:
         poison: PoisonWatch | None = None,
         tracing: Tracing | None = None,
         activates_rules: bool = False,
+        snapshot_maker: SnapshotMaker | None = None,
     ) -> None:
         self._command_log = command_log
         self._event_log = event_log
@@ -112,7 +115,7 @@ class EngineRunner:
         self._tracing = tracing
         self._activates_rules = activates_rules
         self._halted_at: PoisonNote | None = None
-        self._taker = SnapshotTaker(snapshots, lambda: self.outbox.published_seq)
+        self._taker = SnapshotTaker(snapshots, lambda: self.outbox.published_seq, snapshot_maker)
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
         self._next_event_offset = 0
