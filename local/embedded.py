@@ -56,9 +56,8 @@ async def run_embedded(options: LocalOptions) -> None:
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
-            await run_components(
-                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
-            )
+            server = HttpServer(exchange.app, listener, direct=exchange.direct)
+            await run_components([*servers, server, door, *exchange.components, announce])
 
 
 class _Announcement:
