@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from exchange.http.addresses import owner_of
 from exchange.http.direct_answers import DirectAnswers
 from exchange.http.fair_turns import FairTurns
 
@@ -203,17 +204,20 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """A request's head is whole, and nothing before it waits: it begins when it is its address's turn."""
-        owner = self._shared.direct.clients.owner(cast(Any, cycle.scope))
-        self._shared.turns.begin(owner, partial(self._start, cycle, app))
+        client = self._shared.direct.clients.of(cast(Any, cycle.scope))
+        owner = "" if client is None else owner_of(client[0])
+        self._shared.turns.begin(owner, partial(self._start, cycle, app, client))
 
-    def _start(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+    def _start(
+        self, cycle: RequestResponseCycle, app: ASGI3Application, client: tuple[str, int] | None
+    ) -> None:
         # uvicorn has put another application in the place of ours when it serves too many.
         direct = self._shared.direct
         handler = direct.handler(cast(Any, cycle.scope)) if app is self.app else None
         if handler is None:
             super()._start_asgi_task(cycle, app)
             return
-        task = self.loop.create_task(direct.serve(cycle, handler))
+        task = self.loop.create_task(direct.serve(cycle, handler, client))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

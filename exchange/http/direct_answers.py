@@ -2,7 +2,7 @@
 
 A request whose path has a handler here passes no middleware and no router, and its answer is one write. What
 goes over the wire is what the long way through the application would have written, to the byte: uvicorn's
-head, the server's own headers, the page policy (tests/unit/exchange/test_direct_answers.py holds them equal).
+head, the server's own headers, the page policy (tests/unit/order/test_direct_answers.py holds them equal).
 """
 
 import logging
@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from exchange.http.addresses import owner_of
 from exchange.http.answers import POLICY_HEADER
 
 __all__ = ["Answer", "ClientAddresses", "DirectAnswers", "DirectHandler"]
@@ -61,11 +60,6 @@ class ClientAddresses:
         found = self._known(told) if len(told) <= _FORWARDED_SIZE_BYTES_MAX else self._read(told)
         return found if found[0] else peer
 
-    def owner(self, scope: Scope) -> str:
-        """Whose turn it is with a request: an address, or the /64 of IPv6 that it is in."""
-        client = self.of(scope)
-        return owner_of(client[0]) if client is not None else ""
-
     def _read(self, told: bytes) -> tuple[str, int]:
         assert self._trusted is not None, "asked for trusted peers alone"
         return self._trusted.get_trusted_client_address(told.decode("latin1"))
@@ -87,10 +81,12 @@ class DirectAnswers:
         handler = self._handlers.get(scope["path"])
         return handler if handler is not None and scope["method"] in _DIRECT_METHODS else None
 
-    async def serve(self, cycle: RequestResponseCycle, handler: DirectHandler) -> None:
-        """Answer one request."""
+    async def serve(
+        self, cycle: RequestResponseCycle, handler: DirectHandler, client: tuple[str, int] | None
+    ) -> None:
+        """Answer one request of `client`."""
         scope = cast(Scope, cycle.scope)
-        scope["client"] = self.clients.of(scope)
+        scope["client"] = client
         # Who waits to be asked for a body is asked by `receive`, also when he has sent it already.
         is_whole = not (cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue)
         try:
