@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
+from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
 from exchange.http.routing import is_terminal_path, service_of_path
 from exchange.log.whole_log import WholeLog
@@ -48,6 +49,8 @@ class AssembledExchange:
 
     components: list[Component]
     app: ASGIApp
+    # What the server answers without the application.
+    direct: Mapping[str, DirectHandler]
 
     def readiness(self) -> Mapping[str, str | None]:
         """Every part of every component, by component."""
@@ -98,7 +101,7 @@ async def assemble(resources: Resources) -> AssembledExchange:
         "market-data": create_market_data_app(market_data),
         "user": create_user_app(user),
     }
-    exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()))
+    exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()), order.rest.direct())
     add_operations_routes(whole, exchange.readiness)
     return exchange
 

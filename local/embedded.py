@@ -57,7 +57,7 @@ async def run_embedded(options: LocalOptions) -> None:
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
-            server = HttpServer(exchange.app, listener)
+            server = HttpServer(exchange.app, listener, direct=exchange.direct)
             await run_components([*servers, server, door, *exchange.components, announce], settle_heap)
 
 
