@@ -172,7 +172,7 @@ class IdentityLinked(_Sent):
 
 
 class ApiKeyRequest(_Received):
-    """What a new key may do. With `publicKey` (Ed25519, PEM) nobody but its owner has a secret."""
+    """What a new key may do. With `publicKey` (PEM; Ed25519 or RSA) nobody but its owner has a secret."""
 
     label: Label
     permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
