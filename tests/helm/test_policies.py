@@ -325,3 +325,18 @@ def test_plain_secrets_are_for_one_machine_only(shape: str) -> None:
 def test_everything_belongs_to_the_exchange(shape: str) -> None:
     for found in rendered(shape):
         assert found["metadata"]["labels"]["app.kubernetes.io/part-of"] == "exchange"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nodes_can_be_given_back_but_not_from_under_a_job(shape: str) -> None:
+    """The autoscaler keeps a node whose pods have folders of their own, unless they name them."""
+    for name, found in workloads(shape).items():
+        template = found["spec"]["template"]
+        told = template["metadata"]["annotations"]
+        prefix = "cluster-autoscaler.kubernetes.io"
+        if found["kind"] == "Job":
+            assert told[f"{prefix}/safe-to-evict"] == "false", name
+            assert told["karpenter.sh/do-not-disrupt"] == "true", name
+            continue
+        folders = {volume["name"] for volume in template["spec"]["volumes"] if "emptyDir" in volume}
+        assert set(told[f"{prefix}/safe-to-evict-local-volumes"].split(",")) == folders, name

@@ -87,6 +87,20 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
 
 
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_every_process_knows_its_region_by_both_names(shape: str) -> None:
+    """botocore reads AWS_DEFAULT_REGION alone, and EKS adds neither to a pod that names one of them."""
+    for name, given in environment(shape).items():
+        assert given["AWS_REGION"] == given["AWS_DEFAULT_REGION"] == "eu-central-1", name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_engine_that_is_not_compiled_does_not_start(shape: str) -> None:
+    for name, given in environment(shape).items():
+        if name != "readiness":
+            assert given["EXCHANGE_ENGINE_BUILD"] == "compiled", name
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logs_are_for_machines_wherever_machines_collect_them(shape: str) -> None:
     formats = {

@@ -15,6 +15,8 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
 plain:
   shard: {{ $global.shard }}
   log_format: {{ $global.logFormat }}
+  # The image has it compiled. A build that does not fit must end the start, not make everything ten times slower.
+  engine_build: compiled
   {{- if has "log" $needs }}
   kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
   {{- if ne $global.kafka.securityProtocol "PLAINTEXT" }}

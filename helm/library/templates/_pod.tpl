@@ -67,7 +67,10 @@ readinessProbe:
   {{- end }}
 {{- end }}
 {{- with .root.Values.global.region }}
+# Both names: botocore reads the second alone, and EKS adds neither to a pod that has one of them.
 - name: AWS_REGION
+  value: {{ . | quote }}
+- name: AWS_DEFAULT_REGION
   value: {{ . | quote }}
 {{- end }}
 {{- end }}
@@ -82,6 +85,15 @@ metadata:
     {{- include "library.labels" . | nindent 4 }}
     {{- with .podLabels }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    {{- if .isJob }}
+    # Migrations, topics, a rebuild: begun work is not moved to make a node empty.
+    cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+    karpenter.sh/do-not-disrupt: "true"
+    {{- else }}
+    # Only what can be made again lies in these folders: without this word no node would ever be given back.
+    cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: scratch{{ if $dataVolume }},data{{ end }}
     {{- end }}
 spec:
   serviceAccountName: {{ .serviceAccount }}
