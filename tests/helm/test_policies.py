@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.helm.charts import AWS_SHAPES, ROOT, SHAPES, Object, containers, objects, pods, rendered, workloads
+from tests.helm.charts import (
+    AWS_SHAPES,
+    ROOT,
+    SHAPES,
+    Object,
+    containers,
+    logins,
+    objects,
+    pods,
+    rendered,
+    workloads,
+)
 
 SCALED = {"order", "market-data", "user"}
 SINGLE = {
@@ -301,6 +312,7 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
     ways = set(ways_out(shape))
     for name, container in containers(shape):
         settings = {entry["name"] for entry in container.get("env", [])}
+        settings |= {f"EXCHANGE_{setting.upper()}" for setting in logins(shape)[name]}
         assert ((name, 9092) in ways) == ("EXCHANGE_KAFKA_BOOTSTRAP" in settings), name
         assert ((name, 5432) in ways) == ("EXCHANGE_DATABASE_DSN" in settings), name
         assert ((name, 6379) in ways) == ("EXCHANGE_CACHE_URL" in settings), name
