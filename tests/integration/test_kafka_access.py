@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from exchange.adapters.aws.msk_token import MskTokenProvider
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import shard_logs
+from exchange.adapters.kafka.restore import KafkaRestorer
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.ports.world import LogError
@@ -67,6 +68,7 @@ def broker(background: Background, servers_dir: Path) -> Iterator[Broker]:
         "listener.security.protocol.map": (
             "CLIENT:PLAINTEXT,SCRAM:SASL_SSL,TOKEN:SASL_SSL,TLS:SSL,CONTROLLER:PLAINTEXT"
         ),
+        "delete.topic.enable": "false",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(identity),
         "listener.name.scram.sasl.enabled.mechanisms": "SCRAM-SHA-512",
@@ -158,6 +160,14 @@ async def test_a_password_that_was_changed_is_taken_by_what_runs(broker: Broker,
     finally:
         await reader.close()
         await writer.close()
+
+
+async def test_a_topic_that_the_brokers_keep_is_said_and_not_tried_for_twenty_times(broker: Broker) -> None:
+    """Brokers with delete.topic.enable=false answer, and aiokafka raises nothing."""
+    cluster = KafkaCluster.from_settings(broker.settings())
+    await ensure_topics(cluster, ["half-restored"], replicas=1)
+    with pytest.raises(LogError, match=r"half-restored must go .*delete\.topic\.enable=true"):
+        await KafkaRestorer.open(cluster, "half-restored", replicas=1)
 
 
 async def test_tls_without_a_login_opens_the_logs(broker: Broker) -> None:
