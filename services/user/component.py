@@ -22,6 +22,7 @@ from services.user.money.withdrawal_guard import WithdrawalGuard
 from services.user.money.withdrawal_limits import WithdrawalLimits
 from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
+from services.user.people.logins import Logins
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import CacheUnavailableError, Sessions
 from services.user.people.withdrawal_freezes import WithdrawalFreezes
@@ -29,6 +30,7 @@ from services.user.tables.accounts import AccountStore
 from services.user.tables.database import Database, DatabaseUnavailableError
 from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
+from services.user.tables.login_sessions import LoginSessionStore
 
 __all__ = ["NotReadyError", "UserService"]
 
@@ -95,6 +97,13 @@ class UserService:
         )
         self._sessions = Sessions(
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
+        )
+        self.logins = Logins(
+            LoginSessionStore(self._database),
+            self._sessions,
+            resources.cache,
+            cache_deadline_ms=settings.cache_deadline_ms,
+            clock_ms=clock_ms,
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
         self.limits = RequestLimits(
@@ -181,6 +190,7 @@ class UserService:
             self._key_ring,
             self._resources.cache,
             self._identities,
+            self.logins,
             cache_deadline_ms=settings.cache_deadline_ms,
             rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
@@ -212,6 +222,7 @@ class UserService:
             group.create_task(self._learn_place(follower), name="user place")
             group.create_task(self._probe(), name="user probe")
             group.create_task(self._sharing.run(), name="user usage")
+            group.create_task(self.logins.run(), name="user sessions")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")
 
