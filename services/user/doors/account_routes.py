@@ -37,7 +37,9 @@ async def log_in(
     body: LoginRequest, service: Service, caller: CallerAddress, agent: CallerAgent
 ) -> SessionOpened:
     """Open a session."""
-    token = await service.accounts.log_in(body.email, body.password.get_secret_value(), caller, agent)
+    token = await service.accounts.log_in(
+        body.email, body.password.get_secret_value(), caller, agent, body.totp
+    )
     return SessionOpened(access_token=token, expires_in=service.accounts.session_lifetime_s)
 
 
@@ -75,6 +77,8 @@ async def create_api_key(
         session_id = await service.logins.id_of(session)
         if session_id is None:
             raise ProblemError("no-key-for-session", "Log in with a password, then ask again.")
+    else:
+        await service.second_factor.demand(session.user_id, body.totp, caller)
     pair = await service.accounts.create_api_key(
         *(session.user_id, body.label, body.permissions, body.ip_allow_list, body.public_key, caller),
         session_id=session_id,

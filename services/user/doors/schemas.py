@@ -38,6 +38,7 @@ __all__ = [
     "Sent",
     "SessionOpened",
     "SignUpRequest",
+    "Totp",
     "UnfreezeRequest",
     "UnfreezeShown",
     "UserCreated",
@@ -103,6 +104,10 @@ NewPassword = Annotated[
 ]
 
 
+# A code of the second factor, where the account has one.
+Totp = Annotated[str, Field(min_length=1, max_length=10)] | None
+
+
 class Received(BaseModel):
     """A body."""
 
@@ -140,6 +145,7 @@ class LoginRequest(Received):
 
     email: Email
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+    totp: Totp = None
 
 
 class IdentityRequest(Received):
@@ -158,6 +164,7 @@ class UnfreezeRequest(Received):
     """The password, once more: a session alone does not end a freeze."""
 
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+    totp: Totp = None
 
 
 class WithdrawalsFrozen(Sent):
@@ -211,6 +218,7 @@ class ApiKeyRequest(Received):
     ] = Field(default_factory=list)
     public_key: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
     for_session: bool = False
+    totp: Totp = None
 
     @model_validator(mode="after")
     def _withdraws_by_no_session(self) -> Self:
@@ -232,6 +240,7 @@ class WithdrawalRequest(Received):
     asset: AssetCode
     amount: Amount
     address: WithdrawalAddress
+    totp: Totp = None
 
 
 class WithdrawalAddressRequest(Received):
@@ -240,6 +249,7 @@ class WithdrawalAddressRequest(Received):
     asset: AssetCode
     address: WithdrawalAddress
     label: Label
+    totp: Totp = None
 
 
 class PageQuery(Query):

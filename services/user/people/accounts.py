@@ -30,6 +30,7 @@ from exchange.security.key_ring import KeyRing, api_secret_place
 from services.user.people.identities import Identities, is_outside
 from services.user.people.logins import Logins
 from services.user.people.passwords import Passwords
+from services.user.people.second_factor import SecondFactor
 from services.user.people.sessions import SESSIONS_PER_USER_MAX, Session, Sessions
 from services.user.tables.accounts import AccountStore, NewApiKey, User
 from services.user.tables.identities import Identity, IdentityNotLinkedError
@@ -71,6 +72,7 @@ class Accounts:
         cache: "redis.asyncio.Redis",
         identities: Identities | None,
         logins: Logins,
+        second_factor: SecondFactor,
         *,
         cache_deadline_ms: int,
         rate_limits: bool,
@@ -83,6 +85,7 @@ class Accounts:
         self._cache = cache
         self._identities = identities
         self._logins = logins
+        self._second_factor = second_factor
         self._cache_deadline_ms = cache_deadline_ms
         self._rate_limits = rate_limits
         self._clock_ms = clock_ms
@@ -98,8 +101,13 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         return await self._store.add_user(email, password_hash, self._clock_ms(), caller)
 
-    async def log_in(self, email: str, password: str, caller: str, agent: str) -> str:
-        """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
+    async def log_in(
+        self, email: str, password: str, caller: str, agent: str, code: str | None = None
+    ) -> str:
+        """Open a session and return its token.
+
+        Raises WrongCredentialsError, TooManyAttemptsError, and what `SecondFactor.demand` raises.
+        """
         await self._count_attempt("log-in", email, caller)
         user = await self._store.user_by_email(email)
         stored = None if user is None else user.password_hash
@@ -109,6 +117,7 @@ class Accounts:
             act = Act("log-in-failed", user_id, caller, self._clock_ms(), {"email": email})
             await self._store.record(act)
             raise WrongCredentialsError
+        await self._second_factor.demand(user.user_id, code, caller)
         act = Act("log-in", user_id, caller, self._clock_ms(), {"email": email})
         return await self._logins.open(user.user_id, act, agent)
 

@@ -262,6 +262,8 @@ async def test_an_api_key_lives_from_creation_to_revocation(exchange: Exchange) 
             "permissions": ["READ", "TRADE"],
             "ipAllowList": ["10.0.0.0/8", "2001:db8::1"],
             "kind": "HMAC",
+            "lastUsedAt": None,
+            "sessionId": None,
         }
     ]
     found = await credentials.find(api_key)
