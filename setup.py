@@ -1,4 +1,4 @@
-"""The wheel's files that no package holds: the web terminal, and the gateway's template (local/carried.py)."""
+"""Files of the wheel that no package holds: the web terminal, the gateway's template (local/carried.py)."""
 
 import shutil
 from pathlib import Path
