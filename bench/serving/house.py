@@ -75,8 +75,9 @@ class House:
     async def _step(self, view: MarketView, middle: int, levels: int) -> None:
         symbol, gateway = view.market.symbol, self._order.engine.gateway
         ladder, new_id = self._ladders[symbol], gateway.new_command_id
-        await self._seen(await self._send([self._cancel(self._maker_id, view)]))
-        commands: list[Command] = []
+        # All in one record of the log, so that nobody ever meets a market without its house. What the house
+        # itself has in the way is counted, too, and swept for nothing: the rest of an IOC order expires.
+        commands: list[Command] = [self._cancel(self._maker_id, view)]
         asks = sum(lots for price, lots in view.book.asks.lots.items() if price <= middle)
         bids = sum(lots for price, lots in view.book.bids.lots.items() if price >= middle)
         commands += ladder.sweep(codes.BUY, middle, asks, new_id)
