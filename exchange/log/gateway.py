@@ -93,7 +93,7 @@ class CommandGateway:
         self._submitted = self._appended = 0
         self._taken: asyncio.Future[None] | None = None
         # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
-        self._next_command_id = secrets.randbits(62) | 1
+        self._next_command_id = self._first_command_id = secrets.randbits(62) | 1
         self.failure: Exception | None = None
         self._wait_max_s = float("inf") if wait_max_ms is None else wait_max_ms / 1000
         self._admission = AdmissionControl(
@@ -114,6 +114,10 @@ class CommandGateway:
         """A fresh id for a command's first field."""
         self._next_command_id = (self._next_command_id + 1) & (2**63 - 1) or 1
         return self._next_command_id
+
+    def has_sent(self, command_id: int) -> bool:
+        """Whether an id was made here. The ids of another process lie elsewhere, as good as certainly."""
+        return self._first_command_id < command_id <= self._next_command_id
 
     def admit(self, *, urgent: bool = False) -> None:
         """Raise GatewayOverloadedError when a command sent now would not be decided soon enough."""
