@@ -16,7 +16,7 @@ from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
-from exchange.process.loop.heap import settle_heap
+from exchange.process.loop.pulse import settle_process
 from local.calling import call
 from local.console import Steps, welcome
 from local.disk import require_space
@@ -65,7 +65,7 @@ async def run_embedded(options: LocalOptions) -> None:
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
-            await run_components([*servers, server, door, *exchange.components, announce], settle_heap)
+            await run_components([*servers, server, door, *exchange.components, announce], settle_process)
 
 
 class _Announcement:

@@ -17,7 +17,7 @@ from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.http.direct_answers import ClientAddresses, DirectAnswers, DirectHandler
 from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
-from exchange.process.loop.heap import settle_heap
+from exchange.process.loop.pulse import settle_process
 
 __all__ = ["HttpServer", "bind", "serve"]
 
@@ -143,4 +143,4 @@ async def serve(
     """
     listener = bind(settings.host, settings.port)
     server = HttpServer(app, listener, settings.trusted_proxies, hsts=settings.hsts, direct=direct)
-    await run_components([server, *components], settle_heap)
+    await run_components([server, *components], settle_process)

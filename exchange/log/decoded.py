@@ -9,7 +9,7 @@ from typing import Final
 
 from exchange.contracts.codec import CommandOutcome, decode_events
 
-__all__ = ["DecodedRecord", "decoded"]
+__all__ = ["DecodedRecord", "DecodedRecords", "decoded_records"]
 
 # Of encoded bytes; decoded they are five to ten times as much. Larger records are rare, and no tail is near
 # another one then.
@@ -27,21 +27,31 @@ class DecodedRecord:
         self.follows: tuple[tuple[int, bytes], tuple[int, bytes]] | None = None
 
 
-_kept: OrderedDict[bytes, DecodedRecord] = OrderedDict()
-_kept_size_bytes = 0
+class DecodedRecords:
+    """The newest records of a process, by their bytes; within a bound, the oldest are forgotten."""
 
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, DecodedRecord] = OrderedDict()
+        self._size_bytes = 0
 
-def decoded(value: bytes) -> DecodedRecord:
-    """The record of these bytes. Raises CodecError."""
-    global _kept_size_bytes
-    record = _kept.get(value)
-    if record is not None:
+    def of(self, value: bytes) -> DecodedRecord:
+        """The record of these bytes. Raises CodecError."""
+        record = self._kept.get(value)
+        if record is not None:
+            return record
+        record = DecodedRecord(decode_events(value).outcomes)
+        if len(value) <= _RECORD_SIZE_BYTES_MAX:
+            self._kept[value] = record
+            self._size_bytes += len(value)
+            while self._size_bytes > _KEPT_SIZE_BYTES_MAX:
+                oldest, _ = self._kept.popitem(last=False)
+                self._size_bytes -= len(oldest)
         return record
-    record = DecodedRecord(decode_events(value).outcomes)
-    if len(value) <= _RECORD_SIZE_BYTES_MAX:
-        _kept[value] = record
-        _kept_size_bytes += len(value)
-        while _kept_size_bytes > _KEPT_SIZE_BYTES_MAX:
-            oldest, _ = _kept.popitem(last=False)
-            _kept_size_bytes -= len(oldest)
-    return record
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._size_bytes = 0
+
+
+decoded_records: Final = DecodedRecords()

@@ -11,7 +11,7 @@ from exchange.contracts.codec import (
     decode_events,
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
-from exchange.log.decoded import DecodedRecord, decoded
+from exchange.log.decoded import DecodedRecord, decoded_records
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogReader, LogRecord
 
@@ -60,7 +60,7 @@ class EventTail:
         while self._records and size < TAIL_READ_SIZE_BYTES_MAX:
             record = self._records.popleft()
             size += len(record.value)
-            self._take(decoded(record.value), fresh)
+            self._take(decoded_records.of(record.value), fresh)
             self.position.next_offset = record.offset + 1
         return fresh
 

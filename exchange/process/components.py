@@ -80,7 +80,7 @@ async def run_components(
 ) -> None:
     """Start the components in order, each running from then on; stop them in reverse.
 
-    `on_started` is called when all have started: where a process is one's own, `settle_heap`.
+    `on_started` is called when all have started: where a process is one's own, `settle_process`.
 
     Ends only by cancellation or with the first failure (an exception group).
     """

@@ -12,7 +12,7 @@ from exchange.contracts.codec import CommandOutcome, encode_commands
 from exchange.contracts.codes import CLOSED_TOO_MANY_FILLS, EXPIRED, STP_NONE
 from exchange.log import event_tail, gateway
 from exchange.ports.world import LogError
-from matching_engine import runner
+from matching_engine import runner, snapshotting
 from matching_engine.core import book, engine, id_window, treasury
 from matching_engine.core import trading as core_trading
 from matching_engine.core.accounts import AssetTotals, Balance
@@ -24,6 +24,7 @@ from matching_engine.core.order import Level, Order
 from matching_engine.core.shard import Shard
 from matching_engine.outbox import Outbox
 from matching_engine.snapshots import Snapshot, capture
+from matching_engine.snapshotting import SnapshotTaker
 from services.projections.book import projection as book_projection
 from services.projections.book.cache import BookChange
 from services.projections.ledger import projection as ledger_projection
@@ -248,14 +249,14 @@ def _snapshot_with_the_wrong_offset() -> AbstractContextManager[None]:
         finally:
             shard.next_command_offset -= 1
 
-    return patched(runner, capture=capturing)
+    return patched(snapshotting, capture=capturing)
 
 
 def _snapshot_before_its_events() -> AbstractContextManager[None]:
     async def store(self: Any, snapshot: Snapshot) -> None:
         await self._snapshots.store(snapshot)
 
-    return patched(EngineRunner, _store=store)
+    return patched(SnapshotTaker, _store=store)
 
 
 def _end_of_events_taken_from_one_record() -> AbstractContextManager[None]:

@@ -15,8 +15,9 @@ from typing import Any, Final
 from prometheus_client import Counter, Gauge, Histogram
 
 from exchange.process.loop.attended import BEAT_S, AttendedClock
+from exchange.process.loop.heap import settle_heap
 
-__all__ = ["attended_s", "beating"]
+__all__ = ["attended_s", "beating", "settle_process"]
 
 # The longest of this minute and the one before is what the gauges tell: no scrape misses it.
 _WINDOW_S: Final = 60.0
@@ -47,6 +48,10 @@ class Longest:
 
     def __init__(self) -> None:
         self._since_s = 0.0
+        self._now = self._before = 0.0
+
+    def forget(self) -> None:
+        """Begin anew."""
         self._now = self._before = 0.0
 
     def saw(self, value: float, at_s: float) -> float:
@@ -87,6 +92,13 @@ class _Pulse:
         gc.callbacks.append(self._collector)
         self._beat()
 
+    def forget(self) -> None:
+        """What has been longest until now is of no interest: the beat that comes next is late by it."""
+        _clock.beat()
+        self._collector.longest_s = 0.0
+        self._longest_lag.forget()
+        self._longest_collection.forget()
+
     def stop(self) -> None:
         gc.callbacks.remove(self._collector)
         if self._timer is not None:
@@ -108,12 +120,24 @@ class _Pulse:
         self._timer = self._loop.call_later(BEAT_S, self._beat)
 
 
+_pulse: _Pulse | None = None
+
+
 @contextlib.contextmanager
 def beating() -> Iterator[None]:
     """Beat in the running loop, and count what the collector takes. One at a time in a process."""
-    pulse = _Pulse(asyncio.get_running_loop())
+    global _pulse
+    _pulse = pulse = _Pulse(asyncio.get_running_loop())
     pulse.start()
     try:
         yield
     finally:
+        _pulse = None
         pulse.stop()
+
+
+def settle_process() -> None:
+    """Call when a process has started: its heap is settled, and how long its start took is forgotten."""
+    settle_heap()
+    if _pulse is not None:
+        _pulse.forget()

@@ -164,6 +164,21 @@ async def test_tails_of_one_process_share_one_decoding_and_one_check(monkeypatch
     assert found == [found[0]] * 9
 
 
+async def test_decoded_records_are_kept_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoded_module, "_KEPT_SIZE_BYTES_MAX", 1_000)
+    kept = decoded_module.DecodedRecords()
+    values = [record(outcome) for outcome in outcomes(40, "bounded")]
+    for value in values:
+        kept.of(value)
+        assert kept._size_bytes == sum(map(len, kept._kept)) <= 1_000
+    assert kept.of(values[-1]) is kept.of(values[-1])
+    assert values[0] not in kept._kept
+    monkeypatch.setattr(decoded_module, "_RECORD_SIZE_BYTES_MAX", 10)
+    assert kept.of(values[0]) is not kept.of(values[0])
+    kept.clear()
+    assert not kept._kept
+
+
 async def test_what_another_tail_has_checked_is_no_word_for_a_tail_that_stands_elsewhere() -> None:
     log = MemoryLog(lambda: 1)
     writer = await log.writer()
