@@ -54,7 +54,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -98,6 +98,10 @@ infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, tr
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
+
+# Needs Go and mmdebstrap, and root or user namespaces; three minutes of processor, twice that the first time.
+image-test: setup ## The image from its Dockerfile without a container engine, and what is in it
+	$(BIN)/python -m tests.image --report $(REPORTS)
 
 run stack: export PORT := $(PORT)
 run stack rebuild operator: export DATA_DIR := $(DATA_DIR)

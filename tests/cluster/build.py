@@ -68,16 +68,16 @@ def _build(home: Path, missing: set[str]) -> None:
         stamp = (
             f"-s -w -X {_VERSION}.gitVersion=v{KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=34"
         )
-        _go(["build", "-ldflags", stamp, "-o", f"{partial}/", *packages], partial, _MODULE, _PACKAGES)
+        run_go(["build", "-ldflags", stamp, "-o", f"{partial}/", *packages], partial, _MODULE, _PACKAGES)
     if "kwok" in missing:
-        _go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
+        run_go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
     if "etcd" in missing:
         # Its module has replacements, so it cannot be installed by name and version.
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / "etcd"), "go.etcd.io/etcd/server/v3"]
-        _go(arguments, partial, _ETCD_MODULE, 250)
+        run_go(arguments, partial, _ETCD_MODULE, 250)
     if _COLLECTOR in missing:
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _COLLECTOR), "."]
-        _go(arguments, partial, _COLLECTOR_MODULE, 1_850)
+        run_go(arguments, partial, _COLLECTOR_MODULE, 1_850)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
     (home / "bin").mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def _build(home: Path, missing: set[str]) -> None:
         (partial / name).replace(home / "bin" / name)
 
 
-def _go(arguments: list[str], binaries: Path, folder: Path, packages: int) -> None:
+def run_go(arguments: list[str], binaries: Path, folder: Path, packages: int) -> None:
     """Run go at low priority, one package at a time, telling every half minute how far it is."""
     verb, *rest = arguments
     command = ["nice", "-n", "19", "go", verb, "-v", "-p", "1", "-trimpath", *rest]
