@@ -92,8 +92,9 @@ test: setup ## All checks, and every test that a change could break, against rea
 verify: setup ## The thorough tests and every long campaign, hours; PARTS="--only fuzz --only soak" for some
 	@exec $(BIN)/python -m tests.tiers verify --pytest="$(ARGS)" $(PARTS)
 
-infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
+infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; charts and documents against it
 	@$(BIN)/python -m infra.checks
+	@$(BIN)/python -m pytest --quiet tests/infra/test_charts_on_platform.py tests/infra/test_commands_in_documents.py
 
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
