@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from rich.console import Console
 
+from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge
 from loadtest.run import LoadTestError, follow
 from local.exchange_process import ROOT, ExchangeProcess
@@ -107,6 +108,7 @@ def search(mode: str, first: int, duration: int, extra: list[str], *, market_mak
                     measured = ask(exchange, rate, duration, extra, Path(folder))
                     step = Step(rate, measured, judge(measured, rate))
                     console.print(f"{mode}: {_line(step)}", highlight=False)
+                    console.print(*measured["pauses"][:1], highlight=False)
                     if step.verdict.passed or attempt == ATTEMPTS - 1:
                         steps.append(step)
                         break
@@ -128,6 +130,7 @@ def ask(
     if not figures.exists():
         raise LoadTestError("the generator gave no figures; it said:\n" + "\n".join(said[-30:]))
     measured: dict[str, Any] = json.loads(figures.read_text())
+    measured["pauses"] = [str(told) for told in pauses_of(process_urls(exchange.url, exchange.data_dir))]
     return measured
 
 
@@ -203,6 +206,7 @@ def _mode_lines(mode: str, steps: Sequence[Step]) -> list[str]:
     requests, seconds = best.measured["total"]["requests"], best.measured["seconds"]
     for name, used_s in best.measured["cpu_s"].items():
         lines.append(f"| {name} | {used_s / requests * 1e6:.0f} | {used_s / seconds * 100:.1f} |")
+    lines += ["", *(f"- {told}" for told in best.measured.get("pauses", []))]
     watched = best.measured["watchers"]
     if watched["sockets"]:
         lines += ["", f"Watchers: {watched['sockets']} sockets, {watched['ended']} ended, "
