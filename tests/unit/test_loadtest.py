@@ -3,17 +3,22 @@
 import asyncio
 import contextlib
 import random
+from pathlib import Path
 
 import pytest
 import uvloop
+from prometheus_client import generate_latest
 
+from exchange.process.loop.pulse import beating
 from loadtest.lean.connections import Connections
 from loadtest.lean.figures import Counts
 from loadtest.mix import Mix
 from loadtest.orders import MARKETS, deep_order, near_order, shifted
+from loadtest.pauses import pauses_in, process_urls
 from loadtest.processes import name_of, spent
 from loadtest.report import Verdict, judge
 from loadtest.search import STEPS_MAX, Step, next_rate
+from local.operating import write_settings
 
 GOOD = {"requests": 1000, "failures": 0, "rps": 99.0, "p99_ms": 99}
 
@@ -62,6 +67,25 @@ def price_of(text: str) -> float:
 
 def test_decimal_point_is_shifted() -> None:
     assert [shifted(v, 5) for v in (0, 7, 123_456)] == ["0.00000", "0.00007", "1.23456"]
+
+
+async def test_what_a_process_tells_of_its_pauses_is_read() -> None:
+    with beating():
+        await asyncio.sleep(0.05)
+    told = pauses_in("order", generate_latest().decode())
+    assert told.process == "order"
+    assert told.longest_callback_ms > 0
+    assert "longest callback" in str(told)
+    with pytest.raises(KeyError):
+        pauses_in("another", "# TYPE up gauge\nup 1\n")
+
+
+def test_every_process_of_a_stack_is_asked(tmp_path: Path) -> None:
+    for folder in ("embedded", "stack"):
+        (tmp_path / folder).mkdir()
+    write_settings(tmp_path / "stack", {"EXCHANGE_PEER_URLS": "order=http://a:1,user=http://b:2"})
+    assert process_urls("http://x", tmp_path) == {"order": "http://a:1", "user": "http://b:2"}
+    assert process_urls("http://x") == {"exchange": "http://x"}
 
 
 def searched(limit: int, first: int = 500) -> list[int]:
