@@ -130,8 +130,8 @@ def ask(
     if not figures.exists():
         raise LoadTestError("the generator gave no figures; it said:\n" + "\n".join(said[-30:]))
     measured: dict[str, Any] = json.loads(figures.read_text())
-    measured["pauses"] = [str(told) for told in pauses_of(process_urls(exchange.url, exchange.data_dir))]
-    return measured
+    urls = process_urls(exchange.url, exchange.data_dir)
+    return measured | {"pauses": [str(pauses) for pauses in pauses_of(urls)]}
 
 
 def _line(step: Step) -> str:
@@ -206,7 +206,7 @@ def _mode_lines(mode: str, steps: Sequence[Step]) -> list[str]:
     requests, seconds = best.measured["total"]["requests"], best.measured["seconds"]
     for name, used_s in best.measured["cpu_s"].items():
         lines.append(f"| {name} | {used_s / requests * 1e6:.0f} | {used_s / seconds * 100:.1f} |")
-    lines += ["", *(f"- {told}" for told in best.measured.get("pauses", []))]
+    lines += ["", "How long they stood still:", "", *(f"- {line}" for line in best.measured["pauses"])]
     watched = best.measured["watchers"]
     if watched["sockets"]:
         lines += ["", f"Watchers: {watched['sockets']} sockets, {watched['ended']} ended, "

@@ -21,7 +21,7 @@ from websockets.frames import Frame
 
 from exchange.http.addresses import owner_of
 from exchange.http.direct_answers import DirectAnswers
-from exchange.http.fair_turns import FairTurns
+from exchange.http.fair_turns import FairTurns, call_in_next_round
 
 __all__ = ["SOCKETS_CUT", "ConnectionLimits", "GuardedHttp", "GuardedWebSocket", "guarded_protocols"]
 
@@ -79,7 +79,7 @@ class _Shared:
     def __init__(self, direct: DirectAnswers) -> None:
         self.sockets = 0
         self.direct = direct
-        self.turns = FairTurns(lambda callback: asyncio.get_running_loop().call_soon(callback))
+        self.turns = FairTurns(call_in_next_round)
 
 
 class GuardedHttp(HttpToolsProtocol):

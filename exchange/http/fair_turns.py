@@ -5,14 +5,16 @@ thousand of somebody who sends them all at once waits until each of those is ans
 round of the event loop begins a bounded number of requests, of each address one in turn; between two rounds
 sockets are read, events followed and commands sent.
 
-Pure: how the next round is asked for is handed in.
+How the next round is asked for is handed in.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-__all__ = ["BEGUN_PER_ROUND", "FairTurns"]
+__all__ = ["BEGUN_PER_ROUND", "FairTurns", "call_in_next_round"]
 
 # A request takes 0.1 to 0.4 ms of the loop: a round of them is a few ms, which is what others wait at most.
 BEGUN_PER_ROUND: Final = 16
@@ -22,7 +24,7 @@ class FairTurns:
     """Begin requests with `begin`. `next_round(callback)` calls it in the event loop's next round.
 
     What waits is bounded by the connections: each has one request here at the most. A request that finds
-    nobody waiting begins at once.
+    nobody waiting begins at once. Messages of a socket are requests, too.
     """
 
     __slots__ = ("_begun", "_next_round", "_waiting", "waiting")
@@ -48,6 +50,12 @@ class FairTurns:
         found.append(start)
         self.waiting += 1
 
+    async def wait(self, address: str) -> None:
+        """Return when it is the address's turn: the same for who works within a task of his own."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begin(address, partial(_come, turn))
+        await turn
+
     def _round(self) -> None:
         self._begun = 0
         if not self._waiting:
@@ -67,3 +75,14 @@ class FairTurns:
             self._waiting[address] = queue
         self.waiting -= 1
         return start
+
+
+def call_in_next_round(callback: Callable[[], None]) -> None:
+    """Of the running event loop."""
+    asyncio.get_running_loop().call_soon(callback)
+
+
+def _come(turn: "asyncio.Future[None]") -> None:
+    """Who has left meanwhile had his turn."""
+    if not turn.done():
+        turn.set_result(None)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 __all__ = ["CONNECTIONS_MAX", "Connections", "OnAnswer"]
 
@@ -22,8 +22,8 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's own is no asyncio.Transport.
+        self.transport = cast(asyncio.Transport, transport)
 
     def ask(self, request: bytes, on_answer: OnAnswer) -> None:
         """Send; one request at a time."""

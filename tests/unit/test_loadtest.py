@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+import uvloop
 from prometheus_client import generate_latest
 
 from exchange.process.loop.pulse import beating
@@ -137,7 +138,11 @@ def test_lean_counts_say_what_failed_and_why() -> None:
     assert not judge(figures, 10).passed
 
 
-async def test_lean_connections_tell_each_who_asked_what_was_answered() -> None:
+def test_lean_connections_tell_each_who_asked_what_was_answered() -> None:
+    uvloop.run(lean_connections())  # as the generator runs them
+
+
+async def lean_connections() -> None:
     answers = {
         b"/two": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
         b"/bad": b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nbad",

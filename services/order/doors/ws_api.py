@@ -21,6 +21,7 @@ from exchange.contracts.errors import (
     unavailable,
     unknown_error,
 )
+from exchange.http.fair_turns import FairTurns, call_in_next_round
 from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
@@ -80,6 +81,7 @@ class WsApi:
     message_size_bytes_max: int
     tracing: Tracing | None = None
     sessions: set["_Session"] = field(default_factory=set)
+    turns: FairTurns = field(default_factory=lambda: FairTurns(call_in_next_round))
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it ends."""
@@ -127,7 +129,7 @@ class _Session:
 
     def __init__(self, api: WsApi, websocket: WebSocket) -> None:
         self._api = api
-        self.connection = Connection(websocket, api.message_size_bytes_max)
+        self.connection = Connection(websocket, api.message_size_bytes_max, api.turns)
         self._client_ip = websocket.client.host if websocket.client else ""
         query = websocket.query_params
         self._unit_text = query.get("timeUnit", "MILLISECOND").upper()

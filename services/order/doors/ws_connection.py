@@ -19,7 +19,9 @@ from exchange.contracts.limits import (
     SOCKET_QUEUE_AGE_S_MAX,
     SOCKET_QUEUE_SIZE_BYTES_MAX,
 )
+from exchange.http.addresses import owner_of
 from exchange.http.connection_guard import SOCKETS_CUT
+from exchange.http.fair_turns import FairTurns
 
 __all__ = ["POLICY", "Connection"]
 
@@ -33,10 +35,16 @@ POLICY: Final = 1008
 
 
 class Connection:
-    """Reads texts and hands them over, one after the other; sends what `send` was given, in order."""
+    """Reads texts and hands them over, one after the other; sends what `send` was given, in order.
 
-    def __init__(self, websocket: WebSocket, message_size_bytes_max: int) -> None:
+    `turns`: sockets of all addresses take turns. Without them one that has sent thousands of messages at once
+    would keep the process until each of those is answered: what has arrived is read without a pause.
+    """
+
+    def __init__(self, websocket: WebSocket, message_size_bytes_max: int, turns: FairTurns) -> None:
         self._websocket = websocket
+        self._turns = turns
+        self._owner = owner_of(websocket.client.host) if websocket.client else ""
         self._message_size_bytes_max = message_size_bytes_max
         # Each with the time at which it was queued.
         self._frames: deque[tuple[bytes, float]] = deque()
@@ -113,6 +121,7 @@ class Connection:
             if len(text) > self._message_size_bytes_max:
                 self.end(TOO_BIG)
                 return
+            await self._turns.wait(self._owner)
             await on_text(text)
 
     async def _write(self) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import cProfile
 import io
 import pstats
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from urllib.parse import urlencode
 import orjson
 import uvloop
 
+from exchange.http import fair_turns
 from exchange.http.server import HttpServer, bind
 from tests.unit.order.order_exchange import (
     ALICE,
@@ -34,6 +36,7 @@ from tests.unit.order.order_exchange import (
 
 KINDS: Final = ("order", "refused order", "cancel of nothing", "query", "open orders", "no signature")
 PROXY: Final = "127.0.0.1"
+BURST: Final = 400
 
 
 def signed(user_id: int, **parameters: object) -> str:
@@ -99,7 +102,7 @@ async def measure(rounds: int, count: int, profile: str) -> None:
             servers.append(HttpServer(exchange.app, listener, PROXY, direct=direct))
         running = [asyncio.create_task(server.run()) for server in servers]
         costs: dict[tuple[str, str], list[float]] = {(kind, way): [] for kind in KINDS for way in ways}
-        for kind in KINDS:
+        for kind in KINDS if count else ():
             for each in range(rounds + 1):
                 for way in ways:
                     _make_room(exchange, kind)
@@ -108,11 +111,53 @@ async def measure(rounds: int, count: int, profile: str) -> None:
                         costs[kind, way].append(cost_us)
             long_us, short_us = (statistics.median(costs[kind, way]) for way in ways)
             print(f"{kind:<18} long {long_us:6.1f} us  short {short_us:6.1f} us  {short_us / long_us:.2f}")
+        await _bursts(exchange, ports, rounds)
         if profile:
             await _profiled(exchange, ports["short"], count, profile)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def burst(exchange: OrderExchange, port: int) -> float:
+    """Processor time in ms from a burst of refused orders, one honest question behind them, to its answer.
+
+    All stand in the sockets' buffers before the server looks once; the honest one has an address of its own.
+    """
+    loop = asyncio.get_running_loop()
+    sockets = []
+    for _ in range(BURST + 1):
+        each = socket.create_connection(("127.0.0.1", port))
+        each.setblocking(False)
+        sockets.append(each)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.5)
+    _make_room(exchange, "refused order")
+    for number, each in enumerate(sockets[:-1]):
+        each.send(request("refused order", number % 10))
+    sockets[-1].send(request("open orders", 150))
+    began_s = time.process_time()
+    told = await loop.sock_recv(sockets[-1], 4_096)
+    took_s = time.process_time() - began_s
+    assert told.startswith(b"HTTP/1.1 200 "), told
+    refused = 0
+    for each in sockets[:-1]:
+        refused += (await loop.sock_recv(each, 4_096)).startswith(b"HTTP/1.1 429 ")
+    for each in sockets:
+        each.close()
+    # In between, a new window of the order count may have begun.
+    return took_s * 1_000 if refused == BURST else await burst(exchange, port)
+
+
+async def _bursts(exchange: OrderExchange, ports: dict[str, int], rounds: int) -> None:
+    """As it was, each cure alone, and both."""
+    turns = fair_turns.BEGUN_PER_ROUND
+    for way in ports:
+        for begun, name in ((10**9, "by arrival"), (turns, "in turns")):
+            fair_turns.BEGUN_PER_ROUND = begun  # type: ignore[misc]
+            costs_ms = [await burst(exchange, ports[way]) for _ in range(rounds)]
+            print(f"behind {BURST} refused orders, {way} way, {name}: {statistics.median(costs_ms):.1f} ms")
+    fair_turns.BEGUN_PER_ROUND = turns  # type: ignore[misc]
 
 
 def _make_room(exchange: OrderExchange, kind: str) -> None:
@@ -145,7 +190,7 @@ async def _profiled(exchange: OrderExchange, port: int, count: int, path: str) -
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=2_000)
+    parser.add_argument("--count", type=int, default=2_000, help="0: the bursts alone")
     parser.add_argument("--profile", default="")
     given = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

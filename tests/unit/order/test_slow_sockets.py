@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 import json
 
+import pytest
 from prometheus_client import REGISTRY
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from exchange.http.connection_guard import ConnectionLimits
+from exchange.http.fair_turns import BEGUN_PER_ROUND
 from exchange.http.server import HttpServer, bind
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
 from tests.unit.order.ws_client import signed
 
 DEADLINE_S = 20.0
+CROWD_SOCKETS, CROWD_MESSAGES = 10, 50
 
 
 def cuts() -> float:
@@ -64,3 +68,38 @@ async def test_socket_that_does_not_read_is_cut_and_the_others_do_not_notice(exc
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await server.stop()
+
+
+async def test_sockets_of_one_address_do_not_hold_up_those_of_another(
+    exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = bind("127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{listener.getsockname()[1]}/ws-api/v3"
+    server = HttpServer(exchange.app, listener)
+    running = asyncio.create_task(server.run())
+    await asyncio.sleep(0)
+    limits, begun = exchange.service.websocket.limits, list[str]()
+    admit = limits.admit
+    monkeypatch.setattr(limits, "admit", lambda address: (begun.append(address), admit(address))[1])
+    # Refused at once: nothing in them is waited for.
+    message = Frame(Opcode.TEXT, b'{"id":1,"method":"order.status"}').serialize(mask=True)
+    try:
+        async with contextlib.AsyncExitStack() as stack, asyncio.timeout(DEADLINE_S):
+            sockets = [
+                await stack.enter_async_context(connect(url, proxy=None, local_addr=(address, 0)))
+                for address in ["127.9.0.1"] * CROWD_SOCKETS + ["127.9.0.2"]
+            ]
+            begun.clear()
+            for socket in sockets[:-1]:
+                socket.transport.write(message * CROWD_MESSAGES)
+            sockets[-1].transport.write(message)
+            assert json.loads(await sockets[-1].recv())["status"] == 400
+            assert begun.index("127.9.0.2") <= 3 * BEGUN_PER_ROUND
+            for socket in sockets[:-1]:
+                for _ in range(CROWD_MESSAGES):
+                    assert json.loads(await socket.recv())["status"] == 400
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await server.stop()
+    assert len(begun) == CROWD_SOCKETS * CROWD_MESSAGES + 1

@@ -7,6 +7,7 @@ import pytest
 from starlette.websockets import WebSocketState
 
 from exchange.contracts import limits
+from exchange.http.fair_turns import FairTurns, call_in_next_round
 from services.order.doors import ws_connection
 from services.order.doors.ws_connection import Connection
 
@@ -14,6 +15,7 @@ from services.order.doors.ws_connection import Connection
 class Peer:
     """A client that never says anything, and reads what it is sent when `reads` is set."""
 
+    client = None
     client_state = application_state = WebSocketState.DISCONNECTED
 
     def __init__(self) -> None:
@@ -39,7 +41,7 @@ async def serving(connection: Connection) -> "asyncio.Task[None]":
 
 async def test_the_reports_of_the_largest_outcome_come_at_once_and_whole() -> None:
     peer = Peer()
-    connection = Connection(cast(Any, peer), 1_000)
+    connection = Connection(cast(Any, peer), 1_000, FairTurns(call_in_next_round))
     task = await serving(connection)
     # All in one step, as one outcome is delivered: no reader could have helped.
     for _ in range(limits.REPORTS_PER_OUTCOME_MAX):
@@ -55,7 +57,7 @@ async def test_the_reports_of_the_largest_outcome_come_at_once_and_whole() -> No
 
 
 async def test_too_many_bytes_end_it() -> None:
-    connection = Connection(cast(Any, Peer()), 1_000)
+    connection = Connection(cast(Any, Peer()), 1_000, FairTurns(call_in_next_round))
     task = await serving(connection)
     for _ in range(9):
         connection.send(b"x" * 1024 * 1024)
@@ -64,7 +66,7 @@ async def test_too_many_bytes_end_it() -> None:
 
 
 async def test_what_waits_too_long_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = Connection(cast(Any, Peer()), 1_000)
+    connection = Connection(cast(Any, Peer()), 1_000, FairTurns(call_in_next_round))
     now_s = 1_000.0
     monkeypatch.setattr("services.order.doors.ws_connection.time.monotonic", lambda: now_s)
     # Not served: nothing is taken out of the queue.
