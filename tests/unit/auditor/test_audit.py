@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exchange.contracts import codes
-from exchange.contracts.codec import EVENTS, CommandOutcome
+from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import (
     CommandRejected,
     DepositCredited,
@@ -21,6 +21,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.tables import EVENTS
 from services.auditor.audit.outcomes import Audit
 from services.auditor.audit.recount import recount
 from services.auditor.audit.state import AuditState
