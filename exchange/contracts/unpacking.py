@@ -1,7 +1,7 @@
 """Frequent commands straight from their record's bytes; whatever is unusual is left to the codec.
 
 Only what the codec would take, and takes in the same way: anything else gives None, and the codec, which is
-total, decides what it is (`tests/unit/exchange/test_unpacking.py` holds both to the same commands).
+total, decides what it is (`tests/unit/exchange/test_packing.py` holds both to the same commands).
 """
 
 from typing import Final

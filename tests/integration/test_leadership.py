@@ -14,23 +14,12 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import KafkaLog
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.adapters.memory.log import MemoryLog
-from exchange.contracts.chain import ChainLink
-from exchange.contracts.codec import (
-    EMPTY_CHAIN_HASH,
-    CommandOutcome,
-    ReadLink,
-    decode_events,
-    encode_commands,
-    read_links,
-)
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import Malformed
-from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.log.event_tail import EventTail, TailPosition
 from exchange.ports.world import Lease, Log
 from loadtest.bench.workload import Mischief
-from matching_engine.core.engine import Engine
-from matching_engine.core.shard import Shard
 from matching_engine.leadership import Elector
-from matching_engine.outbox import Outbox
 from matching_engine.runner import DeposedError, EngineRunner, Role
 from matching_engine.snapshots import Snapshots
 
@@ -344,18 +333,6 @@ async def outcomes_of(place: Place) -> list[CommandOutcome]:
     return [o for r in await _records(place) for o in decode_events(r).outcomes]
 
 
-async def links_of(place: Place) -> tuple[list[ChainLink], list[ReadLink]]:
-    """What one engine makes of 40 commands: as it computes it, and as the log gives it back."""
-    await outcomes_of(place)
-    reader = await place.command_log.reader(0)
-    shard, computed = Shard(Engine()), []
-    while records := await reader.read(1):
-        for record in records:
-            computed += shard.apply_record(record.offset, record.timestamp_ms, record.value)
-    await reader.close()
-    return computed, [link for record in await _records(place) for link in read_links(record).links]
-
-
 async def _records(place: Place) -> list[bytes]:
     reader = await place.event_log.reader(0)
     found = []
@@ -363,51 +340,3 @@ async def _records(place: Place) -> list[bytes]:
         found += [record.value for record in records]
     await reader.close()
     return found
-
-
-@pytest.mark.parametrize("step", [1, 3, 10**6])
-async def test_outbox_keeps_exactly_what_the_log_does_not_hold(tmp_path: Path, step: int) -> None:
-    place = Place(tmp_path, MemoryLog(lambda: 1_700_000_000_000), MemoryLog(lambda: 1))
-    links, logged = await links_of(place)
-    assert {link.form for link in links} == {1, 2}, "a history of both formats"
-    seed = random.Random(SEED)
-    outbox = Outbox(0, 0, EMPTY_CHAIN_HASH)
-    computed = published = 0
-    while computed < len(links) or published < len(links):
-        if seed.random() < 0.5:
-            outbox.add(links[computed : computed + step])
-            computed = min(len(links), computed + step)
-        else:
-            stale = max(0, published - 2)
-            outbox.saw(logged[stale : published + step])
-            published = min(len(links), published + step)
-        assert list(outbox.pending) == links[published:computed]
-        assert outbox.pending_size_bytes == sum(len(link.body) for link in outbox.pending)
-        assert outbox.ahead == max(0, published - computed)
-
-
-async def test_outbox_stops_on_a_contradiction_and_on_a_gap(tmp_path: Path) -> None:
-    place = Place(tmp_path, MemoryLog(lambda: 1_700_000_000_000), MemoryLog(lambda: 1))
-    links, logged = await links_of(place)
-    other = logged[3]._replace(hash=b"x" * 16)
-    mine_first, log_first = Outbox(0, 0, EMPTY_CHAIN_HASH), Outbox(0, 0, EMPTY_CHAIN_HASH)
-    mine_first.add(links[:5])
-    with pytest.raises(ChainError, match="another hash"):
-        mine_first.saw([*logged[:3], other])
-    log_first.saw([*logged[:3], other])
-    with pytest.raises(ChainError, match="another hash"):
-        log_first.add(links[:5])
-    # Other bounds are another history too, whoever is ahead.
-    long = logged[3]._replace(outcomes=(*logged[3].outcomes, *logged[4].outcomes))
-    short = logged[-1]._replace(outcomes=logged[-1].outcomes[:-1])
-    assert short.outcomes, "the last link has several outcomes"
-    for changed, at in ((long, 3), (short, len(links) - 1)):
-        mine_first, log_first = Outbox(0, 0, EMPTY_CHAIN_HASH), Outbox(0, 0, EMPTY_CHAIN_HASH)
-        mine_first.add(links)
-        with pytest.raises(ChainError, match="goes on"):
-            mine_first.saw([*logged[:at], changed])
-        log_first.saw([*logged[:at], changed])
-        with pytest.raises(ChainError, match=r"another hash|goes on"):
-            log_first.add(links)
-    with pytest.raises(ChainError, match="goes from"):
-        Outbox(0, 0, EMPTY_CHAIN_HASH).saw(logged[2:])
