@@ -11,9 +11,9 @@ from exchange.contracts.codec import (
     ReadLink,
     decode_events,
     first_wrong_seq,
-    read_links,
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
+from exchange.log.decoded import DecodedRecord, decoded
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogReader, LogRecord
 
@@ -62,10 +62,23 @@ class EventTail:
         while self._records and size < TAIL_READ_SIZE_BYTES_MAX:
             record = self._records.popleft()
             size += len(record.value)
-            for link in read_links(record.value).links:
-                fresh += self._advance(link)
+            self._take(decoded(record.value), fresh)
             self.position.next_offset = record.offset + 1
         return fresh
+
+    def _take(self, record: DecodedRecord, fresh: list[CommandOutcome]) -> None:
+        """Move on by what is new of a record; what another tail has checked is not checked again."""
+        position = self.position
+        before = (position.seq, position.hash)
+        if record.follows is not None and record.follows[0] == before:
+            position.seq, position.hash = record.follows[1]
+            fresh += record.outcomes
+            return
+        known = len(fresh)
+        for link in record.links:
+            fresh += self._advance(link)
+        if len(fresh) - known == len(record.outcomes):
+            record.follows = before, (position.seq, position.hash)
 
     def _advance(self, link: ReadLink) -> Sequence[CommandOutcome]:
         """Check one link of the chain. What it brings that was not seen yet: of a repeat, nothing."""
