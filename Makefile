@@ -165,8 +165,8 @@ chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RAT
 cold-start: setup ## How long until trading goes on when TAIL commands must be decided anew
 	@exec $(BIN)/python -m tests.chaos --cold-start-commands $(TAIL) --seed $(SEED) --reports $(REPORTS)
 
-bench: setup ## Measure the matching engine alone
-	@exec $(BIN)/python -m loadtest.bench.engine
+bench: setup ## Measure the matching engine alone, from record to record; writes REPORTS/bench.json
+	@exec $(BIN)/python -m loadtest.bench.engine --json $(REPORTS)/bench.json
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
 	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism-$(shell date +%F).md

@@ -40,11 +40,13 @@ _KEPT: Final = 8  # builds of other sources: another checkout may be running one
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
-    *(f"exchange/contracts/{name}.py" for name in ("codes", "commands", "events")),
+    *(f"exchange/contracts/{name}.py" for name in (
+        "chain", "codes", "commands", "events", "packing", "unpacking",
+    )),
     *(f"matching_engine/core/{name}.py" for name in (
         "accounts", "administration", "attendance", "book", "engine", "engine_limits", "engine_state",
-        "id_window", "market", "naive_book", "order", "rules", "rules_version", "shard", "state", "trading",
-        "treasury",
+        "id_window", "ladder", "market", "naive_book", "order", "order_table", "rules", "rules_version",
+        "shard", "state", "trading", "treasury",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.
@@ -53,6 +55,7 @@ _INTERPRETED: Final = (
     "exchange/contracts/__init__.py",
     "exchange/contracts/codec.py",
     "exchange/contracts/limits.py",
+    "exchange/contracts/tables.py",
     "matching_engine/__init__.py",
     "matching_engine/core/__init__.py",
 )

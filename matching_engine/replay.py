@@ -62,9 +62,8 @@ async def replay(
     shard.skipped = dict(skipped)
     end = await command_log.end_offset()
     async for record in records_between(command_log, 0, end):
-        for outcome in shard.apply_record(record.offset, record.timestamp_ms, record.value):
-            for recorded in outcome.events:
-                _compare(recorded.seq, recorded.hash, published)
+        for link in shard.apply_record(record.offset, record.timestamp_ms, record.value):
+            _compare(link.last_seq, link.hash, published)
         if witness is not None and shard.next_command_offset == witness.next_command_offset:
             _compare_states(shard, witness)
         if record.offset % _PROGRESS_EVERY_RECORDS == 0 or record.offset + 1 == end:

@@ -10,18 +10,14 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from exchange.contracts.codec import (
-    CommandOutcome,
-    decode_events,
-    encode_commands,
-)
+from exchange.contracts.chain import ChainLink
+from exchange.contracts.codec import encode_commands, read_links
 from exchange.contracts.commands import LeaderElected
-from exchange.contracts.events import LeaderChanged
 from exchange.log import gathering
 from exchange.log.event_tail import ChainError, newest_event
 from exchange.ports.world import Headers, Log, LogReader, LogRecord, LogWriter
@@ -33,7 +29,7 @@ from matching_engine.core.shard import Shard
 from matching_engine.core.state import check_invariants
 from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
-from matching_engine.outbox import Outbox, records_of
+from matching_engine.outbox import Outbox, commands_of, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
 from matching_engine.remaking import SnapshotMaker
 from matching_engine.replay import refuse_a_gap
@@ -51,9 +47,9 @@ _REPLAY_TIMEOUT_MS = 10_000
 _CATCH_UP_DEADLINE_S = 30.0
 _SKIP_POLL_S = 2.0
 _PROGRESS_EVERY_COMMANDS = 100_000
-_PENDING_OUTCOMES_MAX = 500_000
-_AHEAD_OUTCOMES_MAX = 100_000
-_OUTCOMES_PER_PUBLISH = 5_000
+_PENDING_SIZE_BYTES_MAX = 256 * 1024 * 1024
+_AHEAD_LINKS_MAX = 100_000
+_LINKS_PER_PUBLISH = 5_000
 # A leader's snapshot stops trading for a moment; it takes one only when its standby seems to take none.
 _LEADER_SNAPSHOT_FACTOR = 10
 
@@ -184,12 +180,12 @@ class EngineRunner:
         logger.info("replaying command records %d to %d from seq %d", first, end, self.shard.engine.seq)
         replayed = 0
         while self.shard.read_offset < end:
-            outcomes = self._apply(await self._reader.read(_REPLAY_TIMEOUT_MS))
+            commands = commands_of(self._apply(await self._reader.read(_REPLAY_TIMEOUT_MS)))
             if self._elector is None:
                 await self._publish_pending()
-            if (replayed + len(outcomes)) // _PROGRESS_EVERY_COMMANDS > replayed // _PROGRESS_EVERY_COMMANDS:
+            if (replayed + commands) // _PROGRESS_EVERY_COMMANDS > replayed // _PROGRESS_EVERY_COMMANDS:
                 logger.info("replayed up to command record %d of %d", self.shard.next_command_offset, end)
-            replayed += len(outcomes)
+            replayed += commands
             await asyncio.sleep(0)
         logger.info("recovered %d commands, seq %d", replayed, self.shard.engine.seq)
         unread = unregistered(self.shard.engine) if self.shard.engine.markets else ""
@@ -230,11 +226,13 @@ class EngineRunner:
                     has_claimed = True
                 if watching.done():
                     watching.result()
-                if len(self.outbox.pending) > _PENDING_OUTCOMES_MAX and not elector.is_holding:
+                if self.outbox.pending_size_bytes > _PENDING_SIZE_BYTES_MAX and not elector.is_holding:
                     await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
                     continue
                 records = await self._reader.read(_STANDBY_READ_TIMEOUT_MS)
-                leader = _leader_in(self._apply(records))
+                epoch = self.shard.engine.epoch
+                self._apply(records)
+                leader = self._leader_since(epoch)
                 if leader == elector.holder:
                     return
                 if leader is not None:
@@ -259,7 +257,7 @@ class EngineRunner:
         reader = await self._event_log.reader(self._next_event_offset, gathering.STANDBY_EVENTS_MS)
         try:
             while True:
-                if self.outbox.ahead > _AHEAD_OUTCOMES_MAX:
+                if self.outbox.ahead > _AHEAD_LINKS_MAX:
                     await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
                     continue
                 self._see(await reader.read(_READ_TIMEOUT_MS))
@@ -276,7 +274,7 @@ class EngineRunner:
                     self._see(await reader.read(_READ_TIMEOUT_MS))
             finally:
                 await reader.close()
-        kept = len(self.outbox.pending)
+        kept = commands_of(self.outbox.pending)
         await self._publish_pending()
         # From now on everybody waits.
         assert self._reader is not None, "start comes before run"
@@ -299,18 +297,21 @@ class EngineRunner:
             if not records:
                 continue
             started_ns = time.time_ns()
-            outcomes = self._apply(records)
-            self._timekeeper.saw(outcomes, started_ns // 1_000_000)
-            leader = _leader_in(outcomes)
+            epoch = self.shard.engine.epoch
+            links = self._apply(records)
+            if links:
+                ids = [link.command_id for link in links]
+                self._timekeeper.saw(ids, self.shard.engine.now_ms, started_ns // 1_000_000)
+            leader = self._leader_since(epoch)
             if self._elector is not None and leader not in (None, self._elector.holder):
                 raise DeposedError(f"{leader} leads in epoch {self.shard.engine.epoch}")
             if self._tracing is None:
                 await self._publish_pending()
             else:
-                spans = DecisionSpans(self._tracing, records, outcomes, started_ns)
+                spans = DecisionSpans(self._tracing, records, links, started_ns)
                 await self._publish_pending(spans.headers())
                 spans.published()
-            _commands_per_record.observe(len(outcomes))
+            _commands_per_record.observe(commands_of(links))
             self._taker.when_due(self.shard, factor * self._snapshot_every_commands)
 
     async def stop(self) -> None:
@@ -335,22 +336,28 @@ class EngineRunner:
             return {"engine": "takes over" if self._elector.is_holding else "no engine leads"}
         return {"engine": None if self.role in (Role.STANDBY, Role.LEADER) else self.role.value}
 
-    def _apply(self, records: list[LogRecord]) -> list[CommandOutcome]:
-        outcomes: list[CommandOutcome] = []
+    def _apply(self, records: list[LogRecord]) -> list[ChainLink]:
+        links: list[ChainLink] = []
         with noting_poison(self._poison):
             for record in records:
-                outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
-        self.outbox.add(outcomes)
-        self._taker.decided(len(outcomes))
-        _commands_total.inc(len(outcomes))
+                links += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+        self.outbox.add(links)
+        commands = commands_of(links)
+        self._taker.decided(commands)
+        _commands_total.inc(commands)
         _seq.set(self.shard.engine.seq)
         _epoch.set(self.shard.engine.epoch)
-        return outcomes
+        return links
+
+    def _leader_since(self, epoch: int) -> str | None:
+        """The leader that the newest marker names, if one has come since `epoch`."""
+        engine = self.shard.engine
+        return engine.leader_id if engine.epoch != epoch else None
 
     def _see(self, records: list[LogRecord]) -> None:
         self._turned_at_s = time.monotonic()
         for record in records:
-            self.outbox.saw(decode_events(record.value).outcomes)
+            self.outbox.saw(read_links(record.value).links)
             self._next_event_offset = record.offset + 1
         _published_seq.set(self.outbox.published_seq)
 
@@ -359,23 +366,14 @@ class EngineRunner:
         assert self._writer is not None, "start comes before publishing"
         pending = self.outbox.pending
         while pending:
-            chunk = [pending[i] for i in range(min(len(pending), _OUTCOMES_PER_PUBLISH))]
+            chunk = [pending[i] for i in range(min(len(pending), _LINKS_PER_PUBLISH))]
             with noting_poison(self._poison):
                 parts = records_of(self._shard_number, self.shard.engine.epoch, chunk)
             for part in parts:
                 crash_point("engine.before-publish")
                 await (self._writer.append(part, headers) if headers else self._writer.append(part))
                 crash_point("engine.after-publish")
-            _events_total.inc(chunk[-1].events[-1].seq - self.outbox.published_seq)
+            _events_total.inc(chunk[-1].last_seq - self.outbox.published_seq)
             self.outbox.published(chunk)
             self._turned_at_s = time.monotonic()
             _published_seq.set(self.outbox.published_seq)
-
-
-def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:
-    """The leader that the last marker among these names."""
-    for outcome in reversed(outcomes):
-        for recorded in reversed(outcome.events):
-            if isinstance(recorded.event, LeaderChanged):
-                return recorded.event.leader_id
-    return None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import KeepTime
 from exchange.log.engine_clock import EngineClock
 from exchange.ports.world import Log, LogWriter
@@ -43,13 +43,14 @@ class Timekeeper:
             self._said_id = secrets.randbits(62) | 1
             self._saying = asyncio.create_task(self._say(engine.epoch), name="engine: time")
 
-    def saw(self, outcomes: Sequence[CommandOutcome], now_ms: int) -> None:
-        """What the records that were read at our `now_ms` came to: the own word may be among it."""
-        if outcomes:
-            self._clock.saw(outcomes[-1].time_ms, now_ms)
-        for outcome in outcomes:
-            if outcome.command_id == self._said_id:
-                self._said_id = 0
+    def saw(self, command_ids: Sequence[int], time_ms: int, now_ms: int) -> None:
+        """What was decided at the engine's `time_ms` and our `now_ms`: the first command of each link.
+
+        The own word is one: it travels in a record of its own.
+        """
+        self._clock.saw(time_ms, now_ms)
+        if self._said_id in command_ids:
+            self._said_id = 0
 
     async def close(self) -> None:
         """Say nothing more, and let go of the log."""

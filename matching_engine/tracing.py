@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.chain import ChainLink
+from exchange.contracts.codec import CommandOutcome, outcomes_of
 from exchange.ports.world import Headers, LogRecord
 from exchange.process.tracing import Hop, Span, Tracing, traced_commands, traces_header
 
@@ -16,7 +17,7 @@ class DecisionSpans:
         self,
         tracing: Tracing,
         records: Sequence[LogRecord],
-        outcomes: Sequence[CommandOutcome],
+        links: Sequence[ChainLink],
         started_ns: int,
     ) -> None:
         self._spans: dict[int, tuple[Span, CommandOutcome]] = {}
@@ -28,7 +29,7 @@ class DecisionSpans:
         }
         if not traced:
             return
-        for outcome in outcomes:
+        for outcome in outcomes_of(links):
             # Each once: a header may name commands that are not there, or not this one's alone.
             parent = traced.pop(outcome.command_id, None)
             if parent is not None:

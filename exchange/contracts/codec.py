@@ -1,9 +1,11 @@
 """The one codec: commands and events to bytes and back.
 
 A command record is `[format, [[tag, field, …], …]]`: everything one sender had to say in one tick.
-An event record is `[format, shard, epoch, [outcome, …]]` with `outcome = [command_offset,
+An event record of format 1 is `[1, shard, epoch, [outcome, …]]` with `outcome = [command_offset,
 command_index, command_id, time_ms, first_seq, [[hash, tag, [field, …]], …]]`: one outcome for each
-command, with at least one event. All of it is MessagePack arrays.
+command, with at least one event. One of format 2 (ADR 0026) is `[2, shard, epoch, previous_hash,
+[[hash, body], …]]` with `body`, as bytes, `[outcome, …]`, whose events have no hash of their own: `[tag,
+[field, …]]`. All of it is MessagePack arrays. exchange/contracts/chain.py packs what the engine writes.
 
 Decoding commands is total (design decision 12): bytes that are no command become `Malformed`.
 Decoding events is strict: the engine alone writes them, so a bad one raises `CodecError`.
@@ -16,49 +18,19 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 
 import msgspec
 
-from exchange.contracts.commands import (
-    ActivateRules,
-    CancelAllOrders,
-    CancelOrder,
-    Command,
-    CreditDeposit,
-    KeepTime,
-    LeaderElected,
-    Malformed,
-    PlaceOrder,
-    RegisterAsset,
-    RegisterMarket,
-    ReleaseWithdrawal,
-    ReserveWithdrawal,
-    SettleWithdrawal,
-    SetTradingMode,
-    SkipCommand,
-)
-from exchange.contracts.events import (
-    AssetRegistered,
-    CommandRejected,
-    DepositCredited,
-    Event,
-    LeaderChanged,
-    MarketRegistered,
-    OrderAccepted,
-    OrderClosed,
-    RulesActivated,
-    SkipRecorded,
-    TimeKept,
-    TradeExecuted,
-    TradingModeChanged,
-    WithdrawalReleased,
-    WithdrawalReserved,
-    WithdrawalSettled,
-)
+from exchange.contracts.chain import HASH_SIZE_BYTES, ChainLink
+from exchange.contracts.commands import Command, Malformed
+from exchange.contracts.events import Event
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
+from exchange.contracts.tables import COMMANDS, EVENTS, TEXT_FIELDS
 
 __all__ = [
     "EMPTY_CHAIN_HASH",
     "CodecError",
     "CommandOutcome",
     "EventBatch",
+    "EventRecord",
+    "ReadLink",
     "RecordedEvent",
     "chain_hash",
     "decode_commands",
@@ -66,154 +38,21 @@ __all__ = [
     "encode_commands",
     "encode_events",
     "field_names",
+    "first_wrong_seq",
+    "link_hash",
+    "outcomes_of",
+    "read_links",
 ]
 
 FORMAT: Final = 1
-HASH_SIZE_BYTES: Final = 16
+EVENT_FORMATS: Final = (1, 2)
 # What msgspec raises on bytes that it cannot read; RecursionError on arrays nested too deep.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 EMPTY_CHAIN_HASH: Final = bytes(HASH_SIZE_BYTES)
 
-_TEXT_FIELDS: Final = frozenset(
-    {
-        "code",
-        "symbol",
-        "client_order_id",
-        "cancel_client_order_id",
-        "address",
-        "leader_id",
-        "detail",
-        "signature",
-    }
-)
-
 
 class CodecError(ValueError):
     """Bytes on the event log are not what the engine writes: stop, do not guess."""
-
-
-def _row(cls: type[Any], names: str) -> tuple[type[Any], tuple[str, ...]]:
-    return cls, tuple(names.split())
-
-
-# Tag -> class and the constructor's fields in order; a test holds it equal to the classes. A tag is
-# never reused, a field never moved: old logs must stay readable.
-COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
-    1: _row(
-        RegisterAsset,
-        "command_id asset_id code decimals",
-    ),
-    2: _row(
-        RegisterMarket,
-        "command_id market_id symbol base_asset_id quote_asset_id tick_atoms lot_atoms "
-        "price_ticks_min price_ticks_max quantity_lots_min quantity_lots_max "
-        "market_quantity_lots_max notional_atoms_min notional_atoms_max bid_multiplier_up_ppm "
-        "bid_multiplier_down_ppm ask_multiplier_up_ppm ask_multiplier_down_ppm open_orders_max "
-        "maker_fee_ppm taker_fee_ppm",
-    ),
-    3: _row(
-        SetTradingMode,
-        "command_id market_id mode",
-    ),
-    4: _row(
-        PlaceOrder,
-        "command_id user_id market_id client_order_id side order_type time_in_force price_ticks "
-        "quantity_lots quote_quantity_atoms stp_mode valid_until_ms",
-    ),
-    5: _row(
-        CancelOrder,
-        "command_id user_id market_id order_id client_order_id cancel_client_order_id restriction "
-        "valid_until_ms",
-    ),
-    6: _row(
-        CancelAllOrders,
-        "command_id user_id market_id cancel_client_order_id valid_until_ms",
-    ),
-    7: _row(
-        CreditDeposit,
-        "command_id user_id asset_id amount_atoms deposit_id",
-    ),
-    8: _row(
-        ReserveWithdrawal,
-        "command_id user_id asset_id amount_atoms withdrawal_id address",
-    ),
-    9: _row(
-        SettleWithdrawal,
-        "command_id withdrawal_id",
-    ),
-    10: _row(
-        ReleaseWithdrawal,
-        "command_id withdrawal_id",
-    ),
-    11: _row(
-        LeaderElected,
-        "command_id leader_id epoch",
-    ),
-    12: _row(ActivateRules, "command_id version"),
-    20: _row(SkipCommand, "command_id offset index signature"),
-    21: _row(KeepTime, "command_id epoch wall_ms"),
-}
-EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
-    1: _row(
-        CommandRejected,
-        "user_id market_id reason client_order_id detail",
-    ),
-    2: _row(
-        AssetRegistered,
-        "asset_id code decimals",
-    ),
-    3: _row(
-        MarketRegistered,
-        "market_id symbol base_asset_id quote_asset_id tick_atoms lot_atoms notional_unit_atoms "
-        "price_ticks_min price_ticks_max quantity_lots_min quantity_lots_max "
-        "market_quantity_lots_max notional_atoms_min notional_atoms_max bid_multiplier_up_ppm "
-        "bid_multiplier_down_ppm ask_multiplier_up_ppm ask_multiplier_down_ppm open_orders_max "
-        "maker_fee_ppm taker_fee_ppm",
-    ),
-    4: _row(
-        TradingModeChanged,
-        "market_id mode",
-    ),
-    5: _row(
-        OrderAccepted,
-        "order_id user_id market_id client_order_id side order_type time_in_force price_ticks "
-        "quantity_lots quote_quantity_atoms stp_mode held_atoms resting_lots",
-    ),
-    6: _row(
-        TradeExecuted,
-        "market_id trade_id taker_side price_ticks quantity_lots base_atoms quote_atoms "
-        "buyer_order_id buyer_user_id buyer_fee_atoms buyer_released_atoms seller_order_id "
-        "seller_user_id seller_fee_atoms",
-    ),
-    7: _row(
-        OrderClosed,
-        "order_id user_id market_id side price_ticks status reason released_atoms unbooked_lots "
-        "cancel_client_order_id counter_order_id",
-    ),
-    8: _row(
-        DepositCredited,
-        "user_id asset_id amount_atoms deposit_id",
-    ),
-    9: _row(
-        WithdrawalReserved,
-        "user_id asset_id amount_atoms withdrawal_id address",
-    ),
-    10: _row(
-        WithdrawalSettled,
-        "user_id asset_id amount_atoms withdrawal_id",
-    ),
-    11: _row(
-        WithdrawalReleased,
-        "user_id asset_id amount_atoms withdrawal_id",
-    ),
-    12: _row(
-        LeaderChanged,
-        "leader_id epoch",
-    ),
-    13: _row(RulesActivated, "version"),
-    20: _row(SkipRecorded, "offset index"),
-    21: _row(TimeKept, "epoch"),
-}
 
 
 # Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
@@ -223,7 +62,11 @@ UNKNOWN_TAG: Final = "unknown command tag"
 
 
 class RecordedEvent(NamedTuple):
-    """An event with its place in the shard's chain."""
+    """An event with its place in the shard's chain.
+
+    `hash`: the chain's as far as `seq`. Within a link of format 2 it is the hash before the link, and from
+    its last event on the link's own: whoever stops within a link checks it whole when it goes on.
+    """
 
     seq: int
     hash: bytes
@@ -248,8 +91,36 @@ class EventBatch(NamedTuple):
     outcomes: tuple[CommandOutcome, ...]
 
 
+class ReadLink(NamedTuple):
+    """What one hash covers, as read. `previous`, `body`: of format 2; format 1 has them in its events."""
+
+    form: int
+    previous: bytes
+    hash: bytes
+    body: bytes
+    outcomes: tuple[CommandOutcome, ...]
+
+    @property
+    def first_seq(self) -> int:
+        """Of its first event."""
+        return self.outcomes[0].events[0].seq
+
+    @property
+    def last_seq(self) -> int:
+        """Of its last event."""
+        return self.outcomes[-1].events[-1].seq
+
+
+class EventRecord(NamedTuple):
+    """One record of the event log, by what its hashes cover."""
+
+    shard: int
+    epoch: int
+    links: tuple[ReadLink, ...]
+
+
 def _field_type(name: str) -> Any:
-    if name in _TEXT_FIELDS:
+    if name in TEXT_FIELDS:
         return Annotated[str, msgspec.Meta(max_length=TEXT_LENGTH_MAX)]
     return Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
 
@@ -279,9 +150,14 @@ _command_record_decoder: Final = msgspec.msgpack.Decoder(
 )
 _command_entry_decoder: Final = msgspec.msgpack.Decoder(_CommandEntry)
 _command_id_decoder: Final = msgspec.msgpack.Decoder(list[Any])
-_event_record_decoder: Final = msgspec.msgpack.Decoder(
-    tuple[int, int, int, list[tuple[int, int, int, int, int, list[tuple[bytes, int, msgspec.Raw]]]]]
+_HashedRow = tuple[int, int, int, int, int, list[tuple[bytes, int, msgspec.Raw]]]
+_hashed_row_decoder: Final = msgspec.msgpack.Decoder(_HashedRow)
+_event_record_decoder: Final = msgspec.msgpack.Decoder(tuple[int, int, int, list[_HashedRow]])
+_linked_record_decoder: Final = msgspec.msgpack.Decoder(
+    tuple[int, int, int, bytes, list[tuple[bytes, bytes]]]
 )
+_Rows = list[tuple[int, int, int, int, int, list[tuple[int, msgspec.Raw]]]]
+_body_decoder: Final = msgspec.msgpack.Decoder(_Rows)
 
 
 def field_names(message: type[Command] | type[Event]) -> tuple[str, ...]:
@@ -373,17 +249,99 @@ def encode_events(batch: EventBatch) -> bytes:
 
 def decode_events(record: bytes) -> EventBatch:
     """Unpack a record of the event log. Raises CodecError."""
+    shard, epoch, links = read_links(record)
+    return EventBatch(shard, epoch, tuple(outcome for link in links for outcome in link.outcomes))
+
+
+def read_links(record: bytes) -> EventRecord:
+    """Unpack a record of the event log, of either format. Raises CodecError."""
     try:
-        form, shard, epoch, rows = _event_record_decoder.decode(record)
-        if form != FORMAT:
+        form = _form_of(record)
+        if form not in EVENT_FORMATS:
             raise CodecError(f"event record of unknown format {form}")
-        outcomes = []
-        for offset, index, command_id, time_ms, first_seq, entries in rows:
-            recorded = []
-            for position, (digest, tag, fields) in enumerate(entries):
-                cls, decoder = _EVENT_DECODERS[tag]
-                recorded.append(RecordedEvent(first_seq + position, digest, cls(*decoder.decode(fields))))
-            outcomes.append(CommandOutcome(offset, index, command_id, time_ms, tuple(recorded)))
-        return EventBatch(shard, epoch, tuple(outcomes))
+        return _hashed_outcomes(record) if form == 1 else _hashed_links(record)
     except (*_UNREADABLE, KeyError) as error:
         raise CodecError(f"event record cannot be read: {error}") from error
+
+
+def outcomes_of(links: Sequence[ChainLink]) -> list[CommandOutcome]:
+    """What the engine has decided, as whoever reads the event log gets it."""
+    outcomes: list[CommandOutcome] = []
+    for link in links:
+        if link.form == 1:
+            outcomes.append(_hashed_outcome(_hashed_row_decoder.decode(link.body)))
+        else:
+            outcomes += _outcomes(link.previous, link.hash, link.body)
+    return outcomes
+
+
+def first_wrong_seq(link: ReadLink, digest: bytes) -> int:
+    """The first seq whose hash does not follow from `digest`, the chain's before the link; 0 when all do.
+
+    In format 2 that is the link's last: no other has one.
+    """
+    if link.form == 1:
+        (outcome,) = link.outcomes
+        place = outcome.command_offset, outcome.command_index, outcome.command_id, outcome.time_ms
+        for recorded in outcome.events:
+            digest = chain_hash(digest, recorded.seq, *place, recorded.event)
+            if digest != recorded.hash:
+                return recorded.seq
+        return 0
+    follows = digest == link.previous and link_hash(digest, link.body) == link.hash
+    return 0 if follows else link.last_seq
+
+
+def link_hash(previous: bytes, body: bytes) -> bytes:
+    """The chain's hash after a link of format 2."""
+    return blake2b(previous + body, digest_size=HASH_SIZE_BYTES).digest()
+
+
+def _form_of(record: bytes) -> int:
+    """The format of an event record: its first entry, 0 where none can be read."""
+    # Both formats are arrays of less than sixteen entries, and their numbers one byte each.
+    return record[1] if len(record) > 1 and record[0] & 0xF0 == 0x90 else 0
+
+
+def _hashed_outcomes(record: bytes) -> EventRecord:
+    _, shard, epoch, rows = _event_record_decoder.decode(record)
+    links = []
+    for row in rows:
+        outcome = _hashed_outcome(row)
+        digest = outcome.events[-1].hash if outcome.events else b""
+        links.append(ReadLink(1, b"", digest, b"", (outcome,)))
+    return EventRecord(shard, epoch, tuple(links))
+
+
+def _hashed_outcome(row: _HashedRow) -> CommandOutcome:
+    offset, index, command_id, time_ms, first_seq, entries = row
+    recorded = []
+    for position, (digest, tag, fields) in enumerate(entries):
+        cls, decoder = _EVENT_DECODERS[tag]
+        recorded.append(RecordedEvent(first_seq + position, digest, cls(*decoder.decode(fields))))
+    return CommandOutcome(offset, index, command_id, time_ms, tuple(recorded))
+
+
+def _hashed_links(record: bytes) -> EventRecord:
+    _, shard, epoch, previous, rows = _linked_record_decoder.decode(record)
+    links = []
+    for digest, body in rows:
+        links.append(ReadLink(2, previous, digest, body, tuple(_outcomes(previous, digest, body))))
+        previous = digest
+    return EventRecord(shard, epoch, tuple(links))
+
+
+def _outcomes(previous: bytes, digest: bytes, body: bytes) -> list[CommandOutcome]:
+    outcomes = []
+    rows = _body_decoder.decode(body)
+    for row_number, (offset, index, command_id, time_ms, first_seq, entries) in enumerate(rows, 1):
+        recorded = []
+        last = len(entries) if row_number == len(rows) else 0
+        for position, (tag, fields) in enumerate(entries, 1):
+            cls, decoder = _EVENT_DECODERS[tag]
+            known = digest if position == last else previous
+            recorded.append(RecordedEvent(first_seq + position - 1, known, cls(*decoder.decode(fields))))
+        outcomes.append(CommandOutcome(offset, index, command_id, time_ms, tuple(recorded)))
+    if not outcomes:
+        raise CodecError("a link of the chain without outcomes")
+    return outcomes

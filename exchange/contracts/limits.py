@@ -65,6 +65,9 @@ IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
 
 # What the engine packs into one record, so that a reader's step and a fetch stay small.
 RECORD_SIZE_BYTES_MAX: Final = 900_000
+# What one hash of the event log's format 2 covers, unless one outcome is larger. Part of that format, so it
+# never changes; a reader checks a link before it hands out any of it.
+LINK_SIZE_BYTES_MAX: Final = 65_536
 # A topic's limit, Kafka's own default. Its frame around a record, and the headers, count towards it.
 TOPIC_MESSAGE_SIZE_BYTES_MAX: Final = 1_048_588
 LOG_RECORD_FRAME_SIZE_BYTES: Final = 16_384
@@ -175,6 +178,7 @@ _TABLE: Final = (
     Limit("events of one outcome", EVENTS_PER_OUTCOME_MAX, "", "nobody: follows"),
     Limit("the largest outcome of an order", ORDER_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
     Limit("the largest outcome of a cancel-all", CANCEL_OUTCOME_SIZE_BYTES_MAX, "bytes", "nobody: follows"),
+    Limit("a link of the chain, of several outcomes", LINK_SIZE_BYTES_MAX, "bytes", "nobody: the next"),
     Limit("a record that the engine packs", RECORD_SIZE_BYTES_MAX, "bytes", "nobody: it begins another"),
     Limit("a record on any log", LOG_RECORD_SIZE_BYTES_MAX, "bytes", "the writer: `LogError`"),
     Limit("of the event log decoded between two pauses", TAIL_READ_SIZE_BYTES_MAX, "bytes",
@@ -214,6 +218,7 @@ _TABLE: Final = (
 # -- that they fit together
 
 assert outcome_record_size_bytes_max(COMMANDS_PER_TICK_MAX * COMMAND_SIZE_BYTES_MAX) <= RECORD_SIZE_BYTES_MAX
+assert LINK_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a link fits one record"
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"

@@ -7,7 +7,7 @@ to read. Outcomes and events are values: nobody changes one.
 from collections import OrderedDict
 from typing import Final
 
-from exchange.contracts.codec import CommandOutcome, decode_events
+from exchange.contracts.codec import ReadLink, read_links
 
 __all__ = ["DecodedRecord", "DecodedRecords", "decoded_records"]
 
@@ -20,10 +20,11 @@ _RECORD_SIZE_BYTES_MAX: Final = 65_536
 class DecodedRecord:
     """What a record holds. `follows`, once checked: (seq, hash) before it and behind it."""
 
-    __slots__ = ("follows", "outcomes")
+    __slots__ = ("follows", "links", "outcomes")
 
-    def __init__(self, outcomes: tuple[CommandOutcome, ...]) -> None:
-        self.outcomes = outcomes
+    def __init__(self, links: tuple[ReadLink, ...]) -> None:
+        self.links = links
+        self.outcomes = tuple(outcome for link in links for outcome in link.outcomes)
         self.follows: tuple[tuple[int, bytes], tuple[int, bytes]] | None = None
 
 
@@ -39,7 +40,7 @@ class DecodedRecords:
         record = self._kept.get(value)
         if record is not None:
             return record
-        record = DecodedRecord(decode_events(value).outcomes)
+        record = DecodedRecord(read_links(value).links)
         if len(value) <= _RECORD_SIZE_BYTES_MAX:
             self._kept[value] = record
             self._size_bytes += len(value)

@@ -1,14 +1,16 @@
 """Following the event log: first copy of each seq, chain checked, stop on a gap (decision 5)."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from exchange.contracts.codec import (
     EMPTY_CHAIN_HASH,
     CodecError,
     CommandOutcome,
-    chain_hash,
+    ReadLink,
     decode_events,
+    first_wrong_seq,
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
 from exchange.log.decoded import DecodedRecord, decoded_records
@@ -73,39 +75,33 @@ class EventTail:
             fresh += record.outcomes
             return
         known = len(fresh)
-        for outcome in record.outcomes:
-            if self._advance(outcome):
-                fresh.append(outcome)
+        for link in record.links:
+            fresh += self._advance(link)
         if len(fresh) - known == len(record.outcomes):
             record.follows = before, (position.seq, position.hash)
 
-    def _advance(self, outcome: CommandOutcome) -> bool:
-        """Check one outcome against the chain. False when it is a repeat of what was seen."""
-        if not outcome.events:
+    def _advance(self, link: ReadLink) -> Sequence[CommandOutcome]:
+        """Check one link of the chain. What it brings that was not seen yet: of a repeat, nothing."""
+        if not all(outcome.events for outcome in link.outcomes):
             raise CodecError("an outcome without events")
-        last_seq = outcome.events[-1].seq
-        if last_seq <= self.position.seq:
-            if last_seq == self.position.seq and outcome.events[-1].hash != self.position.hash:
+        position, last_seq = self.position, link.last_seq
+        if last_seq <= position.seq:
+            if last_seq == position.seq and link.hash != position.hash:
                 raise ChainError(f"two different events have seq {last_seq}")
-            return False
-        seq, digest = self.position.seq, self.position.hash
-        for recorded in outcome.events:
-            if recorded.seq != seq + 1:
-                raise ChainError(f"expected seq {seq + 1}, the log has {recorded.seq}")
-            seq = recorded.seq
-            digest = chain_hash(
-                digest,
-                seq,
-                outcome.command_offset,
-                outcome.command_index,
-                outcome.command_id,
-                outcome.time_ms,
-                recorded.event,
-            )
-            if digest != recorded.hash:
-                raise ChainError(f"the hash of seq {seq} does not follow from the events before it")
-        self.position.seq, self.position.hash = seq, digest
-        return True
+            return ()
+        # Whoever stopped within a link has the hash before it, and takes up what is left of it.
+        fresh = [outcome for outcome in link.outcomes if outcome.events[-1].seq > position.seq]
+        seq = position.seq
+        for outcome in fresh:
+            for recorded in outcome.events:
+                if recorded.seq != seq + 1:
+                    raise ChainError(f"expected seq {seq + 1}, the log has {recorded.seq}")
+                seq += 1
+        wrong = first_wrong_seq(link, position.hash)
+        if wrong:
+            raise ChainError(f"the hash of seq {wrong} does not follow from the events before it")
+        position.seq, position.hash = last_seq, link.hash
+        return fresh
 
 
 async def newest_event(log: Log) -> TailPosition:

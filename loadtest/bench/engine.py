@@ -1,10 +1,9 @@
 """Measure the matching engine alone, both builds, on one core: `python -m loadtest.bench.engine`.
 
-Each build runs in a process of its own. Commands are made before the clock starts, 10,000 at a time;
-besides the mean over all, the median chunk is given, which a busy neighbour disturbs less. Holds,
-matching, fees, settlement and the event objects are all included, the log, the codec and the hash are
-not. A second, shorter pass times each command by itself. Last, both builds decide the same log through
-`Shard`, and must end in the same event hash and state.
+Each build runs in a process of its own. What counts is from record to record (loadtest/bench/record_path.py):
+by the busy market of the workload, by kind of command, and by books of a thousand to a million orders. A
+shorter pass times each command's decision by itself, with objects in and out. Last, both builds decide the
+same log through `Shard`, and must end in the same event hash and state. `--json FILE` keeps all figures.
 """
 
 import argparse
@@ -15,6 +14,7 @@ import platform
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,9 +22,9 @@ from rich.table import Table
 
 from matching_engine import build
 
-_CHUNK_COMMANDS = 10_000
 _COMMANDS_PER_RECORD = 100
-_WORKER_DEADLINE_S = 600.0
+_LIVE_ORDERS = (1_000, 100_000, 1_000_000)
+_WORKER_DEADLINE_S = 1_800.0
 
 
 def main() -> None:
@@ -43,7 +43,12 @@ def main() -> None:
             continue
         console.print(f"measuring the {kind} engine ...")
         results[kind] = _run_worker(kind)
-    console.print(_table(results))
+    for table in (_traffic_table(results), _kinds_table(results), _books_table(results)):
+        console.print(table)
+    if options.json is not None:
+        report = {"machine": _machine(), "seed": options.seed, "builds": results}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     hashes = {(r["event_hash"], r["state_hash"]) for r in results.values()}
     some = next(iter(results.values()))
     if len(hashes) > 1:
@@ -58,12 +63,20 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="loadtest.bench.engine", description=__doc__)
-    parser.add_argument("--commands", type=int, default=1_000_000, help="commands in the throughput pass")
+    parser.add_argument("--commands", type=int, default=300_000, help="commands of the busy market")
+    parser.add_argument(
+        "--live", type=_sizes, default=(1_000, 100_000, 1_000_000), help="orders in the books"
+    )
+    parser.add_argument("--json", type=Path, help="keep all figures in this file")
     parser.add_argument("--timed", type=int, default=200_000, help="commands in the latency pass")
     parser.add_argument("--hashed", type=int, default=100_000, help="commands in the agreement pass")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--worker", choices=("interpreted", "compiled"), help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in text.split(","))
 
 
 def _run_worker(kind: str) -> dict[str, Any]:
@@ -76,59 +89,44 @@ def _run_worker(kind: str) -> dict[str, Any]:
 def _measure(kind: str, options: argparse.Namespace) -> dict[str, Any]:
     build.activate(kind)
     # Whatever imports the contracts comes after the choice of the build.
-    from loadtest.bench.workload import Traffic, time_ms_of
-    from matching_engine.core.engine import Engine
+    from loadtest.bench import record_path
 
-    def fresh() -> tuple[Engine, Traffic]:
-        engine, traffic = Engine(), Traffic(options.seed)
-        for command in traffic.setup():
-            engine.apply(command, time_ms_of(0))
-        return engine, traffic
-
-    engine, traffic = fresh()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    done = events = refused = 0
-    chunk_ns: list[int] = []
-    while done < options.commands:
-        size = min(_CHUNK_COMMANDS, options.commands - done)
-        commands, apply, now_ms = traffic.take(size), engine.apply, time_ms_of(done)
-        seq_before = engine.seq
-        started = time.perf_counter_ns()
-        for command in commands:
-            apply(command, now_ms)
-        chunk_ns.append(time.perf_counter_ns() - started)
-        events += engine.seq - seq_before
-        done += size
-    depth = [len(engine.markets[1].book.orders(side)) for side in (1, 2)]
-    trades = engine.markets[1].next_trade_id - 1
-
-    engine, traffic = fresh()
-    commands, clock = traffic.take(options.timed), time.perf_counter_ns
-    durations: list[int] = []
-    for command in commands:
-        before = clock()
-        outcome = apply_one(engine, command, time_ms_of(0))
-        durations.append(clock() - before)
-        refused += type(outcome[0]).__name__ == "CommandRejected"
-    durations.sort()
     event_hash, state = _hashes(options)
     return {
-        "per_s": done / (sum(chunk_ns) / 1e9),
-        "median_per_s": min(_CHUNK_COMMANDS, done) / (sorted(chunk_ns)[len(chunk_ns) // 2] / 1e9),
-        "events_per_command": events / done,
-        "trades": trades,
-        "resting_orders": sum(depth),
-        "refused_share": refused / options.timed,
-        "p50_ns": durations[len(durations) // 2],
-        "p99_ns": durations[len(durations) * 99 // 100],
-        "p999_ns": durations[len(durations) * 999 // 1000],
-        "max_ns": durations[-1],
+        "yardstick_us": record_path.yardstick_us(),
+        "traffic": record_path.measured_traffic(options.seed, options.commands),
+        "traffic_format_1": record_path.measured_traffic(options.seed, options.commands, version=2),
+        "kinds_us": record_path.measured_kinds(),
+        "books": record_path.measured_books(options.live),
+        "decisions_ns": _decisions(options),
         "hashed": options.hashed,
         "event_hash": event_hash,
         "state_hash": state,
     }
+
+
+def _decisions(options: argparse.Namespace) -> dict[str, int]:
+    """How long single decisions take, with objects in and out and the collector off."""
+    from loadtest.bench.workload import Traffic, time_ms_of
+    from matching_engine.core.engine import Engine
+
+    engine, traffic = Engine(), Traffic(options.seed)
+    for command in traffic.setup():
+        engine.apply(command, time_ms_of(0))
+    commands, clock = traffic.take(options.timed), time.perf_counter_ns
+    durations: list[int] = []
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    for command in commands:
+        before = clock()
+        apply_one(engine, command, time_ms_of(0))
+        durations.append(clock() - before)
+    gc.enable()
+    durations.sort()
+    ranks = {"p50": 500, "p99": 990, "p99.9": 999}
+    found = {name: durations[len(durations) * rank // 1_000] for name, rank in ranks.items()}
+    return {**found, "max": durations[-1]}
 
 
 def apply_one(engine: Any, command: Any, now_ms: int) -> Any:
@@ -155,22 +153,49 @@ def _hashes(options: argparse.Namespace) -> tuple[str, str]:
     return shard.chain.hex(), state_hash(shard)
 
 
-def _table(results: dict[str, dict[str, Any]]) -> Table:
-    table = Table(title="matching engine, one core", caption=_mix(results))
-    for heading in ("build", "commands/s", "median chunk", "p50 µs", "p99 µs", "p99.9 µs", "max µs"):
+def _traffic_table(results: dict[str, dict[str, Any]]) -> Table:
+    title = "a busy market, from record to record, one core"
+    table = Table(title=title, caption="yardsticks: ratio to a fixed step of Python in the same run")
+    headings = ("build", "format", "commands/s", "µs", "one a record: µs", "bytes", "yardsticks")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "build" else "right")
-    for kind, r in results.items():
-        times = (f"{r[name] / 1_000:,.1f}" for name in ("p50_ns", "p99_ns", "p999_ns", "max_ns"))
-        table.add_row(kind, f"{r['per_s']:,.0f}", f"{r['median_per_s']:,.0f}", *times)
+    for kind, result in results.items():
+        for form, name in (("2", "traffic"), ("1", "traffic_format_1")):
+            many, single = result[name]["record_to_record"], result[name]["one_command_a_record"]
+            figures = (
+                f"{many['per_s']:,.0f}",
+                f"{many['us']:.2f}",
+                f"{single['us']:.2f}",
+                f"{many['bytes']:.0f}",
+            )
+            table.add_row(kind, form, *figures, f"{many['us'] / result['yardstick_us']:.1f}")
     return table
 
 
-def _mix(results: dict[str, dict[str, Any]]) -> str:
-    r = next(iter(results.values()))
-    return (
-        f"{r['events_per_command']:.2f} events a command, {r['trades']:,} trades, "
-        f"{r['refused_share']:.1%} refused, {r['resting_orders']:,} orders on the book at the end"
-    )
+def _kinds_table(results: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="by kind of command, µs from record to record")
+    table.add_column("kind")
+    for kind in results:
+        table.add_column(kind, justify="right")
+    for name in next(iter(results.values()))["kinds_us"]:
+        table.add_row(name, *(f"{result['kinds_us'][name]:.2f}" for result in results.values()))
+    for name in next(iter(results.values()))["decisions_ns"]:
+        cells = (f"{result['decisions_ns'][name] / 1_000:.1f}" for result in results.values())
+        table.add_row(f"one decision alone, {name}", *cells)
+    return table
+
+
+def _books_table(results: dict[str, dict[str, Any]]) -> Table:
+    table = Table(title="an order that comes or goes, by the book it meets")
+    for heading in ("live orders", "book", "levels"):
+        table.add_column(heading, justify="right")
+    for kind in results:
+        table.add_column(f"{kind}, µs", justify="right")
+        table.add_column("bytes an order", justify="right")
+    for rows in zip(*(result["books"] for result in results.values()), strict=True):
+        cells = [cell for row in rows for cell in (f"{row['us']:.2f}", f"{row['bytes_per_order']:.0f}")]
+        table.add_row(f"{rows[0]['live']:,}", rows[0]["book"], f"{rows[0]['levels']:,}", *cells)
+    return table
 
 
 def _machine() -> str:

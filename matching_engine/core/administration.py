@@ -54,6 +54,7 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
     elif isinstance(command, LeaderElected):
         # Counted here: two that claim at once expect the same epoch, and a wrong number must not stand.
         state.epoch += 1
+        state.leader_id = command.leader_id
         state.attended_ms = state.now_ms
         events.append(LeaderChanged(command.leader_id, state.epoch))
     elif isinstance(command, SkipCommand):

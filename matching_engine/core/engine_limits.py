@@ -19,12 +19,14 @@ class EngineLimits:
         markets_max: int = limits.MARKETS_MAX,
         assets_max: int = limits.ASSETS_MAX,
         amount_atoms_max: int = limits.AMOUNT_ATOMS_MAX,
+        link_size_bytes_max: int = limits.LINK_SIZE_BYTES_MAX,
     ) -> None:
         self.fills_per_command_max = fills_per_command_max
         self.open_orders_max = open_orders_max
         self.markets_max = markets_max
         self.assets_max = assets_max
         self.amount_atoms_max = amount_atoms_max
+        self.link_size_bytes_max = link_size_bytes_max
 
 
 DEFAULT = EngineLimits()

@@ -10,6 +10,7 @@ from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Trader
+from matching_engine.core.order_table import OrderTable
 from matching_engine.core.rules_version import bounds_work
 
 
@@ -37,12 +38,13 @@ class EngineState:
         self.attended_ms = 0
         self.seq = 0
         self.epoch = 0
+        self.leader_id = ""  # of the newest marker that this engine has decided; no part of the state
         self.rules_version = 1
         self.asset_decimals: dict[int, int] = {}
         self.asset_codes: dict[int, str] = {}
         self.markets: dict[int, Market] = {}
         self.accounts = Accounts()
-        self.orders: dict[int, Order] = {}
+        self.orders = OrderTable()
         # user_id -> client order id -> open order; kept when empty, as most users come back.
         self.orders_by_name: dict[int, dict[str, Order]] = {}
         self.withdrawals: dict[int, Withdrawal] = {}
@@ -92,13 +94,13 @@ class EngineState:
     def rest(self, market: Market, order: Order) -> None:
         """Put an order on the book and into the indexes."""
         market.book.add(order)
-        self.orders[order.order_id] = order
+        self.orders.add(order)
         order.trader.named[order.client_order_id] = order
         order.trader.open_orders += 1
 
     def forget(self, order: Order) -> None:
         """A resting order has ended: drop it from the indexes (the book has dropped it already)."""
         assert order.held_atoms == 0, "an ended order holds nothing"
-        del self.orders[order.order_id]
+        self.orders.remove(order)
         del order.trader.named[order.client_order_id]
         order.trader.open_orders -= 1

@@ -28,7 +28,8 @@ class Order:
 
     `open_lots` is what may still trade. `held_atoms` is what the trader's balance holds for it (BUY:
     quote, SELL: base). `previous`, `next` and `level` are the book's own: the queue is kept in the
-    orders themselves, so that a cancellation costs the same at any depth.
+    orders themselves, so that a cancellation costs the same at any depth; `next_in_slot` is that of the
+    table by id.
     """
 
     def __init__(
@@ -59,10 +60,14 @@ class Order:
         self.level: Level | None = None
         self.previous: Order | None = None
         self.next: Order | None = None
+        self.next_in_slot: Order | None = None
 
 
 class Level:
-    """All orders at one price, oldest first: `count` of them, `lots` is the sum of their open lots."""
+    """All orders at one price, oldest first: `count` of them, `lots` is the sum of their open lots.
+
+    `better` and `worse`: the levels next to it, as the ladder keeps them.
+    """
 
     def __init__(self, price_ticks: int) -> None:
         self.price_ticks = price_ticks
@@ -70,3 +75,5 @@ class Level:
         self.count = 0
         self.head: Order | None = None
         self.tail: Order | None = None
+        self.better: Level | None = None
+        self.worse: Level | None = None

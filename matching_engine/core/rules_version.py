@@ -8,9 +8,12 @@ version may grow until it is released; from then on it never changes.
 Version 2: bounded work for a command (exchange/contracts/limits.py), no text of a library in the history,
 the deposit limit counts the money that is inside, rules never go back, commands are decided by an attended
 clock (core/attendance.py), and a cancel is never stale.
+
+Version 3: the event log's format 2 (exchange/contracts/chain.py, ADR 0026), from the command record on that
+comes after the one which activates it.
 """
 
-RULES_VERSION_MAX = 2  # the newest rules that this code has; the first are version 1
+RULES_VERSION_MAX = 3  # the newest rules that this code has; the first are version 1
 
 
 class UnknownRulesError(Exception):
@@ -54,3 +57,8 @@ def attends_clock(version: int) -> bool:
 def refuses_stale_cancels(version: int) -> bool:
     """Whether a cancel can come too late. It takes risk away, so whoever sent it wants it at any time."""
     return version < 2
+
+
+def event_format(version: int) -> int:
+    """The format of the event log in which a command record is answered that begins under these rules."""
+    return 2 if version >= 3 else 1

@@ -1,17 +1,13 @@
 """An engine at its place in the logs: command records in, hashed outcomes out. Still pure."""
 
-from exchange.contracts.codec import (
-    EMPTY_CHAIN_HASH,
-    CommandOutcome,
-    RecordedEvent,
-    chain_hash,
-    decode_commands,
-)
+from exchange.contracts.chain import ChainLink, LinkWriter
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, decode_commands
 from exchange.contracts.commands import Command
 from exchange.contracts.events import Event
+from exchange.contracts.unpacking import IS_COMPILED, read_commands
 from matching_engine.core.attendance import ATTENDED_MS, NO_CLOCK, clock_of
 from matching_engine.core.engine import Engine
-from matching_engine.core.rules_version import UnknownRulesError, attends_clock
+from matching_engine.core.rules_version import UnknownRulesError, attends_clock, event_format
 
 
 class PoisonError(Exception):
@@ -50,7 +46,7 @@ class Shard:
         """Whether records have been read that are decided when a leader says that it is at work."""
         return bool(self._waiting)
 
-    def apply_record(self, offset: int, timestamp_ms: int, value: bytes) -> list[CommandOutcome]:
+    def apply_record(self, offset: int, timestamp_ms: int, value: bytes) -> list[ChainLink]:
         """Apply every command of one record, in order. The record must be the next one.
 
         What comes while no leader is at work waits, and is applied with the record that gives a clock.
@@ -58,7 +54,7 @@ class Shard:
         """
         assert offset == self.read_offset, "the command log has no gaps"
         engine = self.engine
-        commands = decode_commands(value)
+        commands = _commands_in(value)
         if not attends_clock(engine.rules_version) or (
             timestamp_ms <= engine.attended_ms + ATTENDED_MS and not self._waiting
         ):
@@ -68,27 +64,23 @@ class Shard:
         if clock_ms == NO_CLOCK:
             return []
         waiting, self._waiting = self._waiting, []
-        outcomes: list[CommandOutcome] = []
+        links: list[ChainLink] = []
         for record in waiting:
-            outcomes += self._apply(record, clock_ms)
-        return outcomes
+            links += self._apply(record, clock_ms)
+        return links
 
-    def _apply(self, commands: list[Command], timestamp_ms: int) -> list[CommandOutcome]:
+    def _apply(self, commands: list[Command], timestamp_ms: int) -> list[ChainLink]:
         engine, offset = self.engine, self.next_command_offset
-        outcomes: list[CommandOutcome] = []
+        # By the rules at the record's begin: what activates others still stands in the older format.
+        form, size_bytes_max = event_format(engine.rules_version), engine.limits.link_size_bytes_max
+        writer = LinkWriter(form, offset, self.chain, engine.seq, size_bytes_max)
         for index, command in enumerate(commands):
-            seq = engine.seq
             events = self._decide(offset, index, command, timestamp_ms)
-            recorded: list[RecordedEvent] = []
-            for event in events:
-                seq += 1
-                self.chain = chain_hash(
-                    self.chain, seq, offset, index, command.command_id, engine.now_ms, event
-                )
-                recorded.append(RecordedEvent(seq, self.chain, event))
-            outcomes.append(CommandOutcome(offset, index, command.command_id, engine.now_ms, tuple(recorded)))
+            writer.add(index, command.command_id, engine.now_ms, events)
+        links = writer.finish()
+        self.chain = links[-1].hash
         self.next_command_offset = offset + 1
-        return outcomes
+        return links
 
     def _decide(self, offset: int, index: int, command: Command, timestamp_ms: int) -> list[Event]:
         if self.skipped and (offset, index) in self.skipped:
@@ -102,3 +94,9 @@ class Shard:
             raise  # Nothing is broken: other code can decide this command, and no order may go past it.
         except Exception as error:
             raise PoisonError(offset, index, repr(error)) from error
+
+
+def _commands_in(value: bytes) -> list[Command]:
+    """The commands of a record: the frequent kinds the quick way, whatever else it holds by the codec."""
+    commands = read_commands(value) if IS_COMPILED else None
+    return decode_commands(value) if commands is None else commands

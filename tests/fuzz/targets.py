@@ -25,10 +25,12 @@ from exchange.contracts.codec import (
     decode_events,
     encode_commands,
     encode_events,
+    outcomes_of,
 )
 from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, Malformed
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
+from exchange.contracts.unpacking import read_commands
 from exchange.http import query_parameters as shared
 from exchange.log.records import records_between
 from exchange.money import NumberError, format_fixed, parse_fixed
@@ -72,9 +74,15 @@ class Target:
 
 
 def commands(data: bytes) -> None:
-    """A record of commands: never an exception, never empty; what is accepted is encoded as it was."""
+    """A record of commands: never an exception, never empty; what is accepted is encoded as it was.
+
+    The quick way (exchange/contracts/unpacking.py) takes nothing that the codec does not, and takes it alike.
+    """
     decoded = decode_commands(data)
     assert decoded
+    quick = read_commands(data)
+    if quick is not None:
+        assert encode_commands(quick) == encode_commands(decoded)
     whole = [command for command in decoded if not isinstance(command, Malformed)]
     if whole:
         encoded = encode_commands(whole)
@@ -112,7 +120,7 @@ def poison(data: bytes) -> None:
     shard = from_rows(msgspec.msgpack.decode(_BEGINNING), Engine())
     decoded = decode_commands(data)
     try:
-        outcomes = shard.apply_record(2, START_MS + 1, data)
+        outcomes = outcomes_of(shard.apply_record(2, START_MS + 1, data))
     except UnknownRulesError:
         # By design the engine stops there (design decision 6): the only command that may do so.
         assert any(isinstance(command, ActivateRules) for command in decoded)
@@ -163,7 +171,7 @@ class _Bytes:
 
     def field(self, name: str) -> int | str:
         """A value for a field: often one that fits, sometimes none that does."""
-        if name in codec._TEXT_FIELDS:
+        if name in codec.TEXT_FIELDS:
             return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
         kind = self.number(16)
         if kind == 0:
@@ -258,7 +266,8 @@ def money(data: bytes) -> None:
 
 def _new_view() -> AccountView:
     view = AccountView()
-    for outcome in Shard(Engine()).apply_record(0, START_MS, encode_commands(genesis_commands())):
+    links = Shard(Engine()).apply_record(0, START_MS, encode_commands(genesis_commands()))
+    for outcome in outcomes_of(links):
         view.apply(outcome)
     return view
 

@@ -16,11 +16,10 @@ from exchange.adapters.kafka.topics import ensure_topics
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import Malformed
-from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.log.event_tail import EventTail, TailPosition
 from exchange.ports.world import Lease, Log
 from loadtest.bench.workload import Mischief
 from matching_engine.leadership import Elector
-from matching_engine.outbox import Outbox
 from matching_engine.runner import DeposedError, EngineRunner, Role
 from matching_engine.snapshots import Snapshots
 
@@ -341,39 +340,3 @@ async def _records(place: Place) -> list[bytes]:
         found += [record.value for record in records]
     await reader.close()
     return found
-
-
-@pytest.mark.parametrize("step", [1, 3, 10**6])
-async def test_outbox_keeps_exactly_what_the_log_does_not_hold(tmp_path: Path, step: int) -> None:
-    place = Place(tmp_path, MemoryLog(lambda: 1_700_000_000_000), MemoryLog(lambda: 1))
-    outcomes = await outcomes_of(place)
-    seed = random.Random(SEED)
-    outbox = Outbox(0, 0, EMPTY_CHAIN_HASH)
-    computed = published = 0
-    while computed < len(outcomes) or published < len(outcomes):
-        if seed.random() < 0.5:
-            outbox.add(outcomes[computed : computed + step])
-            computed = min(len(outcomes), computed + step)
-        else:
-            stale = max(0, published - 2)
-            outbox.saw(outcomes[stale : published + step])
-            published = min(len(outcomes), published + step)
-        assert list(outbox.pending) == outcomes[published:computed]
-        assert outbox.ahead == max(0, published - computed)
-
-
-async def test_outbox_stops_on_a_contradiction_and_on_a_gap(tmp_path: Path) -> None:
-    place = Place(tmp_path, MemoryLog(lambda: 1_700_000_000_000), MemoryLog(lambda: 1))
-    outcomes = await outcomes_of(place)
-    other = outcomes[3]._replace(
-        events=tuple(recorded._replace(hash=b"x" * 16) for recorded in outcomes[3].events)
-    )
-    mine_first, log_first = Outbox(0, 0, EMPTY_CHAIN_HASH), Outbox(0, 0, EMPTY_CHAIN_HASH)
-    mine_first.add(outcomes[:5])
-    with pytest.raises(ChainError, match="another hash"):
-        mine_first.saw([*outcomes[:3], other])
-    log_first.saw([*outcomes[:3], other])
-    with pytest.raises(ChainError, match="another hash"):
-        log_first.add(outcomes[:5])
-    with pytest.raises(ChainError, match="goes from"):
-        Outbox(0, 0, EMPTY_CHAIN_HASH).saw(outcomes[2:])

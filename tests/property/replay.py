@@ -38,10 +38,12 @@ def mischief_log(seed: int, count: int, per_record: int = 7) -> list[tuple[int, 
 
 def replay(shard: Any, log: Sequence[tuple[int, bytes]], start: int = 0) -> list[Any]:
     """Apply the records from `start` on; return the outcomes."""
-    outcomes: list[Any] = []
+    from exchange.contracts.codec import outcomes_of
+
+    links: list[Any] = []
     for offset in range(start, len(log)):
-        outcomes += shard.apply_record(offset, *log[offset])
-    return outcomes
+        links += shard.apply_record(offset, *log[offset])
+    return outcomes_of(links)
 
 
 def main(kind: str, seed: int, count: int) -> None:

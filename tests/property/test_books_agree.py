@@ -26,12 +26,16 @@ def fields(event: object) -> bytes:
 
 
 def check_levels(book: Book) -> None:
-    """The ladder's own bookkeeping: keys sorted, every level's queue linked and its lots summed up."""
-    bids, asks = (book._bid_keys, book._bids, book._best_bid), (book._ask_keys, book._asks, book._best_ask)
-    for keys, levels, best in (bids, asks):
-        assert keys == sorted(levels)
-        assert best is (levels[keys[-1]] if keys else None)
-        for level in levels.values():
+    """The ladders' own bookkeeping: keys sorted, levels linked, every queue linked and its lots summed up."""
+    for ladder in (book.bids, book.asks):
+        keys, level, levels = ladder.keys(), ladder.best, list[Level]()
+        assert keys == sorted(ladder._levels)
+        while level is not None:
+            levels.append(level)
+            assert level.worse is None or level.worse.better is level
+            level = level.worse
+        assert levels == [ladder._levels[key] for key in reversed(keys)]
+        for level in levels:
             queue = queue_lots(level)
             assert level.lots == sum(queue) > 0
             assert level.count == len(queue)

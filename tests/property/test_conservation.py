@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exchange.contracts import codes
+from exchange.contracts.chain import pack_links
 from exchange.contracts.codec import (
     COMMANDS,
     EventBatch,
@@ -13,6 +14,7 @@ from exchange.contracts.codec import (
     decode_events,
     encode_commands,
     encode_events,
+    outcomes_of,
 )
 from exchange.contracts.commands import (
     ActivateRules,
@@ -85,13 +87,15 @@ def test_no_sequence_of_commands_breaks_an_invariant(commands: list[Command], ti
     for offset, command in enumerate(commands, start=1):
         before, seq_before = state_bytes(shard), shard.engine.seq
         word = KeepTime(1, shard.engine.epoch, time_ms)
-        kept, outcome = shard.apply_record(offset, time_ms, encode_commands([word, command]))
+        links = shard.apply_record(offset, time_ms, encode_commands([word, command]))
+        kept, outcome = outcomes_of(links)
         seq_before += len(kept.events)
         check_invariants(shard.engine)
         assert outcome.command_id == command.command_id
         assert [e.seq for e in outcome.events] == list(range(seq_before + 1, shard.engine.seq + 1))
-        record = encode_events(EventBatch(0, 0, (outcome,)))
-        assert encode_events(decode_events(record)) == record, "the event log can carry it"
+        record = pack_links(0, 0, links)
+        told = encode_events(EventBatch(0, 0, (kept, outcome)))
+        assert encode_events(decode_events(record)) == told, "the event log can carry it"
         if isinstance(outcome.events[0].event, CommandRejected):
             assert len(outcome.events) == 1
             assert money_and_book(before) == money_and_book(state_bytes(shard)), "refused, yet changed"
@@ -112,7 +116,7 @@ def test_bytes_that_are_no_command_yield_exactly_one_rejection(record: bytes) ->
     assert decoded
     if isinstance(decoded[0], Malformed) and len(decoded) == 1:
         shard = funded_shard()
-        (outcome,) = shard.apply_record(1, 5, record)
+        (outcome,) = outcomes_of(shard.apply_record(1, 5, record))
         (recorded,) = outcome.events
         assert isinstance(recorded.event, CommandRejected)
         assert recorded.event.reason == codes.REJECT_MALFORMED
@@ -131,7 +135,7 @@ def test_damaged_record_never_stops_the_engine(commands: list[Command], data: st
         shard = funded_shard()
         decoded = decode_commands(damaged)
         try:
-            outcomes = shard.apply_record(1, 5, damaged)
+            outcomes = outcomes_of(shard.apply_record(1, 5, damaged))
         except UnknownRulesError:
             # By design the engine stops there (design decision 6): the only command that may do so.
             assert any(isinstance(command, ActivateRules) for command in decoded)
@@ -159,13 +163,15 @@ def test_market_whose_money_would_not_fit_is_refused(
         CreditDeposit(1, user, asset, 2**61, user * 2 + asset) for user in (1_001, 1_002) for asset in (1, 2)
     ]
     shard.apply_record(0, 1, encode_commands(setup))
-    (outcome,) = shard.apply_record(1, 1, encode_commands([register_market(tick_atoms, lot_atoms)]))
+    (outcome,) = outcomes_of(
+        shard.apply_record(1, 1, encode_commands([register_market(tick_atoms, lot_atoms)]))
+    )
     if isinstance(outcome.events[0].event, MarketRegistered):
         assert outcome.events[0].event.notional_unit_atoms == tick_atoms * lot_atoms
     for offset, order in enumerate(orders, start=2):
-        outcomes = shard.apply_record(offset, 1, encode_commands([order]))
-        record = encode_events(EventBatch(0, 0, tuple(outcomes)))
-        assert encode_events(decode_events(record)) == record
+        links = shard.apply_record(offset, 1, encode_commands([order]))
+        record = pack_links(0, 0, links)
+        assert encode_events(decode_events(record)) == record, "format 1 as its other writer has it"
         check_invariants(shard.engine)
 
 

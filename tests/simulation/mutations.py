@@ -4,11 +4,12 @@ Planted from outside for the time of a run; the code under test has no hooks for
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.chain import ChainLink
+from exchange.contracts.codec import CommandOutcome, ReadLink, encode_commands
 from exchange.contracts.codes import CLOSED_TOO_MANY_FILLS, EXPIRED, STP_NONE
 from exchange.log import event_tail, gateway
 from exchange.ports.world import LogError
@@ -218,15 +219,9 @@ def _emits_from_the_wrong_seq() -> AbstractContextManager[None]:
 
 
 def _deposed_leader_goes_on() -> AbstractContextManager[None]:
-    leader_in = runner._leader_in
-
-    def of_others(self: Any, outcomes: Iterable[CommandOutcome]) -> str | None:
-        return leader_in(list(outcomes))
-
     async def lead(self: Any) -> None:
         while True:
-            outcomes = self._apply(await self._reader.read(1_000))
-            of_others(self, outcomes)
+            self._apply(await self._reader.read(1_000))
             await self._publish_pending()
 
     return patched(EngineRunner, _lead=lead)
@@ -266,10 +261,10 @@ def _end_of_events_taken_from_one_record() -> AbstractContextManager[None]:
 def _standby_forgets_without_seeing() -> AbstractContextManager[None]:
     add = Outbox.add
 
-    def adding(self: Outbox, outcomes: Iterable[CommandOutcome]) -> None:
-        add(self, outcomes)
+    def adding(self: Outbox, links: Iterable[ChainLink]) -> None:
+        add(self, links)
         while len(self.pending) > 3:
-            self.published_seq = self.pending.popleft().events[-1].seq
+            self.published_seq = self.pending.popleft().last_seq
 
     return patched(Outbox, add=adding)
 
@@ -280,8 +275,8 @@ def _standby_forgets_without_seeing() -> AbstractContextManager[None]:
 def _tail_keeps_repeats() -> AbstractContextManager[None]:
     advance = event_tail.EventTail._advance
 
-    def advancing(self: Any, outcome: CommandOutcome) -> bool:
-        return advance(self, outcome) or True
+    def advancing(self: Any, link: ReadLink) -> Sequence[CommandOutcome]:
+        return advance(self, link) or link.outcomes
 
     return patched(event_tail.EventTail, _advance=advancing)
 

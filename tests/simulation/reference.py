@@ -7,7 +7,13 @@ other copy of the exchange has to show: the event log, the ledger, the hot books
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
-from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, decode_commands, decode_events
+from exchange.contracts.codec import (
+    EMPTY_CHAIN_HASH,
+    CommandOutcome,
+    decode_commands,
+    decode_events,
+    outcomes_of,
+)
 from exchange.contracts.codes import BUY, SELL
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
@@ -58,7 +64,7 @@ class Reference:
     def command_record(self, record: LogRecord) -> list[CommandOutcome]:
         """The command log has grown. Returns what is decided by that."""
         self.records.append(record)
-        outcomes = self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
+        outcomes = outcomes_of(self.shard.apply_record(record.offset, record.timestamp_ms, record.value))
         for outcome in outcomes:
             # What waited for a leader's clock is decided with a later record.
             of_record = decode_commands(self.records[outcome.command_offset].value)

@@ -15,7 +15,7 @@ from exchange.ports.world import LeaseError, LogError, LogRecord, ObjectStoreErr
 from matching_engine import genesis, outbox, runner, snapshots
 from matching_engine.core import engine_limits
 from matching_engine.core.engine_limits import EngineLimits
-from matching_engine.core.rules_version import RULES_VERSION_MAX
+from matching_engine.core.rules_version import RULES_VERSION_MAX, attends_clock
 from matching_engine.runner import DeposedError, Role
 from services.projections.ledger import projection as ledger
 from services.projections.ledger.store import FencedError
@@ -86,15 +86,16 @@ class World(Servers):
         self.failure: str | None = None
         own = random.Random(f"{name}/limits")
         # Few enough to be met by the workload, in most seeds; markets.toml allows no more open orders.
-        self.limits = EngineLimits(fills_per_command_max=own.choice((1, 2, 3, 1_000)))
+        fills, link_size_bytes = own.choice((1, 2, 3, 1_000)), own.choice((150, 500, 1_000))
+        self.limits = EngineLimits(fills_per_command_max=fills, link_size_bytes_max=link_size_bytes)
         # As small as the largest outcome allows: 20 orders cancelled, or all that rest met at once.
         self.log_record_size_bytes_max = 1_800 if self.limits.fills_per_command_max < 4 else 4_000
         # A history that begins under the older rules, as those of before have.
-        self.genesis_rules = own.choice((1, RULES_VERSION_MAX, RULES_VERSION_MAX))
+        self.genesis_rules = own.choice((1, 2, RULES_VERSION_MAX, RULES_VERSION_MAX))
         self.reference = Reference(self.limits)
         self.workload = Workload(name, COMMANDS, activates=self.genesis_rules < RULES_VERSION_MAX)
         self.answers = Answers(name, self.reference.shard.engine, self.loop.time, START_MS)
-        self.answers.has_attended_clock = self.genesis_rules == RULES_VERSION_MAX
+        self.answers.has_attended_clock = attends_clock(self.genesis_rules)
         self.answers.has_steady_clock = self.chance.random() < STEADY_CLOCKS
         self.snapshot_every_commands = self.chance.choice((5, 15, 40))
         self.has_standby = self.chance.random() < 0.75
@@ -350,9 +351,9 @@ class World(Servers):
             patched(ledger, OUTCOMES_PER_BATCH_MAX=pick((3, 2_000))),
             patched(
                 runner,
-                _OUTCOMES_PER_PUBLISH=pick((3, 5_000)),
-                _PENDING_OUTCOMES_MAX=pick((20, 500_000)),
-                _AHEAD_OUTCOMES_MAX=pick((10, 100_000)),
+                _LINKS_PER_PUBLISH=pick((3, 5_000)),
+                _PENDING_SIZE_BYTES_MAX=pick((2_000, 2**28)),
+                _AHEAD_LINKS_MAX=pick((10, 100_000)),
             ),
             patched(outbox, RECORD_SIZE_BYTES_MAX=pick((600, self.log_record_size_bytes_max - 400))),
             patched(ports, LOG_RECORD_SIZE_BYTES_MAX=self.log_record_size_bytes_max),

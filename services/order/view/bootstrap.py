@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from exchange.contracts import codes
-from exchange.contracts.codec import EMPTY_CHAIN_HASH, EVENTS
+from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
 from services.order.view.model import AccountView, Asset, Balance, OrderRecord
 

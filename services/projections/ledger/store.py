@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import asyncpg
 
-from exchange.contracts.codec import EMPTY_CHAIN_HASH, EVENTS
+from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import FILLED, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
 from exchange.process.crash_points import crash_point

@@ -3,7 +3,8 @@
 import pytest
 
 from exchange.adapters.memory.log import MemoryLog
-from exchange.contracts.codec import EventBatch, decode_commands, encode_commands, encode_events
+from exchange.contracts.chain import pack_links
+from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit, KeepTime, Malformed
 from exchange.contracts.events import Event
 from exchange.log.event_tail import ChainError, TailPosition, newest_event
@@ -32,8 +33,8 @@ async def history(skipped: dict[tuple[int, int], int]) -> tuple[MemoryLog, Memor
         word = KeepTime(6, shard.engine.epoch, 1_900_000_000_000)
         offset = await writer.append(encode_commands([command, word]))
         record = commands.records[offset]
-        outcomes = shard.apply_record(offset, record.timestamp_ms, record.value)
-        await event_writer.append(encode_events(EventBatch(0, 1, tuple(outcomes))))
+        links = shard.apply_record(offset, record.timestamp_ms, record.value)
+        await event_writer.append(pack_links(0, 1, links))
     return commands, events, shard
 
 

@@ -108,7 +108,9 @@ async def test_random_trading_reconciles_and_equals_the_engine(
         balance = accounts.balance(user_id, asset_id)
         assert (available, held) == (balance.available, balance.held)
     open_ids = await connection.fetch("SELECT order_id FROM orders WHERE status IN (1, 2)")
-    assert {row["order_id"] for row in open_ids} == set(trading.stream.engine.orders)
+    assert {row["order_id"] for row in open_ids} == {
+        order.order_id for order in trading.stream.engine.orders.values()
+    }
     assert await reconcile(connection) == []
 
 

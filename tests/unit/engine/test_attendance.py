@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from exchange.contracts import codes
-from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.codec import CommandOutcome, encode_commands, outcomes_of
 from exchange.contracts.commands import (
     ActivateRules,
     CancelAllOrders,
@@ -48,7 +48,7 @@ class Log:
         """Append a record and let the shard read it."""
         record = encode_commands(list(commands))
         self.records.append((time_ms, record))
-        return self.shard.apply_record(len(self.records) - 1, time_ms, record)
+        return outcomes_of(self.shard.apply_record(len(self.records) - 1, time_ms, record))
 
     def keep(self, time_ms: int, wall_ms: int | None = None, epoch: int = 0) -> list[CommandOutcome]:
         """The leader's word."""

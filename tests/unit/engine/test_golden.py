@@ -3,7 +3,8 @@
 `golden/rules_1.bin`: zlib over msgpack of [[time_ms, record, chain hash after it], ...], seq, state hash.
 In it: every kind of command with wrong values, wrong bytes of many kinds (so a msgspec that words its errors
 otherwise is found here, before it meets a real history), money that came, left, and came again, and one order
-that meets 2,204 others. It is never recorded anew: old logs are not either.
+that meets 2,204 others. It is never recorded anew: old logs are not either. `golden/rules_1_to_3.bin` is the
+same of a history through all versions; it may be recorded anew as long as no exchange runs version 3.
 """
 
 import zlib
@@ -14,7 +15,7 @@ import msgspec
 import pytest
 
 from exchange.contracts import codec
-from exchange.contracts.codec import CommandOutcome, encode_commands
+from exchange.contracts.codec import CommandOutcome, encode_commands, outcomes_of
 from exchange.contracts.commands import ActivateRules, LeaderElected
 from exchange.contracts.events import CommandRejected, TradeExecuted
 from matching_engine.core.engine import Engine
@@ -25,10 +26,10 @@ RECORDED = Path(__file__).with_name("golden") / "rules_1.bin"
 FILLS_OF_THE_SWEEP = 2_204
 
 
-def recorded_history() -> tuple[list[tuple[int, bytes, bytes]], int, str]:
+def recorded_history(path: Path = RECORDED) -> tuple[list[tuple[int, bytes, bytes]], int, str]:
     """(time_ms, record, chain hash) of each record, the last seq, the hash of the last state."""
     return msgspec.msgpack.decode(
-        zlib.decompress(RECORDED.read_bytes()), type=tuple[list[tuple[int, bytes, bytes]], int, str]
+        zlib.decompress(path.read_bytes()), type=tuple[list[tuple[int, bytes, bytes]], int, str]
     )
 
 
@@ -38,7 +39,7 @@ def test_history_of_version_1_replays_to_its_hashes() -> None:
     kinds: Counter[str] = Counter()
     widest = 0
     for offset, (time_ms, record, chain) in enumerate(rows):
-        outcomes = shard.apply_record(offset, time_ms, record)
+        outcomes = outcomes_of(shard.apply_record(offset, time_ms, record))
         assert shard.chain == chain, f"record {offset} has another outcome than it had"
         for outcome in outcomes:
             kinds.update(type(recorded.event).__name__ for recorded in outcome.events)
@@ -51,11 +52,24 @@ def test_history_of_version_1_replays_to_its_hashes() -> None:
     assert min(kinds[k] for k in ("OrderAccepted", "TradeExecuted", "OrderClosed", "CommandRejected")) > 500
 
 
+def test_history_of_both_formats_replays_to_its_hashes() -> None:
+    """Rules 1, then 2, then 3: format 1 of the event log, then format 2 (ADR 0026)."""
+    rows, seq, digest = recorded_history(RECORDED.with_name("rules_1_to_3.bin"))
+    shard = Shard(Engine())
+    forms: Counter[int] = Counter()
+    for offset, (time_ms, record, chain) in enumerate(rows):
+        forms.update(link.form for link in shard.apply_record(offset, time_ms, record))
+        assert shard.chain == chain, f"record {offset} has another outcome than it had"
+    assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 3)
+    assert forms[1] > 4_000, "a link for each command"
+    assert 300 < forms[2] < 600, "a link for each record"
+
+
 def _outcomes(version: int, value: bytes) -> list[CommandOutcome]:
     shard = Shard(Engine())
     if version > 1:
         shard.apply_record(0, 1, encode_commands([ActivateRules(1, version)]))
-    return shard.apply_record(shard.next_command_offset, 1, value)
+    return outcomes_of(shard.apply_record(shard.next_command_offset, 1, value))
 
 
 def _refusal(version: int, value: bytes) -> tuple[int, str]:
@@ -104,6 +118,6 @@ def test_command_of_later_rules_is_decided_as_by_code_that_does_not_know_it(
 def test_rules_of_version_2_never_go_back() -> None:
     shard = Shard(Engine())
     shard.apply_record(0, 1, encode_commands([ActivateRules(1, 2)]))
-    (outcome,) = shard.apply_record(1, 1, encode_commands([ActivateRules(2, 1)]))
+    (outcome,) = outcomes_of(shard.apply_record(1, 1, encode_commands([ActivateRules(2, 1)])))
     assert isinstance(outcome.events[0].event, CommandRejected)
     assert shard.engine.rules_version == 2

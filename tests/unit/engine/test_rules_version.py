@@ -9,7 +9,7 @@ import pytest
 
 from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
-from exchange.contracts.codec import encode_commands
+from exchange.contracts.codec import encode_commands, outcomes_of
 from exchange.contracts.commands import ActivateRules, RegisterAsset
 from exchange.contracts.events import CommandRejected, RulesActivated
 from exchange.process.frame import run_until_signal
@@ -25,7 +25,7 @@ from matching_engine.snapshots import Snapshots
 def test_known_rules_are_activated_by_a_command_and_stay_in_the_state() -> None:
     shard = Shard(Engine())
     assert shard.engine.rules_version == 1
-    (outcome,) = shard.apply_record(0, 1, encode_commands([ActivateRules(7, RULES_VERSION_MAX)]))
+    (outcome,) = outcomes_of(shard.apply_record(0, 1, encode_commands([ActivateRules(7, RULES_VERSION_MAX)])))
     (recorded,) = outcome.events
     assert isinstance(recorded.event, RulesActivated)
     assert recorded.event.version == RULES_VERSION_MAX
@@ -34,7 +34,7 @@ def test_known_rules_are_activated_by_a_command_and_stay_in_the_state() -> None:
 
 def test_version_that_never_was_is_refused() -> None:
     shard = Shard(Engine())
-    (outcome,) = shard.apply_record(0, 1, encode_commands([ActivateRules(7, 0)]))
+    (outcome,) = outcomes_of(shard.apply_record(0, 1, encode_commands([ActivateRules(7, 0)])))
     event = outcome.events[0].event
     assert isinstance(event, CommandRejected)
     assert event.reason == codes.REJECT_MALFORMED

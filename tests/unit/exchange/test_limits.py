@@ -4,9 +4,9 @@ import pytest
 
 from exchange.contracts import limits
 from exchange.contracts.codec import (
-    _TEXT_FIELDS,
     COMMANDS,
     EVENTS,
+    TEXT_FIELDS,
     CommandOutcome,
     EventBatch,
     RecordedEvent,
@@ -28,7 +28,7 @@ WIDEST = "\U0001f600" * TEXT_LENGTH_MAX  # four bytes a character
 
 
 def largest(names: tuple[str, ...]) -> list[object]:
-    return [WIDEST if name in _TEXT_FIELDS else INTEGER_MAX for name in names]
+    return [WIDEST if name in TEXT_FIELDS else INTEGER_MAX for name in names]
 
 
 def event_size(event: Event) -> int:
@@ -49,7 +49,7 @@ SHARING = [kind for kind, _ in EVENTS.values() if kind is not CommandRejected]
 @pytest.mark.parametrize("kind", SHARING, ids=lambda kind: kind.__name__)
 def test_no_event_is_larger_than_reckoned(kind: type[Event]) -> None:
     names = next(names for cls, names in EVENTS.values() if cls is kind)
-    texts = sum(name in _TEXT_FIELDS for name in names)
+    texts = sum(name in TEXT_FIELDS for name in names)
     size = event_size(kind(*largest(names)))
     assert size <= limits.event_size_bytes_max(len(names) - texts, texts)
     known = {

@@ -1,0 +1,262 @@
+"""Events into bytes, without a tuple or a library between: MessagePack, each value in its shortest form.
+
+Byte for byte what msgspec makes of the same values (`tests/unit/exchange/test_packing.py`), so a record can
+be read with any MessagePack library.
+"""
+
+from typing import Final
+
+from librt.strings import BytesWriter, write_i16_be, write_i32_be, write_i64_be
+from mypy_extensions import i16, i32, i64, u8
+
+from exchange.contracts.events import (
+    AssetRegistered,
+    CommandRejected,
+    DepositCredited,
+    Event,
+    LeaderChanged,
+    MarketRegistered,
+    OrderAccepted,
+    OrderClosed,
+    RulesActivated,
+    SkipRecorded,
+    TimeKept,
+    TradeExecuted,
+    TradingModeChanged,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+
+_SHORT_ARRAY_MAX: Final = 15
+_SHORT_TEXT_MAX: Final = 31
+
+
+def put_integer(out: BytesWriter, value: i64) -> None:
+    """A number from 0 to 2^63 - 1; nothing on the logs is negative."""
+    assert value >= 0, "what is on a log is not negative"
+    if value < 0x80:
+        out.append(u8(value))
+    elif value < 0x100:
+        out.append(0xCC)
+        out.append(u8(value))
+    elif value < 0x1_0000:
+        out.append(0xCD)
+        write_i16_be(out, i16(value if value < 0x8000 else value - 0x1_0000))
+    elif value < 0x1_0000_0000:
+        out.append(0xCE)
+        write_i32_be(out, i32(value if value < 0x8000_0000 else value - 0x1_0000_0000))
+    else:
+        out.append(0xCF)
+        write_i64_be(out, value)
+
+
+def put_text(out: BytesWriter, text: str) -> None:
+    """A text of at most 65,535 bytes of UTF-8: those of commands and events have a thousand at most."""
+    if not text:
+        out.append(0xA0)
+        return
+    data = text.encode("utf-8")
+    size: i64 = len(data)
+    if size <= _SHORT_TEXT_MAX:
+        out.append(u8(0xA0 + size))
+    elif size < 0x100:
+        out.append(0xD9)
+        out.append(u8(size))
+    else:
+        assert size < 0x8000, "a text of a message is short"
+        out.append(0xDA)
+        write_i16_be(out, i16(size))
+    out.write(data)
+
+
+def put_array(out: BytesWriter, count: i64) -> None:
+    """The head of an array; its entries follow."""
+    if count <= _SHORT_ARRAY_MAX:
+        out.append(u8(0x90 + count))
+    elif count < 0x1_0000:
+        out.append(0xDC)
+        write_i16_be(out, i16(count if count < 0x8000 else count - 0x1_0000))
+    else:
+        out.append(0xDD)
+        write_i32_be(out, i32(count))
+
+
+def put_bytes(out: BytesWriter, data: bytes) -> None:
+    """Plain bytes."""
+    size: i64 = len(data)
+    if size < 0x100:
+        out.append(0xC4)
+        out.append(u8(size))
+    elif size < 0x1_0000:
+        out.append(0xC5)
+        write_i16_be(out, i16(size if size < 0x8000 else size - 0x1_0000))
+    else:
+        out.append(0xC6)
+        write_i32_be(out, i32(size))
+    out.write(data)
+
+
+def put_event(out: BytesWriter, event: Event) -> None:
+    """`tag, [field, …]`, as exchange/contracts/codec.py lists them; the frequent kinds first."""
+    if isinstance(event, OrderAccepted):
+        _put_order_accepted(out, event)
+    elif isinstance(event, OrderClosed):
+        _put_order_closed(out, event)
+    elif isinstance(event, TradeExecuted):
+        _put_trade_executed(out, event)
+    elif isinstance(event, CommandRejected):
+        out.append(1)
+        out.append(0x95)
+        put_integer(out, event.user_id)
+        put_integer(out, event.market_id)
+        put_integer(out, event.reason)
+        put_text(out, event.client_order_id)
+        put_text(out, event.detail)
+    elif isinstance(event, TimeKept):
+        out.append(21)
+        out.append(0x91)
+        put_integer(out, event.epoch)
+    elif isinstance(event, DepositCredited):
+        out.append(8)
+        out.append(0x94)
+        put_integer(out, event.user_id)
+        put_integer(out, event.asset_id)
+        put_integer(out, event.amount_atoms)
+        put_integer(out, event.deposit_id)
+    elif isinstance(event, WithdrawalReserved):
+        out.append(9)
+        out.append(0x95)
+        put_integer(out, event.user_id)
+        put_integer(out, event.asset_id)
+        put_integer(out, event.amount_atoms)
+        put_integer(out, event.withdrawal_id)
+        put_text(out, event.address)
+    elif isinstance(event, WithdrawalSettled):
+        _put_withdrawal(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
+    elif isinstance(event, WithdrawalReleased):
+        _put_withdrawal(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
+    else:
+        _put_administration(out, event)
+
+
+def _put_order_accepted(out: BytesWriter, event: OrderAccepted) -> None:
+    out.append(5)
+    out.append(0x9D)
+    put_integer(out, event.order_id)
+    put_integer(out, event.user_id)
+    put_integer(out, event.market_id)
+    put_text(out, event.client_order_id)
+    put_integer(out, event.side)
+    put_integer(out, event.order_type)
+    put_integer(out, event.time_in_force)
+    put_integer(out, event.price_ticks)
+    put_integer(out, event.quantity_lots)
+    put_integer(out, event.quote_quantity_atoms)
+    put_integer(out, event.stp_mode)
+    put_integer(out, event.held_atoms)
+    put_integer(out, event.resting_lots)
+
+
+def _put_trade_executed(out: BytesWriter, event: TradeExecuted) -> None:
+    out.append(6)
+    out.append(0x9E)
+    put_integer(out, event.market_id)
+    put_integer(out, event.trade_id)
+    put_integer(out, event.taker_side)
+    put_integer(out, event.price_ticks)
+    put_integer(out, event.quantity_lots)
+    put_integer(out, event.base_atoms)
+    put_integer(out, event.quote_atoms)
+    put_integer(out, event.buyer_order_id)
+    put_integer(out, event.buyer_user_id)
+    put_integer(out, event.buyer_fee_atoms)
+    put_integer(out, event.buyer_released_atoms)
+    put_integer(out, event.seller_order_id)
+    put_integer(out, event.seller_user_id)
+    put_integer(out, event.seller_fee_atoms)
+
+
+def _put_order_closed(out: BytesWriter, event: OrderClosed) -> None:
+    out.append(7)
+    out.append(0x9B)
+    put_integer(out, event.order_id)
+    put_integer(out, event.user_id)
+    put_integer(out, event.market_id)
+    put_integer(out, event.side)
+    put_integer(out, event.price_ticks)
+    put_integer(out, event.status)
+    put_integer(out, event.reason)
+    put_integer(out, event.released_atoms)
+    put_integer(out, event.unbooked_lots)
+    put_text(out, event.cancel_client_order_id)
+    put_integer(out, event.counter_order_id)
+
+
+def _put_withdrawal(
+    out: BytesWriter, tag: i64, user_id: i64, asset_id: i64, amount_atoms: i64, withdrawal_id: i64
+) -> None:
+    out.append(u8(tag))
+    out.append(0x94)
+    put_integer(out, user_id)
+    put_integer(out, asset_id)
+    put_integer(out, amount_atoms)
+    put_integer(out, withdrawal_id)
+
+
+def _put_administration(out: BytesWriter, event: Event) -> None:
+    if isinstance(event, AssetRegistered):
+        out.append(2)
+        out.append(0x93)
+        put_integer(out, event.asset_id)
+        put_text(out, event.code)
+        put_integer(out, event.decimals)
+    elif isinstance(event, MarketRegistered):
+        _put_market_registered(out, event)
+    elif isinstance(event, TradingModeChanged):
+        out.append(4)
+        out.append(0x92)
+        put_integer(out, event.market_id)
+        put_integer(out, event.mode)
+    elif isinstance(event, LeaderChanged):
+        out.append(12)
+        out.append(0x92)
+        put_text(out, event.leader_id)
+        put_integer(out, event.epoch)
+    elif isinstance(event, RulesActivated):
+        out.append(13)
+        out.append(0x91)
+        put_integer(out, event.version)
+    elif isinstance(event, SkipRecorded):
+        out.append(20)
+        out.append(0x92)
+        put_integer(out, event.offset)
+        put_integer(out, event.index)
+    else:
+        raise AssertionError(f"{type(event).__name__} is no event that a log takes")
+
+
+def _put_market_registered(out: BytesWriter, event: MarketRegistered) -> None:
+    out.append(3)
+    put_array(out, 21)
+    put_integer(out, event.market_id)
+    put_text(out, event.symbol)
+    put_integer(out, event.base_asset_id)
+    put_integer(out, event.quote_asset_id)
+    put_integer(out, event.tick_atoms)
+    put_integer(out, event.lot_atoms)
+    put_integer(out, event.notional_unit_atoms)
+    put_integer(out, event.price_ticks_min)
+    put_integer(out, event.price_ticks_max)
+    put_integer(out, event.quantity_lots_min)
+    put_integer(out, event.quantity_lots_max)
+    put_integer(out, event.market_quantity_lots_max)
+    put_integer(out, event.notional_atoms_min)
+    put_integer(out, event.notional_atoms_max)
+    put_integer(out, event.bid_multiplier_up_ppm)
+    put_integer(out, event.bid_multiplier_down_ppm)
+    put_integer(out, event.ask_multiplier_up_ppm)
+    put_integer(out, event.ask_multiplier_down_ppm)
+    put_integer(out, event.open_orders_max)
+    put_integer(out, event.maker_fee_ppm)
+    put_integer(out, event.taker_fee_ppm)

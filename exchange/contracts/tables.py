@@ -1,0 +1,178 @@
+"""Every message on the logs: its tag, its class, and its fields in order."""
+
+from typing import Any, Final
+
+from exchange.contracts.commands import (
+    ActivateRules,
+    CancelAllOrders,
+    CancelOrder,
+    Command,
+    CreditDeposit,
+    KeepTime,
+    LeaderElected,
+    PlaceOrder,
+    RegisterAsset,
+    RegisterMarket,
+    ReleaseWithdrawal,
+    ReserveWithdrawal,
+    SettleWithdrawal,
+    SetTradingMode,
+    SkipCommand,
+)
+from exchange.contracts.events import (
+    AssetRegistered,
+    CommandRejected,
+    DepositCredited,
+    Event,
+    LeaderChanged,
+    MarketRegistered,
+    OrderAccepted,
+    OrderClosed,
+    RulesActivated,
+    SkipRecorded,
+    TimeKept,
+    TradeExecuted,
+    TradingModeChanged,
+    WithdrawalReleased,
+    WithdrawalReserved,
+    WithdrawalSettled,
+)
+
+__all__ = ["COMMANDS", "EVENTS", "TEXT_FIELDS"]
+
+TEXT_FIELDS: Final = frozenset(
+    {
+        "code",
+        "symbol",
+        "client_order_id",
+        "cancel_client_order_id",
+        "address",
+        "leader_id",
+        "detail",
+        "signature",
+    }
+)
+
+
+def _row(cls: type[Any], names: str) -> tuple[type[Any], tuple[str, ...]]:
+    return cls, tuple(names.split())
+
+
+# Tag -> class and the constructor's fields in order; a test holds it equal to the classes. A tag is
+# never reused, a field never moved: old logs must stay readable.
+COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
+    1: _row(
+        RegisterAsset,
+        "command_id asset_id code decimals",
+    ),
+    2: _row(
+        RegisterMarket,
+        "command_id market_id symbol base_asset_id quote_asset_id tick_atoms lot_atoms "
+        "price_ticks_min price_ticks_max quantity_lots_min quantity_lots_max "
+        "market_quantity_lots_max notional_atoms_min notional_atoms_max bid_multiplier_up_ppm "
+        "bid_multiplier_down_ppm ask_multiplier_up_ppm ask_multiplier_down_ppm open_orders_max "
+        "maker_fee_ppm taker_fee_ppm",
+    ),
+    3: _row(
+        SetTradingMode,
+        "command_id market_id mode",
+    ),
+    4: _row(
+        PlaceOrder,
+        "command_id user_id market_id client_order_id side order_type time_in_force price_ticks "
+        "quantity_lots quote_quantity_atoms stp_mode valid_until_ms",
+    ),
+    5: _row(
+        CancelOrder,
+        "command_id user_id market_id order_id client_order_id cancel_client_order_id restriction "
+        "valid_until_ms",
+    ),
+    6: _row(
+        CancelAllOrders,
+        "command_id user_id market_id cancel_client_order_id valid_until_ms",
+    ),
+    7: _row(
+        CreditDeposit,
+        "command_id user_id asset_id amount_atoms deposit_id",
+    ),
+    8: _row(
+        ReserveWithdrawal,
+        "command_id user_id asset_id amount_atoms withdrawal_id address",
+    ),
+    9: _row(
+        SettleWithdrawal,
+        "command_id withdrawal_id",
+    ),
+    10: _row(
+        ReleaseWithdrawal,
+        "command_id withdrawal_id",
+    ),
+    11: _row(
+        LeaderElected,
+        "command_id leader_id epoch",
+    ),
+    12: _row(ActivateRules, "command_id version"),
+    20: _row(SkipCommand, "command_id offset index signature"),
+    21: _row(KeepTime, "command_id epoch wall_ms"),
+}
+EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
+    1: _row(
+        CommandRejected,
+        "user_id market_id reason client_order_id detail",
+    ),
+    2: _row(
+        AssetRegistered,
+        "asset_id code decimals",
+    ),
+    3: _row(
+        MarketRegistered,
+        "market_id symbol base_asset_id quote_asset_id tick_atoms lot_atoms notional_unit_atoms "
+        "price_ticks_min price_ticks_max quantity_lots_min quantity_lots_max "
+        "market_quantity_lots_max notional_atoms_min notional_atoms_max bid_multiplier_up_ppm "
+        "bid_multiplier_down_ppm ask_multiplier_up_ppm ask_multiplier_down_ppm open_orders_max "
+        "maker_fee_ppm taker_fee_ppm",
+    ),
+    4: _row(
+        TradingModeChanged,
+        "market_id mode",
+    ),
+    5: _row(
+        OrderAccepted,
+        "order_id user_id market_id client_order_id side order_type time_in_force price_ticks "
+        "quantity_lots quote_quantity_atoms stp_mode held_atoms resting_lots",
+    ),
+    6: _row(
+        TradeExecuted,
+        "market_id trade_id taker_side price_ticks quantity_lots base_atoms quote_atoms "
+        "buyer_order_id buyer_user_id buyer_fee_atoms buyer_released_atoms seller_order_id "
+        "seller_user_id seller_fee_atoms",
+    ),
+    7: _row(
+        OrderClosed,
+        "order_id user_id market_id side price_ticks status reason released_atoms unbooked_lots "
+        "cancel_client_order_id counter_order_id",
+    ),
+    8: _row(
+        DepositCredited,
+        "user_id asset_id amount_atoms deposit_id",
+    ),
+    9: _row(
+        WithdrawalReserved,
+        "user_id asset_id amount_atoms withdrawal_id address",
+    ),
+    10: _row(
+        WithdrawalSettled,
+        "user_id asset_id amount_atoms withdrawal_id",
+    ),
+    11: _row(
+        WithdrawalReleased,
+        "user_id asset_id amount_atoms withdrawal_id",
+    ),
+    12: _row(
+        LeaderChanged,
+        "leader_id epoch",
+    ),
+    13: _row(RulesActivated, "version"),
+    20: _row(SkipRecorded, "offset index"),
+    21: _row(TimeKept, "epoch"),
+}
