@@ -43,6 +43,13 @@ class Outcome:
     def ok(self) -> bool:
         return not self.errors and not self.failed and self.passed > 0
 
+    def runs(self) -> list[list[dict[str, Any]]]:
+        """The resources of each run by itself."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for resource in self.resources:
+            found.setdefault(resource["run"], []).append(resource)
+        return list(found.values())
+
 
 def folders() -> list[str]:
     """Every folder with a configuration of its own, small ones first."""
@@ -198,7 +205,7 @@ def _mentioned_types(place: Path) -> set[str]:
         seen.add(folder)
         for path in (*folder.glob("*.tf"), *folder.glob("*.hcl"), *folder.glob("tests/*.hcl")):
             text = path.read_text(encoding="utf-8")
-            found |= set(re.findall(r"\baws_\w+", text))
+            found |= set(re.findall(r"\b(?:aws|helm)_\w+", text))
             called = re.findall(r'source\s*=\s*"(\.[^"]*)"', text)
             waiting += [(folder / name).resolve() for name in called]
     return found

@@ -23,6 +23,11 @@ output "service_account_role_arns" {
   value       = { for account, role in module.pod_role : account => role.arn }
 }
 
+output "controller_role_arns" {
+  description = "ARN of each controller's role; Pod Identity ties it to the controller's service account."
+  value       = { for name, role in module.controller_role : name => role.arn }
+}
+
 output "pools" {
   description = "Label and taint of each pool of nodes, for selectors and tolerations."
   value       = { for name, pool in local.pools : name => { labels = pool.labels, tainted = length(pool.taints) > 0 } }

@@ -13,7 +13,9 @@ data "aws_lb_listener" "ingress" {
 }
 
 locals {
-  image_uri = var.image_digest == null ? null : "${var.image_repository}@${var.image_digest}"
+  # Whose addresses stand for many people: CloudFront's edges, and API Gateway's way into the VPC.
+  counted_elsewhere = sort(distinct(concat([for each in data.aws_ec2_managed_prefix_list.cloudfront.entries : each.cidr], module.network.subnet_cidrs["private"])))
+  image_uri         = var.image_digest == null ? null : "${var.image_repository}@${var.image_digest}"
 }
 
 module "edge" {
@@ -24,6 +26,7 @@ module "edge" {
   host              = var.host
   failover_role     = var.leads ? "PRIMARY" : "SECONDARY"
   request_limit     = var.size.request_limit
+  counted_elsewhere = local.counted_elsewhere
   bot_control       = var.bot_control
   blocked_countries = var.blocked_countries
   shield_advanced   = var.shield_advanced
@@ -54,6 +57,10 @@ module "frontend" {
   request_limit = var.size.request_limit
   bot_control   = var.bot_control
   force_destroy = !var.protected
+
+  # Known once there are functions: until then the page needs no other place than its own.
+  notices_origin = try(regex("^wss://[^/]+", module.messaging.websocket.url), null)
+  log_bucket_arn = module.storage.access_logs.arn
 }
 
 module "api_gateway" {

@@ -100,6 +100,33 @@ resource "aws_opensearch_domain" "this" {
     log_type                 = "AUDIT_LOGS"
     cloudwatch_log_group_arn = aws_cloudwatch_log_group.search[0].arn
   }
+
+  depends_on = [aws_cloudwatch_log_resource_policy.search, aws_iam_service_linked_role.search]
+}
+
+# CloudWatch Logs asks who may write: the domain is refused at its creation otherwise.
+resource "aws_cloudwatch_log_resource_policy" "search" {
+  count = var.log_search ? 1 : 0
+
+  policy_name = "${var.name}-opensearch"
+  policy_document = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "es.amazonaws.com" }
+      Action    = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:PutLogEventsBatch"]
+      Resource  = "${aws_cloudwatch_log_group.search[0].arn}:*"
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    }]
+  })
+}
+
+# Once in an account; where it is there already, `terraform import` takes it over (docs/deploy.md).
+resource "aws_iam_service_linked_role" "search" {
+  count = var.log_search ? 1 : 0
+
+  aws_service_name = "opensearchservice.amazonaws.com"
+  description      = "OpenSearch, its interfaces in our VPC"
 }
 
 resource "aws_cloudwatch_log_group" "search" {
