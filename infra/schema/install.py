@@ -62,7 +62,7 @@ class Installation:
         wanted = sorted(types)
         with ExitStack() as running:
             place = running.enter_context(tempfile.TemporaryDirectory(prefix="aws-schema-"))
-            named = {}
+            named: dict[str, dict[str, object]] = {}
             for name in _PROVIDERS:
                 own = [kind for kind in wanted if kind.startswith(f"{name}_")]
                 if own:
