@@ -38,6 +38,7 @@ def test_both_builds_give_the_same_event_hashes_and_state() -> None:
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_engine_unit_tests_pass_on_the_compiled_build() -> None:
     # test_build.py starts builds of its own; its first test alone says which build the others ran on.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/engine"]

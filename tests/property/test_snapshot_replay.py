@@ -1,6 +1,7 @@
 """Snapshot + tail = full replay (invariant I12)."""
 
 import random
+from itertools import pairwise
 
 import msgspec
 
@@ -21,9 +22,9 @@ def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay() -> None:
     whole = Shard(Engine())
     outcomes = replay(whole, log)
     points = sorted(random.Random(SEED).sample(range(len(log)), SNAPSHOTS))
-    for point in [0, *points, len(log)]:
-        before = Shard(Engine())
-        head = replay(before, log[:point])
+    before, head = Shard(Engine()), []
+    for start, point in pairwise([0, 0, *points, len(log)]):
+        head += replay(before, log[:point], start)
         restored = from_rows(msgspec.msgpack.decode(state_bytes(before)), Engine())
         check_invariants(restored.engine)
         assert state_bytes(restored) == state_bytes(before), f"SEED={SEED}: snapshot at {point}"

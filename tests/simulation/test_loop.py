@@ -23,6 +23,7 @@ def test_same_seed_gives_the_same_trace_and_another_seed_another() -> None:
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
+@pytest.mark.slow
 def test_trace_does_not_depend_on_the_hash_seed(hash_seed: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PRINT_HASH],

@@ -18,6 +18,7 @@ print(*sorted(name for name in map(_module_name, _COMPILED) if name in sys.modul
 @pytest.mark.parametrize(
     "module", ["local.__main__", "local.embedded", "local.stack", "matching_engine.main"]
 )
+@pytest.mark.slow
 def test_nothing_of_the_engine_is_imported_with_the_command(module: str) -> None:
     # An engine that is there already runs as it is, interpreted, whatever was asked for.
     done = subprocess.run(

@@ -47,6 +47,7 @@ def test_a_group_is_a_folder(classname: str, group: str) -> None:
     assert group_of(classname) == group
 
 
+@pytest.mark.slow
 def test_what_shares_a_group_stays_in_one_process(tmp_path: Path) -> None:
     """pytest-xdist marks the groups by an attribute of pytest's that has changed once."""
     tests = "@pytest.mark.xdist_group('together')\ndef test_{}(): time.sleep(0.2)\n"

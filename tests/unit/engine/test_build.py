@@ -55,6 +55,7 @@ def test_without_a_compiler_the_compiled_engine_is_refused(tmp_path: Path) -> No
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_failing_compiler_leads_to_the_interpreted_engine(tmp_path: Path) -> None:
     done = activated("auto", CC="false", XDG_CACHE_HOME=str(tmp_path))
     assert "interpreted (mypyc failed" in done.stdout

@@ -142,6 +142,7 @@ async def test_spans_arrive_at_a_collector_before_the_process_ends(receiver: Rec
     assert not spans["order.place"].parent_span_id
 
 
+@pytest.mark.slow
 async def test_when_nobody_takes_spans_they_are_dropped_counted_and_nobody_waits() -> None:
     stuck = Stuck()
     tracing = OpenTelemetry(stuck, service="order", share=1.0, queued_max=10)
@@ -160,6 +161,7 @@ async def test_when_nobody_takes_spans_they_are_dropped_counted_and_nobody_waits
     span.end()
 
 
+@pytest.mark.slow
 async def test_a_collector_that_is_not_there_keeps_no_process_from_ending() -> None:
     settings = Settings(tracing_endpoint="http://127.0.0.1:9/v1/traces", tracing_share=1.0)
     lost_before = dropped("not delivered")
@@ -196,6 +198,7 @@ async def test_an_endpoint_that_is_none_is_refused_in_words(endpoint: str) -> No
             pass
 
 
+@pytest.mark.slow
 def test_switched_off_nothing_that_makes_or_sends_spans_is_imported() -> None:
     """redis-py imports the SDK's metrics wherever it finds them; nobody asks it to measure."""
     program = (

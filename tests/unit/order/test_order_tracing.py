@@ -134,6 +134,7 @@ async def test_a_command_without_outcome_ends_its_span_with_a_problem() -> None:
     assert spans["order.place"].status.description == "-1007"
 
 
+@pytest.mark.slow
 async def test_orders_are_answered_while_the_collector_is_away() -> None:
     stuck = Stuck()
     tracing = OpenTelemetry(stuck, service="order", share=1.0, queued_max=4)
