@@ -53,7 +53,7 @@ class Outcome:
 
 def folders() -> list[str]:
     """Every folder with a configuration of its own, small ones first."""
-    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*/versions.tf")}
+    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/**/versions.tf")}
     return sorted(found, key=lambda name: (name.startswith("environments"), name))
 
 
@@ -117,8 +117,10 @@ class Terraform:
     def copy(self) -> Iterator[Path]:
         """A copy to work in: `init` leaves files behind, and they are none of the repository's business."""
         with tempfile.TemporaryDirectory(prefix="infra-test-") as folder:
-            tree = Path(folder) / "terraform"
+            tree = Path(folder) / "infra" / "terraform"
             shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+            # Rules of alarms and of scaling have one file for the charts and for AWS.
+            shutil.copytree(ROOT.parents[1] / "helm", Path(folder) / "helm")
             yield tree
 
     def check(self, tree: Path, folder: str) -> Outcome:

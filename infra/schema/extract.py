@@ -272,7 +272,7 @@ def _unroll_statements(resources: dict[str, Block], owner: str) -> None:
 
 
 # What this repository writes below "not" and "and"; all kinds there would make each plan ten times slower.
-_JOINED: Final = ("byte_match_statement", "ip_set_reference_statement")
+_JOINED: Final[tuple[str, ...]] = ("byte_match_statement", "ip_set_reference_statement")
 
 
 def _join_statements(scope: Block) -> None:
@@ -294,7 +294,15 @@ def _join_statements(scope: Block) -> None:
 
 
 def _all_optional(block: Block) -> Block:
-    """A provider's arguments come from the environment too, so none is required."""
+    """A provider's arguments come from the environment too, so none is required.
+
+    A nested object of a provider (`kubernetes = {…}` of helm) looks like a block here, and is an attribute; what
+    is inside stays open.
+    """
+    for name, nested in list(block["blocks"].items()):
+        if nested["nesting"] == "single":
+            del block["blocks"][name]
+            block["attributes"][name] = {"type": "dynamic"}
     for attribute in block["attributes"].values():
         attribute.update(required=False, optional=True, computed=False)
     return block

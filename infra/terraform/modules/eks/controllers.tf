@@ -47,6 +47,10 @@ locals {
         { Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.secrets_key_arn] },
       ]
     }
+    metrics = {
+      namespace  = "monitoring", account = "metrics-prometheus", managed = {}
+      statements = var.metrics_statements
+    }
     telemetry = {
       namespace  = "opentelemetry", account = "adot-collector", managed = {}
       statements = var.telemetry_statements

@@ -23,9 +23,9 @@ output "service_account_role_arns" {
   value       = { for account, role in module.pod_role : account => role.arn }
 }
 
-output "controller_role_arns" {
-  description = "ARN of each controller's role; Pod Identity ties it to the controller's service account."
-  value       = { for name, role in module.controller_role : name => role.arn }
+output "certificate_authority" {
+  description = "Authority of the control plane's certificate, PEM in base64."
+  value       = aws_eks_cluster.this.certificate_authority[0].data
 }
 
 output "pools" {

@@ -68,6 +68,12 @@ variable "secret_arns" {
   default     = []
 }
 
+variable "metrics_statements" {
+  description = "What Prometheus in the cluster may do: write to the managed one, if there is one."
+  type        = any
+  default     = []
+}
+
 variable "telemetry_statements" {
   description = "What the collector of metrics and traces may do."
   type        = any

@@ -50,6 +50,7 @@ module "eks" {
   logs_key_arn             = local.keys["logs"]
   secrets_key_arn          = local.keys["secrets"]
   secret_arns              = concat(values(module.security.secret_arns), [var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn])
+  metrics_statements       = module.observability.prometheus_statements
   telemetry_statements     = module.observability.collector_statements
   service_accounts         = local.service_accounts
   base_instance_types      = var.size.base_instance_types

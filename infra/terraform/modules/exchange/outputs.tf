@@ -102,14 +102,15 @@ output "cluster_name" {
 }
 
 output "platform" {
-  description = "What environments/*/platform needs to know: the cluster, and the roles of its controllers."
+  description = "What environments/*/platform needs to know: the cluster, and what its controllers work with."
   value = {
-    region               = local.region
-    cluster_name         = module.eks.cluster_name
-    vpc_id               = module.network.vpc_id
-    secrets_namespaces   = ["exchange"]
-    prometheus_endpoint  = module.observability.prometheus_endpoint
-    controller_role_arns = module.eks.controller_role_arns
+    region                = local.region
+    cluster_name          = module.eks.cluster_name
+    endpoint              = module.eks.endpoint
+    certificate_authority = module.eks.certificate_authority
+    vpc_id                = module.network.vpc_id
+    secrets_namespaces    = ["exchange"]
+    prometheus_endpoint   = module.observability.prometheus_endpoint
   }
 }
 
