@@ -296,8 +296,8 @@ def _join_statements(scope: Block) -> None:
 def _all_optional(block: Block) -> Block:
     """A provider's arguments come from the environment too, so none is required.
 
-    A nested object of a provider (`kubernetes = {…}` of helm) looks like a block here, and is an attribute; what
-    is inside stays open.
+    A nested object of a provider (`kubernetes = {…}` of helm) looks like a block here and is an attribute;
+    what is inside stays open.
     """
     for name, nested in list(block["blocks"].items()):
         if nested["nesting"] == "single":

@@ -199,6 +199,7 @@ module "observability" {
   certificates       = { api = module.edge.certificate_arn }
   load_balancer      = one(data.aws_lb.ingress[*].arn_suffix)
   managed_prometheus = var.tools.prometheus
+  prometheus_rules   = file("${path.module}/../../../../helm/exchange/files/alerts.yml")
   managed_grafana    = var.tools.grafana
   log_search         = var.tools.log_search
   vpc_id             = module.network.vpc_id

@@ -6,6 +6,55 @@ resource "aws_prometheus_workspace" "this" {
   kms_key_arn = var.logs_key_arn
 }
 
+# The same rules as the operator has in the cluster, out of the same file (helm/exchange/files/alerts.yml).
+resource "aws_prometheus_rule_group_namespace" "this" {
+  count = var.managed_prometheus ? 1 : 0
+
+  name         = "exchange"
+  workspace_id = aws_prometheus_workspace.this[0].id
+  data         = var.prometheus_rules
+}
+
+resource "aws_prometheus_alert_manager_definition" "this" {
+  count = var.managed_prometheus ? 1 : 0
+
+  workspace_id = aws_prometheus_workspace.this[0].id
+  definition = yamlencode({ alertmanager_config = yamlencode({
+    route     = { receiver = "people", group_by = ["alertname"] }
+    receivers = [{ name = "people", sns_configs = [{ topic_arn = aws_sns_topic.alarms.arn, sigv4 = { region = data.aws_region.this.region } }] }]
+  }) })
+}
+
+data "aws_region" "this" {}
+
+# Managed Prometheus speaks through the same topic as CloudWatch.
+resource "aws_sns_topic_policy" "alarms" {
+  count = var.managed_prometheus ? 1 : 0
+
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Alerts"
+        Effect    = "Allow"
+        Principal = { Service = "aps.amazonaws.com" }
+        Action    = ["sns:GetTopicAttributes", "sns:Publish"]
+        Resource  = aws_sns_topic.alarms.arn
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+      },
+      {
+        Sid       = "Alarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms.arn
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+      },
+    ]
+  })
+}
+
 resource "aws_grafana_workspace" "this" {
   count = var.managed_grafana ? 1 : 0
 

@@ -119,6 +119,12 @@ variable "managed_prometheus" {
   default     = false
 }
 
+variable "prometheus_rules" {
+  description = "Rules of Managed Prometheus, YAML with `groups`."
+  type        = string
+  default     = null
+}
+
 variable "managed_grafana" {
   description = "Whether there is an Amazon Managed Grafana workspace (needs IAM Identity Center)."
   type        = bool

@@ -145,16 +145,15 @@ resource "helm_release" "adapter" {
   depends_on = [helm_release.metrics]
 }
 
-# What the charts above and the exchange's own need of the cluster and bring no chart for: the store of secrets, for
-# the exchange's namespace alone, and disks under an encrypted class.
+# What the charts above and the exchange's own need of the cluster and bring no chart for: the exchange's namespace, the
+# store of secrets for it alone, and disks under an encrypted class.
 resource "helm_release" "support" {
-  name             = "support"
-  namespace        = "exchange"
-  create_namespace = true
-  chart            = "${path.module}/chart"
-  wait             = true
-  atomic           = true
-  timeout          = var.timeout_s
+  name      = "support"
+  namespace = "kube-system"
+  chart     = "${path.module}/chart"
+  wait      = true
+  atomic    = true
+  timeout   = var.timeout_s
 
   values = [yamlencode({ region = var.region, namespaces = var.secrets_namespaces })]
 

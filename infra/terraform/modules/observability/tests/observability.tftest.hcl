@@ -64,9 +64,17 @@ run "alarms_reach_somebody" {
   }
 }
 
+run "questions_are_ready" {
+  assert {
+    condition     = length(aws_cloudwatch_query_definition.this) == 3 && alltrue([for query in aws_cloudwatch_query_definition.this : length(query.log_group_names) > 0])
+    error_message = "Each asks some log."
+  }
+}
+
 run "tools_by_switch" {
   variables {
     managed_prometheus = true
+    prometheus_rules   = "groups: []"
     managed_grafana    = true
     log_search         = true
     vpc_id             = "vpc-1"
@@ -83,5 +91,10 @@ run "tools_by_switch" {
   assert {
     condition     = aws_prometheus_workspace.this[0].kms_key_arn == var.logs_key_arn && length(aws_grafana_workspace.this) == 1
     error_message = "Both are there."
+  }
+
+  assert {
+    condition     = aws_prometheus_rule_group_namespace.this[0].data == var.prometheus_rules && strcontains(aws_prometheus_alert_manager_definition.this[0].definition, aws_sns_topic.alarms.arn)
+    error_message = "Its rules are ours, and reach the same people."
   }
 }
