@@ -1,7 +1,7 @@
-"""`python -m infra.ready STEP`: look at what a step of docs/deploy.md has left, and say in words what is missing.
+"""`python -m infra.ready STEP`: look at what a step of docs/deploy.md has left; say in words what is missing.
 
-Needs Python alone, and the programs that the step itself needs. Exit 0 when nothing is missing, 1 with a line for
-each thing that is, 2 when there is no such step or a variable is not set.
+Needs Python alone, and the programs that the step itself needs. Exit 0 when nothing is missing, 1 with a line
+for each thing that is, 2 when there is no such step or a variable is not set.
 """
 
 import os
@@ -41,20 +41,20 @@ def lacking(looks: tuple[Look, ...], environment: Mapping[str, str]) -> Iterator
     """What is missing, in words. Raises KeyError with the name of a variable that is not set."""
     for look in looks:
         command = [string.Template(word).substitute(environment) for word in shlex.split(look.command)]
-        said = _said(command)
-        if not re.search(look.expected, said):
+        worked, said = _said(command)
+        if not worked or not re.search(look.expected, said):
             words = string.Template(look.missing).substitute(environment)
             last = said.strip().splitlines()[-1] if said.strip() else "nothing"
             yield f"{words} (`{command[0]} {command[1]}` said: {last[:200]})"
 
 
-def _said(command: list[str]) -> str:
-    """Its output, or why there is none."""
+def _said(command: list[str]) -> tuple[bool, str]:
+    """Whether it worked, and its output, or why there is none."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{type(error).__name__}: {error}"
-    return done.stdout if done.returncode == 0 else f"error {done.returncode}: {done.stderr}"
+        return False, f"{type(error).__name__}: {error}"
+    return done.returncode == 0, done.stdout if done.returncode == 0 else done.stderr
 
 
 if __name__ == "__main__":

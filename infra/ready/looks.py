@@ -1,7 +1,7 @@
 """What each step of docs/deploy.md leaves behind, and what it means when that is not there.
 
-A look is one command that changes nothing, a pattern that its output has when all is well, and the words for when it
-has not. `$NAME` in a command is a variable of the environment, as docs/deploy.md sets it.
+A look is one command that changes nothing, a pattern that its output has when all is well, and the words for
+when it has not. `$NAME` in a command is a variable of the environment, as docs/deploy.md sets it.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,8 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
     ),
     "global": (
         Look(
-            "aws route53 list-hosted-zones-by-name --dns-name $ZONE --query HostedZones[0].Name --output text",
+            "aws route53 list-hosted-zones-by-name --dns-name $ZONE "
+            "--query HostedZones[0].Name --output text",
             r"\.",
             "there is no zone: apply environments/global",
         ),
@@ -64,13 +65,14 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
     "images": (
         Look(
             "aws ecr describe-images --repository-name exchange --query "
-            "sort_by(imageDetails,&imagePushedAt)[-1].imageManifestMediaType --output text",
+            "'sort_by(imageDetails,&imagePushedAt)[-1].imageManifestMediaType' --output text",
             r"(?:docker\.distribution\.manifest\.v2|oci\.image\.manifest)",
             "the newest image is not there, or is a list with an attestation, which Lambda refuses: build it "
             "with --provenance=false --sbom=false",
         ),
         Look(
-            "aws s3api head-object --bucket $ARTEFACTS --key rotation.zip --query ContentLength --output text",
+            "aws s3api head-object --bucket $ARTEFACTS --key rotation.zip "
+            "--query ContentLength --output text",
             r"^\d+",
             "the rotation function is not in the bucket of artefacts: the last commands of step 3",
         ),
@@ -96,8 +98,8 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         Look(
             "aws elasticache describe-users --user-id $NAME --query Users[0].AccessString --output text",
             "^on ",
-            "the user of Redis is switched off: no password has been drawn. `aws secretsmanager rotate-secret "
-            "--secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
+            "the user of Redis is switched off: no password has been drawn. `aws secretsmanager "
+            "rotate-secret --secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
         ),
         Look(
             "aws acm list-certificates --certificate-statuses ISSUED --query "
@@ -126,7 +128,7 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         ),
         Look(
             f"{_KUBE} apiservice v1beta1.custom.metrics.k8s.io "
-            '-o jsonpath={.status.conditions[?(@.type=="Available")].status}',
+            "-o 'jsonpath={.status.conditions[?(@.type==\"Available\")].status}'",
             "True",
             "pods have no metrics of their own to scale by: the adapter does not reach Prometheus",
         ),
@@ -146,7 +148,7 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             f"{_KUBE} pod -n exchange -l app.kubernetes.io/name=engine "
             "-o jsonpath={.items[*].status.phase}",
             "^Running Running",
-            "there are not two engines: `kubectl describe pod -n exchange` (room on the engine's pool? topics?)",
+            "there are not two engines: `kubectl describe pod -n exchange` (room on their pool? topics?)",
         ),
         Look(
             f"{_KUBE} ingress -n exchange -o jsonpath={{.items[0].status.loadBalancer.ingress[0].hostname}}",
@@ -162,7 +164,8 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "part is not ready (`curl https://api.$ZONE/readyz`), no answer that the second apply is missing",
         ),
         Look(
-            "aws cloudwatch describe-alarms --state-value ALARM --query MetricAlarms[].AlarmName --output text",
+            "aws cloudwatch describe-alarms --state-value ALARM "
+            "--query MetricAlarms[].AlarmName --output text",
             r"^\s*(?:None)?\s*$",
             "an alarm rings: its description names the page of docs/runbooks",
         ),
