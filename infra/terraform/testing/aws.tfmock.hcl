@@ -174,3 +174,10 @@ mock_resource "aws_sesv2_email_identity" {
     }
   }
 }
+
+mock_resource "aws_eks_cluster" {
+  defaults = {
+    endpoint              = "https://mock.gr7.eu-central-1.eks.amazonaws.com"
+    certificate_authority = [{ data = "MA==" }]
+  }
+}

@@ -25,7 +25,7 @@ output "service_account_role_arns" {
 
 output "certificate_authority" {
   description = "Authority of the control plane's certificate, PEM in base64."
-  value       = aws_eks_cluster.this.certificate_authority[0].data
+  value       = one(aws_eks_cluster.this.certificate_authority[*].data)
 }
 
 output "pools" {

@@ -40,7 +40,7 @@ locals {
       }
       kmsKeyId = module.security.key_arns["application"]
       # Pods that ask for others: the order service fetches market data for the WebSocket API. Pods stand in the private
-      # subnets, and nobody comes from there through the load balancer but API Gateway, whose callers have quotas.
+      # subnets, and nobody else does.
       requestLimits = { exemptCidrs = module.network.subnet_cidrs["private"] }
       marketHistory = {
         candlesTable = module.market_history.tables["candles"]
@@ -80,8 +80,9 @@ locals {
       subnets          = module.network.public_subnet_ids
       # Where the load balancer's own addresses come from: only it is believed about a client's address.
       proxyCidrs = module.network.subnet_cidrs["public"]
-      # In front of it: else all who come by the terminal's distribution would have the addresses of its edges.
-      forwarderCidrs = sort([for each in data.aws_ec2_managed_prefix_list.cloudfront.entries : each.cidr])
+      # In front of it: else all who come by the terminal's distribution, or by API Gateway, would have the addresses of
+      # its edges, or of its way into the VPC.
+      forwarderCidrs = local.counted_elsewhere
     }
     # For network policies, which know no security groups.
     network = {
