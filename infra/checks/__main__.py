@@ -1,5 +1,6 @@
 """`python -m infra.checks`: format, validity, tests, rules and linters of infra/terraform, and what ran."""
 
+import datetime
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
@@ -7,9 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from infra.checks.iam import Iam
+from infra.checks.judge import judged
 from infra.checks.linters import LINTERS
-from infra.checks.rules import violations
 from infra.checks.terraform import Missing, Outcome, Terraform, folders
+from infra.schema.install import install
 
 # Two at once: each Terraform keeps about one core busy.
 _WORKERS = 2
@@ -29,10 +32,10 @@ def check(
         sys.exit(2)
     _OUT.print(f"{terraform.version()}, with {terraform.schema}")
     failed = _report("fmt -check", [f"not formatted: {name}" for name in terraform.unformatted()])
-    passed = 0
+    passed, iam = 0, Iam.read(install().iam)
     with terraform.copy() as tree, ThreadPoolExecutor(_WORKERS) as pool:
         for outcome in pool.map(lambda folder: terraform.check(tree, folder), only or folders()):
-            failed |= _report_folder(outcome)
+            failed |= _report_folder(outcome, iam)
             passed += outcome.passed
     for linter in LINTERS if linters else ():
         finding = linter()
@@ -44,12 +47,11 @@ def check(
     sys.exit(1 if failed else 0)
 
 
-def _report_folder(outcome: Outcome) -> bool:
-    broken = {problem for resource in outcome.resources for problem in violations(resource)}
+def _report_folder(outcome: Outcome, iam: Iam) -> bool:
     label = (
         f"{outcome.folder}: validate, {outcome.passed} runs, rules over {len(outcome.resources)} resources"
     )
-    problems = [*outcome.errors, *sorted(broken)]
+    problems = [*outcome.errors, *judged(outcome, iam, datetime.date.today())]
     if not outcome.ok and not problems:
         problems = ["it has no passing test"]
     return _report(label, problems)

@@ -20,6 +20,7 @@ WILDCARD_RESOURCES: Final = {
     "elasticloadbalancing:CreateLoadBalancer": "bound by the cluster's tag",
     "elasticloadbalancing:CreateTargetGroup": "bound by the cluster's tag",
     "elasticloadbalancing:Describe": "descriptions know no resource",
+    "elasticloadbalancing:SetWebAcl": "knows no resource, so IAM grants it on all or on none",
     "secretsmanager:GetRandomPassword": "draws characters, no resource",
     "shield:": "protection of load balancers whose names come later",
     "wafv2:": "association with load balancers whose names come later",
@@ -43,7 +44,6 @@ def violations(resource: dict[str, Any]) -> list[str]:
         "aws_sqs_queue": _queue,
         "aws_sns_topic": _topic,
         "aws_kms_key": _key,
-        "aws_lambda_function": _function,
         "aws_eks_node_group": _nodes,
     }
     check = checks.get(kind)
@@ -117,11 +117,6 @@ def _topic(values: dict[str, Any]) -> Iterator[str]:
 def _key(values: dict[str, Any]) -> Iterator[str]:
     if not values.get("enable_key_rotation"):
         yield "does not rotate"
-
-
-def _function(values: dict[str, Any]) -> Iterator[str]:
-    if not values.get("reserved_concurrent_executions"):
-        yield "no limit on how many run at once"
 
 
 def _nodes(values: dict[str, Any]) -> Iterator[str]:

@@ -43,10 +43,17 @@ class Outcome:
     def ok(self) -> bool:
         return not self.errors and not self.failed and self.passed > 0
 
+    def runs(self) -> list[list[dict[str, Any]]]:
+        """The resources of each run by itself."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for resource in self.resources:
+            found.setdefault(resource["run"], []).append(resource)
+        return list(found.values())
+
 
 def folders() -> list[str]:
     """Every folder with a configuration of its own, small ones first."""
-    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*/versions.tf")}
+    found = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/**/versions.tf")}
     return sorted(found, key=lambda name: (name.startswith("environments"), name))
 
 
@@ -110,8 +117,10 @@ class Terraform:
     def copy(self) -> Iterator[Path]:
         """A copy to work in: `init` leaves files behind, and they are none of the repository's business."""
         with tempfile.TemporaryDirectory(prefix="infra-test-") as folder:
-            tree = Path(folder) / "terraform"
+            tree = Path(folder) / "infra" / "terraform"
             shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+            # Rules of alarms and of scaling have one file for the charts and for AWS.
+            shutil.copytree(ROOT.parents[1] / "helm", Path(folder) / "helm")
             yield tree
 
     def check(self, tree: Path, folder: str) -> Outcome:
@@ -198,7 +207,7 @@ def _mentioned_types(place: Path) -> set[str]:
         seen.add(folder)
         for path in (*folder.glob("*.tf"), *folder.glob("*.hcl"), *folder.glob("tests/*.hcl")):
             text = path.read_text(encoding="utf-8")
-            found |= set(re.findall(r"\baws_\w+", text))
+            found |= set(re.findall(r"\b(?:aws|helm)_\w+", text))
             called = re.findall(r'source\s*=\s*"(\.[^"]*)"', text)
             waiting += [(folder / name).resolve() for name in called]
     return found

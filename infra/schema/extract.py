@@ -266,10 +266,43 @@ def _unroll_statements(resources: dict[str, Block], owner: str) -> None:
     if rule["attributes"].pop("statement", None) is not None:
         statement = resources[_UNROLLED]["blocks"]["statement"]
         rule["blocks"]["statement"] = {**statement, "nesting": "list", "min": 1, "max": 1}
+        rated = statement["block"]["blocks"].get("rate_based_statement")
+        if rated is not None:
+            _join_statements(rated["block"]["blocks"]["scope_down_statement"]["block"])
+
+
+# What this repository writes below "not" and "and"; all kinds there would make each plan ten times slower.
+_JOINED: Final[tuple[str, ...]] = ("byte_match_statement", "ip_set_reference_statement")
+
+
+def _join_statements(scope: Block) -> None:
+    """What a rate's scope can say is joined by "not" and "and", to the depth that this repository writes.
+
+    The resource for a single rule lacks them there; the provider has them in a firewall's own rules
+    (`scopeDownStatementSchema` of its `internal/service/wafv2/schemas.go`).
+    """
+
+    def of(block: Block, most: int) -> dict[str, Any]:
+        inner = {"nesting": "list", "min": 1, "max": most, "block": block}
+        joint: Block = {"attributes": {}, "blocks": {"statement": inner}}
+        return {"nesting": "list", "min": 0, "max": 1, "block": joint}
+
+    kinds = {name: scope["blocks"][name] for name in _JOINED if name in scope["blocks"]}
+    denied = of({"attributes": {}, "blocks": kinds}, 1)
+    both = of({"attributes": {}, "blocks": {**kinds, "not_statement": denied}}, 0)
+    scope["blocks"] |= {"not_statement": denied, "and_statement": both}
 
 
 def _all_optional(block: Block) -> Block:
-    """A provider's arguments come from the environment too, so none is required."""
+    """A provider's arguments come from the environment too, so none is required.
+
+    A nested object of a provider (`kubernetes = {…}` of helm) looks like a block here and is an attribute;
+    what is inside stays open.
+    """
+    for name, nested in list(block["blocks"].items()):
+        if nested["nesting"] == "single":
+            del block["blocks"][name]
+            block["attributes"][name] = {"type": "dynamic"}
     for attribute in block["attributes"].values():
         attribute.update(required=False, optional=True, computed=False)
     return block

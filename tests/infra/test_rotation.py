@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 HANDLER = Path(__file__).parents[2] / "infra" / "functions" / "rotation" / "handler.py"
-KAFKA, REDIS = "arn:kafka", "arn:redis"
+REDIS = "arn:redis"
 
 
 class NotFoundError(Exception):
@@ -57,10 +57,13 @@ class ElastiCache:
 
     def __init__(self) -> None:
         self.passwords: list[str] = []
+        # As Terraform makes the user: switched off.
+        self.access = "off -@all"
         self.status = "active"
 
     def modify_user(self, **arguments: Any) -> None:
         self.passwords = arguments["AuthenticationMode"]["Passwords"]
+        self.access = arguments["AccessString"]
 
     def describe_users(self, **_: Any) -> dict[str, Any]:
         return {"Users": [{"Status": self.status}]}
@@ -76,7 +79,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Manager, ElastiCac
     manager, elasticache = Manager(), ElastiCache()
     clients = {"secretsmanager": manager, "elasticache": elasticache}
     monkeypatch.setattr(handler, "boto3", type("boto3", (), {"client": staticmethod(clients.__getitem__)}))
-    monkeypatch.setenv("KAFKA_SECRET_ARN", KAFKA)
     monkeypatch.setenv("REDIS_USER_ID", "exchange")
     return handler, manager, elasticache
 
@@ -94,6 +96,18 @@ def test_the_first_rotation_makes_the_first_password(aws: tuple[ModuleType, Mana
     assert elasticache.passwords == ["drawn-1"]
 
 
+def test_the_user_is_let_in_together_with_his_first_password_and_may_do_nothing_dangerous(
+    aws: tuple[ModuleType, Manager, ElastiCache],
+) -> None:
+    handler, _, elasticache = aws
+    made = (HANDLER.parents[2] / "terraform" / "modules" / "redis" / "main.tf").read_text(encoding="utf-8")
+    assert f'= "{elasticache.access}"' in made, "what Terraform makes lets nobody in"
+    run(handler, REDIS)
+    rights = elasticache.access.split()
+    assert rights[0] == "on"
+    assert rights.index("-@dangerous") > rights.index("+@all")
+
+
 def test_redis_knows_the_old_password_beside_the_new_one(
     aws: tuple[ModuleType, Manager, ElastiCache],
 ) -> None:
@@ -108,18 +122,11 @@ def test_redis_knows_the_old_password_beside_the_new_one(
 def test_a_repeated_step_draws_nothing_new(aws: tuple[ModuleType, Manager, ElastiCache]) -> None:
     handler, manager, _ = aws
     for _ in range(2):
-        handler.rotate({"Step": "createSecret", "SecretId": KAFKA, "ClientRequestToken": "v1"}, None)
+        handler.rotate({"Step": "createSecret", "SecretId": REDIS, "ClientRequestToken": "v1"}, None)
     assert manager.drawn == 1
-    run(handler, KAFKA)
-    run(handler, KAFKA)
+    run(handler, REDIS)
+    run(handler, REDIS)
     assert manager.drawn == 1
-
-
-def test_kafka_reads_its_secret_itself(aws: tuple[ModuleType, Manager, ElastiCache]) -> None:
-    handler, manager, elasticache = aws
-    run(handler, KAFKA)
-    assert manager.stages == {"v1": ["AWSCURRENT"]}
-    assert elasticache.passwords == []
 
 
 def test_a_user_that_is_still_changing_is_asked_again(
@@ -138,5 +145,5 @@ def test_what_is_not_understood_changes_nothing(
 ) -> None:
     handler, manager, _ = aws
     with pytest.raises(ValueError, match=r"no version|unknown step"):
-        handler.rotate({"SecretId": KAFKA, "ClientRequestToken": "v1", **event}, None)
+        handler.rotate({"SecretId": REDIS, "ClientRequestToken": "v1", **event}, None)
     assert manager.values == {}

@@ -35,11 +35,10 @@ class Rotation:
         self.elasticache = elasticache
         self._handler = handler
 
-    def new_secret(self, monkeypatch: pytest.MonkeyPatch, *, is_kafka: bool) -> str:
+    def new_secret(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """A secret whose first version is current, as after the rotation that follows its making."""
         value = json.dumps({"username": "exchange", "password": "the first one"})
         made = self.manager.create_secret(Name=f"exchange-{uuid.uuid4().hex[:8]}", SecretString=value)
-        monkeypatch.setenv("KAFKA_SECRET_ARN", made["ARN"] if is_kafka else "arn:another")
         monkeypatch.setenv("REDIS_USER_ID", "exchange")
         return str(made["ARN"])
 
@@ -91,11 +90,10 @@ def rotation(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.Monkey
     manager.close()
 
 
-@pytest.mark.parametrize("is_kafka", [True, False])
 def test_after_a_rotation_the_old_value_is_the_previous_and_the_new_one_the_current(
-    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, is_kafka: bool
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = rotation.new_secret(monkeypatch, is_kafka=is_kafka)
+    secret = rotation.new_secret(monkeypatch)
     passwords = ["the first one"]
     for _ in range(2):
         version = rotation.begin(secret)
@@ -112,15 +110,12 @@ def test_after_a_rotation_the_old_value_is_the_previous_and_the_new_one_the_curr
         assert current["password"] not in passwords
         passwords.append(current["password"])
         assert rotation.value(secret, VersionId=version) == current
-        # Redis takes both while pods still have the old one; Kafka's brokers read the secret themselves.
-        assert rotation.elasticache.passwords == ([] if is_kafka else passwords[:-3:-1])
+        # Redis takes both while pods still have the old one.
+        assert rotation.elasticache.passwords == passwords[:-3:-1]
 
 
-@pytest.mark.parametrize("is_kafka", [True, False])
-def test_a_repeated_step_changes_nothing(
-    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, is_kafka: bool
-) -> None:
-    secret = rotation.new_secret(monkeypatch, is_kafka=is_kafka)
+def test_a_repeated_step_changes_nothing(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = rotation.new_secret(monkeypatch)
     version = rotation.begin(secret)
     for step in STEPS:
         rotation.step(secret, version, step)
@@ -134,7 +129,7 @@ def test_a_repeated_step_changes_nothing(
 def test_a_rotation_that_stops_half_way_leaves_the_old_value_current(
     rotation: Rotation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = rotation.new_secret(monkeypatch, is_kafka=False)
+    secret = rotation.new_secret(monkeypatch)
     version = rotation.begin(secret)
     rotation.elasticache.status = "modifying"
     with pytest.raises(RuntimeError, match="modifying"):
@@ -147,7 +142,7 @@ def test_a_rotation_that_stops_half_way_leaves_the_old_value_current(
 
 
 def test_a_version_that_nobody_began_is_refused(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = rotation.new_secret(monkeypatch, is_kafka=True)
+    secret = rotation.new_secret(monkeypatch)
     before = rotation.everything(secret)
     for step in STEPS:
         with pytest.raises(ValueError, match="no version"):
@@ -159,16 +154,16 @@ def test_a_version_that_nobody_began_is_refused(rotation: Rotation, monkeypatch:
 def test_external_secrets_asks_for_properties_that_the_function_writes(
     rotation: Rotation, monkeypatch: pytest.MonkeyPatch, shape: str
 ) -> None:
-    """Kafka and Redis by our function; the database's secret is drawn by RDS, with the same two names."""
+    """Redis by our function; the database's secret is drawn by RDS, with the same two names."""
     asked: dict[str, dict[str, str]] = {}
     for found in objects(shape, "ExternalSecret").values():
         for entry in found["spec"]["data"]:
             remote = entry["remoteRef"]
             assert "version" not in remote, "what is current, never a version by name"
             asked.setdefault(remote["key"], {})[entry["secretKey"]] = remote["property"]
-    assert {"AmazonMSK_exchange", "exchange/redis", "exchange/database"} == set(asked)
+    assert {"exchange/redis", "exchange/database"} <= set(asked)
     for key, properties in asked.items():
-        secret = rotation.new_secret(monkeypatch, is_kafka=key == "AmazonMSK_exchange")
+        secret = rotation.new_secret(monkeypatch)
         rotation.rotate(secret, rotation.begin(secret))
         written = rotation.value(secret)
         assert set(properties.values()) <= set(written), key

@@ -1,11 +1,11 @@
-"""Draw new credentials for Kafka (SCRAM) and Redis, in the four steps of Secrets Manager's rotation.
+"""Draw new passwords for Redis, in the four steps of Secrets Manager's rotation.
 
 Lambda brings boto3; nothing else is needed, so the package is this one file (docs/deploy.md). The first
-rotation follows at once when the secret is made: so the first password comes about, unseen by anybody.
+rotation follows at once when the secret is made: so the first password comes about, unseen by anybody, and
+with it the user is switched on.
 
-Redis keeps two passwords at a time: the old one works until every pod has the new one. MSK reads its secret
-by itself; its brokers forget the old password when the new version becomes current, and pods that are refused
-start again with the secret that External Secrets has brought by then.
+Redis keeps two passwords at a time: the old one works until every pod has the new one. Kafka has none:
+it lets roles in.
 """
 
 import json
@@ -15,6 +15,9 @@ from typing import Any, Final
 import boto3
 
 _PASSWORD_LENGTH: Final = 64
+# What the user of Redis may do. Terraform makes it switched off (infra/terraform/modules/redis): the first
+# password and the switch come together, so that there is no moment without a password.
+_REDIS_ACCESS: Final = "on ~* &* +@all -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"
 
 
 def rotate(event: dict[str, str], context: object) -> None:
@@ -39,10 +42,6 @@ def rotate(event: dict[str, str], context: object) -> None:
             raise ValueError(f"unknown step {step}")
 
 
-def _is_kafka(secret: str) -> bool:
-    return secret == os.environ["KAFKA_SECRET_ARN"]
-
-
 def _create(manager: Any, secret: str, version: str) -> None:
     """Draw the password; a repeated call keeps the one that was drawn first."""
     try:
@@ -52,8 +51,7 @@ def _create(manager: Any, secret: str, version: str) -> None:
         pass
     # ExcludePunctuation: the password goes into URLs and into property files.
     drawn = manager.get_random_password(PasswordLength=_PASSWORD_LENGTH, ExcludePunctuation=True)
-    user = "exchange" if _is_kafka(secret) else os.environ["REDIS_USER_ID"]
-    value = json.dumps({"username": user, "password": drawn["RandomPassword"]})
+    value = json.dumps({"username": os.environ["REDIS_USER_ID"], "password": drawn["RandomPassword"]})
     manager.put_secret_value(
         SecretId=secret, ClientRequestToken=version, SecretString=value, VersionStages=["AWSPENDING"]
     )
@@ -70,20 +68,17 @@ def _password(manager: Any, secret: str, stage: str) -> str | None:
 
 
 def _set(manager: Any, secret: str, version: str) -> None:
-    """Teach Redis the new password beside the old one. MSK reads the secret itself."""
-    if _is_kafka(secret):
-        return
+    """Teach Redis the new password beside the old one, and let the user in."""
     passwords = [_password(manager, secret, stage) for stage in ("AWSPENDING", "AWSCURRENT")]
     boto3.client("elasticache").modify_user(
         UserId=os.environ["REDIS_USER_ID"],
+        AccessString=_REDIS_ACCESS,
         AuthenticationMode={"Type": "password", "Passwords": [p for p in passwords if p is not None]},
     )
 
 
 def _test(manager: Any, secret: str, version: str) -> None:
     """The user must be active again: ElastiCache applies a change within seconds."""
-    if _is_kafka(secret):
-        return
     user = boto3.client("elasticache").describe_users(UserId=os.environ["REDIS_USER_ID"])["Users"][0]
     if user["Status"] != "active":
         # Secrets Manager repeats the step.

@@ -58,6 +58,13 @@ mock_resource "aws_rds_cluster" {
     arn             = "arn:aws:rds:eu-central-1:111122223333:cluster:mock"
     endpoint        = "mock.cluster-1.eu-central-1.rds.amazonaws.com"
     reader_endpoint = "mock.cluster-ro-1.eu-central-1.rds.amazonaws.com"
+
+    cluster_resource_id = "cluster-MOCK"
+    master_user_secret = [{
+      kms_key_id    = "mock"
+      secret_arn    = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:rds!cluster-mock-AbCdEf"
+      secret_status = "active"
+    }]
   }
 }
 
@@ -88,7 +95,8 @@ mock_resource "aws_apigatewayv2_stage" {
 
 mock_resource "aws_apigatewayv2_api" {
   defaults = {
-    api_endpoint = "wss://mock.execute-api.eu-central-1.amazonaws.com"
+    api_endpoint  = "wss://mock.execute-api.eu-central-1.amazonaws.com"
+    execution_arn = "arn:aws:execute-api:eu-central-1:111122223333:mock"
   }
 }
 
@@ -96,5 +104,80 @@ mock_resource "aws_prometheus_workspace" {
   defaults = {
     arn                 = "arn:aws:aps:eu-central-1:111122223333:workspace/ws-mock"
     prometheus_endpoint = "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-mock/"
+  }
+}
+
+# ARNs, so that what a policy says of a resource can be held against what IAM knows (infra/checks/iam.py).
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn    = "arn:aws:kms:eu-central-1:111122223333:key/mock"
+    key_id = "mock"
+  }
+}
+
+mock_resource "aws_kms_replica_key" {
+  defaults = {
+    arn    = "arn:aws:kms:eu-central-1:111122223333:key/mrk-mock"
+    key_id = "mrk-mock"
+  }
+}
+
+mock_resource "aws_dynamodb_table" {
+  defaults = {
+    arn = "arn:aws:dynamodb:eu-central-1:111122223333:table/mock"
+  }
+}
+
+mock_resource "aws_kinesis_stream" {
+  defaults = {
+    arn = "arn:aws:kinesis:eu-central-1:111122223333:stream/mock"
+  }
+}
+
+mock_resource "aws_kinesis_firehose_delivery_stream" {
+  defaults = {
+    arn = "arn:aws:firehose:eu-central-1:111122223333:deliverystream/mock"
+  }
+}
+
+mock_resource "aws_secretsmanager_secret" {
+  defaults = {
+    arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:mock-AbCdEf"
+  }
+}
+
+mock_resource "aws_cloudwatch_log_group" {
+  defaults = {
+    arn = "arn:aws:logs:eu-central-1:111122223333:log-group:mock"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn        = "arn:aws:lambda:eu-central-1:111122223333:function:mock"
+    invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:mock/invocations"
+  }
+}
+
+mock_resource "aws_opensearch_domain" {
+  defaults = {
+    arn      = "arn:aws:es:eu-central-1:111122223333:domain/mock"
+    endpoint = "vpc-mock.eu-central-1.es.amazonaws.com"
+  }
+}
+
+mock_resource "aws_sesv2_email_identity" {
+  defaults = {
+    arn = "arn:aws:ses:eu-central-1:111122223333:identity/trade.example.com"
+    dkim_signing_attributes = {
+      tokens = ["one", "two", "three"]
+    }
+  }
+}
+
+mock_resource "aws_eks_cluster" {
+  defaults = {
+    endpoint              = "https://mock.gr7.eu-central-1.eks.amazonaws.com"
+    certificate_authority = [{ data = "MA==" }]
   }
 }

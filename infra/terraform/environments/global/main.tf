@@ -28,6 +28,8 @@ module "cost" {
   budgets     = var.budgets
   anomaly_usd = var.anomaly_usd
   tags        = var.cost_tags
+
+  anomaly_monitor_arn = var.anomaly_monitor_arn
 }
 
 module "second_region" {
@@ -38,5 +40,36 @@ module "second_region" {
   leading_region          = var.region
   load_balancers          = var.second_region.load_balancers
   standby_traffic_percent = var.second_region.standby_traffic_percent
-  kafka                   = var.second_region.kafka
+  zone_id                 = aws_route53_zone.this.zone_id
+  host                    = "world.api.${var.zone}"
+}
+
+# The users' tables of both regions. It is made empty, and the first cluster that joins writes; which one writes later
+# is decided by a failover, so that no region's plan makes or unmakes it in the middle of one.
+resource "aws_rds_global_cluster" "this" {
+  count = var.global_database == null ? 0 : 1
+
+  global_cluster_identifier = var.global_database.name
+  engine                    = "aurora-postgresql"
+  engine_version            = var.global_database.engine_version
+  database_name             = "exchange"
+  storage_encrypted         = true
+  deletion_protection       = true
+}
+
+# API Gateway writes its logs by one role for each account and region: without it no stage that logs can be made.
+module "gateway_logs_role" {
+  source = "../../modules/service_role"
+
+  name             = "exchange-api-gateway-logs"
+  description      = "API Gateway, writing its logs"
+  service          = "apigateway.amazonaws.com"
+  managed_policies = { logs = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs" }
+}
+
+resource "aws_api_gateway_account" "this" {
+  for_each = toset(compact([var.region, try(var.second_region.name, null)]))
+
+  region              = each.key
+  cloudwatch_role_arn = module.gateway_logs_role.arn
 }

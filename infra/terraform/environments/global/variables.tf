@@ -20,8 +20,14 @@ variable "budgets" {
   default = {
     all     = { limit_usd = 5000 }
     kafka   = { limit_usd = 900, services = ["Amazon Managed Streaming for Apache Kafka"] }
-    network = { limit_usd = 600, services = ["Amazon Virtual Private Cloud"] }
+    network = { limit_usd = 600, services = ["Amazon Virtual Private Cloud", "EC2 - Other"] }
   }
+}
+
+variable "anomaly_monitor_arn" {
+  description = "ARN of the cost monitor that AWS made (`aws ce get-anomaly-monitors`); null until Cost Explorer has been switched on."
+  type        = string
+  default     = null
 }
 
 variable "anomaly_usd" {
@@ -37,15 +43,17 @@ variable "cost_tags" {
 }
 
 variable "second_region" {
-  description = "The other region: its name, both load balancers by region, both Kafka clusters (output `kafka` of each)."
+  description = "The other region: its name, and both load balancers by region, once they are there."
   type = object({
     name                    = string
     load_balancers          = optional(map(string), {})
     standby_traffic_percent = optional(number, 0)
-    kafka = optional(object({
-      source = object({ arn = string, subnet_ids = list(string), security_group_id = string })
-      target = object({ arn = string, subnet_ids = list(string), security_group_id = string, region = string })
-    }))
   })
   default = null
+}
+
+variable "global_database" {
+  description = "Aurora Global Database for both regions: its name, and the version of both clusters (modules/aurora); null for none."
+  type        = object({ name = optional(string, "exchange-global"), engine_version = optional(string, "17.7") })
+  default     = null
 }

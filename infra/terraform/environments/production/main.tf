@@ -24,7 +24,6 @@ module "exchange" {
   shield_advanced     = var.switches.shield_advanced
   blocked_countries   = var.blocked_countries
   frontend            = var.frontend
-  multi_region        = var.multi_region
   other_issuers       = var.other_issuers
 
   application_key_replica_of = var.application_key_replica_of
@@ -32,5 +31,12 @@ module "exchange" {
   other_audiences = var.other_audiences
   global_database = var.multi_region ? "exchange-global" : null
   storage_replica = var.storage_replica
-  size            = var.size
+
+  database_password   = var.database_password
+  database_secret_arn = var.database_secret_arn
+  second_pool_region  = var.second_pool_region
+  history_replicas    = var.history_replicas
+  stateless_on_spot   = var.switches.spot
+  mail                = var.switches.mail
+  size                = var.size
 }

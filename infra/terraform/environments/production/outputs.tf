@@ -8,6 +8,11 @@ output "cluster_name" {
   value       = module.exchange.cluster_name
 }
 
+output "platform" {
+  description = "For platform/, the layer of controllers on this cluster."
+  value       = module.exchange.platform
+}
+
 output "frontend" {
   description = "Bucket and distribution of the terminal."
   value       = module.exchange.frontend
@@ -16,11 +21,6 @@ output "frontend" {
 output "replica" {
   description = "What the other region needs to copy its buckets here."
   value       = module.exchange.replica
-}
-
-output "kafka" {
-  description = "The Kafka cluster, for environments/global."
-  value       = module.exchange.kafka
 }
 
 output "application_key" {

@@ -5,7 +5,7 @@ size = {
   engine_nodes            = { min = 3, max = 6 }
   stateless_nodes         = { min = 9, max = 48 }
   kafka_instance_type     = "kafka.m7g.2xlarge"
-  kafka_volume_gib        = 2000
+  kafka_volume_gib        = 4000
   database_instance_class = "db.r8g.2xlarge"
   database_readers        = 2
   database_readers_max    = 8

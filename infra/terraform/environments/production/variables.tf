@@ -21,8 +21,8 @@ variable "image_digest" {
 }
 
 variable "rotation_package" {
-  description = "The zip of the rotation function in S3: bucket, key, version; null until it has been uploaded."
-  type        = object({ bucket = string, key = string, version = optional(string) })
+  description = "The zip of the rotation function in S3: bucket (in this region), key, version, and the hash of its bytes; null until it has been uploaded."
+  type        = object({ bucket = string, key = string, version = optional(string), sha256_base64 = string })
   default     = null
 }
 
@@ -69,6 +69,8 @@ variable "switches" {
     lake            = optional(bool, true)
     bot_control     = optional(bool, false)
     shield_advanced = optional(bool, false)
+    spot            = optional(bool, true)
+    mail            = optional(bool, true)
     tools = optional(object({
       prometheus = optional(bool, false)
       grafana    = optional(bool, false)
@@ -97,7 +99,7 @@ variable "frontend" {
 }
 
 variable "multi_region" {
-  description = "Whether there is a second region: Aurora Global Database, keys that can be replicated."
+  description = "Whether there is a second region: the database is part of the Aurora Global Database of environments/global."
   type        = bool
   default     = false
 }
@@ -118,6 +120,31 @@ variable "other_audiences" {
   description = "Output `audiences` of the other region."
   type        = list(string)
   default     = []
+}
+
+variable "database_password" {
+  description = "With multi_region, in the leading region's first apply: the database owner's first password (TF_VAR_database_password). It is written into no state."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "database_secret_arn" {
+  description = "With multi_region: the secret with username and password of the database's owner."
+  type        = string
+  default     = null
+}
+
+variable "second_pool_region" {
+  description = "Region of a second Cognito pool, where people can sign in though the exchange does not run there; null for none."
+  type        = string
+  default     = null
+}
+
+variable "history_replicas" {
+  description = "Regions with a copy of the tables of candles and trades, and the ARN of the key there: output `replica` of the other region has it."
+  type        = map(string)
+  default     = {}
 }
 
 variable "storage_replica" {

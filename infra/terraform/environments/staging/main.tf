@@ -19,8 +19,11 @@ module "exchange" {
   alarm_emails        = var.alarm_emails
 
   size = {
-    engine_instance_types   = ["c8g.large"]
+    # 8 GiB: an engine of 2 GiB, its node's own share, and what stands on every node.
+    engine_instance_types   = ["m8g.large"]
     engine_nodes            = { min = 2, max = 3 }
+    base_instance_types     = ["t4g.large"]
+    base_nodes              = { min = 2, max = 4 }
     stateless_nodes         = { min = 2, max = 6 }
     kafka_instance_type     = "kafka.t3.small"
     kafka_volume_gib        = 50

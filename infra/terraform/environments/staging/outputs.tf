@@ -8,6 +8,11 @@ output "cluster_name" {
   value       = module.exchange.cluster_name
 }
 
+output "platform" {
+  description = "For platform/, the layer of controllers on this cluster."
+  value       = module.exchange.platform
+}
+
 output "frontend" {
   description = "Bucket and distribution of the terminal."
   value       = module.exchange.frontend

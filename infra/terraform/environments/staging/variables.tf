@@ -21,8 +21,8 @@ variable "image_digest" {
 }
 
 variable "rotation_package" {
-  description = "The zip of the rotation function in S3: bucket, key, version; null until it has been uploaded."
-  type        = object({ bucket = string, key = string, version = optional(string) })
+  description = "The zip of the rotation function in S3: bucket (in this region), key, version, and the hash of its bytes; null until it has been uploaded."
+  type        = object({ bucket = string, key = string, version = optional(string), sha256_base64 = string })
   default     = null
 }
 

@@ -49,6 +49,8 @@ resource "aws_apigatewayv2_integration" "accounts" {
   connection_type      = "VPC_LINK"
   connection_id        = aws_apigatewayv2_vpc_link.this.id
   timeout_milliseconds = 15000
+  # The load balancer's rules go by host, and it would be told API Gateway's own.
+  request_parameters = { "overwrite:header.Host" = var.api_host }
 
   tls_config {
     server_name_to_verify = var.api_host
@@ -81,7 +83,7 @@ resource "aws_apigatewayv2_stage" "accounts" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/${var.name}/api-gateway"
+  name              = "/aws/vendedlogs/${var.name}/api-gateway"
   retention_in_days = 90
   kms_key_id        = var.logs_key_arn
 }

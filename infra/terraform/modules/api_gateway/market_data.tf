@@ -63,7 +63,11 @@ resource "aws_api_gateway_integration" "get" {
   connection_id           = aws_apigatewayv2_vpc_link.this.id
   integration_target      = var.load_balancer_arn
   timeout_milliseconds    = 10000
-  request_parameters      = { "integration.request.path.endpoint" = "method.request.path.endpoint" }
+  request_parameters = {
+    "integration.request.path.endpoint" = "method.request.path.endpoint"
+    # Without it a private integration is asked for the stage's host.
+    "integration.request.header.Host" = "'${var.api_host}'"
+  }
   cache_key_parameters = concat(
     ["method.request.path.endpoint"],
     [for name in local.parameters : "method.request.querystring.${name}"],

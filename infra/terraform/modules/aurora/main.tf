@@ -42,35 +42,27 @@ resource "aws_rds_cluster_parameter_group" "this" {
 
 locals {
   major = split(".", var.engine_version)[0]
-  # Where a cluster stands in a global one: it makes it (primary), joins it (secondary), or neither.
+  # A cluster is the first of a global one, joins it as a copy, or stands alone. Which of two writes later is decided
+  # by a failover and no matter of Terraform's.
   secondary = var.global_cluster != null && !var.global_primary
   # The writer and its readers, one zone after the other.
   instances = { for index in range(1 + var.readers) : tostring(index) => var.zones[index % length(var.zones)] }
 }
 
-resource "aws_rds_global_cluster" "this" {
-  count = var.global_cluster != null && var.global_primary ? 1 : 0
-
-  global_cluster_identifier = var.global_cluster
-  engine                    = "aurora-postgresql"
-  engine_version            = var.engine_version
-  database_name             = var.database_name
-  storage_encrypted         = true
-  deletion_protection       = var.deletion_protection
-}
-
 resource "aws_rds_cluster" "this" {
   cluster_identifier        = var.name
-  global_cluster_identifier = local.secondary ? var.global_cluster : one(aws_rds_global_cluster.this[*].id)
+  global_cluster_identifier = var.global_cluster
   engine                    = "aurora-postgresql"
   engine_version            = var.engine_version
   database_name             = local.secondary ? null : var.database_name
 
-  # Aurora draws, keeps and rotates the password in Secrets Manager; it is in no plan and no state.
-  # A global cluster cannot have that: its password is set by hand once (docs/deploy.md).
+  # Aurora draws, keeps and rotates the password in Secrets Manager; it is in no plan and no state. A global cluster
+  # cannot have that: its first cluster is made with a password that is handed over once and written nowhere.
   master_username               = local.secondary ? null : "exchange"
   manage_master_user_password   = var.global_cluster == null ? true : null
   master_user_secret_kms_key_id = var.global_cluster == null ? var.secrets_key_arn : null
+  master_password_wo            = var.global_cluster == null || local.secondary ? null : var.master_password
+  master_password_wo_version    = var.global_cluster == null || local.secondary ? null : 1
 
   storage_encrypted = true
   kms_key_id        = var.kms_key_arn
@@ -96,9 +88,17 @@ resource "aws_rds_cluster" "this" {
   depends_on = [aws_cloudwatch_log_group.this]
 
   lifecycle {
+    # What a failover changes behind Terraform's back, and what a copy has of the original.
+    ignore_changes = [global_cluster_identifier, replication_source_identifier, master_username, database_name]
+
     precondition {
       condition     = length(var.zones) == 3
       error_message = "A writer and readers stand in three zones."
+    }
+
+    precondition {
+      condition     = var.global_cluster == null || local.secondary || var.master_password != null
+      error_message = "The first cluster of a global database is created with a password: set master_password (docs/deploy.md)."
     }
   }
 }

@@ -27,8 +27,3 @@ output "resource_id" {
   description = "Resource id, for IAM authentication."
   value       = aws_rds_cluster.this.cluster_resource_id
 }
-
-output "global_cluster_id" {
-  description = "Identifier of the global database, if this cluster made one."
-  value       = one(aws_rds_global_cluster.this[*].id)
-}

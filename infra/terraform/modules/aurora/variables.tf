@@ -108,13 +108,20 @@ variable "parameters" {
 }
 
 variable "global_cluster" {
-  description = "Name of an Aurora Global Database that this cluster makes or joins; null for none."
+  description = "Name of the Aurora Global Database (environments/global makes it) that this cluster belongs to; null for none."
   type        = string
   default     = null
 }
 
 variable "global_primary" {
-  description = "Whether this cluster makes the global database (and holds its writer) or joins it."
+  description = "Whether this cluster is the first of the global database, or joins it as a copy. Of no effect afterwards."
   type        = bool
   default     = true
+}
+
+variable "master_password" {
+  description = "First password of the first cluster of a global database. It is written into no state; null anywhere else."
+  type        = string
+  default     = null
+  sensitive   = true
 }

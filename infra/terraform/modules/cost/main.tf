@@ -30,16 +30,13 @@ resource "aws_budgets_budget" "this" {
   }
 }
 
-resource "aws_ce_anomaly_monitor" "this" {
-  name              = var.name
-  monitor_type      = "DIMENSIONAL"
-  monitor_dimension = "SERVICE"
-}
-
+# The monitor of all services is AWS's own: an account may have one, and has it since Cost Explorer was switched on.
 resource "aws_ce_anomaly_subscription" "this" {
+  count = var.anomaly_monitor_arn == null ? 0 : 1
+
   name             = var.name
   frequency        = "DAILY"
-  monitor_arn_list = [aws_ce_anomaly_monitor.this.arn]
+  monitor_arn_list = [var.anomaly_monitor_arn]
 
   dynamic "subscriber" {
     for_each = var.emails

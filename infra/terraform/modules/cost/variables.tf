@@ -26,6 +26,12 @@ variable "emails" {
   }
 }
 
+variable "anomaly_monitor_arn" {
+  description = "ARN of the monitor that AWS made when Cost Explorer was switched on (`aws ce get-anomaly-monitors`); null for no word about unusual costs."
+  type        = string
+  default     = null
+}
+
 variable "anomaly_usd" {
   description = "From which unexpected cost on somebody is told."
   type        = number

@@ -97,6 +97,7 @@ module "web_acl" {
   description       = "The load balancer of the exchange"
   scope             = "REGIONAL"
   request_limit     = var.request_limit
+  counted_elsewhere = var.counted_elsewhere
   bot_control       = var.bot_control
   blocked_countries = var.blocked_countries
   logs_key_arn      = var.logs_key_arn

@@ -45,6 +45,12 @@ variable "request_limit" {
   default     = 12000
 }
 
+variable "counted_elsewhere" {
+  description = "Networks whose addresses stand for many people each: CloudFront's edges, API Gateway's way into the VPC."
+  type        = list(string)
+  default     = null
+}
+
 variable "bot_control" {
   description = "Whether AWS's bot rules are added."
   type        = bool

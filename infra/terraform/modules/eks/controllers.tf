@@ -47,6 +47,10 @@ locals {
         { Effect = "Allow", Action = ["kms:Decrypt"], Resource = [var.secrets_key_arn] },
       ]
     }
+    metrics = {
+      namespace  = "monitoring", account = "metrics-prometheus", managed = {}
+      statements = var.metrics_statements
+    }
     telemetry = {
       namespace  = "opentelemetry", account = "adot-collector", managed = {}
       statements = var.telemetry_statements
@@ -55,6 +59,15 @@ locals {
 
   # After the controller's published policy, narrowed: it makes, tags and changes only what carries this cluster's tag.
   load_balancer_statements = [
+    # An account that never had a load balancer has no such role yet.
+    {
+      Effect    = "Allow"
+      Action    = ["iam:CreateServiceLinkedRole"]
+      Resource  = ["arn:aws:iam::${local.account}:role/aws-service-role/elasticloadbalancing.amazonaws.com/*"]
+      Condition = { StringEquals = { "iam:AWSServiceName" = "elasticloadbalancing.amazonaws.com" } }
+    },
+    # Knows no resources, so it cannot be narrowed: IAM never grants it on a load balancer.
+    { Effect = "Allow", Action = ["elasticloadbalancing:SetWebAcl"], Resource = "*" },
     {
       Effect = "Allow"
       Action = [
@@ -90,6 +103,19 @@ locals {
         "aws:RequestTag/elbv2.k8s.aws/cluster" = var.name
       } }
     },
+    # Tags of what is there already and is this cluster's: else a changed annotation stops every later change.
+    {
+      Effect    = "Allow"
+      Action    = ["elasticloadbalancing:AddTags"]
+      Resource  = ["arn:aws:elasticloadbalancing:${local.region}:${local.account}:*"]
+      Condition = local.of_cluster
+    },
+    {
+      Effect    = "Allow"
+      Action    = ["ec2:CreateTags", "ec2:DeleteTags"]
+      Resource  = ["arn:aws:ec2:${local.region}:${local.account}:security-group/*"]
+      Condition = local.of_cluster
+    },
     {
       Effect = "Allow"
       Action = [
@@ -101,7 +127,7 @@ locals {
         "elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes",
         "elasticloadbalancing:RegisterTargets", "elasticloadbalancing:RemoveListenerCertificates",
         "elasticloadbalancing:RemoveTags", "elasticloadbalancing:SetIpAddressType", "elasticloadbalancing:SetRulePriorities",
-        "elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets", "elasticloadbalancing:SetWebAcl",
+        "elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets",
       ]
       Resource  = ["arn:aws:elasticloadbalancing:${local.region}:${local.account}:*"]
       Condition = local.of_cluster

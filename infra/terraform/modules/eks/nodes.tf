@@ -1,6 +1,8 @@
 locals {
   # The engine and what talks to Kafka all the time must not be taken away with two minutes' notice: on demand, and
-  # behind a taint, so that nothing else lands there. Stateless services run on Spot, in several classes at once.
+  # behind a taint, so that nothing else lands there. What keeps the cluster itself alive (names, load balancers,
+  # secrets, scaling) runs on demand too, and jobs beside it. Stateless services run on Spot, in several classes at
+  # once, and on the base where there is no Spot: they prefer the one and tolerate the other.
   pools = {
     engine = {
       capacity = "ON_DEMAND"
@@ -8,6 +10,13 @@ locals {
       size     = var.engine_nodes
       labels   = { "exchange/pool" = "engine" }
       taints   = { "exchange/pool" = { value = "engine", effect = "NO_SCHEDULE" } }
+    }
+    base = {
+      capacity = "ON_DEMAND"
+      types    = var.base_instance_types
+      size     = var.base_nodes
+      labels   = { "exchange/pool" = "base" }
+      taints   = {}
     }
     stateless = {
       capacity = var.stateless_on_spot ? "SPOT" : "ON_DEMAND"
@@ -19,27 +28,35 @@ locals {
   }
 }
 
+# A group a zone: where one group spans three, its autoscaler cannot choose the zone that a pod waits for.
+locals {
+  groups = merge([for name, pool in local.pools : {
+    for index, subnet in var.subnet_ids : "${name}-${index}" => merge(pool, { pool = name, zone = index, subnet = subnet })
+  }]...)
+}
+
 resource "aws_eks_node_group" "this" {
-  for_each = local.pools
+  for_each = local.groups
 
   cluster_name           = aws_eks_cluster.this.name
   node_group_name_prefix = "${each.key}-"
   node_role_arn          = module.node_role.arn
-  subnet_ids             = var.subnet_ids
+  subnet_ids             = [each.value.subnet]
   ami_type               = "AL2023_ARM_64_STANDARD"
   capacity_type          = each.value.capacity
   instance_types         = each.value.types
   labels                 = each.value.labels
 
   launch_template {
-    id      = aws_launch_template.this[each.key].id
-    version = aws_launch_template.this[each.key].latest_version
+    id      = aws_launch_template.this[each.value.pool].id
+    version = aws_launch_template.this[each.value.pool].latest_version
   }
 
   scaling_config {
-    min_size     = each.value.size.min
-    desired_size = each.value.size.min
-    max_size     = each.value.size.max
+    # Of a pool's smallest and largest size, each zone has its share; the first zones take what is left over.
+    min_size     = floor(each.value.size.min / length(var.subnet_ids)) + (each.value.zone < each.value.size.min % length(var.subnet_ids) ? 1 : 0)
+    desired_size = floor(each.value.size.min / length(var.subnet_ids)) + (each.value.zone < each.value.size.min % length(var.subnet_ids) ? 1 : 0)
+    max_size     = ceil(each.value.size.max / length(var.subnet_ids))
   }
 
   # One at a time: leader and standby of the engine never lose their nodes together.
@@ -120,26 +137,4 @@ module "node_role" {
     # A shell on a node through Systems Manager: audited, and without an open port.
     shell = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
   }
-}
-
-# Migrations, topics, audits: they run rarely and need no machine that waits for them.
-resource "aws_eks_fargate_profile" "jobs" {
-  cluster_name           = aws_eks_cluster.this.name
-  fargate_profile_name   = "jobs"
-  pod_execution_role_arn = module.fargate_role.arn
-  subnet_ids             = var.subnet_ids
-
-  selector {
-    namespace = var.namespace
-    labels    = { "exchange/placement" = "fargate" }
-  }
-}
-
-module "fargate_role" {
-  source = "../service_role"
-
-  name             = "${var.name}-fargate"
-  description      = "Fargate, starting pods of jobs"
-  service          = "eks-fargate-pods.amazonaws.com"
-  managed_policies = { execution = "arn:aws:iam::aws:policy/AmazonEKSFargatePodExecutionRolePolicy" }
 }

@@ -23,6 +23,11 @@ output "service_account_role_arns" {
   value       = { for account, role in module.pod_role : account => role.arn }
 }
 
+output "certificate_authority" {
+  description = "Authority of the control plane's certificate, PEM in base64."
+  value       = one(aws_eks_cluster.this.certificate_authority[*].data)
+}
+
 output "pools" {
   description = "Label and taint of each pool of nodes, for selectors and tolerations."
   value       = { for name, pool in local.pools : name => { labels = pool.labels, tainted = length(pool.taints) > 0 } }

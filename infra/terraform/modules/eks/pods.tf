@@ -46,6 +46,7 @@ resource "aws_eks_addon" "first" {
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = lookup(var.addon_versions, each.key, null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
   configuration_values = each.key != "vpc-cni" ? null : jsonencode({
@@ -60,6 +61,7 @@ resource "aws_eks_addon" "second" {
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
+  addon_version               = lookup(var.addon_versions, each.key, null)
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
 

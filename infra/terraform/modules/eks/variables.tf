@@ -6,7 +6,7 @@ variable "name" {
 variable "kubernetes_version" {
   description = "Version of Kubernetes."
   type        = string
-  default     = "1.34"
+  default     = "1.36"
 }
 
 variable "vpc_id" {
@@ -68,6 +68,12 @@ variable "secret_arns" {
   default     = []
 }
 
+variable "metrics_statements" {
+  description = "What Prometheus in the cluster may do: write to the managed one, if there is one."
+  type        = any
+  default     = []
+}
+
 variable "telemetry_statements" {
   description = "What the collector of metrics and traces may do."
   type        = any
@@ -101,6 +107,29 @@ variable "engine_nodes" {
     condition     = var.engine_nodes.min >= 2 && var.engine_nodes.max >= var.engine_nodes.min
     error_message = "Leader and standby need two nodes."
   }
+}
+
+variable "base_instance_types" {
+  description = "Classes of the base pool: what keeps the cluster alive, and jobs."
+  type        = list(string)
+  default     = ["m8g.large", "m7g.large"]
+}
+
+variable "base_nodes" {
+  description = "Smallest and largest size of the base pool; one node a zone."
+  type        = object({ min = number, max = number })
+  default     = { min = 3, max = 9 }
+
+  validation {
+    condition     = var.base_nodes.min >= 2
+    error_message = "What keeps the cluster alive survives a node."
+  }
+}
+
+variable "addon_versions" {
+  description = "Version of each add-on, by its name; one that is not named is the default that EKS has for this version of Kubernetes when it is made (`aws eks describe-addon-versions`)."
+  type        = map(string)
+  default     = {}
 }
 
 variable "stateless_instance_types" {

@@ -13,7 +13,9 @@ data "aws_lb_listener" "ingress" {
 }
 
 locals {
-  image_uri = var.image_digest == null ? null : "${var.image_repository}@${var.image_digest}"
+  # Whose addresses stand for many people: CloudFront's edges, and API Gateway's way into the VPC.
+  counted_elsewhere = sort(distinct(concat([for each in data.aws_ec2_managed_prefix_list.cloudfront.entries : each.cidr], module.network.subnet_cidrs["intra"])))
+  image_uri         = var.image_digest == null ? null : "${var.image_repository}@${var.image_digest}"
 }
 
 module "edge" {
@@ -24,6 +26,7 @@ module "edge" {
   host              = var.host
   failover_role     = var.leads ? "PRIMARY" : "SECONDARY"
   request_limit     = var.size.request_limit
+  counted_elsewhere = local.counted_elsewhere
   bot_control       = var.bot_control
   blocked_countries = var.blocked_countries
   shield_advanced   = var.shield_advanced
@@ -54,16 +57,21 @@ module "frontend" {
   request_limit = var.size.request_limit
   bot_control   = var.bot_control
   force_destroy = !var.protected
+
+  # Known once there are functions: until then the page needs no other place than its own.
+  notices_origin = try(regex("^wss://[^/]+", module.messaging.websocket.url), null)
+  log_bucket_arn = module.storage.access_logs.arn
 }
 
 module "api_gateway" {
   source = "../api_gateway"
   count  = var.api_gateway && var.load_balancer_name != null ? 1 : 0
 
-  name              = var.name
-  vpc_id            = module.network.vpc_id
-  vpc_cidr          = module.network.cidr
-  subnet_ids        = module.network.private_subnet_ids
+  name     = var.name
+  vpc_id   = module.network.vpc_id
+  vpc_cidr = module.network.cidr
+  # Not where pods are: who comes by this way is no part of the exchange, and is counted by his own address.
+  subnet_ids        = module.network.intra_subnet_ids
   load_balancer_arn = data.aws_lb.ingress[0].arn
   listener_arn      = data.aws_lb_listener.ingress[0].arn
   api_host          = var.host

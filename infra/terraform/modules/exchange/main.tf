@@ -16,14 +16,13 @@ locals {
 module "security" {
   source = "../security"
 
-  name              = var.name
-  bucket_prefix     = local.bucket_prefix
-  account_guards    = var.account_guards
-  multi_region_keys = var.multi_region
+  name           = var.name
+  bucket_prefix  = local.bucket_prefix
+  account_guards = var.account_guards
 
   application_key_replica_of = var.application_key_replica_of
 
-  redis_user           = var.name
+  redis_user           = module.redis.user_id
   rotation_package     = var.rotation_package
   secret_recovery_days = var.protected ? 30 : 0
   audit_lock           = var.protected ? { mode = "COMPLIANCE", days = 365 } : null
@@ -50,9 +49,12 @@ module "eks" {
   kms_key_arn              = local.keys["secrets"]
   logs_key_arn             = local.keys["logs"]
   secrets_key_arn          = local.keys["secrets"]
-  secret_arns              = concat(values(module.security.secret_arns), var.global_database == null ? [module.aurora.secret_arn] : [])
+  secret_arns              = concat(values(module.security.secret_arns), [var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn])
+  metrics_statements       = module.observability.prometheus_statements
   telemetry_statements     = module.observability.collector_statements
   service_accounts         = local.service_accounts
+  base_instance_types      = var.size.base_instance_types
+  base_nodes               = var.size.base_nodes
   engine_instance_types    = var.size.engine_instance_types
   engine_nodes             = var.size.engine_nodes
   stateless_instance_types = var.size.stateless_instance_types
@@ -71,7 +73,6 @@ module "msk" {
   clients          = local.clients
   kms_key_arn      = local.keys["data"]
   logs_key_arn     = local.keys["logs"]
-  scram_secret_arn = module.security.secret_arns["kafka"]
   instance_type    = var.size.kafka_instance_type
   brokers_per_zone = var.size.kafka_brokers_per_zone
   volume_gib       = var.size.kafka_volume_gib
@@ -96,6 +97,7 @@ module "aurora" {
   deletion_protection = var.protected
   global_cluster      = var.global_database
   global_primary      = var.leads
+  master_password     = var.database_password
 }
 
 module "redis" {
@@ -129,6 +131,7 @@ module "market_history" {
   name                = var.name
   kms_key_arn         = local.keys["data"]
   capacity            = var.size.history_capacity
+  replica_regions     = var.history_replicas
   deletion_protection = var.protected
 }
 
@@ -139,7 +142,18 @@ module "identity" {
   web_host            = var.web_host
   domain_prefix       = "${var.name}-${local.account}"
   second_region       = var.second_pool_region
+  email               = var.mail ? { identity_arn = module.mail[0].identity_arn, from = module.mail[0].sender } : null
   deletion_protection = var.protected
+}
+
+# Codes of Cognito, in the name of the terminal.
+module "mail" {
+  source = "../mail"
+  count  = var.mail ? 1 : 0
+
+  domain  = var.web_host
+  zone_id = module.edge.zone_id
+  policy  = var.leads
 }
 
 module "messaging" {
@@ -177,12 +191,22 @@ module "observability" {
   msk_name           = var.name
   msk_brokers        = length(module.network.intra_subnet_ids) * var.size.kafka_brokers_per_zone
   aurora_id          = var.name
-  redis_id           = var.name
+  redis_nodes        = module.redis.node_ids
   dead_letter_queues = { for name, queue in module.messaging.dead_letter_queues : name => queue.name }
+  functions          = concat(module.messaging.functions, var.rotation_package == null ? [] : ["${var.name}-rotation"])
+  tables             = concat(values(module.market_history.tables), [module.messaging.connections_table.name])
+  streams            = var.lake ? ["${var.name}-market-data"] : []
+  certificates       = { api = module.edge.certificate_arn }
+  load_balancer      = one(data.aws_lb.ingress[*].arn_suffix)
   managed_prometheus = var.tools.prometheus
+  prometheus_rules   = file("${path.module}/../../../../helm/exchange/files/alerts.yml")
   managed_grafana    = var.tools.grafana
   log_search         = var.tools.log_search
   vpc_id             = module.network.vpc_id
   subnet_ids         = module.network.intra_subnet_ids
   clients            = local.clients
+
+  replicated_buckets = var.storage_replica == null ? {} : {
+    for name, arn in var.storage_replica.bucket_arns : name => { source = "${local.bucket_prefix}-${name}", destination = trimprefix(arn, "arn:aws:s3:::") }
+  }
 }

@@ -12,11 +12,11 @@ locals {
       namespace   = "exchange"
       image       = { repository = var.image_repository, digest = var.image_digest }
       kafka = {
-        bootstrap        = module.msk.bootstrap_scram
+        bootstrap        = module.msk.bootstrap_iam
         securityProtocol = "SASL_SSL"
-        saslMechanism    = "SCRAM-SHA-512"
-        secretName       = module.security.secret_names["kafka"]
-        replicas         = 3
+        # The role of each service account: what it may do is in permissions.tf.
+        saslMechanism = "AWS_MSK_IAM"
+        replicas      = 3
       }
       database = {
         writerHost = module.aurora.writer_host
@@ -26,7 +26,7 @@ locals {
         sslMode    = "verify-full"
         # RDS's own authorities, put there by hand once (docs/deploy.md).
         caConfigMap = "database-ca"
-        secretName  = module.aurora.secret_arn
+        secretName  = var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn
       }
       redis = {
         url        = module.redis.url
@@ -39,8 +39,9 @@ locals {
         snapshots = module.storage.snapshots.name
       }
       kmsKeyId = module.security.key_arns["application"]
-      # Pods that ask for others: the order service fetches market data for the WebSocket API.
-      requestLimits = { exemptCidrs = [module.network.cidr] }
+      # Pods that ask for others: the order service fetches market data for the WebSocket API. Pods stand in the private
+      # subnets, and nobody else does.
+      requestLimits = { exemptCidrs = module.network.subnet_cidrs["private"] }
       marketHistory = {
         candlesTable = module.market_history.tables["candles"]
         tradesTable  = module.market_history.tables["trades"]
@@ -69,18 +70,19 @@ locals {
       nodeSelector = { "exchange/pool" = "engine" }
       tolerations  = [{ key = "exchange/pool", operator = "Equal", value = "engine", effect = "NoSchedule" }]
     }
-    jobs = { podLabels = { "exchange/placement" = "fargate" } }
     ingress = {
       host             = var.host
       className        = "alb"
       certificateArn   = module.edge.certificate_arn
       wafArn           = module.edge.web_acl_arn
       loadBalancerName = var.name
+      accessLogsBucket = module.storage.access_logs.name
       subnets          = module.network.public_subnet_ids
       # Where the load balancer's own addresses come from: only it is believed about a client's address.
       proxyCidrs = module.network.subnet_cidrs["public"]
-      # In front of it: else all who come by the terminal's distribution would have the addresses of its edges.
-      forwarderCidrs = sort([for each in data.aws_ec2_managed_prefix_list.cloudfront.entries : each.cidr])
+      # In front of it: else all who come by the terminal's distribution, or by API Gateway, would have the addresses of
+      # its edges, or of its way into the VPC.
+      forwarderCidrs = local.counted_elsewhere
     }
     # For network policies, which know no security groups.
     network = {
@@ -98,6 +100,19 @@ output "values" {
 output "cluster_name" {
   description = "For `aws eks update-kubeconfig`."
   value       = module.eks.cluster_name
+}
+
+output "platform" {
+  description = "What environments/*/platform needs to know: the cluster, and what its controllers work with."
+  value = {
+    region                = local.region
+    cluster_name          = module.eks.cluster_name
+    endpoint              = module.eks.endpoint
+    certificate_authority = module.eks.certificate_authority
+    vpc_id                = module.network.vpc_id
+    secrets_namespaces    = ["exchange"]
+    prometheus_endpoint   = module.observability.prometheus_endpoint
+  }
 }
 
 output "frontend" {
@@ -126,15 +141,6 @@ output "issuers" {
 output "audiences" {
   description = "Clients that this region's tokens are made for: other_audiences of the other side."
   value       = values(module.identity.client_ids)
-}
-
-output "kafka" {
-  description = "The Kafka cluster, for MSK Replicator in environments/global."
-  value = {
-    arn               = module.msk.arn
-    subnet_ids        = module.network.intra_subnet_ids
-    security_group_id = module.msk.security_group_id
-  }
 }
 
 output "service_account_role_arns" {

@@ -65,9 +65,10 @@ variable "image_digest" {
 variable "rotation_package" {
   description = "The zip of the rotation function in S3; null until it has been uploaded."
   type = object({
-    bucket  = string
-    key     = string
-    version = optional(string)
+    bucket        = string
+    key           = string
+    version       = optional(string)
+    sha256_base64 = string
   })
   default = null
 }
@@ -154,12 +155,6 @@ variable "frontend" {
   default     = true
 }
 
-variable "multi_region" {
-  description = "Whether keys of data and API secrets can be replicated to another region."
-  type        = bool
-  default     = false
-}
-
 variable "application_key_replica_of" {
   description = "The leading region's key of API secrets, where this is not that region: output `application_key` of the other side."
   type        = string
@@ -190,6 +185,36 @@ variable "global_database" {
   default     = null
 }
 
+variable "database_password" {
+  description = "First password of the first cluster of a global database, which cannot keep its own; written into no state."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "database_secret_arn" {
+  description = "Secret with username and password of the database's owner, where there is a global database."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.database_secret_arn == null) == (var.global_database == null)
+    error_message = "A global database keeps no secret of its own, so it has one of ours; any other database has its own."
+  }
+}
+
+variable "history_replicas" {
+  description = "Regions with a copy of the tables of candles and trades (DynamoDB global tables), and the key there."
+  type        = map(string)
+  default     = {}
+}
+
+variable "mail" {
+  description = "Whether Cognito sends by SES, in the name of the terminal's host; without it some fifty mails a day."
+  type        = bool
+  default     = true
+}
+
 variable "storage_replica" {
   description = "Buckets and key in the other region."
   type = object({
@@ -204,6 +229,8 @@ variable "size" {
   type = object({
     engine_instance_types    = optional(list(string), ["c8g.xlarge"])
     engine_nodes             = optional(object({ min = number, max = number }), { min = 3, max = 6 })
+    base_instance_types      = optional(list(string), ["m8g.large", "m7g.large"])
+    base_nodes               = optional(object({ min = number, max = number }), { min = 3, max = 9 })
     stateless_instance_types = optional(list(string), ["c8g.large", "c7g.large", "m8g.large", "m7g.large", "c6g.large"])
     stateless_nodes          = optional(object({ min = number, max = number }), { min = 3, max = 12 })
     kafka_instance_type      = optional(string, "kafka.m7g.large")

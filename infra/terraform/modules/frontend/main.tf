@@ -100,16 +100,30 @@ resource "aws_cloudfront_distribution" "this" {
       restriction_type = "none"
     }
   }
+}
 
-  dynamic "logging_config" {
-    for_each = var.log_bucket_domain == null ? [] : [var.log_bucket_domain]
+# Who asked for what. The newer delivery needs no ACLs on the bucket; its source lives where CloudFront does.
+resource "aws_cloudwatch_log_delivery_source" "this" {
+  region       = "us-east-1"
+  name         = "${var.name}-web"
+  log_type     = "ACCESS_LOGS"
+  resource_arn = aws_cloudfront_distribution.this.arn
+}
 
-    content {
-      bucket          = logging_config.value
-      prefix          = "cloudfront/"
-      include_cookies = false
-    }
+resource "aws_cloudwatch_log_delivery_destination" "this" {
+  region        = "us-east-1"
+  name          = "${var.name}-web"
+  output_format = "json"
+
+  delivery_destination_configuration {
+    destination_resource_arn = "${var.log_bucket_arn}/cloudfront"
   }
+}
+
+resource "aws_cloudwatch_log_delivery" "this" {
+  region                   = "us-east-1"
+  delivery_source_name     = aws_cloudwatch_log_delivery_source.this.name
+  delivery_destination_arn = aws_cloudwatch_log_delivery_destination.this.arn
 }
 
 resource "aws_cloudfront_response_headers_policy" "this" {
@@ -126,7 +140,7 @@ resource "aws_cloudfront_response_headers_policy" "this" {
 
     content_security_policy {
       # As the local gateway says it (infra/nginx), and one more place to connect to.
-      content_security_policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ${var.notices_origin}; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+      content_security_policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src ${join(" ", compact(["'self'", var.notices_origin]))}; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
       override                = true
     }
 

@@ -29,9 +29,14 @@ variable "zone_id" {
 }
 
 variable "notices_origin" {
-  description = "Where else the page may connect to: the WebSocket API of notices."
+  description = "Where else the page may connect to: wss:// and the host of the WebSocket API of notices; null until there is one."
   type        = string
-  default     = "wss://*.amazonaws.com"
+  default     = null
+
+  validation {
+    condition     = var.notices_origin == null ? true : can(regex("^wss://[a-z0-9.-]+$", var.notices_origin))
+    error_message = "One host, no pattern: everybody has hosts below amazonaws.com."
+  }
 }
 
 variable "price_class" {
@@ -57,10 +62,9 @@ variable "bot_control" {
   default     = false
 }
 
-variable "log_bucket_domain" {
-  description = "Domain of a bucket for CloudFront's access logs, if any (it must allow ACLs)."
+variable "log_bucket_arn" {
+  description = "Bucket that takes the access log."
   type        = string
-  default     = null
 }
 
 variable "force_destroy" {

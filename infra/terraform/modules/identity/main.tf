@@ -24,6 +24,17 @@ resource "aws_cognito_user_pool" "this" {
   deletion_protection      = var.deletion_protection ? "ACTIVE" : "INACTIVE"
   user_pool_tier           = "PLUS"
 
+  # Cognito's own mailer sends some fifty a day. By SES it sends as many as the account may.
+  dynamic "email_configuration" {
+    for_each = var.email == null ? [] : [var.email]
+
+    content {
+      email_sending_account = "DEVELOPER"
+      source_arn            = email_configuration.value.identity_arn
+      from_email_address    = email_configuration.value.from
+    }
+  }
+
   username_configuration {
     case_sensitive = false
   }

@@ -13,6 +13,12 @@ variable "domain_prefix" {
   type        = string
 }
 
+variable "email" {
+  description = "Identity of SES, and the address that codes come from; null for Cognito's own mailer (some fifty mails a day)."
+  type        = object({ identity_arn = string, from = string })
+  default     = null
+}
+
 variable "mfa" {
   description = "ON (everybody), OPTIONAL or OFF."
   type        = string

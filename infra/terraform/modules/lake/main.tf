@@ -26,7 +26,7 @@ module "bucket" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/${var.name}/firehose"
+  name              = "/aws/vendedlogs/${var.name}/firehose"
   retention_in_days = 30
   kms_key_id        = var.logs_key_arn
 }

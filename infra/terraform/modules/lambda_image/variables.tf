@@ -42,9 +42,9 @@ variable "timeout_s" {
 }
 
 variable "concurrency" {
-  description = "How many calls may run at once."
+  description = "How many calls may run at once, taken out of the account's own limit; null for no share of its own. A new account has ten in all and must keep ten unreserved, so it can give none away."
   type        = number
-  default     = 20
+  default     = null
 }
 
 variable "logs_key_arn" {

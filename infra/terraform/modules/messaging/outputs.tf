@@ -18,6 +18,11 @@ output "connections_table" {
   value       = { name = aws_dynamodb_table.connections.name, arn = aws_dynamodb_table.connections.arn }
 }
 
+output "functions" {
+  description = "Names of the functions; none before there is an image."
+  value       = concat(module.sender[*].name, module.connections[*].name)
+}
+
 output "websocket" {
   description = "Address for browsers, endpoint and ARN of the management API; null without functions."
   value = var.image_uri == null ? null : {

@@ -112,7 +112,7 @@ resource "aws_lambda_permission" "notices" {
 resource "aws_cloudwatch_log_group" "notices" {
   count = local.functions
 
-  name              = "/${var.name}/notices"
+  name              = "/aws/vendedlogs/${var.name}/notices"
   retention_in_days = 90
   kms_key_id        = var.logs_key_arn
 }

@@ -1,8 +1,3 @@
-output "bootstrap_scram" {
-  description = "Brokers for SASL/SCRAM over TLS."
-  value       = aws_msk_cluster.this.bootstrap_brokers_sasl_scram
-}
-
 output "bootstrap_iam" {
   description = "Brokers for IAM over TLS."
   value       = aws_msk_cluster.this.bootstrap_brokers_sasl_iam

@@ -33,11 +33,6 @@ variable "logs_key_arn" {
   type        = string
 }
 
-variable "scram_secret_arn" {
-  description = "Secret with the SCRAM credentials; its name starts with AmazonMSK_."
-  type        = string
-}
-
 variable "kafka_version" {
   description = "Version of Kafka, in KRaft mode."
   type        = string
@@ -68,7 +63,7 @@ variable "volume_gib" {
 }
 
 variable "volume_gib_max" {
-  description = "Size up to which a disk grows by itself, in GiB."
+  description = "Size up to which a disk grows by itself, in GiB: MSK's own limit. What is archived is cut off the topics (ADR 0020)."
   type        = number
-  default     = 2000
+  default     = 16384
 }

@@ -114,11 +114,6 @@ locals {
 
   server_alarms = merge(
     {
-      msk-under-min-isr = {
-        namespace   = "AWS/Kafka", metric = "UnderMinIsrPartitionCount", dimensions = { "Cluster Name" = var.msk_name }
-        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 2
-        description = "Partitions below min.insync.replicas: commands are refused"
-      }
       msk-offline = {
         namespace   = "AWS/Kafka", metric = "OfflinePartitionsCount", dimensions = { "Cluster Name" = var.msk_name }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1
@@ -135,15 +130,68 @@ locals {
         statistic   = "Average", comparison = "GreaterThanThreshold", threshold = 80, periods = 10
         description = "The ledger's writer is busy"
       }
+      aurora-connections = {
+        namespace   = "AWS/RDS", metric = "DatabaseConnections", dimensions = { DBClusterIdentifier = var.aurora_id, Role = "WRITER" }
+        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = var.database_connections, periods = 5
+        description = "The writer has many more connections than our pools hold together: who else is there?"
+      }
       aurora-replica-lag = {
         namespace   = "AWS/RDS", metric = "AuroraReplicaLagMaximum", dimensions = { DBClusterIdentifier = var.aurora_id }
         statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 1000, periods = 5
         description = "Readers are more than a second behind"
       }
-      redis-memory = {
-        namespace   = "AWS/ElastiCache", metric = "DatabaseMemoryUsageCountedForEvictPercentage", dimensions = { ReplicationGroupId = var.redis_id }
-        statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 80, periods = 5
-        description = "Redis is nearly full"
+    },
+    # Published by node and by nothing larger.
+    { for node in var.redis_nodes : "redis-memory-${node}" => {
+      namespace   = "AWS/ElastiCache", metric = "DatabaseMemoryUsageCountedForEvictPercentage", dimensions = { CacheClusterId = node }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 80, periods = 5
+      description = "A node of Redis is nearly full"
+    } },
+    { for broker in range(1, var.msk_brokers + 1) : "msk-under-min-isr-${broker}" => {
+      namespace   = "AWS/Kafka", metric = "UnderMinIsrPartitionCount", dimensions = { "Cluster Name" = var.msk_name, "Broker ID" = tostring(broker) }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 0, periods = 2
+      description = "Partitions below min.insync.replicas: commands are refused"
+    } },
+    { for function in var.functions : "function-errors-${function}" => {
+      namespace   = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = function }
+      statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, periods = 3
+      description = "A function fails again and again; of the rotation's, no password was changed"
+    } },
+    { for pair in setproduct(var.tables, ["Read", "Write"]) : "table-throttled-${pair[0]}-${lower(pair[1])}" => {
+      namespace   = "AWS/DynamoDB", metric = "${pair[1]}ThrottleEvents", dimensions = { TableName = pair[0] }
+      statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 10, periods = 5
+      description = "A table takes less than is asked of it"
+    } },
+    { for stream in var.streams : "stream-late-${stream}" => {
+      namespace   = "AWS/Kinesis", metric = "GetRecords.IteratorAgeMilliseconds", dimensions = { StreamName = stream }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 3600000, periods = 5
+      description = "The lake reads an hour behind: the stream forgets after two days"
+    } },
+    { for stream in var.streams : "lake-stale-${stream}" => {
+      namespace   = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", dimensions = { DeliveryStreamName = stream }
+      statistic   = "Maximum", comparison = "GreaterThanThreshold", threshold = 3600, periods = 3
+      description = "Nothing younger than an hour is in the lake"
+    } },
+    { for name, certificate in var.certificates : "certificate-ends-${name}" => {
+      namespace   = "AWS/CertificateManager", metric = "DaysToExpiry", dimensions = { CertificateArn = certificate }
+      statistic   = "Minimum", comparison = "LessThanThreshold", threshold = 30, periods = 1, period_s = 86400
+      description = "A certificate was not renewed: is its validation record there?"
+    } },
+    { for name, pair in var.replicated_buckets : "replication-fails-${name}" => {
+      namespace   = "AWS/S3", metric = "OperationsFailedReplication", dimensions = { SourceBucket = pair.source, DestinationBucket = pair.destination, RuleId = "second-region" }
+      statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 0, periods = 1, period_s = 300
+      description = "Objects of the archive do not reach the second region: what they hold would be lost with this one"
+    } },
+    var.load_balancer == null ? {} : {
+      load-balancer-errors = {
+        namespace   = "AWS/ApplicationELB", metric = "HTTPCode_ELB_5XX_Count", dimensions = { LoadBalancer = var.load_balancer }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 20, periods = 3
+        description = "The load balancer answers itself, because nobody behind it does"
+      }
+      target-errors = {
+        namespace   = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = { LoadBalancer = var.load_balancer }
+        statistic   = "Sum", comparison = "GreaterThanThreshold", threshold = 100, periods = 5
+        description = "The services answer with errors of their own"
       }
     },
     # In percent, of each broker's own disk. It grows by itself up to volume_gib_max, once in six hours at most.

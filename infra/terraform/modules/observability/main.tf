@@ -57,7 +57,7 @@ resource "aws_cloudwatch_metric_alarm" "server" {
   statistic           = each.value.statistic
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
-  period              = 60
+  period              = lookup(each.value, "period_s", 60)
   evaluation_periods  = each.value.periods
   treat_missing_data  = "missing"
   alarm_actions       = [aws_sns_topic.alarms.arn]

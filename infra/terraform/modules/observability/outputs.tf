@@ -23,6 +23,11 @@ output "search_endpoint" {
   value       = one(aws_opensearch_domain.this[*].endpoint)
 }
 
+output "prometheus_statements" {
+  description = "What Prometheus in the cluster may do: write to the managed one."
+  value       = [for workspace in aws_prometheus_workspace.this : { Effect = "Allow", Action = ["aps:RemoteWrite"], Resource = [workspace.arn] }]
+}
+
 output "collector_statements" {
   description = "What the collector (ADOT) may do: metrics and logs through our log groups, traces."
   value = concat(

@@ -6,6 +6,55 @@ resource "aws_prometheus_workspace" "this" {
   kms_key_arn = var.logs_key_arn
 }
 
+# The same rules as the operator has in the cluster, out of the same file (helm/exchange/files/alerts.yml).
+resource "aws_prometheus_rule_group_namespace" "this" {
+  count = var.managed_prometheus ? 1 : 0
+
+  name         = "exchange"
+  workspace_id = aws_prometheus_workspace.this[0].id
+  data         = var.prometheus_rules
+}
+
+resource "aws_prometheus_alert_manager_definition" "this" {
+  count = var.managed_prometheus ? 1 : 0
+
+  workspace_id = aws_prometheus_workspace.this[0].id
+  definition = yamlencode({ alertmanager_config = yamlencode({
+    route     = { receiver = "people", group_by = ["alertname"] }
+    receivers = [{ name = "people", sns_configs = [{ topic_arn = aws_sns_topic.alarms.arn, sigv4 = { region = data.aws_region.this.region } }] }]
+  }) })
+}
+
+data "aws_region" "this" {}
+
+# Managed Prometheus speaks through the same topic as CloudWatch.
+resource "aws_sns_topic_policy" "alarms" {
+  count = var.managed_prometheus ? 1 : 0
+
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Alerts"
+        Effect    = "Allow"
+        Principal = { Service = "aps.amazonaws.com" }
+        Action    = ["sns:GetTopicAttributes", "sns:Publish"]
+        Resource  = aws_sns_topic.alarms.arn
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+      },
+      {
+        Sid       = "Alarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms.arn
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+      },
+    ]
+  })
+}
+
 resource "aws_grafana_workspace" "this" {
   count = var.managed_grafana ? 1 : 0
 
@@ -100,6 +149,33 @@ resource "aws_opensearch_domain" "this" {
     log_type                 = "AUDIT_LOGS"
     cloudwatch_log_group_arn = aws_cloudwatch_log_group.search[0].arn
   }
+
+  depends_on = [aws_cloudwatch_log_resource_policy.search, aws_iam_service_linked_role.search]
+}
+
+# CloudWatch Logs asks who may write: the domain is refused at its creation otherwise.
+resource "aws_cloudwatch_log_resource_policy" "search" {
+  count = var.log_search ? 1 : 0
+
+  policy_name = "${var.name}-opensearch"
+  policy_document = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "es.amazonaws.com" }
+      Action    = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:PutLogEventsBatch"]
+      Resource  = "${aws_cloudwatch_log_group.search[0].arn}:*"
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    }]
+  })
+}
+
+# Once in an account; where it is there already, `terraform import` takes it over (docs/deploy.md).
+resource "aws_iam_service_linked_role" "search" {
+  count = var.log_search ? 1 : 0
+
+  aws_service_name = "opensearchservice.amazonaws.com"
+  description      = "OpenSearch, its interfaces in our VPC"
 }
 
 resource "aws_cloudwatch_log_group" "search" {

@@ -48,9 +48,51 @@ variable "aurora_id" {
   type        = string
 }
 
-variable "redis_id" {
-  description = "Id of the Redis replication group."
+variable "redis_nodes" {
+  description = "Id of each node of Redis: its memory is published node by node."
+  type        = list(string)
+}
+
+variable "functions" {
+  description = "Names of the Lambda functions whose failures are told."
+  type        = set(string)
+  default     = []
+}
+
+variable "tables" {
+  description = "Names of the DynamoDB tables whose throttling is told."
+  type        = set(string)
+  default     = []
+}
+
+variable "streams" {
+  description = "Names of the Kinesis streams to the lake; Firehose's have the same."
+  type        = set(string)
+  default     = []
+}
+
+variable "certificates" {
+  description = "ARNs of the certificates whose end is told, by a name of ours."
+  type        = map(string)
+  default     = {}
+}
+
+variable "replicated_buckets" {
+  description = "Buckets that are copied to another region: name -> source and destination."
+  type        = map(object({ source = string, destination = string }))
+  default     = {}
+}
+
+variable "load_balancer" {
+  description = "The load balancer as CloudWatch knows it, app/name/id; null before there is one."
   type        = string
+  default     = null
+}
+
+variable "database_connections" {
+  description = "Connections to the writer above which somebody else must be there."
+  type        = number
+  default     = 400
 }
 
 variable "dead_letter_queues" {
@@ -75,6 +117,12 @@ variable "managed_prometheus" {
   description = "Whether there is an Amazon Managed Prometheus workspace."
   type        = bool
   default     = false
+}
+
+variable "prometheus_rules" {
+  description = "Rules of Managed Prometheus, YAML with `groups`."
+  type        = string
+  default     = null
 }
 
 variable "managed_grafana" {

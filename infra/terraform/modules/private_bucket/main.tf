@@ -1,3 +1,5 @@
+data "aws_partition" "this" {}
+
 locals {
   encryption = var.kms_key_arn == null ? "AES256" : "aws:kms"
   # Requests without TLS, and TLS older than 1.2, are refused whoever asks.

@@ -36,27 +36,26 @@ resource "aws_elasticache_parameter_group" "this" {
   }
 }
 
-# The one user. Its name is "default", so that a client needs the password alone; who has none gets nothing, because
-# it starts with IAM only. The rotation function of modules/security gives it a password and keeps that in Secrets
-# Manager: none passes through Terraform.
+# The one user. Its name is "default", so that a client needs the password alone. It begins switched off and may do
+# nothing; the rotation function of modules/security switches it on together with its first password, which stays in
+# Secrets Manager: none passes through Terraform. IAM is no beginning: it wants id and name to be equal.
+# Its engine is "redis" though the servers are Valkey, which take both: a group of engine "valkey" has no room for a
+# user without a password, not even one that is off (https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html).
 resource "aws_elasticache_user" "exchange" {
-  user_id       = var.user_id
-  user_name     = "default"
-  engine        = var.engine
-  access_string = "on ~* &* +@all -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"
-
-  authentication_mode {
-    type = "iam"
-  }
+  user_id              = var.user_id
+  user_name            = "default"
+  engine               = "redis"
+  access_string        = "off -@all"
+  no_password_required = true
 
   lifecycle {
-    ignore_changes = [authentication_mode, passwords]
+    ignore_changes = [access_string, authentication_mode, no_password_required, passwords]
   }
 }
 
 resource "aws_elasticache_user_group" "this" {
   user_group_id = var.name
-  engine        = var.engine
+  engine        = "redis"
   user_ids      = [aws_elasticache_user.exchange.user_id]
 }
 
@@ -98,7 +97,7 @@ resource "aws_elasticache_replication_group" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/${var.name}/redis"
+  name              = "/aws/vendedlogs/${var.name}/redis"
   retention_in_days = 30
   kms_key_id        = var.logs_key_arn
 }

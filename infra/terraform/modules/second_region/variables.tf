@@ -31,11 +31,12 @@ variable "flow_log_bucket" {
   default     = null
 }
 
-variable "kafka" {
-  description = "The two Kafka clusters, as modules/exchange puts them out, and the region of the copy; null for no replication."
-  type = object({
-    source = object({ arn = string, subnet_ids = list(string), security_group_id = string })
-    target = object({ arn = string, subnet_ids = list(string), security_group_id = string, region = string })
-  })
-  default = null
+variable "zone_id" {
+  description = "Id of the hosted zone."
+  type        = string
+}
+
+variable "host" {
+  description = "Name of the accelerator, e.g. world.api.example.com: one that the load balancers' certificates and rules know."
+  type        = string
 }

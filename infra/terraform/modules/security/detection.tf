@@ -18,6 +18,76 @@ resource "aws_guardduty_detector_feature" "this" {
   status      = "ENABLED"
 }
 
+# What Security Hub's controls look at: how each resource is, and was.
+resource "aws_config_configuration_recorder" "this" {
+  count = local.guards
+
+  name     = var.name
+  role_arn = module.config_role[0].arn
+
+  recording_group {
+    all_supported                 = true
+    include_global_resource_types = true
+  }
+
+  # Once a day, not at every change: a cluster changes its network interfaces all the time, and each change costs.
+  recording_mode {
+    recording_frequency = "DAILY"
+  }
+}
+
+resource "aws_config_delivery_channel" "this" {
+  count = local.guards
+
+  name           = var.name
+  s3_bucket_name = module.config_bucket[0].name
+
+  depends_on = [aws_config_configuration_recorder.this]
+}
+
+resource "aws_config_configuration_recorder_status" "this" {
+  count = local.guards
+
+  name       = aws_config_configuration_recorder.this[0].name
+  is_enabled = true
+
+  depends_on = [aws_config_delivery_channel.this]
+}
+
+module "config_role" {
+  source = "../service_role"
+  count  = local.guards
+
+  name             = "${var.name}-config"
+  description      = "AWS Config, reading how everything is"
+  service          = "config.amazonaws.com"
+  trust_condition  = { StringEquals = { "aws:SourceAccount" = local.account } }
+  managed_policies = { config = "${local.arn_base}:iam::aws:policy/service-role/AWS_ConfigRole" }
+  statements = [
+    { Effect = "Allow", Action = ["s3:GetBucketAcl", "s3:ListBucket"], Resource = [module.config_bucket[0].arn] },
+    { Effect = "Allow", Action = ["s3:PutObject"], Resource = ["${module.config_bucket[0].arn}/AWSLogs/${local.account}/*"] },
+    { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [module.key["audit"].arn] },
+  ]
+}
+
+module "config_bucket" {
+  source = "../private_bucket"
+  count  = local.guards
+
+  name          = "${var.bucket_prefix}-config"
+  kms_key_arn   = module.key["audit"].arn
+  force_destroy = var.force_destroy
+  tiers         = { old = { transitions = { GLACIER_IR = 90 }, expire_days = 2555 } }
+}
+
+# Whatever of ours somebody outside the account may reach.
+resource "aws_accessanalyzer_analyzer" "this" {
+  count = local.guards
+
+  analyzer_name = var.name
+  type          = "ACCOUNT"
+}
+
 resource "aws_securityhub_account" "this" {
   count = local.guards
 
@@ -29,7 +99,7 @@ resource "aws_securityhub_standards_subscription" "this" {
 
   standards_arn = "${local.arn_base}:securityhub:${local.region}::standards/aws-foundational-security-best-practices/v/1.0.0"
 
-  depends_on = [aws_securityhub_account.this]
+  depends_on = [aws_securityhub_account.this, aws_config_configuration_recorder_status.this]
 }
 
 module "trail_bucket" {
@@ -95,4 +165,38 @@ resource "aws_cloudtrail" "this" {
   kms_key_id                    = module.key["audit"].arn
   cloud_watch_logs_group_arn    = "${aws_cloudwatch_log_group.trail[0].arn}:*"
   cloud_watch_logs_role_arn     = module.trail_role[0].arn
+
+  advanced_event_selector {
+    name = "What is done to the account"
+
+    field_selector {
+      field  = "eventCategory"
+      equals = ["Management"]
+    }
+  }
+
+  # Who changed or took away what the exchange can be made from. Reads are the exchange's own, thousands a day.
+  advanced_event_selector {
+    name = "Writes to our buckets"
+
+    field_selector {
+      field  = "eventCategory"
+      equals = ["Data"]
+    }
+
+    field_selector {
+      field  = "resources.type"
+      equals = ["AWS::S3::Object"]
+    }
+
+    field_selector {
+      field  = "readOnly"
+      equals = ["false"]
+    }
+
+    field_selector {
+      field       = "resources.ARN"
+      starts_with = [for bucket in ["archive", "snapshots"] : "${local.arn_base}:s3:::${var.bucket_prefix}-${bucket}/"]
+    }
+  }
 }

@@ -30,7 +30,9 @@ locals {
           source_arn  = "${local.arn_base}:logs:${local.region}:${local.account}:log-group:*"
           context_key = "kms:EncryptionContext:aws:logs:arn"
         }
-        Alarms        = { principal = "cloudwatch.amazonaws.com" }
+        Alarms = { principal = "cloudwatch.amazonaws.com" }
+        # Of load balancer, distribution and WAF, and of S3's events.
+        LogDelivery   = { principal = "delivery.logs.amazonaws.com" }
         Notifications = { principal = "sns.amazonaws.com" }
         Budgets       = { principal = "budgets.amazonaws.com" }
       }
@@ -53,9 +55,10 @@ module "key" {
   source   = "../kms_key"
   for_each = local.keys
 
-  name         = "${var.name}/${each.key}"
-  description  = each.value.description
-  services     = each.value.services
-  multi_region = var.multi_region_keys && contains(["data", "application"], each.key)
+  name        = "${var.name}/${each.key}"
+  description = each.value.description
+  services    = each.value.services
+  # From the first day on: a key cannot become one that is copied, and with another key all that this one sealed is lost.
+  multi_region = contains(["data", "application"], each.key)
   replica_of   = each.key == "application" ? var.application_key_replica_of : null
 }

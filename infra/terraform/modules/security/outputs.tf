@@ -9,11 +9,11 @@ output "application_key_id" {
 }
 
 output "secret_arns" {
-  description = "ARNs of the secrets: kafka, redis."
+  description = "ARNs of the secrets: redis."
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
 }
 
 output "secret_names" {
-  description = "Names of the secrets: kafka, redis."
+  description = "Names of the secrets: redis."
   value       = local.secrets
 }

@@ -16,7 +16,7 @@ module "rotation_role" {
   count  = local.rotates
 
   name        = "${var.name}-rotation"
-  description = "The function that rotates the credentials of Kafka and Redis"
+  description = "The function that rotates the password of Redis"
   service     = "lambda.amazonaws.com"
   statements = [
     {
@@ -47,24 +47,23 @@ module "rotation_role" {
 resource "aws_lambda_function" "rotation" {
   count = local.rotates
 
-  function_name                  = "${var.name}-rotation"
-  description                    = "Draws new credentials for Kafka and Redis"
-  role                           = module.rotation_role[0].arn
-  runtime                        = "python3.13"
-  architectures                  = ["arm64"]
-  handler                        = "handler.rotate"
-  s3_bucket                      = var.rotation_package.bucket
-  s3_key                         = var.rotation_package.key
-  s3_object_version              = var.rotation_package.version
-  timeout                        = 60
-  memory_size                    = 256
-  reserved_concurrent_executions = 2
-  kms_key_arn                    = module.key["secrets"].arn
+  function_name     = "${var.name}-rotation"
+  description       = "Draws new passwords for Redis"
+  role              = module.rotation_role[0].arn
+  runtime           = "python3.13"
+  architectures     = ["arm64"]
+  handler           = "handler.rotate"
+  s3_bucket         = var.rotation_package.bucket
+  s3_key            = var.rotation_package.key
+  s3_object_version = var.rotation_package.version
+  source_code_hash  = var.rotation_package.sha256_base64
+  timeout           = 60
+  memory_size       = 256
+  kms_key_arn       = module.key["secrets"].arn
 
   environment {
     variables = {
-      KAFKA_SECRET_ARN = aws_secretsmanager_secret.this["kafka"].arn
-      REDIS_USER_ID    = var.redis_user
+      REDIS_USER_ID = var.redis_user
     }
   }
 

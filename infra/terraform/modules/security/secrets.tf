@@ -1,9 +1,5 @@
 locals {
-  # MSK takes only secrets with this prefix, under a key of ours.
-  secrets = {
-    kafka = "AmazonMSK_${var.name}"
-    redis = "${var.name}/redis"
-  }
+  secrets = { redis = "${var.name}/redis" }
 }
 
 # Containers only. Their values never pass through Terraform, so its state holds no password: the rotation function
@@ -24,27 +20,17 @@ resource "aws_secretsmanager_secret_policy" "this" {
   block_public_policy = true
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat(
-      [{
-        Sid       = "OnlyThisAccount"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "secretsmanager:GetSecretValue"
-        Resource  = "*"
-        Condition = {
-          StringNotEquals = { "aws:PrincipalAccount" = local.account }
-          Bool            = { "aws:PrincipalIsAWSService" = "false" }
-        }
-      }],
-      each.key != "kafka" ? [] : [{
-        Sid       = "BrokersRead"
-        Effect    = "Allow"
-        Principal = { Service = "kafka.amazonaws.com" }
-        Action    = "secretsmanager:GetSecretValue"
-        Resource  = each.value.arn
-        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-      }],
-    )
+    Statement = [{
+      Sid       = "OnlyThisAccount"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "secretsmanager:GetSecretValue"
+      Resource  = "*"
+      Condition = {
+        StringNotEquals = { "aws:PrincipalAccount" = local.account }
+        Bool            = { "aws:PrincipalIsAWSService" = "false" }
+      }
+    }]
   })
 }
 
@@ -60,5 +46,6 @@ resource "aws_secretsmanager_secret_rotation" "this" {
     duration                 = "2h"
   }
 
-  depends_on = [aws_lambda_permission.rotation]
+  # The first rotation follows at once: whatever it calls must be there.
+  depends_on = [aws_lambda_permission.rotation, module.rotation_role]
 }

@@ -19,12 +19,6 @@ variable "account_guards" {
   default     = true
 }
 
-variable "multi_region_keys" {
-  description = "Whether keys of data and API secrets can be replicated to a second region."
-  type        = bool
-  default     = false
-}
-
 variable "application_key_replica_of" {
   description = "The leading region's key of API secrets, ARN, where this is not that region: copied secrets open only by a replica of it."
   type        = string
@@ -37,11 +31,12 @@ variable "redis_user" {
 }
 
 variable "rotation_package" {
-  description = "The zip of the rotation function in S3; null until it has been uploaded."
+  description = "The zip of the rotation function in S3, with the hash of its bytes, by which a new one is noticed; null until it has been uploaded."
   type = object({
-    bucket  = string
-    key     = string
-    version = optional(string)
+    bucket        = string
+    key           = string
+    version       = optional(string)
+    sha256_base64 = string
   })
   default = null
 }

@@ -5,7 +5,8 @@ locals {
 }
 
 resource "aws_security_group" "this" {
-  name        = var.name
+  # A replacement stands beside the old one for a while, and a VPC has each name once.
+  name_prefix = "${var.name}-"
   description = var.description
   vpc_id      = var.vpc_id
 

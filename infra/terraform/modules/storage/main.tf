@@ -6,14 +6,34 @@ module "access_logs" {
   # S3 delivers access logs only into buckets under its own key.
   kms_key_arn = null
   tiers       = { old = { transitions = { GLACIER_IR = 90 }, expire_days = 400 } }
-  statements = [{
-    Sid       = "AccessLogDelivery"
-    Effect    = "Allow"
-    Principal = { Service = "logging.s3.amazonaws.com" }
-    Action    = "s3:PutObject"
-    Resource  = ["/s3/*"]
-    Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
-  }]
+  statements = [
+    {
+      Sid       = "AccessLogDelivery"
+      Effect    = "Allow"
+      Principal = { Service = "logging.s3.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = ["/s3/*"]
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    },
+    # Load balancers write under their account's number, below the prefix that the chart names.
+    {
+      Sid       = "LoadBalancerDelivery"
+      Effect    = "Allow"
+      Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = ["/*/AWSLogs/${data.aws_caller_identity.this.account_id}/*", "/AWSLogs/${data.aws_caller_identity.this.account_id}/*"]
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    },
+    # CloudFront's, by CloudWatch's delivery: the distribution's source stands in us-east-1 whatever the region is.
+    {
+      Sid       = "DistributionDelivery"
+      Effect    = "Allow"
+      Principal = { Service = "delivery.logs.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = ["/AWSLogs/${data.aws_caller_identity.this.account_id}/*", "/cloudfront/*"]
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.this.account_id } }
+    },
+  ]
 }
 
 data "aws_caller_identity" "this" {}
@@ -106,7 +126,7 @@ module "replication_role" {
     },
     {
       Effect   = "Allow"
-      Action   = ["s3:GetObjectRetention", "s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
+      Action   = ["s3:GetObjectLegalHold", "s3:GetObjectRetention", "s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
       Resource = ["${module.archive.arn}/*", "${module.snapshots.arn}/*"]
     },
     {

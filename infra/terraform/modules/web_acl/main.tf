@@ -2,8 +2,9 @@ locals {
   # Cheap and certain first: what is refused early costs nothing further down. Priorities leave room between them.
   managed = {
     reputation = { priority = 10, group = "AWSManagedRulesAmazonIpReputationList", count = [] }
-    # Bodies above 8 KiB are refused by the exchange itself, in Binance's words; order lists may be larger.
-    common     = { priority = 50, group = "AWSManagedRulesCommonRuleSet", count = ["SizeRestrictions_BODY", "NoUserAgent_HEADER"] }
+    # Bodies above 8 KiB are refused by the exchange itself, in Binance's words; order lists may be larger. So may be
+    # the names of a hundred markets in a query.
+    common     = { priority = 50, group = "AWSManagedRulesCommonRuleSet", count = ["SizeRestrictions_BODY", "SizeRestrictions_QUERYSTRING", "NoUserAgent_HEADER"] }
     bad-inputs = { priority = 60, group = "AWSManagedRulesKnownBadInputsRuleSet", count = [] }
     sql        = { priority = 70, group = "AWSManagedRulesSQLiRuleSet", count = [] }
   }
@@ -52,8 +53,58 @@ resource "aws_wafv2_web_acl" "this" {
           aggregate_key_type    = "IP"
           evaluation_window_sec = 60
 
+          # Who comes by a place that stands for many people is counted there, by rules of its own: CloudFront has
+          # these same limits, API Gateway has quotas. Counted here, all behind one edge would be one.
           dynamic "scope_down_statement" {
-            for_each = rule.value.path == null ? [] : [rule.value.path]
+            for_each = var.counted_elsewhere != null && rule.value.path == null ? [1] : []
+
+            content {
+              not_statement {
+                statement {
+                  ip_set_reference_statement {
+                    arn = aws_wafv2_ip_set.elsewhere[0].arn
+                  }
+                }
+              }
+            }
+          }
+
+          dynamic "scope_down_statement" {
+            for_each = var.counted_elsewhere != null && rule.value.path != null ? [rule.value.path] : []
+
+            content {
+              and_statement {
+                statement {
+                  byte_match_statement {
+                    search_string         = scope_down_statement.value
+                    positional_constraint = "STARTS_WITH"
+
+                    field_to_match {
+                      uri_path {}
+                    }
+
+                    text_transformation {
+                      priority = 0
+                      type     = "NORMALIZE_PATH"
+                    }
+                  }
+                }
+
+                statement {
+                  not_statement {
+                    statement {
+                      ip_set_reference_statement {
+                        arn = aws_wafv2_ip_set.elsewhere[0].arn
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+
+          dynamic "scope_down_statement" {
+            for_each = var.counted_elsewhere == null && rule.value.path != null ? [rule.value.path] : []
 
             content {
               byte_match_statement {
@@ -150,6 +201,16 @@ resource "aws_wafv2_web_acl" "this" {
     metric_name                = var.name
     sampled_requests_enabled   = true
   }
+}
+
+resource "aws_wafv2_ip_set" "elsewhere" {
+  count = var.counted_elsewhere == null ? 0 : 1
+
+  name               = "${var.name}-counted-elsewhere"
+  description        = "Addresses that stand for many people"
+  scope              = var.scope
+  ip_address_version = "IPV4"
+  addresses          = var.counted_elsewhere
 }
 
 resource "aws_cloudwatch_log_group" "this" {

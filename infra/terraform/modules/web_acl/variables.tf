@@ -35,6 +35,12 @@ variable "login_limit" {
   }
 }
 
+variable "counted_elsewhere" {
+  description = "Networks whose addresses stand for many people each, who are counted where they come in (CloudFront's edges, API Gateway's way into the VPC); null for none."
+  type        = list(string)
+  default     = null
+}
+
 variable "bot_control" {
   description = "Whether AWS's bot rules are added (they cost by the request)."
   type        = bool

@@ -55,29 +55,6 @@ run "encrypted_protected_private" {
   }
 }
 
-run "makes_a_global_database_by_switch" {
-  variables {
-    global_cluster = "exchange-global"
-  }
-
-  assert {
-    condition     = aws_rds_global_cluster.this[0].storage_encrypted && aws_rds_cluster.this.global_cluster_identifier == aws_rds_global_cluster.this[0].id
-    error_message = "The first region makes it."
-  }
-}
-
-run "joins_a_global_database_by_switch" {
-  variables {
-    global_cluster = "exchange-global"
-    global_primary = false
-  }
-
-  assert {
-    condition     = length(aws_rds_global_cluster.this) == 0 && aws_rds_cluster.this.global_cluster_identifier == "exchange-global" && aws_rds_cluster.this.manage_master_user_password == null
-    error_message = "The second region joins it."
-  }
-}
-
 run "refuses_to_stand_without_a_failover_target" {
   command = plan
 

@@ -6,6 +6,8 @@ variables {
   name    = "exchange"
   budgets = { all = { limit_usd = 5000 }, network = { limit_usd = 400, services = ["AmazonVPC"] } }
   emails  = ["ops@example.com"]
+
+  anomaly_monitor_arn = "arn:aws:ce::111122223333:anomalymonitor/1"
 }
 
 run "tells_before_the_money_is_spent" {
@@ -25,7 +27,7 @@ run "tells_before_the_money_is_spent" {
   }
 
   assert {
-    condition     = one(aws_ce_anomaly_subscription.this.subscriber).address == "ops@example.com"
+    condition     = one(aws_ce_anomaly_subscription.this[0].subscriber).address == "ops@example.com"
     error_message = "Anomalies are told."
   }
 }

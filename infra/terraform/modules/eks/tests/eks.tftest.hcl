@@ -40,12 +40,12 @@ run "private_audited_sealed" {
 
 run "the_engine_never_lands_on_spot" {
   assert {
-    condition     = aws_eks_node_group.this["engine"].capacity_type == "ON_DEMAND" && one(aws_eks_node_group.this["engine"].taint).effect == "NO_SCHEDULE"
+    condition     = aws_eks_node_group.this["engine-0"].capacity_type == "ON_DEMAND" && one(aws_eks_node_group.this["engine-0"].taint).effect == "NO_SCHEDULE"
     error_message = "The engine's pool is on demand and tainted."
   }
 
   assert {
-    condition     = aws_eks_node_group.this["stateless"].capacity_type == "SPOT" && length(aws_eks_node_group.this["stateless"].taint) == 0
+    condition     = aws_eks_node_group.this["stateless-0"].capacity_type == "SPOT" && length(aws_eks_node_group.this["stateless-0"].taint) == 0
     error_message = "The stateless pool is Spot."
   }
 
@@ -55,8 +55,13 @@ run "the_engine_never_lands_on_spot" {
   }
 
   assert {
-    condition     = one(aws_eks_fargate_profile.jobs.selector).labels["exchange/placement"] == "fargate"
-    error_message = "Jobs go to Fargate by label."
+    condition     = aws_eks_node_group.this["base-0"].capacity_type == "ON_DEMAND" && length(aws_eks_node_group.this["base-0"].taint) == 0
+    error_message = "What keeps the cluster alive has machines that stay."
+  }
+
+  assert {
+    condition     = alltrue([for name, group in aws_eks_node_group.this : length(group.subnet_ids) == 1]) && sum([for name, group in aws_eks_node_group.this : group.scaling_config[0].min_size if startswith(name, "stateless-")]) == var.stateless_nodes.min
+    error_message = "A group a zone, and a pool as large as it was asked for."
   }
 }
 
@@ -80,7 +85,7 @@ run "stateless_on_demand_by_switch" {
   }
 
   assert {
-    condition     = aws_eks_node_group.this["stateless"].capacity_type == "ON_DEMAND" && aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.0/24"])
+    condition     = aws_eks_node_group.this["stateless-0"].capacity_type == "ON_DEMAND" && aws_eks_cluster.this.vpc_config[0].public_access_cidrs == toset(["203.0.113.0/24"])
     error_message = "Both by switch."
   }
 

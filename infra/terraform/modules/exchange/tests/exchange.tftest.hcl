@@ -80,7 +80,7 @@ run "first_apply" {
 run "second_apply_with_every_switch" {
   variables {
     image_digest       = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    rotation_package   = { bucket = "artefacts", key = "rotation.zip" }
+    rotation_package   = { bucket = "artefacts", key = "rotation.zip", sha256_base64 = "MA==" }
     load_balancer_name = "exchange-test"
     api_gateway        = true
     lake               = true
@@ -88,9 +88,8 @@ run "second_apply_with_every_switch" {
     bot_control        = true
     blocked_countries  = ["KP"]
     shield_advanced    = true
-    multi_region       = true
     second_pool_region = "eu-west-1"
-    global_database    = "exchange-global"
+    history_replicas   = { eu-west-1 = "arn:aws:kms:eu-west-1:111122223333:key/data" }
     alarm_emails       = ["ops@example.com"]
     administrators     = { platform = "arn:aws:iam::111122223333:role/platform" }
     storage_replica = {
@@ -110,19 +109,26 @@ run "second_apply_with_every_switch" {
   }
 }
 
-run "the_other_region_stands_by" {
-  variables {
-    leads           = false
-    frontend        = false
-    global_database = "exchange-global"
-    cidr            = "10.21.0.0/16"
-
-    application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
+run "who_decides_writes_events_and_who_looks_cannot_write" {
+  assert {
+    condition = [
+      for account, statements in local.service_accounts : account
+      if anytrue([for statement in statements : contains(statement.Action, "kafka-cluster:WriteData") && contains(statement.Resource, local.topics["events"])])
+    ] == ["engine", "rebuild"]
+    error_message = "Only the engine decides; a rebuild writes what it decided."
   }
 
   assert {
-    condition     = length(module.frontend) == 0 && output.frontend == null
-    error_message = "One distribution for the world."
+    condition = [
+      for account, statements in local.service_accounts : account
+      if anytrue([for statement in statements : contains(statement.Action, "kafka-cluster:WriteData") && contains(statement.Resource, local.topics["commands"])])
+    ] == ["engine", "order", "projections", "rebuild", "user"]
+    error_message = "The public face and whoever only reads cannot command."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).global.kafka.saslMechanism == "AWS_MSK_IAM" && !contains(keys(yamldecode(output.helm_values).global.kafka), "secretName")
+    error_message = "Roles, and no password that a pod could keep too long."
   }
 }
 
@@ -133,7 +139,7 @@ run "who_comes_by_cloudfront_has_an_address_of_his_own" {
   }
 
   assert {
-    condition     = yamldecode(output.helm_values).ingress.forwarderCidrs == ["192.0.2.0/24", "198.51.100.0/24"]
-    error_message = "CloudFront is believed about who called it, or all its callers share the limits on log-in tries."
+    condition     = length(setsubtract(["192.0.2.0/24", "198.51.100.0/24"], yamldecode(output.helm_values).ingress.forwarderCidrs)) == 0 && length(setintersection(yamldecode(output.helm_values).ingress.forwarderCidrs, yamldecode(output.helm_values).global.requestLimits.exemptCidrs)) == 0
+    error_message = "CloudFront and API Gateway are believed about who called them, or all their callers share the limits on log-in tries; nobody who comes by them is exempt."
   }
 }

@@ -9,6 +9,8 @@ variables {
   host          = "trade.example.com"
   api_host      = "api.example.com"
   zone_id       = "Z1"
+
+  log_bucket_arn = "arn:aws:s3:::exchange-test-111122223333-access-logs"
 }
 
 run "files_are_private_and_signed" {
@@ -43,6 +45,37 @@ run "the_terminal_runs_as_it_is" {
     condition     = !strcontains(aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy, "unsafe-inline")
     error_message = "Neither scripts nor styles in the page itself."
   }
+
+  assert {
+    condition     = strcontains(aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy, "connect-src 'self';")
+    error_message = "The page talks to where it came from, and to nobody else."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_delivery_destination.this.delivery_destination_configuration[0].destination_resource_arn == "arn:aws:s3:::exchange-test-111122223333-access-logs/cloudfront" && aws_cloudwatch_log_delivery_source.this.region == "us-east-1"
+    error_message = "Who asked for what is written down."
+  }
+}
+
+run "one_more_place_by_name" {
+  variables {
+    notices_origin = "wss://abc.execute-api.eu-central-1.amazonaws.com"
+  }
+
+  assert {
+    condition     = strcontains(aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy, "connect-src 'self' wss://abc.execute-api.eu-central-1.amazonaws.com;")
+    error_message = "The notices' own host, once there is one."
+  }
+}
+
+run "all_of_aws_is_nobody" {
+  command = plan
+
+  variables {
+    notices_origin = "wss://*.amazonaws.com"
+  }
+
+  expect_failures = [var.notices_origin]
 }
 
 run "the_exchange_is_never_cached" {

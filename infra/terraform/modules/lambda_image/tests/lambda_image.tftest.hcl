@@ -13,8 +13,8 @@ variables {
 
 run "bounded_and_traced" {
   assert {
-    condition     = aws_lambda_function.this.reserved_concurrent_executions == 20 && aws_lambda_function.this.timeout == 30 && aws_lambda_function.this.tracing_config[0].mode == "Active"
-    error_message = "A limit on time and number; traced."
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == null && aws_lambda_function.this.timeout == 30 && aws_lambda_function.this.tracing_config[0].mode == "Active"
+    error_message = "A limit on time; no share of a limit that a new account does not have; traced."
   }
 
   assert {

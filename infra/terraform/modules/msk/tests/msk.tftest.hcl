@@ -3,21 +3,20 @@ mock_provider "aws" {
 }
 
 variables {
-  name             = "exchange-test"
-  vpc_id           = "vpc-1"
-  vpc_cidr         = "10.20.0.0/16"
-  subnet_ids       = ["subnet-a", "subnet-b", "subnet-c"]
-  clients          = { cluster = "sg-cluster" }
-  kms_key_arn      = "arn:aws:kms:eu-central-1:111122223333:key/data"
-  logs_key_arn     = "arn:aws:kms:eu-central-1:111122223333:key/logs"
-  scram_secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:AmazonMSK_exchange-test"
+  name         = "exchange-test"
+  vpc_id       = "vpc-1"
+  vpc_cidr     = "10.20.0.0/16"
+  subnet_ids   = ["subnet-a", "subnet-b", "subnet-c"]
+  clients      = { cluster = "sg-cluster" }
+  kms_key_arn  = "arn:aws:kms:eu-central-1:111122223333:key/data"
+  logs_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/logs"
 }
 
 run "loses_nothing_that_it_acknowledged" {
   assert {
     condition = alltrue([for line in [
       "min.insync.replicas=2", "unclean.leader.election.enable=false", "auto.create.topics.enable=false",
-      "default.replication.factor=3", "delete.topic.enable=false",
+      "default.replication.factor=3", "delete.topic.enable=true",
     ] : contains(split("\n", aws_msk_configuration.this.server_properties), line)])
     error_message = "The brokers' own settings keep the promise."
   }
@@ -40,8 +39,8 @@ run "tls_and_known_clients_only" {
   }
 
   assert {
-    condition     = !aws_msk_cluster.this.client_authentication[0].unauthenticated && aws_msk_cluster.this.client_authentication[0].sasl[0].scram && aws_msk_cluster.this.client_authentication[0].sasl[0].iam
-    error_message = "Nobody without credentials."
+    condition     = !aws_msk_cluster.this.client_authentication[0].unauthenticated && aws_msk_cluster.this.client_authentication[0].sasl[0].scram != true && aws_msk_cluster.this.client_authentication[0].sasl[0].iam
+    error_message = "Roles alone: nobody with a password, nobody without."
   }
 
   assert {

@@ -8,7 +8,13 @@ variables {
   msk_name           = "exchange-test"
   msk_brokers        = 3
   aurora_id          = "exchange-test"
-  redis_id           = "exchange-test"
+  redis_nodes        = ["exchange-test-0001-001", "exchange-test-0001-002"]
+  functions          = ["exchange-test-sender"]
+  tables             = ["exchange-test-trades"]
+  streams            = ["exchange-test-market-data"]
+  certificates       = { api = "arn:aws:acm:eu-central-1:111122223333:certificate/1" }
+  replicated_buckets = { archive = { source = "a-archive", destination = "b-archive" } }
+  load_balancer      = "app/exchange-test/1"
   dead_letter_queues = { notices = "exchange-test-notices-dead" }
 }
 
@@ -21,6 +27,15 @@ run "alarms_reach_somebody" {
   assert {
     condition     = alltrue([for broker in ["1", "2", "3"] : aws_cloudwatch_metric_alarm.server["msk-disk-filling-${broker}"].threshold == 70 && aws_cloudwatch_metric_alarm.server["msk-disk-filling-${broker}"].dimensions["Broker ID"] == broker]) && aws_cloudwatch_metric_alarm.exchange["disk-filling"].threshold == 0.3 && aws_cloudwatch_metric_alarm.server["aurora-volume"].threshold == floor(0.7 * 128 * pow(1024, 4))
     error_message = "Every disk tells at 70 %."
+  }
+
+  assert {
+    condition = alltrue([for name in [
+      "msk-under-min-isr-3", "redis-memory-exchange-test-0001-002", "function-errors-exchange-test-sender",
+      "table-throttled-exchange-test-trades-write", "stream-late-exchange-test-market-data",
+      "lake-stale-exchange-test-market-data", "certificate-ends-api", "replication-fails-archive", "load-balancer-errors",
+    ] : contains(keys(aws_cloudwatch_metric_alarm.server), name)])
+    error_message = "Each server tells when it fails: where it is published, node by node."
   }
 
   assert {
@@ -49,9 +64,17 @@ run "alarms_reach_somebody" {
   }
 }
 
+run "questions_are_ready" {
+  assert {
+    condition     = length(aws_cloudwatch_query_definition.this) == 3 && alltrue([for query in aws_cloudwatch_query_definition.this : length(query.log_group_names) > 0])
+    error_message = "Each asks some log."
+  }
+}
+
 run "tools_by_switch" {
   variables {
     managed_prometheus = true
+    prometheus_rules   = "groups: []"
     managed_grafana    = true
     log_search         = true
     vpc_id             = "vpc-1"
@@ -68,5 +91,10 @@ run "tools_by_switch" {
   assert {
     condition     = aws_prometheus_workspace.this[0].kms_key_arn == var.logs_key_arn && length(aws_grafana_workspace.this) == 1
     error_message = "Both are there."
+  }
+
+  assert {
+    condition     = aws_prometheus_rule_group_namespace.this[0].data == var.prometheus_rules && strcontains(aws_prometheus_alert_manager_definition.this[0].definition, aws_sns_topic.alarms.arn)
+    error_message = "Its rules are ours, and reach the same people."
   }
 }

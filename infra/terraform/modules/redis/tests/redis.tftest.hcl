@@ -29,13 +29,18 @@ run "cluster_over_three_zones_with_tls_and_users" {
   }
 
   assert {
-    condition     = aws_elasticache_user.exchange.no_password_required != true && aws_elasticache_user.exchange.passwords == null && aws_elasticache_user_group.this.user_ids == toset([var.user_id])
-    error_message = "Nobody without a password, and Terraform knows none."
+    condition     = aws_elasticache_user.exchange.access_string == "off -@all" && aws_elasticache_user.exchange.passwords == null && aws_elasticache_user_group.this.user_ids == toset([var.user_id])
+    error_message = "Nobody comes in before the first password, and Terraform knows none."
   }
 
   assert {
     condition     = one([for p in aws_elasticache_parameter_group.this.parameter : p.value if p.name == "maxmemory-policy"]) == "volatile-lru"
     error_message = "Keys without an expiry stay."
+  }
+
+  assert {
+    condition     = output.node_ids == ["exchange-test-0001-001", "exchange-test-0001-002", "exchange-test-0001-003"]
+    error_message = "A shard's first node and its replicas, as ElastiCache names them."
   }
 }
 

@@ -15,11 +15,6 @@ run "a_key_for_each_kind_of_reader" {
   }
 
   assert {
-    condition     = startswith(aws_secretsmanager_secret.this["kafka"].name, "AmazonMSK_")
-    error_message = "MSK takes only secrets with this prefix."
-  }
-
-  assert {
     condition     = alltrue([for s in aws_secretsmanager_secret.this : s.kms_key_id == output.key_arns["secrets"]])
     error_message = "Secrets are under our key."
   }
@@ -35,6 +30,16 @@ run "a_key_for_each_kind_of_reader" {
   }
 
   assert {
+    condition     = aws_config_configuration_recorder_status.this[0].is_enabled && one(aws_accessanalyzer_analyzer.this).type == "ACCOUNT"
+    error_message = "Security Hub has data to judge by."
+  }
+
+  assert {
+    condition     = anytrue([for selector in aws_cloudtrail.this[0].advanced_event_selector : anytrue([for field in selector.field_selector : field.field == "resources.ARN" && contains(coalesce(field.starts_with, []), "arn:aws:s3:::exchange-test-111122223333-archive/")])])
+    error_message = "Who writes to the archive is on the trail."
+  }
+
+  assert {
     condition     = length(aws_secretsmanager_secret_rotation.this) == 0
     error_message = "No rotation before its function is there."
   }
@@ -42,17 +47,17 @@ run "a_key_for_each_kind_of_reader" {
 
 run "rotation_by_switch" {
   variables {
-    rotation_package = { bucket = "artefacts", key = "rotation.zip" }
+    rotation_package = { bucket = "artefacts", key = "rotation.zip", sha256_base64 = "MA==" }
   }
 
   assert {
-    condition     = toset(keys(aws_secretsmanager_secret_rotation.this)) == toset(["kafka", "redis"])
-    error_message = "Both secrets are rotated."
+    condition     = toset(keys(aws_secretsmanager_secret_rotation.this)) == toset(["redis"])
+    error_message = "The secret is rotated."
   }
 
   assert {
-    condition     = length(aws_lambda_permission.rotation) == 2 && aws_lambda_function.rotation[0].reserved_concurrent_executions == 2
-    error_message = "Only Secrets Manager calls the function, for these secrets."
+    condition     = length(aws_lambda_permission.rotation) == 1 && aws_lambda_function.rotation[0].source_code_hash == "MA=="
+    error_message = "Only Secrets Manager calls the function, for this secret; a new zip is noticed."
   }
 }
 

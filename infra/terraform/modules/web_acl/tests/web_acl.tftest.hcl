@@ -33,6 +33,17 @@ run "bots_and_countries_by_switch" {
   }
 }
 
+run "an_edge_is_not_one_person" {
+  variables {
+    counted_elsewhere = ["192.0.2.0/24"]
+  }
+
+  assert {
+    condition     = aws_wafv2_ip_set.elsewhere[0].addresses == toset(["192.0.2.0/24"]) && length(aws_wafv2_ip_set.elsewhere) == 1
+    error_message = "Who comes by an edge is counted at the edge."
+  }
+}
+
 run "in_front_of_cloudfront" {
   variables {
     scope        = "CLOUDFRONT"

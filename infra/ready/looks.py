@@ -1,0 +1,173 @@
+"""What each step of docs/deploy.md leaves behind, and what it means when that is not there.
+
+A look is one command that changes nothing, a pattern that its output has when all is well, and the words for
+when it has not. `$NAME` in a command is a variable of the environment, as docs/deploy.md sets it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["STEPS", "Look"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One command that only reads, what it says when all is well, and what to do when it does not."""
+
+    command: str
+    expected: str
+    missing: str
+
+
+def _quota(service: str, code: str, least: int, name: str) -> Look:
+    """A quota of the account: at least so much."""
+    digits = "|".join(rf"[{least // 10**power}-9]\d{{{power}}}\b" for power in (len(str(least)) - 1,))
+    return Look(
+        f"aws service-quotas get-service-quota --service-code {service} --quota-code {code} "
+        "--query Quota.Value --output text",
+        rf"^(?:{digits}|\d{{{len(str(least)) + 1},}})",
+        f"the quota of {name} is below {least}: `aws service-quotas request-service-quota-increase "
+        f"--service-code {service} --quota-code {code} --desired-value {least}`, and wait for the answer",
+    )
+
+
+_KUBE: Final = "kubectl get"
+STEPS: Final[dict[str, tuple[Look, ...]]] = {
+    "bootstrap": (
+        Look(
+            "aws s3api get-bucket-versioning --bucket $STATE --query Status --output text",
+            "^Enabled",
+            "the bucket of the state is not there, or keeps no versions: repeat the commands of step 1",
+        ),
+        Look(
+            "aws s3api get-bucket-versioning --bucket $ARTEFACTS --query Status --output text",
+            "^Enabled",
+            "the bucket of artefacts is not there, or keeps no versions: repeat the commands of step 1",
+        ),
+        _quota("lambda", "L-B99A9384", 100, "functions that run at once"),
+        _quota("ec2", "L-1216C47A", 60, "virtual processors on demand"),
+        _quota("ec2", "L-34B43A08", 30, "virtual processors on Spot"),
+        _quota("ec2", "L-0263D0A3", 5, "elastic addresses"),
+    ),
+    "global": (
+        Look(
+            "aws route53 list-hosted-zones-by-name --dns-name $ZONE "
+            "--query HostedZones[0].Name --output text",
+            r"\.",
+            "there is no zone: apply environments/global",
+        ),
+        Look(
+            "aws apigateway get-account --query cloudwatchRoleArn --output text",
+            "^arn:",
+            "API Gateway has no role for its logs here, so no stage can be made: apply environments/global",
+        ),
+    ),
+    "images": (
+        Look(
+            "aws ecr describe-images --repository-name exchange --query "
+            "'sort_by(imageDetails,&imagePushedAt)[-1].imageManifestMediaType' --output text",
+            r"(?:docker\.distribution\.manifest\.v2|oci\.image\.manifest)",
+            "the newest image is not there, or is a list with an attestation, which Lambda refuses: build it "
+            "with --provenance=false --sbom=false",
+        ),
+        Look(
+            "aws s3api head-object --bucket $ARTEFACTS --key rotation.zip "
+            "--query ContentLength --output text",
+            r"^\d+",
+            "the rotation function is not in the bucket of artefacts: the last commands of step 3",
+        ),
+    ),
+    "region": (
+        Look(
+            "aws eks describe-cluster --name $NAME --query cluster.status --output text",
+            "^ACTIVE",
+            "the cluster is not up: apply again, and read what it says first",
+        ),
+        Look(
+            "aws kafka list-clusters-v2 --cluster-name-filter $NAME "
+            "--query ClusterInfoList[0].State --output text",
+            "^ACTIVE",
+            "the brokers are not up: `aws kafka list-cluster-operations-v2` says why",
+        ),
+        Look(
+            "aws rds describe-db-clusters --db-cluster-identifier $NAME "
+            "--query DBClusters[0].Status --output text",
+            "^available",
+            "the database is not up: `aws rds describe-events --source-type db-cluster` says why",
+        ),
+        Look(
+            "aws elasticache describe-users --user-id $NAME --query Users[0].AccessString --output text",
+            "^on ",
+            "the user of Redis is switched off: no password has been drawn. `aws secretsmanager "
+            "rotate-secret --secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
+        ),
+        Look(
+            "aws acm list-certificates --certificate-statuses ISSUED --query "
+            "CertificateSummaryList[].DomainName --output text",
+            r"\bapi\.",
+            "the certificate is not valid: are the zone's name servers entered at the registrar?",
+        ),
+    ),
+    "platform": (
+        Look(
+            f"{_KUBE} deployment -n kube-system aws-load-balancer-controller "
+            "-o jsonpath={.status.availableReplicas}",
+            "[1-9]",
+            "no controller of load balancers runs: apply platform; its log names what it lacks",
+        ),
+        Look(
+            f"{_KUBE} clustersecretstore aws-secrets-manager -o jsonpath={{.status.conditions[0].status}}",
+            "True",
+            "External Secrets cannot read Secrets Manager: does its role stand in "
+            "`aws eks list-pod-identity-associations`?",
+        ),
+        Look(
+            f"{_KUBE} crd servicemonitors.monitoring.coreos.com -o name",
+            "servicemonitors",
+            "nobody knows ServiceMonitor, so the chart cannot be installed: apply platform",
+        ),
+        Look(
+            f"{_KUBE} apiservice v1beta1.custom.metrics.k8s.io "
+            "-o 'jsonpath={.status.conditions[?(@.type==\"Available\")].status}'",
+            "True",
+            "pods have no metrics of their own to scale by: the adapter does not reach Prometheus",
+        ),
+        Look(
+            f"{_KUBE} configmap database-ca -n exchange -o name",
+            "database-ca",
+            "the database's authorities are missing: the last command of step 5",
+        ),
+    ),
+    "exchange": (
+        Look(
+            f"{_KUBE} externalsecret -n exchange -o jsonpath={{.items[*].status.conditions[0].status}}",
+            "^True(?: True)*$",
+            "a secret was not copied: `kubectl describe externalsecret -n exchange` says which and why",
+        ),
+        Look(
+            f"{_KUBE} pod -n exchange -l app.kubernetes.io/name=engine "
+            "-o jsonpath={.items[*].status.phase}",
+            "^Running Running",
+            "there are not two engines: `kubectl describe pod -n exchange` (room on their pool? topics?)",
+        ),
+        Look(
+            f"{_KUBE} ingress -n exchange -o jsonpath={{.items[0].status.loadBalancer.ingress[0].hostname}}",
+            r"\.elb\.",
+            "there is no load balancer: `kubectl describe ingress -n exchange` repeats what AWS refused",
+        ),
+    ),
+    "names": (
+        Look(
+            "curl -sS -o /dev/null -w %{http_code} https://api.$ZONE/readyz",
+            "^200",
+            "the exchange does not answer under its name: 404 means that no rule knows the host, 503 that a "
+            "part is not ready (`curl https://api.$ZONE/readyz`), no answer that the second apply is missing",
+        ),
+        Look(
+            "aws cloudwatch describe-alarms --state-value ALARM "
+            "--query MetricAlarms[].AlarmName --output text",
+            r"^\s*(?:None)?\s*$",
+            "an alarm rings: its description names the page of docs/runbooks",
+        ),
+    ),
+}

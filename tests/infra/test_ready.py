@@ -1,0 +1,82 @@
+"""After each step of docs/deploy.md: what is missing is said in words, by commands that only read."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from infra.ready.__main__ import lacking, main
+from infra.ready.looks import STEPS
+from tests.infra.commands import commands, problems
+
+DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
+NAMES = {"STATE": "a-state", "ARTEFACTS": "artefacts", "ZONE": "example.com", "NAME": "exchange-production"}
+READS = ("describe-", "get-", "list-", "head-")
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_look_only_reads_and_asks_what_there_is_to_ask(step: str) -> None:
+    for look in STEPS[step]:
+        words = shlex.split(look.command)
+        match words[0]:
+            case "kubectl":
+                assert words[1] == "get"
+            case "aws":
+                assert words[2].startswith(READS)
+            case program_name:
+                assert program_name == "curl"
+        found = list(commands(f"```bash\n{look.command}\n```\n"))
+        assert len(found) == 1
+        assert list(problems(found[0])) == []
+
+
+def test_nothing_is_missing_when_every_answer_is_as_it_should_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program(tmp_path, "aws", 'case "$*" in *get-bucket-versioning*) echo Enabled;; *) echo 1000.0;; esac')
+    assert main(["bootstrap"], NAMES) == 0
+    assert "nothing is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_is_missing_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for name in ("aws", "kubectl", "curl"):
+        program(tmp_path, name, "echo AccessDenied >&2; exit 254")
+    told = list(lacking(STEPS[step], NAMES))
+    assert len(told) == len(STEPS[step])
+    for line in told:
+        assert "AccessDenied" in line
+        assert "$" not in line
+
+
+@pytest.mark.parametrize(
+    ("quota", "enough"), [("10.0", False), ("99.0", False), ("100.0", True), ("1000.0", True)]
+)
+def test_a_quota_of_a_fresh_account_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, enough: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program(tmp_path, "aws", f"echo {quota}")
+    functions = tuple(look for look in STEPS["bootstrap"] if "L-B99A9384" in look.command)
+    assert (list(lacking(functions, NAMES)) == []) is enough
+
+
+def test_an_unknown_step_and_a_variable_that_is_not_set_are_no_yes() -> None:
+    assert main(["nothing"], NAMES) == 2
+    assert main(["bootstrap"], {}) == 2
+
+
+def test_every_step_is_in_the_document() -> None:
+    named = re.findall(r"python3? -m infra\.ready (\w+)", DEPLOY.read_text(encoding="utf-8"))
+    assert named == list(STEPS)
