@@ -8,6 +8,7 @@ import pytest
 from tests.helm.charts import (
     AWS_SHAPES,
     ROOT,
+    SCRAM,
     SHAPES,
     Object,
     containers,
@@ -283,9 +284,9 @@ def selected(policy: Object, names: set[str]) -> set[str]:
     return {labels["app.kubernetes.io/name"]} if "app.kubernetes.io/name" in labels else names
 
 
-def ways_out(shape: str) -> Iterator[tuple[str, int]]:
-    names = set(workloads(shape))
-    for policy in objects(shape, "NetworkPolicy").values():
+def ways_out(shape: str, *more: str) -> Iterator[tuple[str, int]]:
+    names = set(workloads(shape, *more))
+    for policy in objects(shape, "NetworkPolicy", *more).values():
         for rule in policy["spec"].get("egress", []):
             for port in rule["ports"]:
                 yield from ((name, port["port"]) for name in selected(policy, names))
@@ -319,6 +320,19 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
         assert ((name, 4318) in ways) == ("EXCHANGE_TRACING_ENDPOINT" in settings), name
         assert (name, 53) in ways, name
         assert ((name, 443) in ways) == bool(CALLS_AWS_OR_KUBERNETES & settings), name
+
+
+@on_aws
+@pytest.mark.parametrize("more", [(), SCRAM])
+def test_who_signs_reaches_the_agent_that_has_its_credentials_and_nobody_else(
+    shape: str, more: tuple[str, ...]
+) -> None:
+    """Pod Identity's, on the node: without it boto3 has no credentials, whatever the role may do."""
+    ways = set(ways_out(shape, *more))
+    for name, container in containers(shape, *more):
+        settings = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+        by_role = settings.get("EXCHANGE_KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM"
+        assert ((name, 80) in ways) == (by_role or bool(CALLS_AWS_OR_KUBERNETES & set(settings))), name
 
 
 @every_shape
