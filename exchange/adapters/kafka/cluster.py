@@ -25,6 +25,10 @@ Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
 _STOP_DEADLINE_S: Final = 3.0
 _ASK_EVERY_S: Final = 0.05
+# How long the broker keeps an answer back while there is nothing to tell.
+_FETCH_WAIT_MS: Final = 500
+# So much does not wait for more.
+_GATHERED_SIZE_BYTES: Final = 262_144
 _T = TypeVar("_T")
 
 
@@ -66,8 +70,11 @@ class KafkaCluster:
         await self.answer(producer, self._start(producer))
         return producer
 
-    async def consumer(self, partition: TopicPartition) -> AIOKafkaConsumer:
-        """Open a consumer of one partition that belongs to no group. Raises LogError."""
+    async def consumer(self, partition: TopicPartition, gather_ms: int = 0) -> AIOKafkaConsumer:
+        """Open a consumer of one partition that belongs to no group. Raises LogError.
+
+        `gather_ms`: how long the broker may keep each answer back, for more to come.
+        """
         consumer = AIOKafkaConsumer(
             **self._options(),
             group_id=None,
@@ -75,7 +82,8 @@ class KafkaCluster:
             auto_offset_reset="none",
             isolation_level="read_uncommitted",
             max_partition_fetch_bytes=FETCH_SIZE_BYTES_MAX,
-            fetch_max_wait_ms=500,
+            fetch_min_bytes=_GATHERED_SIZE_BYTES if gather_ms else 1,
+            fetch_max_wait_ms=gather_ms or _FETCH_WAIT_MS,
         )
         await self.answer(consumer, self._start(consumer))
         consumer.assign([partition])
