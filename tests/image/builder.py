@@ -40,10 +40,14 @@ class Builder:
         helpers.mkdir(parents=True)
         # buildah looks for the program that makes networks, and with the host's network never runs it.
         (helpers / "netavark").symlink_to("/bin/true")
-        # More files than this machine allows may not be asked for; buildah would.
-        open_files = ":".join(str(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+        # More than this machine allows may not be asked for; buildah would.
+        limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+        ulimits = [
+            f"{name}={':'.join(str(limit) for limit in resource.getrlimit(of))}"
+            for name, of in limits.items()
+        ]
         (folder / "containers.conf").write_text(
-            f'[containers]\ndefault_ulimits = ["nofile={open_files}"]\n'
+            f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n"
             f'[engine]\nhelper_binaries_dir = ["{helpers}"]\n',
             "utf-8",
         )
