@@ -366,3 +366,14 @@ def test_nodes_can_be_given_back_but_not_from_under_a_job(shape: str) -> None:
             continue
         folders = {volume["name"] for volume in template["spec"]["volumes"] if "emptyDir" in volume}
         assert set(told[f"{prefix}/safe-to-evict-local-volumes"].split(",")) == folders, name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_dead_node_is_given_up_in_half_a_minute(shape: str) -> None:
+    """Kubernetes waits five minutes by default, and what runs once would be away for as long."""
+    for name, found in workloads(shape).items():
+        given = found["spec"]["template"]["spec"].get("tolerations", [])
+        waits = {each["key"]: each["tolerationSeconds"] for each in given if "tolerationSeconds" in each}
+        keys = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+        assert waits == ({} if found["kind"] == "Job" else dict.fromkeys(keys, 30)), name
+        assert all(each["effect"] == "NoExecute" for each in given if "tolerationSeconds" in each)
