@@ -80,20 +80,17 @@ class Platform:
 
 
 def installed_charts(texts: Iterable[str]) -> set[str]:
-    """Charts of the list that commands or Terraform install (`helm install NAME REPO/CHART`, `chart = `)."""
+    """Charts of the list that commands or Terraform install.
+
+    `helm install NAME REPOSITORY/CHART`, `chart = "CHART"` of a helm_release, names of EKS's add-ons.
+    """
     known = set(json.loads(_LIST.read_text(encoding="utf-8"))["charts"])
     found: set[str] = set()
     for text in texts:
-        found |= set(
-            re.findall(r"^helm (?:install|upgrade --install) \S+ [\w.-]+/([\w-]+)", text, re.MULTILINE)
-        )
+        found |= set(re.findall(r"^helm (?:upgrade --)?install \S+ [\w.-]+/([\w-]+)", text, re.MULTILINE))
         found |= set(re.findall(r'^\s*chart\s*=\s*"(?:[^"/]+/)*([\w-]+)"', text, re.MULTILINE))
-        # A map of releases: `external-secrets = {`, `"metrics-server" = {`.
-        found |= (
-            set(re.findall(r'^\s*"?([a-z][\w-]+)"?\s*=\s*\{', text, re.MULTILINE))
-            if "helm_release" in text
-            else set()
-        )
+        if "aws_eks_addon" in text:
+            found |= set(re.findall(r'"([a-z][\w-]+)"', text))
     return found & known
 
 

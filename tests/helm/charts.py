@@ -22,6 +22,11 @@ SHAPES = {
     "tenfold": ("values-production.yaml", "values-tenfold.yaml", "ci/handover.yaml"),
 }
 AWS_SHAPES = tuple(name for name in SHAPES if name != "local")
+# Brokers that ask for a password instead of a role.
+SCRAM = (
+    *("--set", "global.kafka.saslMechanism=SCRAM-SHA-512"),
+    *("--set", "global.kafka.secretName=AmazonMSK_exchange"),
+)
 Object = dict[str, Any]
 
 

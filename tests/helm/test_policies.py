@@ -8,6 +8,7 @@ import pytest
 from tests.helm.charts import (
     AWS_SHAPES,
     ROOT,
+    SCRAM,
     SHAPES,
     Object,
     containers,
@@ -283,9 +284,9 @@ def selected(policy: Object, names: set[str]) -> set[str]:
     return {labels["app.kubernetes.io/name"]} if "app.kubernetes.io/name" in labels else names
 
 
-def ways_out(shape: str) -> Iterator[tuple[str, int]]:
-    names = set(workloads(shape))
-    for policy in objects(shape, "NetworkPolicy").values():
+def ways_out(shape: str, *more: str) -> Iterator[tuple[str, int]]:
+    names = set(workloads(shape, *more))
+    for policy in objects(shape, "NetworkPolicy", *more).values():
         for rule in policy["spec"].get("egress", []):
             for port in rule["ports"]:
                 yield from ((name, port["port"]) for name in selected(policy, names))
@@ -321,6 +322,19 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
         assert ((name, 443) in ways) == bool(CALLS_AWS_OR_KUBERNETES & settings), name
 
 
+@on_aws
+@pytest.mark.parametrize("more", [(), SCRAM])
+def test_who_signs_reaches_the_agent_that_has_its_credentials_and_nobody_else(
+    shape: str, more: tuple[str, ...]
+) -> None:
+    """Pod Identity's, on the node: without it boto3 has no credentials, whatever the role may do."""
+    ways = set(ways_out(shape, *more))
+    for name, container in containers(shape, *more):
+        settings = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+        by_role = settings.get("EXCHANGE_KAFKA_SASL_MECHANISM") == "AWS_MSK_IAM"
+        assert ((name, 80) in ways) == (by_role or bool(CALLS_AWS_OR_KUBERNETES & set(settings))), name
+
+
 @every_shape
 def test_plain_secrets_are_for_one_machine_only(shape: str) -> None:
     assert bool(objects(shape, "Secret")) is (shape == "local")
@@ -352,3 +366,14 @@ def test_nodes_can_be_given_back_but_not_from_under_a_job(shape: str) -> None:
             continue
         folders = {volume["name"] for volume in template["spec"]["volumes"] if "emptyDir" in volume}
         assert set(told[f"{prefix}/safe-to-evict-local-volumes"].split(",")) == folders, name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_dead_node_is_given_up_in_half_a_minute(shape: str) -> None:
+    """Kubernetes waits five minutes by default, and what runs once would be away for as long."""
+    for name, found in workloads(shape).items():
+        given = found["spec"]["template"]["spec"].get("tolerations", [])
+        waits = {each["key"]: each["tolerationSeconds"] for each in given if "tolerationSeconds" in each}
+        keys = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+        assert waits == ({} if found["kind"] == "Job" else dict.fromkeys(keys, 30)), name
+        assert all(each["effect"] == "NoExecute" for each in given if "tolerationSeconds" in each)

@@ -14,6 +14,7 @@ from tests.helm.charts import (
     AWS_SHAPES,
     CHART,
     ROOT,
+    SCRAM,
     SHAPES,
     HelmError,
     containers,
@@ -239,6 +240,11 @@ def test_what_changes_in_aws_is_in_the_cluster_a_minute_later() -> None:
 @pytest.mark.parametrize("shape", AWS_SHAPES)
 def test_whoever_opens_the_logs_on_aws_has_the_login_for_them(shape: str) -> None:
     for name, given in environment(shape).items():
+        assert not {*LOGIN} & set(given), name
+        if LOG in given:
+            assert given["EXCHANGE_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL", name
+            assert given["EXCHANGE_KAFKA_SASL_MECHANISM"] == "AWS_MSK_IAM", name
+    for name, given in environment(shape, *SCRAM).items():
         assert ({*LOGIN} <= set(given)) is (LOG in given), name
         if LOG in given:
             assert given["EXCHANGE_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL", name

@@ -7,6 +7,7 @@ user namespaces with subordinate ids for the user).
 import fcntl
 import json
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -39,7 +40,17 @@ class Builder:
         helpers.mkdir(parents=True)
         # buildah looks for the program that makes networks, and with the host's network never runs it.
         (helpers / "netavark").symlink_to("/bin/true")
-        (folder / "containers.conf").write_text(f'[engine]\nhelper_binaries_dir = ["{helpers}"]\n', "utf-8")
+        # More than this machine allows may not be asked for; buildah would.
+        limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+        ulimits = [
+            f"{name}={':'.join(str(limit) for limit in resource.getrlimit(of))}"
+            for name, of in limits.items()
+        ]
+        (folder / "containers.conf").write_text(
+            f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n"
+            f'[engine]\nhelper_binaries_dir = ["{helpers}"]\n',
+            "utf-8",
+        )
         (folder / "registries.conf").write_text("unqualified-search-registries = []\n", "utf-8")
         policy = {"default": [{"type": "insecureAcceptAnything"}]}
         (folder / "policy.json").write_text(json.dumps(policy), "utf-8")

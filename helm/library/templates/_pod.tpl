@@ -114,10 +114,19 @@ spec:
   nodeSelector:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- $tolerations := (.placement | default dict).tolerations | default list }}
+  {{- if or $tolerations (not .isJob) }}
+  tolerations:
+    {{- with $tolerations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- if not .isJob }}
+    # A node that is gone is given up after half a minute, not after the five minutes that Kubernetes waits by default:
+    # whoever may be two at once is fenced, and whoever is alone is missed.
+    - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+    - {key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
+    {{- end }}
   {{- end }}
   {{- with .affinity }}
   affinity:
