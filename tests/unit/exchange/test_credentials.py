@@ -49,6 +49,8 @@ class Database:
                     "public_key_pem": "pem",
                     "permissions": ["TRADE"],
                     "ip_allow_list": [],
+                    # Noted far in the future: nothing is to be written.
+                    "last_used_ms": 2**62,
                 }
         return None
 
