@@ -28,7 +28,21 @@ FILES = sorted(path for path in (WEB_ROOT / "terminal").iterdir())
 MODULES = [path for path in FILES if path.suffix == ".js"]
 # What is asked for by `import(...)` comes when it is wanted, and is no part of the first load.
 LATER = set(re.findall(r'import\("\./([\w-]+\.js)"\)', "".join(path.read_text("utf-8") for path in MODULES)))
-FIRST_LOAD = [path for path in FILES if path.name not in LATER]
+
+
+def imported(*names: str) -> set[str]:
+    """These modules and all that they import, however far."""
+    found, ahead = set(), [*names]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            text = (WEB_ROOT / "terminal" / name).read_text("utf-8")
+            ahead += re.findall(r'^import .*from "\./([\w-]+\.js)";$', text, re.MULTILINE)
+    return found
+
+
+FIRST_LOAD = [path for path in FILES if path.suffix != ".js" or path.name in imported("app.js")]
 NODE = shutil.which("node")
 ATOM = Decimal("1E-8")
 VECTORS = 300

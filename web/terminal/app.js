@@ -14,6 +14,7 @@ import { BookView, Tape, Ticker } from "./marketview.js";
 import { OrderForm } from "./orderform.js";
 import { OrderNews } from "./news.js";
 import { pauseMs } from "./patience.js";
+import { offerReset } from "./reset.js";
 import { marketOf } from "./rules.js";
 import { Trading } from "./trading.js";
 import { UserFeed } from "./userfeed.js";
@@ -77,7 +78,7 @@ const accountView = new AccountView({
 // -- the session ------------------------------------------------------------------------------
 
 const openEntrance = entrance(account, () => logIn());
-const openFaucet = faucet(account, () => [...new Set(markets.flatMap(({ base, quote }) => [base, quote]))].sort(), {
+const openFaucet = faucet(account, () => allAssets(), {
   onDeposit: (text) => toast(text, "good"),
   onNone: () => (byId("faucet").hidden = true),
 });
@@ -147,7 +148,8 @@ async function followOtherTab() {
 function showSession() {
   const isLoggedIn = trading !== null;
   setText(byId("who"), account.email);
-  for (const id of ["who", "log-out", "faucet"]) byId(id).hidden = !isLoggedIn;
+  if (!isLoggedIn) closeRoom();
+  for (const id of ["who", "log-out", "faucet", "open-room"]) byId(id).hidden = !isLoggedIn;
   for (const id of ["log-in", "sign-up"]) byId(id).hidden = isLoggedIn;
   form.refresh();
 }
@@ -220,6 +222,28 @@ function showConnection(which, word) {
   document.body.dataset.old = [isOld && "market", connections.user !== "open" && "account"].filter(Boolean).join(" ");
 }
 
+// -- the account's page ------------------------------------------------------------------------
+
+const allAssets = () => [...new Set(markets.flatMap(({ base, quote }) => [base, quote]))].sort();
+
+async function openAccount() {
+  try {
+    const { openRoom } = await import("./room.js");
+    if (trading === null) return;
+    byId("main").hidden = true;
+    byId("room").hidden = false;
+    openRoom({ account, assets: allAssets, onClose: closeRoom });
+  } catch {
+    toast("The account page could not be loaded. Check your connection and try again.", "bad");
+  }
+}
+
+function closeRoom() {
+  byId("room").hidden = true;
+  byId("main").hidden = false;
+  byId("room").replaceChildren();
+}
+
 // -- the page ---------------------------------------------------------------------------------
 
 function listen() {
@@ -228,6 +252,7 @@ function listen() {
   byId("sign-up").addEventListener("click", () => openEntrance(true));
   byId("log-out").addEventListener("click", () => logOut());
   byId("faucet").addEventListener("click", () => openFaucet());
+  byId("open-room").addEventListener("click", () => openAccount());
   for (const button of document.querySelectorAll(".views button")) {
     button.addEventListener("click", () => {
       byId("main").dataset.view = button.dataset.view;
@@ -264,4 +289,5 @@ async function start() {
 }
 
 offerFreeze();
+offerReset();
 start();
