@@ -3,7 +3,7 @@
 import { byId, make, setText } from "./dom.js";
 import { typed } from "./decimal.js";
 import { strength } from "./passwords.js";
-import { askForReset } from "./reset.js";
+import { request } from "./http.js";
 
 const SUGGESTED = { BTC: "0.1", ETH: "2", USDT: "10000" };
 
@@ -71,7 +71,7 @@ export function entrance(account, onLoggedIn) {
     const email = byId("email").value.trim();
     try {
       if (email === "") throw new Error("Enter your e-mail address first.");
-      await askForReset(email);
+      await request("POST", "/v1/password-resets", { body: { email } });
       throw new Error("If there is such an account, a link is on its way to its mailbox. It is good for half an hour.");
     } catch (error) {
       setText(byId("entrance-problem"), error.message);

@@ -1,15 +1,10 @@
-// A forgotten password: asking for a link, and the link, /#reset=…, with a field for the new one.
+// The link of a mail, /#reset=…: a dialog for a new password.
 
 import { byId, setText } from "./dom.js";
 import { request } from "./http.js";
 import { strength } from "./passwords.js";
 
 const LINK = /^#reset=([A-Za-z0-9_-]{43})$/;
-
-/** Have a link sent to whoever owns this address. @param {string} email @throws {RequestError} */
-export async function askForReset(email) {
-  await request("POST", "/v1/password-resets", { body: { email } });
-}
 
 /** Opens the dialog when the page was opened by such a link, and takes the token out of the address. */
 export function offerReset() {
