@@ -31,6 +31,7 @@ __all__ = [
     "ED25519",
     "HMAC",
     "REVOKED_CHANNEL",
+    "RSA",
     "ApiKey",
     "Credentials",
     "CredentialsError",
@@ -43,6 +44,7 @@ __all__ = [
 
 HMAC: Final = "HMAC"
 ED25519: Final = "ED25519"
+RSA: Final = "RSA"
 REVOKED_CHANNEL: Final = "api_keys:revoked"
 API_KEY_LENGTH: Final = 64
 

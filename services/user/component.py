@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
+from exchange.log import gathering
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
@@ -162,7 +163,7 @@ class UserService:
         position = await self._ledger.position(settings.shard)
         writer = await resources.command_log.writer()
         self._closing.push_async_callback(writer.close)
-        reader = await resources.event_log.reader(position.next_offset)
+        reader = await resources.event_log.reader(position.next_offset, gathering.USER_MS)
         self._closing.push_async_callback(reader.close)
         self._closing.push_async_callback(self._barrier.close)
         follower = EventFollower(EventTail(reader, position), await self._ledger.assets())

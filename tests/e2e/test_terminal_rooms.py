@@ -136,7 +136,10 @@ async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
     spoken = await page.evaluate("document.querySelector('#bids .level').getAttribute('aria-label')")
     assert spoken == "Bid: 0.01 BTC at 40000 USDT"
     # The last price is one text in one colour, in header and book.
-    looks = "['#last', '#book-last'].map(id => document.querySelector(id)).map(one => one.innerText + one.className)"
+    looks = (
+        "['#last', '#book-last'].map(id => document.querySelector(id))"
+        ".map(one => one.innerText + one.className)"
+    )
     header, book = await page.evaluate(looks)
     assert header == book == "50,100.00up"
     assert page.problems == []

@@ -99,6 +99,8 @@ class OrderRecord:
     created_ms: int
     updated_ms: int
     working_ms: int
+    # The other order of the self-trade whose prevention has ended this one, else 0.
+    counter_order_id: int
 
     @property
     def is_open(self) -> bool:
@@ -158,6 +160,12 @@ class AccountView:
         """A user's open orders by order id; `market_id` 0: of all markets."""
         orders = self._open_of_user.get(user_id, {}).values()
         return [o for o in orders if not market_id or o.market_id == market_id]
+
+    def users_with_open_orders(self) -> list[tuple[int, int]]:
+        """(user, market) of whoever has an open order there."""
+        return sorted(
+            {(o.user_id, o.market_id) for orders in self._open_of_user.values() for o in orders.values()}
+        )
 
     def balances_of(self, user_id: int) -> Iterator[tuple[Asset, Balance]]:
         """Every asset in order of registration with the user's balance, zero where there is none."""
@@ -230,6 +238,7 @@ class AccountView:
             time_ms,
             time_ms,
             time_ms,
+            0,
         )
         self.add_open_order(order)
         rules = self.markets[event.market_id].rules
@@ -262,6 +271,7 @@ class AccountView:
         order = self._open[event.order_id]
         order.status = event.status
         order.close_reason = event.reason
+        order.counter_order_id = event.counter_order_id
         order.updated_ms = time_ms
         self._retire(order)
         rules = self.markets[event.market_id].rules

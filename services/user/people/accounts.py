@@ -9,6 +9,7 @@ import redis.asyncio
 from asyncpg import Record
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -22,6 +23,7 @@ from exchange.security.credentials import (
     API_KEY_LENGTH,
     ED25519,
     HMAC,
+    RSA,
     announce_revocation,
     hash_api_key,
 )
@@ -38,6 +40,8 @@ from services.user.tables.identities import Identity, IdentityNotLinkedError
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 
 API_KEYS_PER_USER_MAX: Final = limits.API_KEYS_PER_USER_MAX
+# In bits, as Binance takes them (binance-spot-api 1).
+RSA_KEY_SIZES: Final = (2_048, 4_096)
 ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
 ATTEMPTS_PER_ADDRESS_MAX: Final = 60
 ATTEMPTS_PER_NETWORK_MAX: Final = 240
@@ -50,11 +54,11 @@ class WrongCredentialsError(Exception):
 
 
 class PublicKeyError(ValueError):
-    """The text is no Ed25519 public key in PEM."""
+    """The text is no Ed25519 or RSA public key in PEM, or an RSA key of another size."""
 
 
 class KeyPair(NamedTuple):
-    """A new API key. `secret_key` is None for Ed25519, whose private half its owner keeps."""
+    """A new API key. `secret_key` is None for Ed25519 and RSA, whose private half its owner keeps."""
 
     api_key: str
     secret_key: str | None
@@ -196,7 +200,7 @@ class Accounts:
 
         Raises PublicKeyError, TooManyKeysError, KeyRingError.
         """
-        public_key_pem = None if public_key is None else _canonical_public_key(public_key)
+        kind, public_key_pem = (HMAC, None) if public_key is None else _canonical_public_key(public_key)
         pair = KeyPair(_random_text(), _random_text() if public_key_pem is None else None)
         key_hash = hash_api_key(pair.api_key)
         sealed = None
@@ -210,7 +214,7 @@ class Accounts:
             label=label,
             permissions=sorted(permissions),
             ip_allow_list=ip_allow_list,
-            kind=HMAC if public_key_pem is None else ED25519,
+            kind=kind,
             secret_encrypted=sealed,
             public_key_pem=public_key_pem,
             created_ms=self._clock_ms(),
@@ -243,12 +247,19 @@ def _random_text() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(API_KEY_LENGTH))
 
 
-def _canonical_public_key(pem: str) -> str:
-    """The key written our way, so that nothing but the key is kept. Raises PublicKeyError."""
+def _canonical_public_key(pem: str) -> tuple[str, str]:
+    """Its kind, and the key written our way, so that nothing but the key is kept. Raises PublicKeyError.
+
+    Larger RSA keys than Binance takes (2048 or 4096 bits) would make each request as dear as ten.
+    """
     try:
         key = load_pem_public_key(pem.encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):
         raise PublicKeyError("not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise PublicKeyError("not an Ed25519 key")
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    if isinstance(key, Ed25519PublicKey):
+        kind = ED25519
+    elif isinstance(key, RSAPublicKey) and key.key_size in RSA_KEY_SIZES:
+        kind = RSA
+    else:
+        raise PublicKeyError("neither an Ed25519 key nor an RSA key of 2048 or 4096 bits")
+    return kind, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

@@ -33,7 +33,7 @@ class User(NamedTuple):
 
 
 class NewApiKey(NamedTuple):
-    """A key as it is stored; `secret_encrypted` for HMAC, `public_key_pem` for ED25519.
+    """A key as it is stored; `secret_encrypted` for HMAC, `public_key_pem` for ED25519 and RSA.
 
     `session_id`: the session that it ends with.
     """

@@ -49,8 +49,7 @@ class Database:
                     "public_key_pem": "pem",
                     "permissions": ["TRADE"],
                     "ip_allow_list": [],
-                    # Noted far in the future: nothing is to be written.
-                    "last_used_ms": 2**62,
+                    "last_used_ms": 2**62,  # nobody writes it down
                 }
         return None
 

@@ -30,10 +30,7 @@ def _no_repeats(items: list[str]) -> list[str]:
 
 
 class ApiKeyRequest(Received):
-    """What a new key may do. With `publicKey` (Ed25519, PEM) nobody but its owner has a secret.
-
-    `forSession`: it is good for as long as the session that asks, and takes the place of the one before.
-    """
+    """With `publicKey` nobody else has a secret. `forSession`: a key that ends with the session."""
 
     label: Label
     permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
