@@ -4,19 +4,12 @@ from fastapi import FastAPI
 
 from exchange.http.operations import add_operations_routes
 from services.user.component import UserService
-from services.user.doors import (
-    account_routes,
-    address_routes,
-    freeze_routes,
-    money_routes,
-    security_routes,
-    session_routes,
-)
 from services.user.doors.address_meter import AddressMeter
 from services.user.doors.failures import add_problem_handlers
 from services.user.doors.problems import Problem
 from services.user.doors.request_guard import RequestGuard
 from services.user.doors.request_meter import RequestMeter
+from services.user.doors.routes import accounts, addresses, freezes, money, papers, security, sessions
 
 __all__ = ["create_app"]
 
@@ -38,12 +31,13 @@ def create_app(service: UserService) -> FastAPI:
         },
     )
     app.state.user_service = service
-    app.include_router(account_routes.router)
-    app.include_router(address_routes.router)
-    app.include_router(freeze_routes.router)
-    app.include_router(money_routes.router)
-    app.include_router(security_routes.router)
-    app.include_router(session_routes.router)
+    app.include_router(accounts.router)
+    app.include_router(addresses.router)
+    app.include_router(freezes.router)
+    app.include_router(money.router)
+    app.include_router(papers.router)
+    app.include_router(security.router)
+    app.include_router(sessions.router)
     add_operations_routes(app, service.readiness)
     add_problem_handlers(app)
     app.add_middleware(

@@ -34,6 +34,7 @@ from services.user.tables.database import Database, DatabaseUnavailableError
 from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
 from services.user.tables.login_sessions import LoginSessionStore
+from services.user.tables.reports import Reports
 from services.user.tables.second_factors import PasswordStore, SecondFactorStore
 
 __all__ = ["NotReadyError", "UserService"]
@@ -84,6 +85,7 @@ class UserService:
         self._resources = resources
         self._database = Database(resources.database, settings.database_deadline_ms)
         self._ledger = Ledger(self._database, resources.history_turns)
+        self.reports = Reports(self._database, resources.history_turns)
         self._key_ring = KeyRing.from_resources(resources)
         self.addresses = WithdrawalAddresses(
             self._database, delay_s=settings.withdrawal_address_delay_s, clock_ms=clock_ms

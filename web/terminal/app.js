@@ -3,11 +3,10 @@
 import { Account } from "./account.js";
 import { AccountView } from "./accountview.js";
 import { INTERVALS } from "./candles.js";
-import { Chart } from "./chart.js";
+import { Chart, EXTRAS } from "./chart.js";
 import { askTime } from "./clock.js";
 import { byId, choices, make, setText, timeOfDay, toast } from "./dom.js";
 import { entrance, faucet } from "./entrance.js";
-import { offerFreeze } from "./freeze.js";
 import { request } from "./http.js";
 import { MarketFeed } from "./marketfeed.js";
 import { BookView, Tape, Ticker } from "./marketview.js";
@@ -36,7 +35,7 @@ const connections = { market: "connecting", user: "open" };
 
 const account = new Account(() => followOtherTab());
 const ticker = new Ticker((price, look) => chart.showLast(price, look));
-const chart = new Chart(byId("chart"), byId("legend"));
+const chart = new Chart(byId("chart"), byId("legend"), () => feed.older());
 const tape = new Tape();
 
 const feed = new MarketFeed({
@@ -77,7 +76,7 @@ const accountView = new AccountView({
 // -- the session ------------------------------------------------------------------------------
 
 const openEntrance = entrance(account, () => logIn());
-const openFaucet = faucet(account, () => [...new Set(markets.flatMap(({ base, quote }) => [base, quote]))].sort(), {
+const openFaucet = faucet(account, () => allAssets(), {
   onDeposit: (text) => toast(text, "good"),
   onNone: () => (byId("faucet").hidden = true),
 });
@@ -89,7 +88,7 @@ function logIn() {
     report: tellOf,
     change: () => {
       accountView.refresh();
-      bookView.mark(userFeed.orders.open().filter((order) => order.symbol === market?.symbol));
+      markOwn();
       form.refresh();
     },
     refused: () => renew(),
@@ -104,7 +103,7 @@ function leave() {
   userFeed = trading = null;
   showConnection("user", "open");
   accountView.follow(null);
-  bookView.mark([]);
+  markOwn();
   showSession();
 }
 
@@ -147,7 +146,8 @@ async function followOtherTab() {
 function showSession() {
   const isLoggedIn = trading !== null;
   setText(byId("who"), account.email);
-  for (const id of ["who", "log-out", "faucet"]) byId(id).hidden = !isLoggedIn;
+  if (!isLoggedIn) closeRoom();
+  for (const id of ["who", "log-out", "faucet", "open-room"]) byId(id).hidden = !isLoggedIn;
   for (const id of ["log-in", "sign-up"]) byId(id).hidden = isLoggedIn;
   form.refresh();
 }
@@ -184,11 +184,36 @@ function useMarket(symbol, isNew = false) {
   bookView.use(market, feed.book);
   form.use(market);
   accountView.use(market.symbol);
-  bookView.mark((userFeed?.orders.open() ?? []).filter((order) => order.symbol === market.symbol));
+  markOwn();
   feed.follow(market.symbol, interval);
 }
 
-/** The chart's interval is the one thing that is kept between visits. */
+/** The account's open orders in book and chart, its fills in the chart. */
+function markOwn() {
+  const open = (userFeed?.orders.open() ?? []).filter((order) => order.symbol === market?.symbol);
+  bookView.mark(open);
+  chart.mark(open, market && userFeed ? userFeed.trades(market.symbol) : []);
+}
+
+/** Indicators are switched one by one, and kept between visits. */
+function offerExtras() {
+  const chosen = new Set((localStorage.getItem("exchange.chart") ?? "").split(" ").filter((name) => EXTRAS.includes(name)));
+  byId("extras").replaceChildren(...EXTRAS.map((name) => make("button", {
+    type: "button", "aria-pressed": String(chosen.has(name)), click: ({ target }) => {
+      if (!chosen.delete(name)) chosen.add(name);
+      target.setAttribute("aria-pressed", String(chosen.has(name)));
+      localStorage.setItem("exchange.chart", [...chosen].join(" "));
+      chart.setExtras(chosen);
+    },
+  }, [name])));
+  chart.setExtras(chosen);
+  byId("full").addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else byId("chart").parentElement.requestFullscreen().catch(() => {});
+  });
+}
+
+/** The chart's interval is kept between visits too. */
 function useInterval(chosen) {
   interval = chosen;
   localStorage.setItem("exchange.interval", interval);
@@ -220,6 +245,28 @@ function showConnection(which, word) {
   document.body.dataset.old = [isOld && "market", connections.user !== "open" && "account"].filter(Boolean).join(" ");
 }
 
+// -- the account's page ------------------------------------------------------------------------
+
+const allAssets = () => [...new Set(markets.flatMap(({ base, quote }) => [base, quote]))].sort();
+
+async function openAccount() {
+  try {
+    const { openRoom } = await import("./room.js");
+    if (trading === null) return;
+    byId("main").hidden = true;
+    byId("room").hidden = false;
+    openRoom({ account, assets: allAssets, onClose: closeRoom });
+  } catch {
+    toast("The account page could not be loaded. Check your connection and try again.", "bad");
+  }
+}
+
+function closeRoom() {
+  byId("room").hidden = true;
+  byId("main").hidden = false;
+  byId("room").replaceChildren();
+}
+
 // -- the page ---------------------------------------------------------------------------------
 
 function listen() {
@@ -228,6 +275,7 @@ function listen() {
   byId("sign-up").addEventListener("click", () => openEntrance(true));
   byId("log-out").addEventListener("click", () => logOut());
   byId("faucet").addEventListener("click", () => openFaucet());
+  byId("open-room").addEventListener("click", () => openAccount());
   for (const button of document.querySelectorAll(".views button")) {
     button.addEventListener("click", () => {
       byId("main").dataset.view = button.dataset.view;
@@ -245,12 +293,20 @@ function listen() {
   });
 }
 
+/** Links of mails, each with a dialog of its own that few visits need. */
+async function offerLinks() {
+  if (location.hash.startsWith("#freeze=")) (await import("./freeze.js")).offerFreeze();
+  if (location.hash.startsWith("#reset=")) (await import("./reset.js")).offerReset();
+}
+
 async function start() {
+  await offerLinks();
   const kept = localStorage.getItem("exchange.interval");
   if (kept in INTERVALS) interval = kept;
   await loadMarkets();
   byId("market").replaceChildren(
     ...markets.map(({ symbol, base, quote }) => make("option", { value: symbol }, [`${base}/${quote}`])));
+  offerExtras();
   choices(byId("intervals"), Object.keys(INTERVALS).map((name) => [name, name]), useInterval)(interval);
   useMarket(location.hash.slice(1));
   listen();
@@ -263,5 +319,4 @@ async function start() {
   }
 }
 
-offerFreeze();
 start();

@@ -1,8 +1,16 @@
-// Candles of one market and interval, and the arithmetic of a chart. Floats: these are pictures, not money.
+// Candles of one market and interval. Floats: these are pictures, not money.
 
-/** The intervals on offer, in milliseconds. */
-export const INTERVALS = { "1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000 };
-const KEPT_MAX = 1500;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** The intervals on offer, in milliseconds; a month has no length of its own. */
+export const INTERVALS = {
+  "1s": 1000, "1m": MINUTE, "3m": 3 * MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "30m": 30 * MINUTE, "1h": HOUR,
+  "2h": 2 * HOUR, "4h": 4 * HOUR, "6h": 6 * HOUR, "8h": 8 * HOUR, "12h": 12 * HOUR, "1d": DAY, "3d": 3 * DAY, "1w": 7 * DAY,
+  "1M": 0,
+};
+/** So many candles are kept at most. */
+export const KEPT_MAX = 6000;
 
 /**
  * @typedef {{time: number, open: number, high: number, low: number, close: number, volume: number}} Candle
@@ -34,7 +42,7 @@ export function candleOfEvent(k) {
  * Candles of both lists in the order of time; of two with one time the one of `newer` is taken.
  * @param {Candle[]} candles ascending
  * @param {Candle[]} newer ascending
- * @returns {Candle[]} the newest 1,500 at most
+ * @returns {Candle[]} the newest 6,000 at most
  */
 export function merged(candles, newer) {
   const byTime = new Map([...candles, ...newer].map((candle) => [candle.time, candle]));
@@ -44,10 +52,11 @@ export function merged(candles, newer) {
 /**
  * Fills in the times without a trade, so that the axis of time is even: flat candles at the close before.
  * @param {Candle[]} candles ascending
- * @param {number} intervalMs
- * @returns {Candle[]} the newest 1,500 at most
+ * @param {number} intervalMs 0: nothing is filled in
+ * @returns {Candle[]} the newest 6,000 at most
  */
 export function withoutHoles(candles, intervalMs) {
+  if (intervalMs === 0) return candles.slice(-KEPT_MAX);
   const whole = [];
   for (const candle of candles) {
     const last = whole.at(-1);
@@ -63,45 +72,15 @@ export function withoutHoles(candles, intervalMs) {
 }
 
 /**
- * From low to high over all candles, with some air above and below.
- * @param {Candle[]} candles
- * @returns {{low: number, high: number}} 0 to 1 when there are none
- */
-export function range(candles) {
-  if (candles.length === 0) return { low: 0, high: 1 };
-  const low = Math.min(...candles.map((candle) => candle.low));
-  const high = Math.max(...candles.map((candle) => candle.high));
-  const air = (high - low) * 0.08 || high * 0.001 || 1;
-  return { low: low - air, high: high + air };
-}
-
-/**
- * Round values for the lines of an axis: 1, 2 or 5 times a power of ten apart.
- * @param {number} low
- * @param {number} high more than low
- * @param {number} count about how many
- * @returns {number[]} ascending, all within
- */
-export function ticks(low, high, count) {
-  const rough = (high - low) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
-  const found = [];
-  for (let index = Math.ceil(low / step); index * step <= high; index += 1) found.push(index * step);
-  return found;
-}
-
-/**
- * Which candles to mark on the axis of time: those at round times, `minimum` pixels apart at least.
- * @param {Candle[]} candles even in time
+ * With a candle of the stream, which is the newest or the one after it.
+ * @param {Candle[]} candles ascending, without holes
+ * @param {Candle} candle
  * @param {number} intervalMs
- * @param {number} widthPx of one candle
- * @param {number} minimumPx
- * @returns {number[]} indexes
+ * @returns {Candle[]}
  */
-export function timeMarks(candles, intervalMs, widthPx, minimumPx) {
-  const minutes = [1, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440, 2880, 7200, 14_400, 43_200, 129_600];
-  const wanted = (minimumPx / widthPx) * intervalMs;
-  const step = minutes.map((minute) => minute * 60_000).find((size) => size >= wanted) ?? wanted;
-  return candles.flatMap((candle, index) => (candle.time % step === 0 ? [index] : []));
+export function followed(candles, candle, intervalMs) {
+  const last = candles.at(-1);
+  if (last?.time === candle.time) return [...candles.slice(0, -1), candle];
+  if (last && candle.time < last.time) return withoutHoles(merged(candles, [candle]), intervalMs);
+  return [...candles.slice(0, -1), ...withoutHoles(last ? [last, candle] : [candle], intervalMs)].slice(-KEPT_MAX);
 }

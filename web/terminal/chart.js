@@ -1,52 +1,152 @@
-// The candle chart: two layers of drawing on one canvas, candles with volume below, and the crosshair.
+// The chart, drawn by lightweight-charts: candles and volume, indicators, the account's own orders and fills.
 
-import { INTERVALS, range, ticks, timeMarks } from "./candles.js";
-import { drawnSoon, make } from "./dom.js";
+import { dayAndTime, make, timeOfDay } from "./dom.js";
+import { convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
+import {
+  CandlestickSeries, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle, PriceScaleMode,
+} from "./lightweight-charts.js";
 
-const RIGHT_PX = 74;
-const BOTTOM_PX = 22;
-const TOP_PX = 8;
-const VOLUME_SHARE = 0.18;
-const WIDTHS_PX = [3, 4, 6, 8, 11, 15, 20, 28];
-// Few candles are drawn wider at first, up to the last of these.
-const FIRST_WIDTHS = [5, 4, 3];
-const COLORS = {
-  up: "#26c281", down: "#f0525f", upVolume: "rgba(38,194,129,.28)", downVolume: "rgba(240,82,95,.28)",
-  line: "rgba(139,149,167,.10)", text: "#8b95a7", cross: "rgba(200,208,222,.55)", tag: "#2a3342", white: "#e8ecf3",
+/** Names of what can be switched on. */
+export const EXTRAS = ["MA", "EMA", "RSI", "MACD", "Log"];
+// So near to the oldest candle, older ones are asked for.
+const OLDER_WITHIN = 40;
+const KEY_STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
+
+/** What each indicator draws: on which pane, and its lines as functions of the closing prices. */
+const INDICATORS = {
+  MA: { pane: 0, lines: [["#7db4ff", (closes) => simpleAverage(closes, 7)], ["#f2b84b", (closes) => simpleAverage(closes, 25)], ["#c58af9", (closes) => simpleAverage(closes, 99)]] },
+  EMA: { pane: 0, lines: [["#4dd0e1", (closes) => exponentialAverage(closes, 12)], ["#ff8a65", (closes) => exponentialAverage(closes, 26)]] },
+  RSI: { pane: 1, lines: [["#c58af9", (closes) => relativeStrength(closes)]] },
+  MACD: { pane: 1, lines: [["#7db4ff", (closes) => convergence(closes).line], ["#f2b84b", (closes) => convergence(closes).signal]] },
 };
-const FONT = "11px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
-const two = (number) => String(number).padStart(2, "0");
+const seconds = (ms) => Math.floor(ms / 1000);
+const barOf = ({ time, open, high, low, close }) => ({ time: seconds(time), open, high, low, close });
 
-/** Draws on `canvas`; the candle under the crosshair, or the newest one, is written into `legend`. */
+/** Draws into `box`; the candle under the crosshair, or the newest one, is written into `legend`. */
 export class Chart {
   /**
-   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLElement} box
    * @param {HTMLElement} legend
+   * @param {() => void} onOlder called when older candles are wanted
    */
-  constructor(canvas, legend) {
-    Object.assign(this, { _canvas: canvas, _legend: legend, _candles: [], _interval: "1m", _decimals: 2 });
-    Object.assign(this, { _width: 3, _shift: 0, _pointer: null, _selected: null, _quantityDecimals: 4 });
-    this.draw = drawnSoon(() => this._draw());
-    new ResizeObserver(this.draw).observe(canvas);
-    this._listen();
+  constructor(box, legend, onOlder) {
+    Object.assign(this, { _box: box, _legend: legend, _candles: [], _interval: "", _symbol: "", _decimals: 2, _quantityDecimals: 4 });
+    Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [] });
+    this._chart = createChart(box, {
+      // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
+      autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
+      localization: { timeFormatter: (time) => dayAndTime(time * 1000) },
+    });
+    this._bars = this._chart.addSeries(CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
+    this._volume = this._chart.addSeries(HistogramSeries, { priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
+    this._chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this._markers = createSeriesMarkers(this._bars, []);
+    this._colour();
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this._colour());
+    this._chart.subscribeCrosshairMove(({ time }) => this._writeLegend(this._candles.find((candle) => seconds(candle.time) === time)));
+    this._chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      if (range && range.from < OLDER_WITHIN && this._candles.length > 0) onOlder();
+    });
+    box.addEventListener("keydown", (event) => this._key(event));
+    box.addEventListener("blur", () => this._select(null));
+  }
+
+  /** Colours as the style sheet has them, of the theme that the reader has chosen. */
+  _colour() {
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    this._colours = { up: colour("up"), down: colour("down"), dim: colour("dim"), accent: colour("accent") };
+    const { up, down, dim } = this._colours;
+    const line = { color: colour("grid") };
+    this._chart.applyOptions({
+      layout: { background: { color: colour("panel") }, textColor: dim, fontSize: 11, panes: { separatorColor: colour("edge") } },
+      grid: { vertLines: line, horzLines: line }, timeScale: { borderColor: colour("edge") }, rightPriceScale: { borderColor: colour("edge") },
+    });
+    this._bars.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false });
+    if (this._candles.length > 0) this._setAll();
   }
 
   /**
-   * @param {import("./candles.js").Candle[]} candles even in time, ascending
-   * @param {string} interval one of INTERVALS
+   * @param {import("./candles.js").Candle[]} candles ascending
+   * @param {string} interval
    * @param {import("./rules.js").Market} market
    */
   show(candles, interval, market) {
     const isOther = interval !== this._interval || market.symbol !== this._symbol;
-    if (isOther) Object.assign(this, { _shift: 0, _selected: null, _isZoomed: false });
-    Object.assign(this, { _candles: candles, _interval: interval, _symbol: market.symbol });
-    Object.assign(this, { _decimals: market.priceDecimals, _quantityDecimals: Math.min(5, market.quantityDecimals) });
-    if (!this._isZoomed && candles.length > 0) {
-      const room = this._canvas.clientWidth - RIGHT_PX;
-      this._width = FIRST_WIDTHS.find((width) => candles.length * WIDTHS_PX[width] <= room) ?? 3;
+    const before = this._candles;
+    Object.assign(this, { _candles: candles, _interval: interval, _symbol: market.symbol, _decimals: market.priceDecimals });
+    this._quantityDecimals = Math.min(5, market.quantityDecimals);
+    if (isOther) {
+      const minMove = 10 ** -market.priceDecimals;
+      this._bars.applyOptions({ priceFormat: { type: "price", precision: market.priceDecimals, minMove } });
+      this._chart.applyOptions({ timeScale: { secondsVisible: interval === "1s" } });
+      this._dropLines();
+      this._last = null;
     }
-    this.draw();
+    const isNext = !isOther && before.length > 0 && candles[0]?.time === before[0].time &&
+      (candles.length === before.length || candles.length === before.length + 1);
+    if (isNext) this._setLast(candles.length - before.length + 1);
+    else this._setAll(before.length === 0 || isOther);
+    this._drawOwn();
+    if (this._selected === null) this._writeLegend();
+  }
+
+  _setAll(isFresh = false) {
+    const range = this._chart.timeScale().getVisibleRange();
+    this._bars.setData(this._candles.map(barOf));
+    this._volume.setData(this._candles.map((candle) => this._volumeOf(candle)));
+    this._drawExtras();
+    if (isFresh) this._fit();
+    // What was in view stays there when older candles come in front.
+    else if (range) this._chart.timeScale().setVisibleRange(range);
+  }
+
+  /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */
+  _fit() {
+    const shown = Math.max(60, Math.round(this._box.clientWidth / 8));
+    this._chart.timeScale().setVisibleLogicalRange({ from: this._candles.length - shown, to: this._candles.length + 4 });
+  }
+
+  _setLast(count) {
+    for (const candle of this._candles.slice(-count)) {
+      this._bars.update(barOf(candle));
+      this._volume.update(this._volumeOf(candle));
+    }
+    for (const { series, of } of this._drawn) {
+      const values = of(this._candles.map(({ close }) => close));
+      for (let back = count; back > 0; back -= 1) {
+        const [candle, value] = [this._candles.at(-back), values.at(-back)];
+        if (value !== null && candle) series.update({ time: seconds(candle.time), value });
+      }
+    }
+  }
+
+  _volumeOf({ time, open, close, volume }) {
+    return { time: seconds(time), value: volume, color: `${close >= open ? this._colours.up : this._colours.down}47` };
+  }
+
+  /** @param {Set<string>} extras which of EXTRAS are on */
+  setExtras(extras) {
+    this._extras = extras;
+    this._chart.priceScale("right").applyOptions({ mode: extras.has("Log") ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
+    this._drawExtras();
+  }
+
+  _drawExtras() {
+    for (const { series } of this._drawn) this._chart.removeSeries(series);
+    const closes = this._candles.map(({ close }) => close);
+    let pane = 0;
+    this._drawn = Object.entries(INDICATORS).filter(([name]) => this._extras.has(name)).flatMap(([, indicator]) => {
+      pane += indicator.pane;
+      return indicator.lines.map(([color, of]) => {
+        const options = { color, lineWidth: 1, lastValueVisible: indicator.pane > 0, priceLineVisible: false };
+        const series = this._chart.addSeries(LineSeries, options, indicator.pane && pane);
+        const points = of(closes).flatMap((value, index) => (value === null ? [] : [{ time: seconds(this._candles[index].time), value }]));
+        series.setData(points);
+        return { series, of };
+      });
+    });
   }
 
   /**
@@ -55,214 +155,76 @@ export class Chart {
    * @param {"up" | "down" | ""} look
    */
   showLast(price, look) {
-    this._last = { price: Number(price), look };
-    this.draw();
+    const options = {
+      price: Number(price), color: this._colours[look || "dim"], lineWidth: 1, lineStyle: LineStyle.Dotted, axisLabelVisible: true, title: "",
+    };
+    if (this._last) this._last.applyOptions(options);
+    else this._last = this._bars.createPriceLine(options);
   }
 
-  _listen() {
-    const canvas = this._canvas;
-    let dragged = null;
-    canvas.addEventListener("pointermove", (event) => {
-      this._pointer = { x: event.offsetX, y: event.offsetY };
-      this._selected = null;
-      if (dragged) this._shiftTo(dragged.shift + Math.round((event.offsetX - dragged.x) / WIDTHS_PX[this._width]));
-      this.draw();
-    });
-    canvas.addEventListener("pointerdown", (event) => {
-      dragged = { x: event.offsetX, shift: this._shift };
-      canvas.setPointerCapture(event.pointerId);
-    });
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (dragged = null));
-    canvas.addEventListener("pointerleave", () => {
-      this._pointer = null;
-      this.draw();
-    });
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this._zoom(event.deltaY < 0 ? 1 : -1);
-    }, { passive: false });
-    canvas.addEventListener("keydown", (event) => this._key(event));
-    canvas.addEventListener("blur", () => {
-      this._selected = null;
-      this.draw();
-    });
+  /**
+   * The account's open orders as lines, and its fills as marks.
+   * @param {import("./orders.js").Order[]} orders of the market on show
+   * @param {{time: number, side: string, price: string, quantity: string}[]} fills of it
+   */
+  mark(orders, fills) {
+    Object.assign(this, { _orders: orders, _fills: fills });
+    this._dropLines(false);
+    this._drawOwn();
+  }
+
+  _dropLines(isAll = true) {
+    for (const line of this._lines) this._bars.removePriceLine(line);
+    this._lines = [];
+    if (isAll && this._last) this._bars.removePriceLine(this._last);
+  }
+
+  _drawOwn() {
+    const colour = (side) => (side === "BUY" ? this._colours.up : this._colours.down);
+    if (this._lines.length === 0) {
+      this._lines = this._orders.filter(({ price }) => Number(price) > 0).slice(0, 40).map(({ side, price, quantity }) =>
+        this._bars.createPriceLine({
+          price: Number(price), color: colour(side), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true,
+          title: `${side === "BUY" ? "Buy" : "Sell"} ${Number(quantity)}`,
+        }));
+    }
+    const first = this._candles[0]?.time ?? Infinity;
+    const marks = this._fills.filter(({ time }) => time >= first).sort((one, other) => one.time - other.time).map(({ time, side }) => ({
+      time: seconds(this._candles.findLast((candle) => candle.time <= time).time), color: colour(side),
+      position: side === "BUY" ? "belowBar" : "aboveBar", shape: side === "BUY" ? "arrowUp" : "arrowDown", size: 1,
+    }));
+    this._markers.setMarkers(marks);
   }
 
   _key(event) {
-    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
-    if (event.key in steps) {
-      const last = this._candles.length - 1;
-      this._selected = Math.max(0, Math.min(last, (this._selected ?? last) + steps[event.key]));
-      this._shiftTo(Math.max(this._shift, last - this._selected - this._count() + 2));
-      if (last - this._selected < this._shift) this._shiftTo(last - this._selected);
-    } else if (event.key === "+" || event.key === "-") this._zoom(event.key === "+" ? 1 : -1);
-    else if (event.key === "Escape") this._selected = null;
+    const { key } = event;
+    if (key in KEY_STEPS) {
+      const newest = this._candles.length - 1;
+      this._select(Math.max(0, Math.min(newest, (this._selected ?? newest) + KEY_STEPS[key])));
+    } else if (key === "+" || key === "-") {
+      const scale = this._chart.timeScale();
+      scale.applyOptions({ barSpacing: Math.max(1, Math.min(60, scale.options().barSpacing * (key === "+" ? 1.3 : 0.77))) });
+    } else if (key === "Escape") this._select(null);
     else return;
     event.preventDefault();
-    this.draw();
   }
 
-  _zoom(step) {
-    this._isZoomed = true;
-    this._width = Math.max(0, Math.min(WIDTHS_PX.length - 1, this._width + step));
-    this._shiftTo(this._shift);
-    this.draw();
+  _select(index) {
+    this._selected = index;
+    const candle = index === null ? null : this._candles[index];
+    if (candle) {
+      this._chart.setCrosshairPosition(candle.close, seconds(candle.time), this._bars);
+      const scale = this._chart.timeScale();
+      const range = scale.getVisibleLogicalRange();
+      const outside = range && (index < range.from ? index - range.from - 5 : index > range.to ? index - range.to + 5 : 0);
+      if (outside) scale.setVisibleLogicalRange({ from: range.from + outside, to: range.to + outside });
+    } else this._chart.clearCrosshairPosition();
+    this._writeLegend(candle);
   }
 
-  _shiftTo(shift) {
-    this._shift = Math.max(0, Math.min(this._candles.length - 5, shift));
-  }
-
-  _count() {
-    return Math.max(1, Math.floor((this._canvas.clientWidth - RIGHT_PX) / WIDTHS_PX[this._width]));
-  }
-
-  _draw() {
-    const { clientWidth: width, clientHeight: height } = this._canvas;
-    if (width < RIGHT_PX + 40 || height < 80) return;
-    const ratio = devicePixelRatio || 1;
-    const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (this._canvas.width !== wide || this._canvas.height !== high) Object.assign(this._canvas, { width: wide, height: high });
-    const paint = this._canvas.getContext("2d");
-    paint.setTransform(ratio, 0, 0, ratio, 0, 0);
-    paint.clearRect(0, 0, width, height);
-    paint.font = FONT;
-    paint.textBaseline = "middle";
-    const place = this._place(width, height);
-    if (place.candles.length === 0) {
-      paint.fillStyle = COLORS.text;
-      paint.fillText("No trades yet", (width - RIGHT_PX) / 2 - 40, height / 2);
-      this._writeLegend(undefined);
-      return;
-    }
-    this._drawGrid(paint, place);
-    this._drawCandles(paint, place);
-    this._drawLast(paint, place);
-    this._drawCross(paint, place);
-  }
-
-  /** What is in view, and the functions from price and index to pixels. */
-  _place(width, height) {
-    const step = WIDTHS_PX[this._width];
-    const right = width - RIGHT_PX;
-    const end = this._candles.length - this._shift;
-    const first = Math.max(0, end - this._count());
-    const candles = this._candles.slice(first, end);
-    const { low, high } = range(candles);
-    const floor = height - BOTTOM_PX;
-    const share = (floor - TOP_PX) * VOLUME_SHARE;
-    const bottom = floor - share - 6;
-    return {
-      candles, first, low, high, width, height, right, floor, step, bottom,
-      x: (index) => right - (candles.length - index) * step + step / 2 - 4,
-      y: (price) => TOP_PX + ((high - price) / (high - low)) * (bottom - TOP_PX),
-      volume: share / (Math.max(...candles.map((candle) => candle.volume)) || 1),
-    };
-  }
-
-  _drawGrid(paint, place) {
-    const { right, floor, x, y } = place;
-    paint.strokeStyle = COLORS.line;
-    paint.fillStyle = COLORS.text;
-    paint.lineWidth = 1;
-    paint.beginPath();
-    paint.textAlign = "left";
-    for (const price of ticks(place.low, place.high, Math.max(2, (place.bottom - TOP_PX) / 56))) {
-      const at = Math.round(y(price)) + 0.5;
-      paint.moveTo(0, at);
-      paint.lineTo(right, at);
-      paint.fillText(price.toFixed(this._decimals), right + 8, at);
-    }
-    paint.textAlign = "center";
-    for (const index of timeMarks(place.candles, INTERVALS[this._interval], place.step, 84)) {
-      const at = Math.round(x(index)) + 0.5;
-      paint.moveTo(at, 0);
-      paint.lineTo(at, floor);
-      if (at > 24 && at < right - 24) paint.fillText(this._timeText(place.candles[index].time, false), at, floor + 12);
-    }
-    paint.stroke();
-  }
-
-  _drawCandles(paint, { candles, x, y, step, floor, volume }) {
-    const body = Math.max(1, step - (step > 4 ? 2 : 1));
-    candles.forEach((candle, index) => {
-      const isUp = candle.close >= candle.open;
-      const left = Math.round(x(index) - body / 2);
-      if (candle.volume > 0) {
-        paint.fillStyle = isUp ? COLORS.upVolume : COLORS.downVolume;
-        const tall = Math.max(1, candle.volume * volume);
-        paint.fillRect(left, floor - tall, body, tall);
-      }
-      paint.fillStyle = isUp ? COLORS.up : COLORS.down;
-      const middle = left + Math.floor(body / 2);
-      paint.fillRect(middle, y(candle.high), 1, Math.max(1, y(candle.low) - y(candle.high)));
-      const top = y(Math.max(candle.open, candle.close));
-      paint.fillRect(left, top, body, Math.max(1, y(Math.min(candle.open, candle.close)) - top));
-    });
-  }
-
-  _drawLast(paint, { right, y, bottom }) {
-    if (!this._last) return;
-    const { price, look } = this._last;
-    const at = Math.round(y(price)) + 0.5;
-    if (at < 0 || at > bottom + 6) return;
-    const color = COLORS[look || "text"];
-    paint.strokeStyle = color;
-    paint.setLineDash([2, 3]);
-    line(paint, 0, at, right, at);
-    paint.setLineDash([]);
-    this._tag(paint, price.toFixed(this._decimals), right, at, color, "#0b0e13");
-  }
-
-  _tag(paint, text, right, at, back, front) {
-    paint.fillStyle = back;
-    paint.fillRect(right, at - 9, RIGHT_PX, 18);
-    paint.fillStyle = front;
-    paint.textAlign = "left";
-    paint.fillText(text, right + 8, at + 0.5);
-  }
-
-  _drawCross(paint, place) {
-    const { candles, x, y, right, floor, step, bottom } = place;
-    const pointed = this._pointer && this._pointer.x < right;
-    let index = pointed ? Math.floor((this._pointer.x + 4 - (right - candles.length * step)) / step) : null;
-    if (this._selected !== null) index = this._selected - place.first;
-    const candle = index === null ? undefined : candles[index];
-    this._writeLegend(candle ?? this._candles.at(-1));
-    if (index === null || (this._selected !== null && !candle)) return;
-    const across = this._selected !== null ? y(candle.close) : this._pointer.y;
-    paint.strokeStyle = COLORS.cross;
-    paint.setLineDash([4, 4]);
-    if (candle) line(paint, Math.round(x(index)) + 0.5, 0, Math.round(x(index)) + 0.5, floor);
-    if (across < floor) line(paint, 0, Math.round(across) + 0.5, right, Math.round(across) + 0.5);
-    paint.setLineDash([]);
-    if (across < bottom) {
-      const price = place.high - ((across - TOP_PX) / (bottom - TOP_PX)) * (place.high - place.low);
-      this._tag(paint, price.toFixed(this._decimals), right, across, COLORS.tag, COLORS.white);
-    }
-    if (!candle) return;
-    const text = this._timeText(candle.time, true);
-    const half = paint.measureText(text).width / 2 + 8;
-    const middle = Math.max(half, Math.min(right - half, x(index)));
-    paint.fillStyle = COLORS.tag;
-    paint.fillRect(middle - half, floor + 2, 2 * half, 19);
-    paint.fillStyle = COLORS.white;
-    paint.textAlign = "center";
-    paint.fillText(text, middle, floor + 12);
-  }
-
-  _timeText(time, isLong) {
-    const date = new Date(time);
-    const day = `${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-    const clock = `${two(date.getHours())}:${two(date.getMinutes())}`;
-    if (this._interval === "1d") return isLong ? `${date.getFullYear()}-${day}` : day;
-    if (isLong) return `${date.getFullYear()}-${day} ${clock}`;
-    return clock === "00:00" ? day : clock;
-  }
-
-  _writeLegend(candle) {
+  _writeLegend(candle = this._selected === null ? this._candles.at(-1) : this._candles[this._selected]) {
     if (!candle) {
-      this._legend.replaceChildren();
+      this._legend.replaceChildren("No trades yet");
       return;
     }
     const { open, high, low, close, volume } = candle;
@@ -272,13 +234,7 @@ export class Chart {
       make("span", {}, [name, make("b", { class: color }, [value.toFixed(this._decimals)])]));
     parts.push(make("span", {}, [make("b", { class: color }, [`${change >= 0 ? "+" : ""}${change.toFixed(2)}%`])]));
     parts.push(make("span", {}, ["V", make("b", {}, [volume.toFixed(this._quantityDecimals)])]));
+    if (this._selected !== null) parts.unshift(make("span", {}, [this._interval === "1s" ? timeOfDay(candle.time) : dayAndTime(candle.time)]));
     this._legend.replaceChildren(...parts);
   }
-}
-
-function line(paint, fromX, fromY, toX, toY) {
-  paint.beginPath();
-  paint.moveTo(fromX, fromY);
-  paint.lineTo(toX, toY);
-  paint.stroke();
 }

@@ -3,6 +3,7 @@
 import { byId, make, setText } from "./dom.js";
 import { typed } from "./decimal.js";
 import { strength } from "./passwords.js";
+import { request } from "./http.js";
 
 const SUGGESTED = { BTC: "0.1", ETH: "2", USDT: "10000" };
 
@@ -43,6 +44,7 @@ export function entrance(account, onLoggedIn) {
     setText(byId("entrance-submit"), word);
     setText(byId("entrance-other"), isNew ? "Have an account? Log in" : "No account yet? Sign up");
     setText(byId("entrance-problem"), "");
+    byId("entrance-forgot").hidden = isNew;
     byId("password-hint").hidden = byId("password-strength").hidden = !isNew;
     showCode(false);
     judge();
@@ -65,6 +67,16 @@ export function entrance(account, onLoggedIn) {
     setText(target, isShown ? "Show" : "Hide");
   });
   byId("entrance-other").addEventListener("click", () => show(!isNew));
+  byId("entrance-forgot").addEventListener("click", async () => {
+    const email = byId("email").value.trim();
+    try {
+      if (email === "") throw new Error("Enter your e-mail address first.");
+      await request("POST", "/v1/password-resets", { body: { email } });
+      throw new Error("If there is such an account, a link is on its way to its mailbox. It is good for half an hour.");
+    } catch (error) {
+      setText(byId("entrance-problem"), error.message);
+    }
+  });
   onSubmit("entrance", "entrance-form", "entrance-problem", async () => {
     const email = byId("email").value.trim();
     const password = byId("password").value;

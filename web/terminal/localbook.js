@@ -1,7 +1,7 @@
 // The order book of one market, kept by the documented procedure: updates are buffered until a snapshot is
 // there, joined to it by their ids, and a gap between two updates makes the book stale until the next snapshot.
 
-import { toUnits } from "./decimal.js";
+import { fromUnits, toUnits } from "./decimal.js";
 
 const DECIMALS = 8;
 const BUFFERED_MAX = 2000;
@@ -82,15 +82,35 @@ export class LocalBook {
    * The best levels of a side with the quantity up to and with each.
    * @param {"bids" | "asks"} side
    * @param {number} count
+   * @param {bigint} [step] in 10**-8: levels within one step are one, at the price that all of them reach
    * @returns {(Level & {sum: bigint})[]} best first
    */
-  top(side, count) {
+  top(side, count, step = 0n) {
     const direction = side === "bids" ? -1 : 1;
     this._sorted[side] ??= [...this._sides[side].values()].sort((one, other) =>
       one.units === other.units ? 0 : one.units < other.units ? -direction : direction,
     );
     let sum = 0n;
+    if (step > 0n) return this._grouped(side, count, step);
     return this._sorted[side].slice(0, count).map((level) => ({ ...level, sum: (sum += level.lots) }));
+  }
+
+  _grouped(side, count, step) {
+    const found = [];
+    let sum = 0n;
+    for (const level of this._sorted[side]) {
+      const below = level.units - (level.units % step);
+      const units = side === "asks" && below !== level.units ? below + step : below;
+      if (found.at(-1)?.units !== units) {
+        if (found.length === count) break;
+        found.push({ units, price: fromUnits(units, DECIMALS), lots: 0n });
+      }
+      const last = found.at(-1);
+      last.lots += level.lots;
+      sum += level.lots;
+      Object.assign(last, { sum, quantity: fromUnits(last.lots, DECIMALS) });
+    }
+    return found;
   }
 
   /**

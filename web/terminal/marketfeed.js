@@ -1,6 +1,6 @@
 // Live data of one market: streams over one socket, the histories that they continue, the local order book.
 
-import { candleOfEvent, candleOfRow, INTERVALS, merged, withoutHoles } from "./candles.js";
+import { candleOfEvent, candleOfRow, followed, INTERVALS, KEPT_MAX, merged, withoutHoles } from "./candles.js";
 import { request, RequestError } from "./http.js";
 import { LocalBook } from "./localbook.js";
 import { pauseMs } from "./patience.js";
@@ -8,6 +8,7 @@ import { Socket } from "./socket.js";
 
 const DEPTH = 1000;
 const CANDLES = 500;
+const OLDER = 1000;
 const TRADES = 60;
 // The ticker comes every second, whether anything is traded or not.
 const LATE_MS = 3_000;
@@ -114,7 +115,7 @@ export class MarketFeed {
   _loadCandles() {
     const start = (this._candlesStart += 1);
     const isCurrent = () => start === this._candlesStart;
-    this._candles = [];
+    Object.assign(this, { _candles: [], _isOlderAsked: false, _isOldest: false });
     this._on.candles([]);
     retried(isCurrent, async () => {
       const query = `symbol=${this._symbol}&interval=${this._interval}&limit=${CANDLES}`;
@@ -122,6 +123,25 @@ export class MarketFeed {
       // What the stream brought meanwhile is newer.
       if (isCurrent()) this._showCandles(merged(rows.map(candleOfRow), this._candles));
     });
+  }
+
+  /** Candles before those that are there, once at a time, until there are none or enough. */
+  async older() {
+    const [first] = this._candles;
+    if (!first || this._isOlderAsked || this._isOldest || this._candles.length >= KEPT_MAX) return;
+    this._isOlderAsked = true;
+    const start = this._candlesStart;
+    try {
+      const query = `symbol=${this._symbol}&interval=${this._interval}&limit=${OLDER}&endTime=${first.time - 1}`;
+      const rows = await request("GET", `/api/v3/klines?${query}`);
+      if (start !== this._candlesStart) return;
+      this._isOldest = rows.length === 0;
+      if (rows.length > 0) this._showCandles(merged(rows.map(candleOfRow), this._candles));
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+    } finally {
+      if (start === this._candlesStart) this._isOlderAsked = false;
+    }
   }
 
   async _loadBook(isCurrent) {
@@ -176,7 +196,8 @@ export class MarketFeed {
         quoteVolume: data.q,
       });
     } else if (data.e === "kline" && data.k.i === this._interval) {
-      this._showCandles(merged(this._candles, [candleOfEvent(data.k)]));
+      this._candles = followed(this._candles, candleOfEvent(data.k), INTERVALS[this._interval]);
+      this._on.candles(this._candles);
     }
   }
 

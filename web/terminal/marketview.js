@@ -65,6 +65,11 @@ export class BookView {
     this._onPrice = onPrice;
     this._sides = { asks: byId("asks"), bids: byId("bids") };
     this._own = new Set();
+    this._step = 0n;
+    byId("grouping").addEventListener("change", ({ target }) => {
+      this._step = BigInt(target.value);
+      this.show();
+    });
     this.show = drawnSoon(() => this._draw(), DRAW_EVERY_MS);
     for (const box of Object.values(this._sides)) {
       new ResizeObserver(this.show).observe(box);
@@ -86,7 +91,10 @@ export class BookView {
    * @param {import("./localbook.js").LocalBook} book
    */
   use(market, book) {
-    Object.assign(this, { _market: market, _book: book });
+    Object.assign(this, { _market: market, _book: book, _step: 0n });
+    const steps = [1n, 10n, 100n, 1000n, 10_000n].map((factor) => factor * market.limits.tick);
+    byId("grouping").replaceChildren(...steps.map((step, index) =>
+      make("option", { value: index === 0 ? "0" : String(step) }, [trimmed(fromUnits(step, 8))])));
     setText(byId("book-price-name"), `Price (${market.quote})`);
     setText(byId("book-quantity-name"), `Quantity (${market.base})`);
     this.show();
@@ -101,8 +109,8 @@ export class BookView {
   _draw() {
     if (!this._market) return;
     const count = (box) => Math.max(1, Math.floor(box.clientHeight / LEVEL_PX));
-    const asks = this._book.top("asks", count(this._sides.asks));
-    const bids = this._book.top("bids", count(this._sides.bids));
+    const asks = this._book.top("asks", count(this._sides.asks), this._step);
+    const bids = this._book.top("bids", count(this._sides.bids), this._step);
     const sums = [asks.at(-1)?.sum ?? 0n, bids.at(-1)?.sum ?? 0n];
     const most = sums[0] > sums[1] ? sums[0] : sums[1];
     this._drawSide(this._sides.asks, asks, most, "SELL");

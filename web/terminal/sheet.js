@@ -1,6 +1,6 @@
 // A table whose rows stay where they are while their texts change, so that focus and selection survive.
 
-import { make, setText } from "./dom.js";
+import { make, setText, toast } from "./dom.js";
 
 /**
  * @typedef {object} Column
@@ -16,7 +16,8 @@ const classOf = ({ isNumber }) => (isNumber ? "number" : "");
 export class Sheet {
   /**
    * @param {{caption: string, columns: Column[], key: (row: object) => string, empty: string,
-   *   action?: {label: string, describe: (row: object) => string, run: (row: object) => Promise<void>}}} options
+   *   action?: {label: string, describe: (row: object) => string, run: (row: object) => Promise<void>,
+   *   isFor?: (row: object) => boolean}}} options
    */
   constructor({ caption, columns, key, empty, action }) {
     Object.assign(this, { _columns: columns, _key: key, _action: action });
@@ -50,6 +51,7 @@ export class Sheet {
         setText(cell.firstChild, text(row));
         if (look) cell.firstChild.className = look(row);
       });
+      if (this._action?.isFor) entry.button.hidden = !this._action.isFor(row);
       const there = this._body.children[index];
       if (there !== entry.line) this._body.insertBefore(entry.line, there ?? null);
     });
@@ -61,7 +63,7 @@ export class Sheet {
     if (known) return known;
     const entry = { row };
     const cells = this._columns.map((column) => make("td", { class: classOf(column) }, [make("span")]));
-    if (this._action) cells.push(make("td", { class: "number" }, [this._button(entry)]));
+    if (this._action) cells.push(make("td", { class: "number" }, [(entry.button = this._button(entry))]));
     entry.line = make("tr", {}, cells);
     this._rows.set(key, entry);
     return entry;
@@ -75,6 +77,8 @@ export class Sheet {
       button.disabled = true;
       try {
         await run(entry.row);
+      } catch (error) {
+        toast(error.message, "bad");
       } finally {
         button.disabled = false;
       }

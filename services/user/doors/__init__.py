@@ -1,1 +1,1 @@
-"""/v1 over HTTP: what a request must pass, its routes, and how failures look."""
+"""/v1 over HTTP: what a request must pass, and how failures look."""

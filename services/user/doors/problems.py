@@ -56,6 +56,7 @@ _KINDS: Final[Mapping[str, tuple[int, str]]] = {
     "body-too-large": (413, "The body is too large"),
     "not-json": (415, "The body must be application/json"),
     "invalid-request": (422, "The request is not valid"),
+    "too-many-rows": (422, "That is more than one file holds"),
     "refused": (422, "The exchange refused the request"),
     "banned": (418, "The address is banned for a while"),
     "too-many-attempts": (429, "Too many attempts"),

@@ -183,7 +183,7 @@ class Transfers:
 
         Whether it was paid meanwhile is the engine's to say, once: TransferRefusedError then.
         """
-        await self._settle(user_id)
+        await self.settle(user_id)
         row = await self._ledger.withdrawal(user_id, withdrawal_id)
         if row is None:
             return None
@@ -206,7 +206,7 @@ class Transfers:
     async def ledger(self, user_id: int, code: str | None, from_id: int, limit: int) -> list[Record]:
         """A page of the user's entries, once the ledger has all that happened before this call."""
         asset_id = None if code is None else self.asset(code).asset_id
-        await self._settle(user_id)
+        await self.settle(user_id)
         return await self._ledger.ledger_page(user_id, asset_id, from_id, limit)
 
     async def deposits(self, user_id: int, from_id: int, limit: int) -> list[Record]:
@@ -229,10 +229,10 @@ class Transfers:
                 is_decided = await self._gateway.is_flushed() and await self._barrier.is_passed()
         except TimeoutError:
             is_decided = False
-        if not (is_decided and await self._settle(user_id)):
+        if not (is_decided and await self.settle(user_id)):
             raise TransfersUndecidedError
 
-    async def _settle(self, user_id: int) -> bool:
+    async def settle(self, user_id: int) -> bool:
         """Wait until the ledger has every event of this user that was in the log when this was called.
 
         For at most LEDGER_WAIT_S_MAX; whether it has. Of a statement, an old one is better than none.

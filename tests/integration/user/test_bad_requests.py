@@ -276,6 +276,8 @@ async def test_the_api_describes_itself(exchange: Exchange) -> None:
         "/v1/second-factor/confirmations",
         "/v1/second-factor/removals",
         "/v1/withdrawal-freezes/own",
+        "/v1/reports/{kind}",
+        "/v1/statements/{month}",
     }
     assert "HTTPValidationError" not in json.dumps(described)
     assert (await exchange.client.get("/readyz")).status_code == 200

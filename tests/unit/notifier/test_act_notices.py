@@ -17,7 +17,7 @@ DETAILS: dict[str, dict[str, object]] = {
     "withdrawals-unfrozen": {"by": "operator", "who": "olga"},
     "password-reset-asked": {},
     "password-changed": {},
-    "password-reset": {},
+    "password-reset": {"held_until_ms": 1_700_000_000_000},
     "second-factor-on": {},
     "second-factor-off": {},
 }

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from services.user.doors.schemas import SignUpRequest
+from services.user.doors.routes.schemas import SignUpRequest
 from services.user.people.password_rules import weakness
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter
 from pydantic import Field, SecretStr
 
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
-from services.user.doors.schemas import NewPassword, Received, Sent, Totp, WithdrawalsFrozen
+from services.user.doors.routes.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.routes.schemas import NewPassword, Received, Sent, Totp, WithdrawalsFrozen
 from services.user.people.email import Email
 
 __all__ = ["router"]

@@ -1,6 +1,6 @@
 """What a person is shown of sessions and of what happened to the account."""
 
-from services.user.doors.schemas import Sent
+from services.user.doors.routes.schemas import Sent
 
 __all__ = ["SecurityEventList", "SecurityEventShown", "SessionList", "SessionShown", "SessionsEnded"]
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
-from services.user.doors.schemas import (
+from services.user.doors.routes.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.routes.schemas import (
     FreezeList,
     FreezeRequest,
     FreezeShown,

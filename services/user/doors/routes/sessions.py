@@ -6,10 +6,10 @@ from fastapi import APIRouter, Path
 from fastapi import Query as QueryParameters
 from pydantic import Field
 
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
 from services.user.doors.problems import ProblemError
-from services.user.doors.schemas import Query
-from services.user.doors.session_schemas import (
+from services.user.doors.routes.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.routes.schemas import Query
+from services.user.doors.routes.session_schemas import (
     SecurityEventList,
     SecurityEventShown,
     SessionList,

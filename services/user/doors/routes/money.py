@@ -5,9 +5,9 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 
 from exchange.money import format_fixed
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
 from services.user.doors.problems import ProblemError
-from services.user.doors.schemas import (
+from services.user.doors.routes.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.routes.schemas import (
     DepositAnswer,
     DepositList,
     DepositRequest,

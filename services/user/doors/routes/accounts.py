@@ -4,13 +4,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.user.doors.dependencies import CallerAddress, CallerAgent, Service, SignedIn
 from services.user.doors.problems import ProblemError
-from services.user.doors.schemas import (
-    ApiKeyCreated,
-    ApiKeyList,
-    ApiKeyRequest,
-    ApiKeyShown,
+from services.user.doors.routes.dependencies import CallerAddress, CallerAgent, Service, SignedIn
+from services.user.doors.routes.key_schemas import ApiKeyCreated, ApiKeyList, ApiKeyRequest, ApiKeyShown
+from services.user.doors.routes.schemas import (
     IdentityLinked,
     IdentityRequest,
     LoginRequest,

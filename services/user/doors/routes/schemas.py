@@ -1,9 +1,8 @@
 """Bodies and queries of the user service's contract. Strict: no unknown name, no number in place of text."""
 
-from ipaddress import ip_address, ip_network
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from exchange.contracts import limits
@@ -13,10 +12,6 @@ from services.user.people.email import Email
 from services.user.people.password_rules import weakness
 
 __all__ = [
-    "ApiKeyCreated",
-    "ApiKeyList",
-    "ApiKeyRequest",
-    "ApiKeyShown",
     "DepositAnswer",
     "DepositList",
     "DepositRequest",
@@ -26,6 +21,7 @@ __all__ = [
     "FreezeShown",
     "IdentityLinked",
     "IdentityRequest",
+    "Label",
     "LedgerEntryShown",
     "LedgerPage",
     "LedgerQuery",
@@ -57,7 +53,6 @@ PASSWORD_LENGTH_MIN: Final = 8
 PASSWORD_LENGTH_MAX: Final = 128
 PAGE_SIZE_DEFAULT: Final = 500
 PAGE_SIZE_MAX: Final = limits.PAGE_ROWS_MAX
-IP_ALLOW_LIST_MAX: Final = 30
 ASSET_PATTERN: Final = r"^[A-Z0-9]{1,20}$"
 
 
@@ -67,27 +62,10 @@ def _printable(text: str) -> str:
     return text
 
 
-def _address_or_network(text: str) -> str:
-    # A zone ("fe80::1%eth0") is a name of one machine's own.
-    if "%" in text:
-        raise ValueError("not an IP address or network")
-    try:
-        return str(ip_network(text)) if "/" in text else str(ip_address(text))
-    except ValueError:
-        raise ValueError("not an IP address or network") from None
-
-
-def _no_repeats(items: list[str]) -> list[str]:
-    if len(set(items)) != len(items):
-        raise ValueError("an entry stands twice")
-    return items
-
-
 AssetCode = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
 Label = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 WithdrawalAddress = Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
 Amount = Annotated[str, Field(pattern=NUMBER_PATTERN, examples=["100.25000000"])]
-Permission = Literal["READ", "TRADE", "WITHDRAW"]
 
 
 def _not_guessed_first(password: SecretStr) -> SecretStr:
@@ -203,27 +181,6 @@ class IdentityLinked(Sent):
     subject: str
 
 
-class ApiKeyRequest(Received):
-    """With `publicKey` nobody else has a secret. `forSession`: a key that ends with the session."""
-
-    label: Label
-    permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
-    ip_allow_list: Annotated[
-        list[Annotated[str, Field(max_length=64), AfterValidator(_address_or_network)]],
-        Field(max_length=IP_ALLOW_LIST_MAX),
-        AfterValidator(_no_repeats),
-    ] = Field(default_factory=list)
-    public_key: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
-    for_session: bool = False
-    totp: Totp = None
-
-    @model_validator(mode="after")
-    def _withdraws_by_no_session(self) -> Self:
-        if self.for_session and "WITHDRAW" in self.permissions:
-            raise ValueError("a session's own key cannot have WITHDRAW")
-        return self
-
-
 class DepositRequest(Received):
     """Money wanted from the faucet."""
 
@@ -281,35 +238,6 @@ class SessionOpened(Sent):
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"
     expires_in: int
-
-
-class ApiKeyCreated(Sent):
-    """A new key. The secret is shown this once."""
-
-    api_key: str
-    secret_key: str | None = None
-
-
-class ApiKeyShown(Sent):
-    """A key without its secret. `lastUsedAt`: when a service last saw it, to the minute.
-
-    `sessionId`: the session that it ends with.
-    """
-
-    api_key: str
-    label: str
-    permissions: list[str]
-    ip_allow_list: list[str]
-    kind: str
-    created_at: int
-    last_used_at: int | None
-    session_id: int | None
-
-
-class ApiKeyList(Sent):
-    """All keys of the account, oldest first."""
-
-    api_keys: list[ApiKeyShown]
 
 
 class DepositAnswer(Sent):

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, Path
 
 from services.user.component import UserService
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
 from services.user.doors.problems import ProblemError
-from services.user.doors.schemas import (
+from services.user.doors.routes.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.routes.schemas import (
     WithdrawalAddressList,
     WithdrawalAddressRequest,
     WithdrawalAddressShown,

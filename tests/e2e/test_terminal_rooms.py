@@ -1,0 +1,145 @@
+"""The terminal's account page and chart, as a person uses them: a real Chromium, a real exchange."""
+
+import base64
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from local.exchange_process import ExchangeProcess
+from services.user.people.second_factor import totp_code
+from tests.e2e.browser import CHROMIUM, Page, open_page
+from tests.e2e.test_terminal import deposit, place, sign_up
+from tests.e2e.trader import Trader
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
+]
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    async with open_page() as opened:
+        yield opened
+
+
+@pytest.fixture
+def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
+    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    yield trader
+    trader.close()
+
+
+def part(title: str) -> str:
+    """The part of the account page with this title, as an expression."""
+    return (
+        "[...document.querySelectorAll('.part')]"
+        f".find(one => one.querySelector('h3').innerText === '{title}')"
+    )
+
+
+async def fill_in(page: Page, title: str, **values: str) -> None:
+    """Fill the fields of a part by their labels' first word, and send its form."""
+    for label, value in values.items():
+        await page.evaluate(
+            f"(box => {{ const label = [...box.querySelectorAll('.entry label')]"
+            f".find(one => one.innerText.toLowerCase().startsWith('{label}'));"
+            f" const field = document.getElementById(label.htmlFor);"
+            f" field.value = '{value}'; field.dispatchEvent(new Event('input', {{ bubbles: true }})); }})"
+            f"({part(title)})"
+        )
+    await page.evaluate(f"{part(title)}.querySelector('form [type=submit]').click()")
+
+
+async def says(page: Page, title: str, words: str) -> None:
+    await page.until(f"{part(title)}?.innerText.includes('{words}')")
+
+
+async def test_an_account_is_protected_and_its_keys_and_papers_are_at_hand(
+    embedded_exchange: ExchangeProcess, page: Page
+) -> None:
+    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await sign_up(page, "room@example.com")
+    await page.click("#open-room")
+    await page.until(f"{part('Deposits')}?.querySelector('select option') != null")
+    await fill_in(page, "Deposits", amount="1,000.5")
+    await says(page, "Deposits", "credited")
+
+    # A key is shown once, and stands in the list without its secret.
+    await page.until(f"{part('API keys')} !== undefined")
+    await page.evaluate(f"{part('API keys')}.querySelector('input[value=READ]').click()")
+    await fill_in(page, "API keys", name="my bot", **{"from": "10.0.0.0/8 192.0.2.1"})
+    await says(page, "API keys", "Copy the secret now")
+    assert await page.evaluate(f"{part('API keys')}.querySelectorAll('.made code')[1].innerText.length") == 64
+    await says(page, "API keys", "10.0.0.0/8, 192.0.2.1")
+    await says(page, "API keys", "with its session")
+    await says(page, "Sessions", "this one")
+    await says(page, "What happened", "Logged in")
+
+    # The second factor, by an authenticator: once it is on, a key needs its code.
+    await page.evaluate(f"{part('Second factor')}.querySelector('.act button').click()")
+    secret = await page.until(f"{part('Second factor')}.querySelector('code')?.innerText")
+    code = totp_code(base64.b32decode(str(secret)), time.time_ns() // 30_000_000_000)
+    await fill_in(page, "Second factor", the=code)
+    await says(page, "Second factor", "It is on.")
+    await page.evaluate(f"{part('API keys')}.querySelector('input[value=READ]').click()")
+    await page.evaluate(f"{part('API keys')}.querySelector('input[value=READ]').checked = true")
+    await fill_in(page, "API keys", name="another")
+    await says(page, "API keys", "Enter the six digits")
+
+    await page.evaluate(f"{part('Freeze')}.querySelector('.act button').click()")
+    await says(page, "Freeze", "Frozen by you since")
+    await fill_in(page, "Monthly statement")
+    await says(page, "Monthly statement", "the sum of the lines between")
+    await fill_in(page, "Reports")
+    await says(page, "Reports", "All markets are in the file")
+    unexpected = [problem for problem in page.problems if "403 (Forbidden)" not in problem]
+    assert unexpected == []
+
+
+async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
+    embedded_exchange: ExchangeProcess, counterparty: Trader, page: Page
+) -> None:
+    for price in ("50000", "50100"):
+        counterparty.ask(
+            *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
+            quantity="0.01", price=price,
+        )  # fmt: skip
+    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await sign_up(page, "chart@example.com")
+    await deposit(page, "10000")
+    await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+    await place(page, "buy", "50100", "0.02")
+    await place(page, "buy", "40000", "0.01")
+    await page.until("document.querySelectorAll('#chart canvas').length >= 4")
+    await page.until("document.querySelector('#legend').innerText.includes('C50100.00')")
+    for extra in ("MA", "RSI", "MACD", "Log"):
+        await page.evaluate(
+            "[...document.querySelectorAll('#extras button')]"
+            f".find(one => one.innerText === '{extra}').click()"
+        )
+    for interval in ("1s", "1w", "1M", "4h", "1m"):
+        await page.click(f"#intervals [data-value='{interval}']")
+        await page.until("document.querySelector('#legend').innerText.includes('C50100.00')")
+    await page.evaluate("document.querySelector('#chart').focus()")
+    await page.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowLeft")
+    await page.until("document.querySelector('#legend').innerText.includes(':')")
+    # Prices of the book in larger steps.
+    await page.evaluate(
+        "(field => { field.selectedIndex = 4; field.dispatchEvent(new Event('change', { bubbles: true })); })"
+        "(document.querySelector('#grouping'))"
+    )
+    await page.until("document.querySelector('#bids .level')?.dataset.price === '40000'")
+    spoken = await page.evaluate("document.querySelector('#bids .level').getAttribute('aria-label')")
+    assert spoken == "Bid: 0.01 BTC at 40000 USDT"
+    # The last price is one text in one colour, in header and book.
+    looks = (
+        "['#last', '#book-last'].map(id => document.querySelector(id))"
+        ".map(one => one.innerText + one.className)"
+    )
+    header, book = await page.evaluate(looks)
+    assert header == book == "50,100.00up"
+    assert page.problems == []
