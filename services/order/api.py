@@ -1,4 +1,4 @@
-"""The order service's application: /api/v3 and /ws-api/v3, and the operators' routes."""
+"""The order service's application: /api/v3, /sapi and /ws-api/v3, and the operators' routes."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -15,7 +15,8 @@ __all__ = ["create_app"]
 def create_app(service: OrderService) -> FastAPI:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
     app = FastAPI(title="Order service", docs_url=None, redoc_url=None, openapi_url=None)
-    app.router.routes.append(Mount("/api/v3", app=service.rest))
+    for prefix in ("/api/v3", "/sapi"):
+        app.router.routes.append(Mount(prefix, app=service.rest))
     app.router.routes.append(WebSocketRoute("/ws-api/v3", service.websocket.serve))
     add_operations_routes(app, service.readiness)
     app.add_exception_handler(HTTPException, _no_route)

@@ -23,7 +23,7 @@ from services.market_data.rest.parameters import parse_query
 __all__ = ["REST_PREFIXES", "RestApi"]
 
 logger = logging.getLogger(__name__)
-REST_PREFIXES: Final = ("/api/", "/sapi/", "/fapi/", "/dapi/")
+REST_PREFIXES: Final = ("/api/", "/fapi/", "/dapi/")
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
 # Who shows prices in a browser may read them there: all of this is public.
 _CORS: Final = (b"access-control-allow-origin", b"*")
