@@ -1,5 +1,7 @@
-"""`python -m local run|stack|rebuild|operator`: what the `make` targets of these names call."""
+"""The command `exchange`; in a checkout `make run` and its likes call it as `python -m local run`."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import typer
 
 from exchange.ports.world import LogError
 from exchange.process.frame import configure_logging, run_until_signal
+from local.calling import install
 from local.disk import full_disk
 from local.operating import log_refusal, run_operator
 from local.options import LocalOptions, OptionError
@@ -21,26 +24,36 @@ _MENDABLE_CODE: Final = 2
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="A whole exchange on this machine.")
 
 
+Host = Annotated[str | None, typer.Option(help="IPv4 address to listen on; 0.0.0.0 for all. HOST=")]
+Port = Annotated[str | None, typer.Option(help="The one port, 8080 by itself. PORT=")]
+Folder = Annotated[str | None, typer.Option(help="The folder that holds all state. DATA_DIR=")]
+
+
 @cli.command()
-def run() -> None:
+def run(host: Host = None, port: Port = None, data_dir: Folder = None) -> None:
     """One process with an embedded log, PostgreSQL and Valkey beside it."""
+    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir)
     from local.embedded import run_embedded
 
     _until_stopped(run_embedded)
 
 
 @cli.command()
-def stack() -> None:
+def stack(host: Host = None, port: Port = None, data_dir: Folder = None) -> None:
     """Every service its own process, on Apache Kafka, PostgreSQL and Valkey, behind nginx."""
-    from local.stack import run_stack
+    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir)
+    with _needs("stack"):
+        from local.stack import run_stack
 
     _until_stopped(run_stack)
 
 
 @cli.command()
-def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False) -> None:
+def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False, data_dir: Folder = None) -> None:
     """Tables and hot book anew from the event log; with --source archive the logs too."""
-    from local.rebuilding.command import SOURCES, run_rebuild
+    _set_variables(DATA_DIR=data_dir)
+    with _needs("stack"):
+        from local.rebuilding.command import SOURCES, run_rebuild
 
     if source not in SOURCES:
         print(f"FROM={source}: {' or '.join(SOURCES)}", file=sys.stderr)
@@ -56,6 +69,21 @@ def operator(arguments: Annotated[list[str] | None, typer.Argument()] = None) ->
     except (OptionError, OSError) as error:
         print(f"operator: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _set_variables(**variables: str | None) -> None:
+    """What was said on the command line holds before what the environment says."""
+    os.environ.update({name: value for name, value in variables.items() if value is not None})
+
+
+@contextlib.contextmanager
+def _needs(extra: str) -> Iterator[None]:
+    """Say in one line which packages a command wants that the light set-up leaves out."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: {install(extra)}", file=sys.stderr)
+        raise typer.Exit(_MENDABLE_CODE) from None
 
 
 def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:

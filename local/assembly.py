@@ -4,12 +4,15 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
+from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
 from exchange.http.routing import is_terminal_path, service_of_path
 from exchange.log.whole_log import WholeLog
@@ -18,8 +21,11 @@ from exchange.ports.world import LogError, ObjectStore
 from exchange.process.components import Component, Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security.credentials import PostgresCredentials
+from local.bad_days.clock import SkewedAuthenticator
+from local.bad_days.door import BadDays
+from local.bad_days.plan import Plan
 from local.terminal import terminal_app
-from matching_engine.genesis import write_genesis
+from matching_engine.genesis import MARKETS_FILE, write_genesis
 from matching_engine.poison import PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
@@ -48,6 +54,11 @@ class AssembledExchange:
 
     components: list[Component]
     app: ASGIApp
+    # What the server answers without the application.
+    direct: Mapping[str, DirectHandler]
+    order: OrderService
+    user: UserService
+    market_data: MarketDataService
 
     def readiness(self) -> Mapping[str, str | None]:
         """Every part of every component, by component."""
@@ -58,17 +69,24 @@ class AssembledExchange:
         }
 
 
-async def assemble(resources: Resources) -> AssembledExchange:
-    """Compose everything; an empty log gets its first assets and markets. Raises LogError."""
+async def assemble(
+    resources: Resources, *, bad_days: bool = False, markets: Path | None = None
+) -> AssembledExchange:
+    """Compose everything; an empty log gets its first assets and markets. Raises LogError.
+
+    `bad_days`: whoever reaches the port may order them (local/bad_days). `markets`: a file of markets for a
+    new exchange.
+    """
     settings = resources.settings
     store = FolderStore(settings.data_dir)
-    await write_genesis(resources.command_log)
+    await write_genesis(resources.command_log, markets or MARKETS_FILE)
     kept = resources
     # What retention has removed of the event log is read from the archive, by whoever needs it.
     whole_events = WholeLog(resources.event_log, store, settings.shard, "events")
     resources = dataclasses.replace(resources, event_log=whole_events)
     credentials = PostgresCredentials.from_resources(resources)
-    order = OrderService(resources, credentials)
+    skewed = SkewedAuthenticator(credentials) if bad_days else None
+    order = OrderService(resources, credentials, authenticator=skewed)
     market_data = MarketDataService(resources)
     user = UserService(resources)
     components: list[Component] = [
@@ -98,9 +116,24 @@ async def assemble(resources: Resources) -> AssembledExchange:
         "market-data": create_market_data_app(market_data),
         "user": create_user_app(user),
     }
-    exchange = AssembledExchange(components, _ByPath(apps, whole, terminal_app()))
+    by_path: ASGIApp = _ByPath(apps, whole, terminal_app())
+    direct = order.rest.direct()
+    if bad_days:
+        # Every request must pass by what spoils it: none takes the short way.
+        by_path, direct = BadDays(by_path, Plan(), partial(_expire, resources, market_data)), {}
+    exchange = AssembledExchange(components, by_path, direct, order, user, market_data)
     add_operations_routes(whole, exchange.readiness)
     return exchange
+
+
+async def _expire(resources: Resources, market_data: MarketDataService, keys: list[str]) -> None:
+    """Let listen keys die as if their hour were over, and have their listeners told."""
+    for key in keys:
+        user_id = await resources.cache.getdel(f"listen_key:{key}")
+        if user_id is not None:
+            text = user_id.decode() if isinstance(user_id, bytes) else str(user_id)
+            await resources.cache.delete(f"listen_key_of:{text}")
+    market_data.look_for_dead_listen_keys()
 
 
 def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]:

@@ -1,10 +1,14 @@
 """What a person sees of a local exchange: steps while it starts, then where to look and what to try."""
 
+import ipaddress
 import os
 import sys
 import time
 
 from rich.console import Console
+
+from local.calling import call
+from local.options import LocalOptions
 
 __all__ = ["Steps", "welcome"]
 
@@ -20,9 +24,9 @@ class Steps:
         self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/dim]  {message}")
 
 
-def welcome(url: str, mode: str, engine_build: str) -> str:
+def welcome(options: LocalOptions, mode: str, engine_build: str) -> str:
     """Return the text that is printed once everything is ready."""
-    shell = "make stack" if mode == "stack" else "make run"
+    url, shell = options.url, call(mode)
     return f"""
 ready: {url}
 
@@ -35,4 +39,10 @@ ready: {url}
 
 A first order: the README's "First order", with EXCHANGE={url}
 Ctrl-C stops; `{shell}` again goes on where it stopped. Running as pid {os.getpid()}.
-"""
+{_open_to_others(options)}"""
+
+
+def _open_to_others(options: LocalOptions) -> str:
+    if ipaddress.ip_address(options.host).is_loopback:
+        return ""
+    return f"Open to the network: whoever reaches {options.host}:{options.port} may sign up and trade.\n"

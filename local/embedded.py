@@ -15,6 +15,8 @@ from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
+from exchange.process.loop.heap import settle_heap
+from local.calling import call
 from local.console import Steps, welcome
 from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
@@ -36,11 +38,11 @@ _READY_DEADLINE_S = 120.0
 async def run_embedded(options: LocalOptions) -> None:
     """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
     steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "embedded", "make run", options.port, steps)
+    folder = await DataFolder.take(options.data_dir, "embedded", call("run"), options.port, steps)
     require_space(folder.state, "embedded")
     # Not before the folder is ours: another exchange may be writing its log there.
     keep_log(folder.state)
-    listener = take_port(options.port, "make run")
+    listener = take_port(options.host, options.port, call("run"))
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
@@ -51,14 +53,13 @@ async def run_embedded(options: LocalOptions) -> None:
             from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
-            exchange = await assemble(resources)
+            exchange = await assemble(resources, bad_days=options.bad_days)
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
-            await run_components(
-                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
-            )
+            server = HttpServer(exchange.app, listener, direct=exchange.direct)
+            await run_components([*servers, server, door, *exchange.components, announce], settle_heap)
 
 
 class _Announcement:
@@ -95,7 +96,7 @@ class _Announcement:
                     await self._market_maker.start()
                     group.create_task(self._market_maker.run(), name=self._market_maker.name)
                     await self._market_maker.first_quotes()
-                print(welcome(self._options.url, "run", self._build), flush=True)
+                print(welcome(self._options, "run", self._build), flush=True)
                 await asyncio.Event().wait()
         finally:
             # The first to be cancelled when the exchange stops: the other components take a while.

@@ -15,6 +15,7 @@ from typing import Final
 
 import psutil
 
+from local.calling import again
 from local.listening import PORT_DEFAULT, free_after
 from local.servers import ServerError
 from local.servers.holding import try_lock
@@ -129,9 +130,9 @@ async def _until_locked(lock: int, path: Path, command: str, on_wait: Callable[[
 
 def _in_use(path: Path, owner: Owner | None, command: str) -> str:
     way_out = f"Stop that one, then `{command}` again"
-    if command != "make rebuild":
+    if not command.endswith(" rebuild"):
         port = free_after(owner.port if owner is not None and owner.port else PORT_DEFAULT)
-        beside = f"{command} PORT={port} DATA_DIR={path}-2"
+        beside = again(command, port=port, data_dir=f"{path}-2")
         way_out = f"Stop that one, or start this one beside it, with a folder and a port of its own: {beside}"
     return f"{path} belongs to an exchange that is running: {owner or 'unknown'}. {way_out}"
 

@@ -9,37 +9,38 @@ from typing import Final
 import psutil
 
 from exchange.http.server import bind
+from local.calling import COMMAND, again
 from local.servers import ServerError
 
-__all__ = ["PORT_DEFAULT", "check_port", "free_after", "take_port"]
+__all__ = ["HOST_DEFAULT", "PORT_DEFAULT", "check_port", "free_after", "take_port"]
 
-_HOST: Final = "127.0.0.1"
+HOST_DEFAULT: Final = "127.0.0.1"
 _PORT_MAX: Final = 65_535
 _PORTS_TRIED_MAX: Final = 100
 PORT_DEFAULT: Final = 8_080
 
 
-def take_port(port: int, command: str) -> socket.socket:
-    """Listen on 127.0.0.1:`port` for `command` (`make run`). Raises ServerError with who is in the way."""
+def take_port(host: str, port: int, command: str) -> socket.socket:
+    """Listen on `host`:`port` for `command` (`make run`). Raises ServerError with who is in the way."""
     try:
-        return bind(_HOST, port)
+        return bind(host, port)
     except OSError as error:
-        raise ServerError(_refused(port, command, error)) from None
+        raise ServerError(_refused(host, port, command, error)) from None
 
 
-def check_port(port: int, command: str) -> None:
+def check_port(host: str, port: int, command: str) -> None:
     """As `take_port`, for a server that will listen itself."""
-    take_port(port, command).close()
+    take_port(host, port, command).close()
 
 
-def _refused(port: int, command: str, error: OSError) -> str:
+def _refused(host: str, port: int, command: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        way_out = f"{command} PORT={free_after(port)}"
-        return f"port {port} of {_HOST} is taken by {_listener(port)}: end that, or choose another: {way_out}"
+        way_out = again(command, port=free_after(port))
+        return f"port {port} of {host} is taken by {_listener(port)}: end that, or choose another: {way_out}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        way_out = f"{command} PORT={free_after(PORT_DEFAULT - 1)}"
+        way_out = again(command, port=free_after(PORT_DEFAULT - 1))
         return f"port {port} is for root alone: choose one from 1024 on: {way_out}"
-    return f"cannot listen on {_HOST}:{port}: {os.strerror(error.errno or 0)}"
+    return f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
 
 
 def _listener(port: int) -> str:
@@ -53,7 +54,7 @@ def _listener(port: int) -> str:
 
 def _name(process: psutil.Process) -> str:
     command_line = process.cmdline()
-    if command_line[1:3] == ["-m", "local"]:
+    if command_line[1:3] == ["-m", "local"] or COMMAND in [os.path.basename(w) for w in command_line[:2]]:
         return f"another exchange (process {process.pid})"
     return f"{process.name()} (process {process.pid})"
 
@@ -62,6 +63,6 @@ def free_after(port: int) -> int:
     """The next port on which nobody listens just now, to be named as a way out."""
     for candidate in range(port + 1, min(port + _PORTS_TRIED_MAX, _PORT_MAX) + 1):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
-            probe.bind((_HOST, candidate))
+            probe.bind((HOST_DEFAULT, candidate))
             return candidate
     return PORT_DEFAULT

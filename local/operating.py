@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exchange.process.log_lines import formatter
+from local.calling import call
 
 __all__ = [
     "door_of",
@@ -107,7 +108,9 @@ def way_to_exchange(data_dir: Path) -> dict[str, str]:
     settings = data_dir / "stack" / _SETTINGS_NAME
     if settings.exists():
         return dict(json.loads(settings.read_bytes()))
-    raise FileNotFoundError(f"no exchange runs in {data_dir}: `make run` or `make stack`, or DATA_DIR=")
+    raise FileNotFoundError(
+        f"no exchange runs in {data_dir}: `{call('run')}` or `{call('stack')}`, or DATA_DIR="
+    )
 
 
 def run_operator(data_dir: Path, arguments: list[str]) -> None:

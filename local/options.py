@@ -1,13 +1,16 @@
 """Options of the local modes, from the variables that `make` passes on."""
 
+import ipaddress
 import os
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from local.listening import PORT_DEFAULT
+from local.calling import data_dir_default
+from local.listening import HOST_DEFAULT, PORT_DEFAULT
 from matching_engine import build
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ __all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker
 _MARKET_MAKER_SEED = 7
 _DAYS_DIGITS_MAX = 5
 _PORT_MAX: Final = 65_535
+_EVERYWHERE: Final = "0.0.0.0"
 
 
 class OptionError(Exception):
@@ -28,6 +32,7 @@ class OptionError(Exception):
 class LocalOptions:
     """What a local exchange is started with."""
 
+    host: str
     port: int
     data_dir: Path
     market_maker: bool
@@ -37,11 +42,13 @@ class LocalOptions:
     fast_start: bool
     # Days after which the logs are shortened by what the archive holds; 0 for never.
     log_kept_days: int = 0
+    # Whoever reaches the port may order trouble (local/bad_days).
+    bad_days: bool = False
 
     @property
     def url(self) -> str:
-        """Where the exchange answers."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where the exchange answers, from this machine."""
+        return f"http://{HOST_DEFAULT if self.host == _EVERYWHERE else self.host}:{self.port}"
 
     def settings(self) -> dict[str, str]:
         """What both local modes have in common, by setting: play money, which may leave as it comes."""
@@ -60,8 +67,8 @@ class LocalOptions:
 
     @classmethod
     def from_environment(cls) -> "LocalOptions":
-        """Read PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS, and
-        ENGINE_BUILD, FAST_START.
+        """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
+        BAD_DAYS, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -69,8 +76,9 @@ class LocalOptions:
         if mode not in ("auto", "compiled", "interpreted"):
             raise OptionError(f"ENGINE_BUILD={mode}: auto, compiled or interpreted")
         return cls(
+            _host(os.environ.get("HOST", "")),
             _port(_value("PORT", str(PORT_DEFAULT))),
-            _folder(_value("DATA_DIR", ".data")),
+            _folder(_value("DATA_DIR", data_dir_default())),
             _switch("MARKET_MAKER", True),
             _switch("RATE_LIMITS", True),
             # All who try things out on one machine share its address.
@@ -78,6 +86,7 @@ class LocalOptions:
             mode,
             _switch("FAST_START", False),
             _days("LOG_KEPT_DAYS"),
+            _switch("BAD_DAYS", False),
         )
 
 
@@ -87,6 +96,18 @@ def _value(name: str, default: str) -> str:
     if not value:
         raise OptionError(f"{name}= is empty: give it a value, or leave it out for {name}={default}")
     return value
+
+
+def _host(text: str) -> str:
+    # Some shells export HOST with the machine's name: that asks for nothing.
+    if text in ("", "localhost") or text == socket.gethostname():
+        return HOST_DEFAULT
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise OptionError(
+            f"HOST={text}: an IPv4 address of this machine, 0.0.0.0 for all; usual is {HOST_DEFAULT}"
+        ) from None
 
 
 def _port(text: str) -> int:

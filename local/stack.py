@@ -17,6 +17,8 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
+from local.calling import call
+from local.carried import carried_folder
 from local.console import Steps, welcome
 from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["run_stack"]
 
 logger = logging.getLogger(__name__)
-_NGINX_TEMPLATE = Path("infra/nginx/exchange.conf.template")
+_NGINX_TEMPLATE = carried_folder("infra/nginx", "gateway") / "exchange.conf.template"
 _SERVICE_START_DEADLINE_S = 60.0
 # A long tail of commands may have to be replayed.
 _READY_DEADLINE_S = 600.0
@@ -208,7 +210,7 @@ class _Stack:
 
     def _write_nginx_config(self) -> Path:
         addresses: Mapping[str, str] = {
-            "LISTEN": f"127.0.0.1:{self._options.port}",
+            "LISTEN": f"{self._options.host}:{self._options.port}",
             "WEB_ROOT": str(WEB_ROOT),
             "SOCKETS_PER_ADDRESS": str(
                 SOCKETS_PER_ADDRESS_MAX if self._options.request_limits else nginx.NO_LIMIT
@@ -225,10 +227,10 @@ class _Stack:
 async def run_stack(options: LocalOptions) -> None:
     """Run the stack until cancelled. Raises ServerError when a part does not start."""
     steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "stack", "make stack", options.port, steps)
+    folder = await DataFolder.take(options.data_dir, "stack", call("stack"), options.port, steps)
     require_space(folder.state, "stack")
     await asyncio.to_thread(nginx.end_leftover, folder.state, folder.state / "nginx")
-    check_port(options.port, "make stack")
+    check_port(options.host, options.port, call("stack"))
     build = engine_build(options, steps)
     stack = _Stack(options, folder, steps)
     market_maker: MarketMaker | None = None
@@ -242,7 +244,7 @@ async def run_stack(options: LocalOptions) -> None:
                 await market_maker.start()
                 group.create_task(market_maker.run(), name=market_maker.name)
                 await market_maker.first_quotes()
-            print(welcome(options.url, "stack", build), flush=True)
+            print(welcome(options, "stack", build), flush=True)
     finally:
         folder.stopping()
         if market_maker is not None:

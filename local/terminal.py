@@ -14,9 +14,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local.carried import carried_folder
+
 __all__ = ["WEB_ROOT", "terminal_app"]
 
-WEB_ROOT: Final = Path(__file__).parents[1] / "web"
+WEB_ROOT: Final = carried_folder("web", "web")
 # The gateway and CloudFront (modules/frontend) say the same; tests/unit/test_terminal.py holds them equal.
 _HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (

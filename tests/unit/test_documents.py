@@ -17,7 +17,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
-FOLDERS = "docs|exchange|infra|loadtest|local|matching_engine|services|tests|web"
+FOLDERS = "bench|docs|exchange|infra|loadtest|local|matching_engine|services|tests|web"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -39,12 +39,17 @@ def test_named_modules_exist(document: Path) -> None:
 
 # Names that a text gives a file of the project, wherever it stands: a comment, a chart, a docstring.
 NAMED_FILE = re.compile(
-    r"(?<![\w/.{}*<-])((?:docs|exchange|helm|infra|loadtest|local|matching_engine|services|tests|web)"
+    r"(?<![\w/.{}*<-])((?:bench|docs|exchange|helm|infra|loadtest|local|matching_engine|services|tests|web)"
     r"/[\w./-]+\.(?:py|md|js|toml|sql|ya?ml|tf|tpl|template))\b"
 )
 # Files that never change once they are there (services/migrations), and names made up for a test.
 NOT_READ = ("services/migrations/", "docs/reports/", "loadtest/reports/")
-MADE_UP = {"exchange/adapters/nothing.py", "tests/unit/test_estate.py::test_nothing"}
+MADE_UP = {
+    "exchange/adapters/nothing.py",
+    "helm/exchange/values-prod.yaml",
+    "infra/functions/rotation/handle.py",
+    "tests/unit/test_estate.py::test_nothing",
+}
 
 
 def test_a_file_that_any_text_names_exists() -> None:
@@ -96,6 +101,8 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
         "RATE_LIMITS",
         "REQUEST_LIMITS",
         "LOG_KEPT_DAYS",
+        "HOST",
+        "BAD_DAYS",
     }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
@@ -105,4 +112,6 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.market_maker == (table["MARKET_MAKER"] == "1")
     assert options.rate_limits == (table["RATE_LIMITS"] == "1")
     assert options.request_limits == (table["REQUEST_LIMITS"] == "1")
+    assert options.host == table["HOST"]
+    assert options.bad_days == (table["BAD_DAYS"] == "1")
     assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("exchange", "infra", "local", "matching_engine", "services", "loadtest", "tests")
+FOLDERS = ("bench", "exchange", "infra", "local", "matching_engine", "services", "loadtest", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 CORE = sorted((ROOT / "matching_engine" / "core").glob("*.py"))
 FILE_LINES_MAX = 400

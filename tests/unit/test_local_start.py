@@ -69,6 +69,7 @@ def foreign_port() -> Iterator[int]:
         ("MARKET_MAKER", ""),
         ("MARKET_MAKER", "yes"),
     ]
+    + [("HOST", "example.com"), ("HOST", "256.1.1.1"), ("HOST", "::1")]
     + [("ENGINE_BUILD", ""), ("ENGINE_BUILD", "fast")],
 )
 def test_a_variable_without_a_sensible_value_is_refused(
@@ -93,7 +94,7 @@ def test_a_taken_port_names_who_has_it_and_the_way_out(mode: str, foreign_port: 
     assert f"(process {os.getpid()})" in sentence
     way_out = re.search(rf"make {mode} PORT=(\d+)$", sentence)
     assert way_out is not None, sentence
-    check_port(int(way_out[1]), "make run")
+    check_port("127.0.0.1", int(way_out[1]), "make run")
 
 
 def test_a_port_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +103,7 @@ def test_a_port_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("local.listening.bind", refuse)
     with pytest.raises(ServerError, match=r"port 80 is for root alone: .* make run PORT=8\d\d\d"):
-        take_port(80, "make run")
+        take_port("127.0.0.1", 80, "make run")
 
 
 @pytest.mark.parametrize("what", ["a file", "below a file", "unwritable", "read-only"])

@@ -131,6 +131,10 @@ class UserFeed:
         if key in self._channels and key not in self._hub.topics and not self._wanted.full():
             self._wanted.put_nowait(key)
 
+    def look_now(self) -> None:
+        """Do not wait for the next turn to find keys that have died."""
+        self._look_at_s = 0
+
     async def run(self) -> None:
         """Hold the subscription until cancelled; reconnect when it breaks."""
         while True:

@@ -161,6 +161,12 @@ class AccountView:
         orders = self._open_of_user.get(user_id, {}).values()
         return [o for o in orders if not market_id or o.market_id == market_id]
 
+    def users_with_open_orders(self) -> list[tuple[int, int]]:
+        """(user, market) of whoever has an open order there."""
+        return sorted(
+            {(o.user_id, o.market_id) for orders in self._open_of_user.values() for o in orders.values()}
+        )
+
     def balances_of(self, user_id: int) -> Iterator[tuple[Asset, Balance]]:
         """Every asset in order of registration with the user's balance, zero where there is none."""
         held = self.balances.get(user_id, {})

@@ -1,0 +1,33 @@
+"""The bench as a plugin of pytest: `exchange` is a whole exchange, clean for each test.
+
+Installed with the wheel; in a checkout `-p bench.pytest_plugin`. The exchange starts when the first test asks
+for it and serves the whole session; with pytest-xdist each worker has its own.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.exchange import Exchange
+
+__all__ = ["bench_exchange", "exchange", "pytest_addoption"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The file of markets is the session's."""
+    parser.addini("bench_markets", "A file of markets for the test bench's exchange.", default="")
+
+
+@pytest.fixture(scope="session")
+def bench_exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
+    """The session's exchange, as the last test has left it. Tests want `exchange`."""
+    markets = str(request.config.getini("bench_markets"))
+    with Exchange(markets or None) as running:
+        yield running
+
+
+@pytest.fixture
+def exchange(bench_exchange: Exchange) -> Exchange:
+    """A whole exchange: no orders but the house's, markets at their first prices, no bad days."""
+    bench_exchange.clean()
+    return bench_exchange

@@ -1,0 +1,1 @@
+"""The bench's own process: the embedded exchange, a house that quotes, and its door."""

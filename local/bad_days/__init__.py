@@ -1,0 +1,1 @@
+"""Bad days on demand, for authors of bots: refusals, lost answers, torn streams."""

@@ -1,0 +1,200 @@
+"""The test bench keeps what docs/bots.md says of it: accounts, prices, clock, fills, and clean tests."""
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench import Account, BenchError, Exchange
+from tests.bots.wheel import ROOT
+
+# All on one exchange of the session, which takes seconds to start.
+pytestmark = pytest.mark.slow
+
+CLEAN_MS_MAX = 50
+START_S_MAX = 3.0
+
+
+def limit(
+    account: Account, side: str, quantity: str, price: str, symbol: str = "BTCUSDT"
+) -> dict[str, object]:
+    """A limit order that waits."""
+    made: dict[str, object] = account.request(
+        "POST", "/api/v3/order",
+        symbol=symbol, side=side, type="LIMIT", timeInForce="GTC", quantity=quantity, price=price,
+    )  # fmt: skip
+    return made
+
+
+def test_an_account_has_money_and_a_key_in_one_line(exchange: Exchange) -> None:
+    account = exchange.account(USDT=10_000, BTC="0.5")
+    assert account.balances() == {"USDT": Decimal(10_000), "BTC": Decimal("0.5")}
+    with pytest.raises(BenchError, match="UnknownAssetError"):
+        exchange.account(DOGE=1)
+    with pytest.raises(BenchError, match="permissions are among"):
+        exchange.account(permissions=("EVERYTHING",))
+
+
+def test_a_key_may_be_one_that_reads_alone(exchange: Exchange) -> None:
+    account = exchange.account(permissions=("READ",), USDT=100)
+    with pytest.raises(BenchError) as refused:
+        limit(account, "BUY", "0.001", "60000")
+    assert refused.value.code == -2015
+
+
+def test_the_price_goes_where_the_test_says(exchange: Exchange) -> None:
+    market = exchange.market("BTCUSDT")
+    assert market.price == 65_000
+    market.walk_to(66_000)
+    assert market.price == 66_000
+    book = market.book()
+    assert book["bids"][0][0] < 66_000 < book["asks"][0][0]
+    market.jump_to("64000.5")
+    assert market.price == Decimal("64000.5")
+    with pytest.raises(BenchError, match="no multiple"):
+        market.walk_to("64000.001")
+
+
+@pytest.mark.parametrize(("side", "price", "target"), [("SELL", "65500", 66_000), ("BUY", "64500", 64_000)])
+def test_what_rests_in_the_way_is_filled_at_its_own_price(
+    exchange: Exchange, side: str, price: str, target: int
+) -> None:
+    account = exchange.account(USDT=10_000, BTC=1)
+    order = limit(account, side, "0.1", price)
+    beside = limit(account, side, "0.01", str(int(price) + (1_000 if side == "SELL" else -1_000)))
+    exchange.market("BTCUSDT").walk_to(target)
+    (fill,) = account.wait_for_fills("BTCUSDT")
+    assert (fill.side, fill.price, fill.quantity, fill.order_id) == (
+        side, Decimal(price), Decimal("0.1"), order["orderId"],
+    )  # fmt: skip
+    assert fill.is_maker
+    assert [row["orderId"] for row in account.open_orders()] == [beside["orderId"]]
+
+
+def test_a_walk_takes_more_than_one_order_may(exchange: Exchange) -> None:
+    """A whale's order is worth more than the market lets one order be (maxNotional)."""
+    whale = exchange.account(BTC=400)
+    for _ in range(4):
+        limit(whale, "SELL", "100", "65500")
+    exchange.market("BTCUSDT").walk_to(66_000)
+    assert "BTC" not in whale.balances()
+    assert sum(fill.quantity for fill in whale.wait_for_fills("BTCUSDT", 4)) == 400
+
+
+def test_the_next_test_finds_nothing_of_this_one(exchange: Exchange) -> None:
+    account = exchange.account(USDT=10_000)
+    market = exchange.market("ETHUSDT")
+    market.walk_to(3_600)
+    limit(account, "BUY", "1", "3000", "ETHUSDT")
+    market.cancel_only()
+    exchange.bad_days.too_many_requests(times=0)
+    exchange.clean()
+    assert market.price == 3_500
+    assert account.open_orders() == []
+    assert account.locked() == {}
+    assert len(market.book()["bids"]) == len(market.book()["asks"]) == 20
+    assert exchange.ask("GET", "/local/bad-days") == []
+    limit(account, "BUY", "1", "3000", "ETHUSDT")
+
+
+def test_an_empty_book_is_empty(exchange: Exchange) -> None:
+    market = exchange.market("BTCUSDT")
+    market.empty()
+    assert market.book() == {"bids": [], "asks": []}
+    exchange.clean()
+    assert len(market.book()["bids"]) == 20
+
+
+def test_a_halted_market_refuses(exchange: Exchange) -> None:
+    account, market = exchange.account(USDT=10_000), exchange.market("BTCUSDT")
+    market.halt()
+    with pytest.raises(BenchError):
+        limit(account, "BUY", "0.1", "60000")
+    market.resume()
+    limit(account, "BUY", "0.1", "60000")
+
+
+def test_the_engine_s_clock_is_seen_to_go_on(exchange: Exchange) -> None:
+    before = exchange.clock_ms()
+    exchange.market("BTCUSDT").jump_to(65_010)
+    assert before <= exchange.clock_ms() <= time.time_ns() // 1_000_000
+
+
+def test_cleaning_costs_what_the_document_says(exchange: Exchange) -> None:
+    """In processor time of the exchange, which a busy machine does not change as it does the clock's."""
+    account = exchange.account(USDT=100_000)
+    process = psutil.Process(exchange.ask("GET", "/bench/clock")["pid"])
+    costs_ms = []
+    for _ in range(10):
+        account.request("POST", "/api/v3/order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01")
+        before = sum(process.cpu_times()[:2])
+        exchange.clean()
+        costs_ms.append(1_000 * (sum(process.cpu_times()[:2]) - before))
+    assert statistics.median(costs_ms) <= CLEAN_MS_MAX, costs_ms
+
+
+@pytest.fixture(scope="module")
+def many_markets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the two markets that a suite might bring."""
+    file = tmp_path_factory.mktemp("markets") / "markets.toml"
+    text = (ROOT / "matching_engine" / "markets.toml").read_text("utf-8")
+    first, _, rest = text.partition("[[markets]]")
+    market = "[[markets]]" + rest.partition("[[markets]]")[0].replace('base = "BTC"', 'base = "SOL"')
+    file.write_text(f'{first}[[assets]]\ncode = "SOL"\ndecimals = 8\n\n{market}', "utf-8")
+    return file
+
+
+@pytest.mark.thorough
+def test_markets_of_one_s_own_and_prices_to_begin_with(many_markets: Path) -> None:
+    with Exchange(many_markets, prices={"SOLUSDT": "150.25"}) as exchange:
+        assert exchange.market("SOLUSDT").price == Decimal("150.25")
+        account = exchange.account(SOL=10)
+        limit(account, "SELL", "1", "151", "SOLUSDT")
+        exchange.market("SOLUSDT").walk_to(152)
+        assert account.balances()["SOL"] == 9
+
+
+@pytest.mark.thorough
+def test_it_ends_with_the_process_that_started_it() -> None:
+    program = (
+        "import os, json, time\nfrom bench import Exchange\ne = Exchange(); e.start()\n"
+        "print(json.dumps(e.ask('GET', '/bench/clock')['pid']), flush=True)\nos.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    pid = json.loads(done.stdout)
+    give_up = time.monotonic() + 60
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def test_the_plugin_gives_a_clean_exchange_to_each_test(tmp_path: Path, bench_exchange: Exchange) -> None:
+    """The README of a stranger's suite: nothing but the fixture."""
+    suite = tmp_path / "test_stranger.py"
+    suite.write_text(
+        "def test_first(exchange):\n"
+        "    exchange.market('BTCUSDT').walk_to(66_000)\n"
+        "def test_second(exchange):\n"
+        "    assert exchange.market('BTCUSDT').price == 65_000\n",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "bench.pytest_plugin", "-p", "no:cacheprovider"]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "EXCHANGE_BENCH_URL": bench_exchange.url}
+    done = subprocess.run(
+        [*command, str(suite)], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert re.search(r"2 passed", done.stdout), done.stdout + done.stderr
+
+
+def test_stopping_what_never_ran_is_nothing() -> None:
+    Exchange().stop()
