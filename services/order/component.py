@@ -105,6 +105,7 @@ class OrderService:
             Wallet(self.engine, history),
             listen_keys,
         )
+        self.routes = routes.rest
         self.rest = RestApi(
             routes.rest,
             authenticator,
