@@ -27,7 +27,7 @@ _ERROR: Final = {
 
 
 class Operation(NamedTuple):
-    """One method of one path. `parameters`: all that it reads; `required`: those that it cannot do without.
+    """One method of one path. `parameters`: all that it reads; `required`: what must be there.
 
     `example`: a query that a test sends. `proof`: what the caller must prove, "" for nothing. `is_signed`: with
     a signature over the request.
