@@ -27,10 +27,10 @@ _ERROR: Final = {
 
 
 class Operation(NamedTuple):
-    """One method of one path. `parameters`: all that it reads; `required`: what must be there.
+    """One method of one path. `parameters`: what it reads; `required`: what must be there.
 
-    `example`: a query that a test sends. `proof`: what the caller must prove, "" for nothing. `is_signed`: with
-    a signature over the request.
+    `example`: a query that a test sends. `proof`: what the caller must prove, "" for nothing. `is_signed`:
+    with a signature over the request.
     """
 
     verb: str
