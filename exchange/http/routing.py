@@ -27,7 +27,7 @@ ORDER_PATHS: Final = (
     "myFilters",
     "sor",
 )
-_ORDER: Final = re.compile(rf"/api/v3/({'|'.join(ORDER_PATHS)})(/.*)?|/ws-api/.*")
+_ORDER: Final = re.compile(rf"/api/v3/({'|'.join(ORDER_PATHS)})(/.*)?|/sapi/.*|/ws-api/.*")
 _USER: Final = re.compile(r"/v1/.*|/readyz|/healthz|/metrics")
 
 

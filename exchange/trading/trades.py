@@ -1,8 +1,9 @@
 """Recent trades and aggregate trades of a market, in bounded rings. Pure.
 
 An aggregate trade joins the trades of one taker order at one price and one time (Binance, aggTrades).
-Its id is its first trade's id: unique, ascending, and the same after a restart, on every replica and in
-PostgreSQL, without counting all trades ever made; unlike Binance's, the ids have gaps.
+Its ids have no gaps within a market: the ledger writes them with the trades, and who follows the events
+counts on from the newest one that it has read (ADR 0029). What an older release wrote has the id of its first
+trade.
 """
 
 from bisect import bisect_left, bisect_right
@@ -28,6 +29,8 @@ class Trade(NamedTuple):
     quote_atoms: int
     buyer_is_maker: bool
     taker_order_id: int
+    # Of the aggregate trade that it is part of, as the ledger has it; 0 when nobody has said.
+    aggregate_id: int = 0
 
     @classmethod
     def from_event(cls, event: TradeExecuted, time_ms: int) -> "Trade":
@@ -44,9 +47,10 @@ class Trade(NamedTuple):
 
 
 class AggregateTrade(NamedTuple):
-    """Trades of one taker order at one price and time. `id` is the first trade's id."""
+    """Trades of one taker order at one price and time, from `first_id` to `last_id`."""
 
     id: int
+    first_id: int
     last_id: int
     time_ms: int
     price_ticks: int
@@ -54,8 +58,11 @@ class AggregateTrade(NamedTuple):
     buyer_is_maker: bool
 
 
-def aggregate(trades: Iterable[Trade]) -> list[AggregateTrade]:
-    """Join neighbours of one taker order, price and time. `trades` ascend by id."""
+def aggregate(trades: Iterable[Trade], next_id: int | None = None) -> list[AggregateTrade]:
+    """Join neighbours of one taker order, price and time. `trades` ascend by id.
+
+    Ids count from `next_id` when it is given; else they are those of the trades, or of the first trade.
+    """
     joined: list[AggregateTrade] = []
     previous: Trade | None = None
     for trade in trades:
@@ -72,6 +79,7 @@ def aggregate(trades: Iterable[Trade]) -> list[AggregateTrade]:
         else:
             joined.append(
                 AggregateTrade(
+                    (trade.aggregate_id or trade.id) if next_id is None else next_id + len(joined),
                     trade.id,
                     trade.id,
                     trade.time_ms,

@@ -94,7 +94,7 @@ class MarketDataService:
         self._sharing = UsageSharing(
             (*limits.windows, socket_limits.attempts), resources.cache, settings.cache_deadline_ms
         )
-        self.rest = RestApi(chain(*(group.endpoints() for group in self.endpoint_groups)), limits)
+        self.rest = RestApi(list(chain(*(group.endpoints() for group in self.endpoint_groups))), limits)
         self.hub = Hub()
         self._user_feed = UserFeed(resources.cache, self.hub, settings.cache_deadline_ms)
         self.sockets = StreamSockets(

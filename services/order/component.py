@@ -39,6 +39,7 @@ from services.order.user_data.listen_keys import ListenKeys
 from services.order.view.bootstrap import load_view
 from services.order.view.history import History
 from services.order.view.model import AccountView
+from services.order.wallet.wallet import Wallet
 
 __all__ = ["OrderService"]
 
@@ -101,8 +102,10 @@ class OrderService:
             Replacing(self.engine, limits, cancelling, placing),
             Queries(self.engine, history, limits),
             Absent(self.engine),
+            Wallet(self.engine, history),
             listen_keys,
         )
+        self.routes = routes.rest
         self.rest = RestApi(
             routes.rest,
             authenticator,

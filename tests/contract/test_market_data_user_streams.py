@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from websockets.asyncio.client import connect
@@ -134,3 +135,90 @@ async def test_the_end_of_a_key_is_told_to_its_listeners_and_to_nobody_else(
         await has_listeners(resources, KEY, False)
         assert await publish(resources, OTHER, 9, {"e": "balanceUpdate"}) == 1
         assert await receive(other) == {"e": "balanceUpdate"}
+
+
+async def test_a_dead_key_is_refused_and_the_other_streams_are_not(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    """Finding A6: `result: null` and silence would be taken for a stream."""
+    async with connect(f"{server.ws}/ws", proxy=None) as socket:
+        refused = await ask(socket, "SUBSCRIBE", ["btcusdt@trade", "u" * 64])
+        told = {"code": -1125, "msg": "This listenKey does not exist."}
+        assert (refused["error"], refused["code"]) == (told, -1125)
+        assert "result" not in refused
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == ["btcusdt@trade"]
+        assert (await ask(socket, "SUBSCRIBE", [KEY]))["result"] is None
+
+
+async def test_times_come_in_microseconds_for_who_asked_so(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    report = {"e": "executionReport", "E": 1, "T": 2, "O": 3, "W": 4, "t": -1, "p": "1.10"}
+    async with connect(f"{server.ws}/ws/{KEY}?timeUnit=MICROSECOND", proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        await publish(resources, KEY, 5, report)
+        await publish(resources, KEY, 6, {"e": "outboundAccountPosition", "E": 5, "u": 6, "B": []})
+        assert await receive(socket) == {**report, "E": 1_000, "T": 2_000, "O": 3_000, "W": 4_000}
+        assert await receive(socket) == {
+            "e": "outboundAccountPosition", "E": 5_000, "u": 6_000, "B": [],
+        }  # fmt: skip
+
+
+async def test_who_listens_is_cut_when_a_publisher_has_dropped_events(
+    server: MarketDataServer, resources: Resources
+) -> None:
+    async with connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+        assert await resources.cache.publish(user_feed.LOST_CHANNEL, b"") == 1
+        async with asyncio.timeout(10):
+            await socket.wait_closed()
+
+
+class Relay:
+    """A way to the cache on which packets to one kind of connection are lost from some moment on.
+
+    The connection that has asked for SUBSCRIBE hears nothing more once `is_deaf` is set.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.is_deaf = False
+        self._target = (host, port)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection(*self._target)
+        subscribes = asyncio.Event()
+
+        async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, is_answer: bool) -> None:
+            while chunk := await source.read(65_536):
+                if b"SUBSCRIBE" in chunk and not is_answer:
+                    subscribes.set()
+                if not (is_answer and self.is_deaf and subscribes.is_set()):
+                    sink.write(chunk)
+                    await sink.drain()
+            sink.close()
+
+        await asyncio.gather(
+            pass_on(reader, forth, False), pass_on(back, writer, True), return_exceptions=True
+        )
+
+
+async def test_listeners_are_disconnected_when_the_connection_to_the_cache_is_dead(
+    database_dsn: str, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding A10: packets that are dropped without a reset look like a quiet stream."""
+    monkeypatch.setattr(user_feed, "PULSE_EVERY_S", 0.1)
+    monkeypatch.setattr(user_feed, "PULSE_SILENCE_S_MAX", 1.0)
+    parts = urlsplit(valkey_url)
+    relay = Relay(parts.hostname or "", parts.port or 0)
+    listener = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    relayed = urlunsplit(parts._replace(netloc=parts.netloc.rpartition(":")[0] + f":{port}"))
+    async with listener, open_resources(settings_of(database_dsn, relayed)) as opened:
+        await opened.cache.set(f"listen_key:{KEY}", b"1001", ex=60)
+        async with serving(opened) as server, connect(f"{server.ws}/ws/{KEY}", proxy=None) as socket:
+            assert (await ask(socket, "LIST_SUBSCRIPTIONS"))["result"] == [KEY]
+            await publish(opened, KEY, 5, {"e": "balanceUpdate", "E": 1, "T": 1})
+            assert (await receive(socket))["e"] == "balanceUpdate"
+            relay.is_deaf = True
+            async with asyncio.timeout(20):
+                await socket.wait_closed()

@@ -185,6 +185,21 @@ def test_editing_an_order_replaces_it(connect: Connect, sign_up: SignUp) -> None
     assert client.fetch_order(order["id"], "ETH/BTC")["status"] == "canceled"
 
 
+def test_the_wallet_answers_from_the_ledger(connect: Connect, sign_up: SignUp) -> None:
+    client = connect(sign_up({"USDT": "100", "BTC": "2"}))
+    client.load_markets()
+    deposits = client.fetch_deposits()
+    assert {(row["currency"], number(row["amount"]), row["status"]) for row in deposits} == {
+        ("USDT", Decimal(100), "ok"),
+        ("BTC", Decimal(2), "ok"),
+    }
+    assert [row["currency"] for row in client.fetch_deposits("BTC")] == ["BTC"]
+    assert client.fetch_withdrawals() == []
+    assert client.fetch_status()["status"] == "ok"
+    fees = client.fetch_trading_fees()["BTC/USDT"]
+    assert (number(fees["maker"]), number(fees["taker"])) == (Decimal("0.001"), Decimal("0.001"))
+
+
 def test_refusals_have_the_error_classes_of_ccxt(connect: Connect, sign_up: SignUp) -> None:
     client = connect(sign_up({"USDT": "100"}))
     client.load_markets()

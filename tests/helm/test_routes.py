@@ -80,7 +80,7 @@ def test_only_the_metrics_are_closed_to_the_world(shape: str) -> None:
 
 def test_every_path_of_an_account_has_its_rule() -> None:
     prefixes = {patterns[0] for patterns, service in rules("production") if service == "order"}
-    assert prefixes == {f"/api/v3/{name}" for name in ORDER_PATHS} | {"/ws-api/*"}
+    assert prefixes == {f"/api/v3/{name}" for name in ORDER_PATHS} | {"/ws-api/*", "/sapi/*"}
 
 
 @pytest.mark.parametrize("shape", AWS_SHAPES)

@@ -55,6 +55,10 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         yield opened
 
 
+def _whole(path: str) -> str:
+    return path if path.startswith("/sapi/") else f"/api/v3{path}"
+
+
 @dataclass
 class Trader:
     """Somebody with a session and an API key that may do everything."""
@@ -97,13 +101,13 @@ class Trader:
         return hmac.digest(self.secret.encode(), payload.encode(), "sha256").hex()
 
     async def signed(self, method: str, path: str, **parameters: str) -> httpx.Response:
-        """A signed request to /api/v3."""
-        url = f"/api/v3{path}?{urlencode(self.signed_parameters(parameters))}"
+        """A signed request to /api/v3, or to the whole path when it lies below /sapi."""
+        url = f"{_whole(path)}?{urlencode(self.signed_parameters(parameters))}"
         return await self.client.request(method, url, headers={"X-MBX-APIKEY": self.api_key})
 
     async def keyed(self, method: str, path: str, **parameters: str) -> httpx.Response:
         """A request with the key alone."""
-        url = f"/api/v3{path}"
+        url = _whole(path)
         headers = {"X-MBX-APIKEY": self.api_key}
         return await self.client.request(method, url, params=parameters, headers=headers)
 

@@ -22,6 +22,9 @@ NAMES_OF_OBJECTS: Final = frozenset(
     }
 )
 
+# What an answer of the wallet has for its `code` when it is none of a failure.
+NO_ERROR: Final = 200
+
 
 @dataclass
 class Owner:
@@ -125,6 +128,25 @@ def _is_public(result: Any, owner: Owner, stranger: Trader) -> bool:
     return bool(result["symbol"] == "BTCUSDT")
 
 
+def _is_the_same_for_all(result: Any, owner: Owner, stranger: Trader) -> bool:
+    """Nothing in it depends on who asks; that it shows no mark of the owner's is looked at elsewhere."""
+    return "code" not in result
+
+
+def _has_own_coins(result: Any, owner: Owner, stranger: Trader) -> bool:
+    """A stranger has traded nothing: what he has was given to him when he came."""
+    free = {row.get("coin", row.get("asset")): row["free"] for row in result}
+    return bool(free["USDT"] == free["BTC"] == "1000.00000000")
+
+
+def _has_own_deposits(result: Any, owner: Owner, stranger: Trader) -> bool:
+    return [row["coin"] for row in result] == ["BTC", "USDT"]
+
+
+def _transfer(owner: Owner) -> dict[str, str]:
+    return {"txId": owner.withdrawal_id, "withdrawOrderId": owner.withdrawal_id}
+
+
 def _order_id(owner: Owner) -> dict[str, str]:
     return {"symbol": "BTCUSDT", "orderId": owner.resting_id}
 
@@ -159,13 +181,37 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "openOrderLists.status": [Case(_none, _nothing)],
     "order.amendments": [Case(_order_id, _nothing)],
     "orderList.place": [Case(_symbol, -2010)],
-    "orderList.cancel": [Case(_order_id, -2011)],
+    "orderList.cancel": [Case(lambda owner: {"symbol": "BTCUSDT", "orderListId": "1"}, -2011)],
     "orderList.status": [Case(lambda owner: {"orderListId": "1"}, -2013)],
     "order.amend.keepPriority": [Case(lambda owner: {**_order_id(owner), "newQty": "0.0001"}, -2038)],
     "sor": [Case(_symbol, -1020)],
-    "myPreventedMatches": [Case(_order_id, -1020)],
-    "myAllocations": [Case(_order_id, -1020)],
-    "myFilters": [Case(_symbol, -1020)],
+    "orderList.place.opo": [Case(_symbol, -2010)],
+    "myPreventedMatches": [
+        Case(_order_id, _nothing),
+        Case(lambda owner: {"symbol": "BTCUSDT", "preventedMatchId": owner.resting_id}, _nothing),
+    ],
+    "myAllocations": [Case(_order_id, _nothing)],
+    "myFilters": [Case(_symbol, _is_the_same_for_all)],
+    "wallet.systemStatus": [Case(_none, _is_the_same_for_all)],
+    "wallet.marginPairs": [Case(_none, _nothing)],
+    "wallet.isolatedPairs": [Case(_none, _nothing)],
+    "wallet.delistSchedule": [Case(_none, _nothing)],
+    "wallet.coins": [Case(_none, _has_own_coins)],
+    "wallet.deposits": [Case(_none, _has_own_deposits)],
+    "wallet.withdrawals": [Case(_none, _nothing), Case(_transfer, _nothing)],
+    "wallet.addresses": [Case(_none, _nothing)],
+    "wallet.withdraw": [Case(_none, -1002)],
+    "wallet.accountStatus": [Case(_none, _is_the_same_for_all)],
+    "wallet.tradingStatus": [Case(_none, _is_the_same_for_all)],
+    "wallet.keyRights": [Case(_none, _is_the_same_for_all)],
+    "wallet.accountInfo": [Case(_none, _is_the_same_for_all)],
+    "wallet.accountSnapshot": [Case(lambda owner: {"type": "SPOT"}, NO_ERROR)],
+    "wallet.assetDetail": [Case(_none, _is_the_same_for_all)],
+    "wallet.tradeFee": [Case(_none, _is_the_same_for_all)],
+    "wallet.dust": [Case(_none, _is_the_same_for_all)],
+    "wallet.dividends": [Case(_none, _is_the_same_for_all)],
+    "wallet.userAssets": [Case(_none, _has_own_coins)],
+    "wallet.feeAsset": [Case(_none, _is_the_same_for_all)],
     "userDataStream.start": [Case(_none, _is_own_listen_key)],
     "userDataStream.ping": [Case(_listen_key, -1125)],
     "userDataStream.stop": [Case(_listen_key, -1125)],

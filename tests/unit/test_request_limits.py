@@ -243,3 +243,27 @@ def test_a_ban_is_not_forgotten_for_others(
     assert refusal(limits, HERE) is None
     clock.ms += 120_000
     assert refusal(limits, ipv4(99)) is None
+
+
+def test_fills_lower_a_count_to_nothing_and_no_further(limits: RequestLimits, clock: Clock) -> None:
+    limits.reserve_orders(1, 3)
+    limits.give_back_orders(1, 5)
+    assert limits.order_counts(1) == (0, 0)
+    limits.reserve_orders(1, 2)
+    assert limits.order_counts(1) == (2, 2), "nobody has credit"
+    limits.give_back_orders(2, 5)
+    assert limits.order_counts(2) == (0, 0)
+
+
+def test_what_fills_have_given_back_is_told_to_the_others(limits: RequestLimits, clock: Clock) -> None:
+    """Two processes may lower the same count before they hear of each other: then it is nothing, not less."""
+    window = next(one for one in limits.windows if one.limit.kind == "ORDERS")
+    limits.reserve_orders(1, 6)
+    number, told = window.take_unshared(10)
+    assert told == {"1": 6}
+    limits.give_back_orders(1, 5)
+    assert window.take_unshared(10) == (number, {"1": -5})
+    window.learn(number, {"1": 1})
+    assert limits.order_counts(1)[0] == 1
+    window.learn(number, {"1": -4})
+    assert limits.order_counts(1)[0] == 0

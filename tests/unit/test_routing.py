@@ -130,7 +130,7 @@ def test_every_service_is_reached() -> None:
 def test_only_bare_names_that_no_client_calls_are_moved() -> None:
     route = route_of_gateway()
     bare = {pattern.rstrip("/") for modifier, pattern, _ in locations() if modifier == "" and pattern != "/"}
-    assert {path for path in bare if route(path) == MOVED} == {"/v1", "/ws-api"}
+    assert {path for path in bare if route(path) == MOVED} == {"/v1", "/ws-api", "/sapi"}
 
 
 def test_template_has_no_variable_that_python_cannot_fill_in() -> None:

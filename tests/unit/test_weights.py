@@ -240,7 +240,8 @@ async def test_the_table_has_every_endpoint_of_both_doors(exchange: OrderExchang
     assert public == {f"/api/v3{path}" for path, *_ in MARKET_DATA} == set(MARKET_DATA_WEIGHTS)
     routes: Any = vars(exchange.service.rest)["_routes"]
     rest = {f"{verb} {path.removeprefix('/api/v3')}" for path, methods in routes.items() for verb in methods}
-    assert rest == {door for door, *_ in (*BY_BOTH, *KEY_ONLY)}
+    # What lies below /sapi has no documented weight here (services/order/doors/wallet_routes.py).
+    assert {door for door in rest if " /sapi/" not in door} == {door for door, *_ in (*BY_BOTH, *KEY_ONLY)}
     methods = set(exchange.service.websocket.methods) | set(MARKET_DATA_PATHS)
     (session,) = exchange.service.websocket.sessions
     methods |= set(vars(session)["_own_methods"])

@@ -97,6 +97,8 @@ async def _load_trades(connection: "Connection", view: MarketView, now_ms: int) 
         return
     view.trades.load(trades)
     joined = aggregate(trades)
+    # The ids of before there were any go on behind the last trade (migration 0015).
+    view.next_aggregate_id = (trades[-1].aggregate_id or trades[-1].id) + 1
     # The first one may have begun before the trades that were read.
     view.aggregates.load(joined if trades[0].id == 1 else joined[1:])
     view.candles.first_trade_ms = await connection.fetchval(

@@ -26,7 +26,8 @@ _TRADES_PER_READ: Final = 5_000
 _READS_MAX: Final = 4
 _TRADE_COLUMNS: Final = (
     "trade_id, time_ms, price_ticks, quantity_lots, quote_atoms, taker_side, "
-    f"CASE taker_side WHEN {BUY} THEN buyer_order_id ELSE seller_order_id END AS taker_order_id"
+    f"CASE taker_side WHEN {BUY} THEN buyer_order_id ELSE seller_order_id END AS taker_order_id, "
+    "coalesce(aggregate_id, 0) AS aggregate_id"
 )
 
 
@@ -39,6 +40,7 @@ def _trade(row: asyncpg.Record) -> Trade:
         row["quote_atoms"],
         row["taker_side"] == SELL,
         row["taker_order_id"],
+        row["aggregate_id"],
     )
 
 
@@ -53,6 +55,22 @@ async def read_newest_trades(
         timeout=deadline_s,
     )
     return [_trade(row) for row in reversed(rows)]
+
+
+# Ids of aggregate trades ascend with those of trades, which have no gaps: the place is found by halving.
+_TRADE_OF_AGGREGATE: Final = """
+WITH RECURSIVE search(low_id, high_id) AS (
+    SELECT $3::bigint, $4::bigint
+    UNION ALL
+    SELECT CASE WHEN middle.aggregate_id < $2 THEN middle.trade_id + 1 ELSE s.low_id END,
+        CASE WHEN middle.aggregate_id < $2 THEN s.high_id ELSE middle.trade_id END
+    FROM search AS s CROSS JOIN LATERAL (
+        SELECT t.trade_id, coalesce(t.aggregate_id, t.trade_id) AS aggregate_id FROM trades AS t
+        WHERE t.market_id = $1 AND t.trade_id = (s.low_id + s.high_id) / 2
+    ) AS middle WHERE s.low_id < s.high_id
+)
+SELECT low_id FROM search WHERE low_id >= high_id
+"""
 
 
 class History:
@@ -117,10 +135,23 @@ class History:
             )
             return found
 
+    async def trade_id_of_aggregate(self, market_id: int, aggregate_id: int, before_id: int) -> int:
+        """Id of the first trade of the first aggregate trade whose id is `aggregate_id` or larger.
+
+        `before_id`, a trade that begins one, when there is none before it. About 40 rows are read.
+        """
+        async with self._connection() as connection:
+            found: int | None = await connection.fetchval(
+                _TRADE_OF_AGGREGATE, market_id, aggregate_id, 1, before_id, timeout=self._deadline_s
+            )
+        return before_id if found is None else found
+
     async def aggregates_from(
         self, market_id: int, first_id: int, before_id: int, limit: int
     ) -> tuple[list[AggregateTrade], bool]:
-        """The oldest aggregate trades with first_id <= id < before_id; `before_id` begins one.
+        """The oldest aggregate trades that begin with a trade from `first_id` on, before `before_id`.
+
+        The latter begins one.
 
         At most `limit`, and fewer when they were made of very many trades; whether there are none between the
         last of them and `before_id`.
@@ -131,7 +162,7 @@ class History:
         for _ in range(_READS_MAX):
             page = await self.trades_from(market_id, next_id, before_id, _TRADES_PER_READ)
             trades += page
-            found = [one for one in aggregate(trades) if one.id >= first_id]
+            found = [one for one in aggregate(trades) if one.first_id >= first_id]
             if len(page) < _TRADES_PER_READ:
                 return found[:limit], len(found) <= limit
             next_id = page[-1].id + 1
@@ -143,7 +174,7 @@ class History:
     async def aggregates_until(
         self, market_id: int, end_ms: int, before_id: int, limit: int
     ) -> list[AggregateTrade]:
-        """The newest aggregate trades up to `end_ms` with id < before_id, ascending.
+        """The newest aggregate trades up to `end_ms` of trades before `before_id`, ascending.
 
         At most `limit`, and fewer when they were made of very many trades.
         """
@@ -168,5 +199,5 @@ class History:
             )
         joined = aggregate(_trade(row) for row in reversed(rows))
         # The first one may have begun before the trades that were read.
-        complete = joined if joined and joined[0].id == 1 else joined[1:]
+        complete = joined if joined and joined[0].first_id == 1 else joined[1:]
         return complete[-limit:]

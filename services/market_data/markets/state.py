@@ -30,6 +30,7 @@ class MarketView:
         self.book = Book()
         self.trades: Ring[Trade] = Ring()
         self.aggregates: Ring[AggregateTrade] = Ring()
+        self.next_aggregate_id = 1
         self.candles = CandleStore()
         self.windows: Mapping[str, RollingWindow] = {
             name: RollingWindow(length_ms, self.candles) for name, length_ms in WINDOWS.items()
@@ -134,6 +135,7 @@ class MarketState:
             return
         # One command takes in one market only.
         view = changes.trades[0][0]
-        for joined in aggregate(trade for _, trade in changes.trades):
+        for joined in aggregate((trade for _, trade in changes.trades), view.next_aggregate_id):
             view.aggregates.add(joined)
             changes.aggregates.append((view, joined))
+            view.next_aggregate_id = joined.id + 1

@@ -17,14 +17,16 @@ from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.turns import NoTurnError
+from services.market_data.rest.documents import DOCS_PATH, OPENAPI_PATH, Documents
 from services.market_data.rest.endpoints import Call, Endpoint
 from services.market_data.rest.parameters import parse_query
 
 __all__ = ["REST_PREFIXES", "RestApi"]
 
 logger = logging.getLogger(__name__)
-REST_PREFIXES: Final = ("/api/", "/sapi/", "/fapi/", "/dapi/")
+REST_PREFIXES: Final = ("/api/", "/fapi/", "/dapi/", "/docs")
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 # Who shows prices in a browser may read them there: all of this is public.
 _CORS: Final = (b"access-control-allow-origin", b"*")
 _PREFLIGHT: Final = (
@@ -44,10 +46,16 @@ class RestApi:
 
     def __init__(self, endpoints: Iterable[Endpoint], limits: RequestLimits) -> None:
         self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
+        documents = Documents(self._endpoints.values())
+        self._documents = {OPENAPI_PATH: (_JSON, documents.openapi), DOCS_PATH: (_HTML, documents.page)}
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        described = self._documents.get(scope["path"])
+        if described is not None and scope["method"] in _METHODS:
+            await _send_document(send, *described, is_head=scope["method"] == "HEAD")
+            return
         endpoint = self._endpoints.get(scope["path"])
         client = scope.get("client")
         client_ip = client[0] if client else ""
@@ -103,6 +111,13 @@ class RestApi:
             logger.warning("the past cannot be read: %r", error)
             raise unavailable() from error
         return result if isinstance(result, bytes) else orjson.dumps(result)
+
+
+async def _send_document(send: Send, kind: tuple[bytes, bytes], body: bytes, *, is_head: bool) -> None:
+    """One of the texts that are the same for everybody and cost nothing to make."""
+    headers = [kind, _CORS, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})
 
 
 async def _answer_preflight(send: Send, headers: list[tuple[bytes, bytes]]) -> None:

@@ -1,6 +1,6 @@
-"""/exchangeInfo and /sapi/v1/asset/tradeFee: what can be traded, by which rules (binance-spot-api 2)."""
+"""/exchangeInfo: what can be traded, by which rules (binance-spot-api 2)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 import orjson
@@ -21,7 +21,7 @@ from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.state import MarketState, MarketView
 from services.market_data.markets.texts import status_text
 from services.market_data.rest.endpoints import Call, Endpoint
-from services.market_data.rest.parameters import demand_status, one_view, optional_views, status_filter
+from services.market_data.rest.parameters import demand_status, optional_views, status_filter
 
 __all__ = ["ExchangeInfoEndpoints"]
 
@@ -47,8 +47,6 @@ class ExchangeInfoEndpoints:
                 "symbol symbols permissions showPermissionSets symbolStatus",
                 self._exchange_info,
             ),
-            # Whatever is sent, signed or not, changes nothing (binance-spot-api 7.7).
-            Endpoint("/sapi/v1/asset/tradeFee", None, self._trade_fee),
         ]
 
     def _exchange_info(self, call: Call) -> object:
@@ -88,12 +86,6 @@ class ExchangeInfoEndpoints:
             fragment = self._fragments[key] = orjson.Fragment(orjson.dumps(described))
         return fragment
 
-    def _trade_fee(self, call: Call) -> object:
-        state = self._markets.current()
-        if call.parameters.get("symbol"):
-            return _trade_fee_rows([one_view(state, call.parameters).market])
-        return _trade_fee_rows(view.market for view in state.views.values())
-
 
 def _order_types(market: Market) -> list[str]:
     """What may be placed now, in Binance's order: LIMIT, LIMIT_MAKER, MARKET."""
@@ -132,15 +124,3 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],
         "allowedSelfTradePreventionModes": list(STP_NAMES.values()),
     }
-
-
-def _trade_fee_rows(markets: Iterable[Market]) -> list[dict[str, str]]:
-    """The array of /sapi/v1/asset/tradeFee."""
-    return [
-        {
-            "symbol": market.symbol,
-            "makerCommission": market.rate(market.rules.maker_fee_ppm),
-            "takerCommission": market.rate(market.rules.taker_fee_ppm),
-        }
-        for market in markets
-    ]

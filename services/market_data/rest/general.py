@@ -19,11 +19,6 @@ class GeneralEndpoints:
             Endpoint("/api/v3/ping", "", _constant({})),
             Endpoint("/api/v3/time", "", self._time),
             # Stubs (binance-spot-api 0.9, 7.7): whatever is sent, signed or not, changes nothing.
-            Endpoint("/sapi/v1/capital/config/getall", None, _constant([])),
-            Endpoint("/sapi/v1/margin/allPairs", None, _constant([])),
-            Endpoint("/sapi/v1/margin/isolated/allPairs", None, _constant([])),
-            Endpoint("/sapi/v1/spot/delist-schedule", None, _constant([])),
-            Endpoint("/sapi/v1/system/status", None, _constant({"status": 0, "msg": "normal"})),
             Endpoint("/fapi/v1/exchangeInfo", None, _constant({"symbols": []})),
             Endpoint("/dapi/v1/exchangeInfo", None, _constant({"symbols": []})),
         ]

@@ -75,9 +75,21 @@ class TradeEndpoints:
     async def _aggregates_from(self, view: MarketView, first_id: int, count: int) -> Sequence[AggregateTrade]:
         ring = view.aggregates
         floor_id = ring.floor_id
-        if first_id >= floor_id:
+        if first_id >= floor_id or floor_id == 1:
             return ring.from_id(first_id, count)
-        found, is_all = await self._history.aggregates_from(view.market.market_id, first_id, floor_id, count)
+        market_id, before_id = view.market.market_id, ring.items[0].first_id
+        trade_id = await self._history.trade_id_of_aggregate(market_id, first_id, before_id)
+        return await self._aggregates_from_trade(view, trade_id, count)
+
+    async def _aggregates_from_trade(
+        self, view: MarketView, trade_id: int, count: int
+    ) -> Sequence[AggregateTrade]:
+        """From the aggregate trade on that begins with this trade, or is the first behind it."""
+        ring = view.aggregates
+        floor_id, before_id = ring.floor_id, ring.items[0].first_id
+        if trade_id >= before_id:
+            return [one for one in ring.items if one.first_id >= trade_id][:count]
+        found, is_all = await self._history.aggregates_from(view.market.market_id, trade_id, before_id, count)
         # Behind a part that is not all of the past the present would leave a gap.
         return [*found, *ring.from_id(floor_id, count - len(found))] if is_all else found
 
@@ -87,20 +99,19 @@ class TradeEndpoints:
         last_ms = _FUTURE_MS if end_ms is None else end_ms
         if view.aggregates.holds_time(start_ms):
             return view.aggregates.between(start_ms, last_ms, count)
-        first_id = await self._history.trade_id_at(view.market.market_id, start_ms)
-        if first_id is None:
+        trade_id = await self._history.trade_id_at(view.market.market_id, start_ms)
+        if trade_id is None:
             return view.aggregates.between(start_ms, last_ms, count)
-        found = await self._aggregates_from(view, first_id, count)
+        found = await self._aggregates_from_trade(view, trade_id, count)
         return [one for one in found if one.time_ms <= last_ms]
 
     async def _aggregates_until(self, view: MarketView, end_ms: int, count: int) -> Sequence[AggregateTrade]:
         ring = view.aggregates
-        floor_id = ring.floor_id
         found = ring.until(end_ms, count)
-        if len(found) == count or floor_id == 1:
+        if len(found) == count or ring.floor_id == 1:
             return found
         older = await self._history.aggregates_until(
-            view.market.market_id, end_ms, floor_id, count - len(found)
+            view.market.market_id, end_ms, ring.items[0].first_id, count - len(found)
         )
         return [*older, *found]
 
@@ -126,7 +137,7 @@ def _aggregate_rows(market: Market, trades: Iterable[AggregateTrade], scale: int
             "a": trade.id,
             "p": market.price(trade.price_ticks),
             "q": market.quantity(trade.quantity_lots),
-            "f": trade.id,
+            "f": trade.first_id,
             "l": trade.last_id,
             "T": trade.time_ms * scale,
             "m": trade.buyer_is_maker,

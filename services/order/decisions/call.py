@@ -1,11 +1,12 @@
 """What a door hands on: a request that was read, checked and signed by somebody who may ask for it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from exchange.http.query_parameters import Parameters
 from exchange.process.tracing import Span
 
-__all__ = ["Call", "Caller"]
+__all__ = ["NOBODY", "Call", "Caller"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,10 @@ class Caller:
     api_key: str
     kind: str
     valid_until_ms: int
+
+
+# Who need not say who he is.
+NOBODY: Final = Caller(0, "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)

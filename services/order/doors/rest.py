@@ -30,15 +30,17 @@ from exchange.http.query_parameters import Parameters
 from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Span, TraceContext, Tracing, parse_traceparent
-from services.order.decisions.call import Call
+from services.order.decisions.call import NOBODY, Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator, signed_payload
-from services.order.doors.routes import Endpoint, Security
+from services.order.doors.endpoint import Endpoint, Security
 
 __all__ = ["RestApi", "end_request", "invalid_time_unit", "parse_parameters"]
 
 logger = logging.getLogger(__name__)
 PREFIX: Final = "/api/v3"
+# Of the calls about accounts that are no part of it.
+WALLET_PREFIX: Final = "/sapi/"
 PARAMETERS_MAX: Final = limits.PARAMETERS_MAX
 _LENGTH_DIGITS_MAX: Final = 18
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
@@ -86,7 +88,7 @@ class RestApi:
         receive_deadline_s: float,
         tracing: Tracing | None = None,
     ) -> None:
-        self._routes = {PREFIX + path: dict(methods) for path, methods in routes.items()}
+        self._routes = {_whole(path): dict(methods) for path, methods in routes.items()}
         self._authenticator = authenticator
         self._limits = limits
         self._engine = engine
@@ -210,7 +212,9 @@ class RestApi:
         api_key, unit = _read_headers(scope["headers"])
         if not self._engine.is_started:
             raise unavailable()
-        if endpoint.security is Security.USER_STREAM:
+        if endpoint.security is Security.NONE:
+            caller = NOBODY
+        elif endpoint.security is Security.USER_STREAM:
             caller = await self._authenticator.identify(api_key, client_ip, endpoint.security.permission)
         else:
             caller = await self._authenticator.authenticate(
@@ -250,6 +254,11 @@ class RestApi:
                     chunks.append(chunk)
         except TimeoutError:
             raise ApiError(-1000, "The request did not arrive in time.", 408) from None
+
+
+def _whole(path: str) -> str:
+    """A path of the routes as clients send it."""
+    return path if path.startswith(WALLET_PREFIX) else PREFIX + path
 
 
 def _too_large(name: str) -> ApiError:

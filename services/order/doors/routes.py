@@ -2,10 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
-from exchange.contracts.errors import unread_parameters
 from exchange.http.query_parameters import Parameters
 from exchange.http.weights import REFUSED, Weight
 from services.order.decisions.absent import Absent
@@ -15,15 +13,13 @@ from services.order.decisions.placement import PLACEMENT_PARAMETERS
 from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
+from services.order.doors.endpoint import SIGNED_PARAMETERS, Endpoint, Security
+from services.order.doors.wallet_routes import wallet_endpoints
 from services.order.user_data.listen_keys import ListenKeys
+from services.order.wallet.wallet import Wallet
 
-__all__ = ["READ", "TRADE", "Endpoint", "Routes", "Security", "build_routes"]
+__all__ = ["Routes", "build_routes"]
 
-# Names that every signed call may carry beside its own.
-SIGNED_PARAMETERS: Final = frozenset({"timestamp", "recvWindow", "signature"})
-# Permissions of a key.
-READ: Final = "READ"
-TRADE: Final = "TRADE"
 # Orders are bounded by the account's order count, and cancels by its orders: what is refused weighs one.
 _FREE: Final = 0
 _CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
@@ -38,49 +34,12 @@ _CANCEL_REPLACE_PARAMETERS: Final = PLACEMENT_PARAMETERS | frozenset(
 )
 
 
-class Security(Enum):
-    """What a call must prove (binance-spot-api section 1)."""
-
-    USER_STREAM = "a key"
-    USER_DATA = "a signature of a key that may read"
-    TRADE = "a signature of a key that may trade"
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether a signature is asked for."""
-        return self is not Security.USER_STREAM
-
-    @property
-    def permission(self) -> str:
-        """The permission that the key needs."""
-        return TRADE if self is Security.TRADE else READ
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A thing that can be asked for. `handler` returns what is encoded as JSON, or raises ApiError.
-
-    `parameters`: the names it reads, None when any may come. `places_orders`: answers show the account's
-    order count.
-    """
-
-    name: str
-    security: Security
-    parameters: frozenset[str] | None
-    weight: Weight
-    handler: Callable[[Call], Awaitable[object]]
-    places_orders: bool = False
-
-    def check_names(self, parameters: Parameters) -> None:
-        """Raise -1104 when names came that the endpoint does not read."""
-        known = self.parameters
-        if known is not None and not parameters.keys() <= known:
-            raise unread_parameters(len(parameters.keys() & known), len(parameters))
-
-
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """`rest`: path below /api/v3 -> HTTP method -> endpoint. `methods`: name -> endpoint."""
+    """`rest`: path below /api/v3, or the whole one below /sapi, -> HTTP method -> endpoint.
+
+    `methods`: name -> endpoint.
+    """
 
     rest: dict[str, dict[str, Endpoint]]
     methods: dict[str, Endpoint]
@@ -92,6 +51,7 @@ def build_routes(
     replacing: Replacing,
     queries: Queries,
     absent: Absent,
+    wallet: Wallet,
     listen_keys: ListenKeys,
 ) -> Routes:
     """Lay out everything that the order service offers."""
@@ -124,6 +84,8 @@ def build_routes(
         "userDataStream.stop",
     )
     _add_absent(add, absent)
+    for place, endpoint in wallet_endpoints(wallet):
+        add(endpoint, place)
     return Routes(rest, methods)
 
 

@@ -31,9 +31,9 @@ from exchange.security.credentials import ED25519, HMAC
 from services.order.decisions.call import Call, Caller
 from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator
+from services.order.doors.endpoint import READ, Endpoint, Security
 from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
 from services.order.doors.rest import end_request, invalid_time_unit
-from services.order.doors.routes import READ, Endpoint, Security
 from services.order.doors.ws_connection import POLICY, Connection
 from services.order.doors.ws_requests import (
     Request,

@@ -5,9 +5,9 @@ from typing import Final
 
 from exchange.http.query_parameters import Parameters
 from exchange.http.weights import MARKET_DATA_WEIGHTS, UNKNOWN, weight_of
+from services.order.doors.endpoint import Endpoint
 from services.order.doors.market_data import MARKET_DATA_PATHS
 from services.order.doors.rest import PREFIX
-from services.order.doors.routes import Endpoint
 
 __all__ = ["CONNECTION_WEIGHT", "method_weight"]
 

@@ -75,7 +75,7 @@ class History:
 
     async def order(self, user_id: int, market_id: int, order_id: int) -> OrderRecord | None:
         """A user's order by its id."""
-        rows = await self._fetch(
+        rows = await self.fetch(
             f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND market_id = $2 AND order_id = $3",
             user_id,
             market_id,
@@ -85,13 +85,13 @@ class History:
 
     async def order_by_client_id(self, user_id: int, market_id: int, name: str) -> OrderRecord | None:
         """A user's newest order of that name."""
-        rows = await self._fetch(NEWEST_ORDER_BY_NAME, user_id, market_id, name)
+        rows = await self.fetch(NEWEST_ORDER_BY_NAME, user_id, market_id, name)
         return order_from_row(rows[0]) if rows else None
 
     async def orders(self, page: OrderPage) -> list[OrderRecord]:
         """A page of orders, ascending: from a lower bound upward, else the newest ones."""
         statement, arguments = orders_statement(page)
-        orders = [order_from_row(row) for row in await self._fetch(statement, *arguments)]
+        orders = [order_from_row(row) for row in await self.fetch(statement, *arguments)]
         return orders if page.is_upward else orders[::-1]
 
     async def prevented(
@@ -101,11 +101,11 @@ class History:
 
         Those that ended against it: by their ids from `from_id` on, at most `limit`.
         """
-        rows = await self._fetch(PREVENTED, user_id, market_id, order_id, from_id, limit)
+        rows = await self.fetch(PREVENTED, user_id, market_id, order_id, from_id, limit)
         closed = [order_from_row(row) for row in rows]
         if not closed:
             return [], []
-        counters = await self._fetch(
+        counters = await self.fetch(
             f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND order_id = ANY($2::bigint[])",
             user_id,
             sorted({order.counter_order_id for order in closed}),
@@ -115,10 +115,11 @@ class History:
     async def trades(self, page: TradePage) -> list[TradeRow]:
         """A page of trades, ascending. A trade with oneself is two rows."""
         statement, arguments = trades_statement(page)
-        trades = [TradeRow(*row) for row in await self._fetch(statement, *arguments)]
+        trades = [TradeRow(*row) for row in await self.fetch(statement, *arguments)]
         return trades if page.is_upward else trades[::-1]
 
-    async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of a question that its own text bounds; it takes its turn."""
         try:
             async with self._turns.turn():
                 return await self._fetch_now(statement, *arguments)

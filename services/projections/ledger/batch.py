@@ -8,7 +8,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Final
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.codes import FILLED, MODE_TRADING, NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import BUY, FILLED, MODE_TRADING, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import (
     AssetRegistered,
     DepositCredited,
@@ -98,6 +98,9 @@ class LedgerBatch:
         self.modes: dict[int, int] = {}
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
+        # For each trade, whether an aggregate trade begins with it.
+        self.aggregate_starts: list[bool] = []
+        self._last_aggregate: tuple[int, int, int, int] | None = None
         self.deposits: list[DepositRow] = []
         self.new_withdrawals: dict[int, tuple[WithdrawalReserved, int, int]] = {}
         self.withdrawal_states: dict[int, str] = {}
@@ -181,6 +184,11 @@ class LedgerBatch:
         return order
 
     def _trade(self, seq: int, time_ms: int, event: TradeExecuted) -> None:
+        # As in exchange.trading.trades: one taker order, price and time. A taker's trades come together.
+        taker_id = event.buyer_order_id if event.taker_side == BUY else event.seller_order_id
+        aggregate = (event.market_id, taker_id, event.price_ticks, time_ms)
+        self.aggregate_starts.append(aggregate != self._last_aggregate)
+        self._last_aggregate = aggregate
         self.trades.append(
             (
                 event.market_id,

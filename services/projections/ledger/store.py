@@ -100,6 +100,12 @@ WHERE w.withdrawal_id = c.withdrawal_id AND w.status = 'RESERVED'
 """
 
 
+_LAST_AGGREGATES: Final = """
+SELECT m.market_id, coalesce((
+    SELECT coalesce(t.aggregate_id, t.trade_id) FROM trades AS t WHERE t.market_id = m.market_id
+    ORDER BY t.trade_id DESC LIMIT 1), 0) AS aggregate_id
+FROM unnest($1::int[]) AS m(market_id)
+"""
 _LEVELS_OF_OPEN_ORDERS: Final = """
 SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots)::bigint AS lots
 FROM orders WHERE status IN (1, 2) GROUP BY market_id, side, price_ticks
@@ -252,7 +258,9 @@ async def write_batch(
         await _copy(connection, "ledger_entries", ENTRY_COLUMNS, batch.entries)
         await _write_balances(connection, batch)
         await _write_orders(connection, batch)
-        await _copy(connection, "trades", TRADE_COLUMNS, batch.trades)
+        await _copy(
+            connection, "trades", (*TRADE_COLUMNS, "aggregate_id"), await _numbered_trades(connection, batch)
+        )
         await fold_trades(connection, batch.trades)
         await _copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
         await _write_withdrawals(connection, batch)
@@ -264,6 +272,19 @@ async def _copy(
 ) -> None:
     if rows:
         await connection.copy_records_to_table(table, records=rows, columns=columns)
+
+
+async def _numbered_trades(connection: "AnyConnection", batch: LedgerBatch) -> list[tuple[int, ...]]:
+    """The batch's trades, each with the id of its aggregate trade, which go on from the market's last."""
+    if not batch.trades:
+        return []
+    rows = await connection.fetch(_LAST_AGGREGATES, sorted({row[0] for row in batch.trades}))
+    last_ids: dict[int, int] = {row["market_id"]: row["aggregate_id"] for row in rows}
+    numbered: list[tuple[int, ...]] = []
+    for row, starts in zip(batch.trades, batch.aggregate_starts, strict=True):
+        last_ids[row[0]] += starts
+        numbered.append((*row, last_ids[row[0]]))
+    return numbered
 
 
 async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) -> None:

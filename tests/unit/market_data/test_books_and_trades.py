@@ -9,6 +9,7 @@ from exchange.contracts.codes import BUY, SELL
 from exchange.trading.trades import Ring, Trade, aggregate
 from services.market_data.markets.book import Book, BookError, BookSide
 from services.market_data.markets.state import MarketState
+from tests.conformance import covers
 from tests.event_streams import RandomTrading
 
 
@@ -82,6 +83,7 @@ def trade(number: int, time_ms: int = 0, price: int = 10, lots: int = 1, taker: 
     return Trade(number, time_ms, price, lots, price * lots, False, taker)
 
 
+@covers("GET /aggTrades", "<symbol>@aggTrade")
 def test_trades_of_one_taker_price_and_time_are_one_aggregate_trade() -> None:
     trades = [
         trade(1, lots=2),
@@ -90,13 +92,13 @@ def test_trades_of_one_taker_price_and_time_are_one_aggregate_trade() -> None:
         trade(4, taker=8, price=11),
         trade(5, taker=8, price=11, time_ms=1),
     ]
-    joined = aggregate(trades)
-    assert [(one.id, one.last_id, one.quantity_lots) for one in joined] == [
-        (1, 2, 5),
-        (3, 3, 1),
-        (4, 4, 1),
-        (5, 5, 1),
-    ]
+    ranges = [(1, 2, 5), (3, 3, 1), (4, 4, 1), (5, 5, 1)]
+    for next_id, ids in ((None, [1, 3, 4, 5]), (70, [70, 71, 72, 73])):
+        joined = aggregate(trades, next_id)
+        assert [(one.first_id, one.last_id, one.quantity_lots) for one in joined] == ranges
+        assert [one.id for one in joined] == ids
+    stored = [one._replace(aggregate_id=9 if one.id < 3 else 10) for one in trades[:3]]
+    assert [one.id for one in aggregate(stored)] == [9, 10]
 
 
 def test_aggregate_trades_of_a_stream_cover_every_trade_once() -> None:
@@ -107,10 +109,11 @@ def test_aggregate_trades_of_a_stream_cover_every_trade_once() -> None:
         state.apply(outcome)
     for view in state.views.values():
         items = view.aggregates.items
-        ids = [number for one in items for number in range(one.id, one.last_id + 1)]
+        assert [one.id for one in items] == list(range(1, len(items) + 1)), "no id is left out"
+        ids = [number for one in items for number in range(one.first_id, one.last_id + 1)]
         assert ids == [one.id for one in view.trades.items]
         assert ids == list(range(1, len(ids) + 1))
-        assert list(items) == aggregate(view.trades.items)
+        assert list(items) == aggregate(view.trades.items, 1)
 
 
 def test_a_ring_stays_bounded_and_knows_what_it_lost() -> None:

@@ -296,25 +296,12 @@ async def test_unknown_routes_answer_in_binances_way(offline: OfflineService, pa
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/sapi/v1/capital/config/getall?timestamp=1&signature=x", []),
-        ("/sapi/v1/margin/allPairs", []),
-        ("/sapi/v1/margin/isolated/allPairs", []),
-        ("/sapi/v1/spot/delist-schedule", []),
-        ("/sapi/v1/system/status", {"status": 0, "msg": "normal"}),
         ("/fapi/v1/exchangeInfo", {"symbols": []}),
         ("/dapi/v1/exchangeInfo", {"symbols": []}),
     ],
 )
 async def test_stubs_let_clients_start(offline: OfflineService, path: str, expected: object) -> None:
     assert (await offline.get(path)).json() == expected
-
-
-async def test_trade_fees_are_texts_for_every_symbol(offline: OfflineService) -> None:
-    rows = (await offline.get("/sapi/v1/asset/tradeFee?timestamp=1")).json()
-    assert [row["symbol"] for row in rows] == list(offline.state.by_symbol)
-    assert all(isinstance(row["makerCommission"], str) for row in rows)
-    one = (await offline.get("/sapi/v1/asset/tradeFee?symbol=BTCUSDT")).json()
-    assert one == rows[:1]
 
 
 async def test_weights_add_up_in_the_header_and_start_anew_each_minute(offline: OfflineService) -> None:

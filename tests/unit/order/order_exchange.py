@@ -287,7 +287,7 @@ class OrderExchange:
         scope = {
             "type": "http",
             "method": method,
-            "path": "/api/v3" + path,
+            "path": path if path.startswith("/sapi/") else "/api/v3" + path,
             "root_path": "",
             "query_string": query.encode() if isinstance(query, str) else query,
             "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers or {}).items()],

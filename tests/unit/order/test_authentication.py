@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from exchange.contracts.errors import ApiError
 from exchange.security.credentials import ED25519, HMAC, ApiKey
 from services.order.doors.authentication import Authenticator, is_signature_valid, signed_payload
+from services.order.doors.endpoint import READ, TRADE
 from services.order.doors.rest import parse_parameters
-from services.order.doors.routes import READ, TRADE
 from services.order.doors.ws_requests import decode_request, sign_payload, texts
 from tests.conformance import covers
 from tests.unit.order.order_exchange import (

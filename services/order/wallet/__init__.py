@@ -1,0 +1,1 @@
+"""The wallet and account calls of /sapi that clients make, answered from the ledger."""
