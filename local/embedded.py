@@ -45,6 +45,8 @@ async def run_embedded(options: LocalOptions) -> None:
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
+        if options.history:
+            await _give_past(folder, steps)
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
@@ -110,6 +112,14 @@ class _Announcement:
     def readiness(self) -> Mapping[str, str | None]:
         """Never in the way."""
         return {}
+
+
+async def _give_past(folder: DataFolder, steps: Steps) -> None:
+    """Let a fresh exchange begin with a past."""
+    from local.past.writing import give_past
+
+    if await asyncio.to_thread(give_past, folder.state / "log" / "commands.log"):
+        steps("a past to begin with ...")
 
 
 @contextlib.asynccontextmanager

@@ -44,6 +44,8 @@ class LocalOptions:
     log_kept_days: int = 0
     # Whoever reaches the port may order trouble (local/bad_days).
     bad_days: bool = False
+    # A fresh embedded exchange begins with a past (local/past).
+    history: bool = False
 
     @property
     def url(self) -> str:
@@ -68,7 +70,7 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -87,6 +89,7 @@ class LocalOptions:
             _switch("FAST_START", False),
             _days("LOG_KEPT_DAYS"),
             _switch("BAD_DAYS", False),
+            _switch("HISTORY", True),
         )
 
 
