@@ -6,6 +6,7 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.files.key import FileKeyWrapper
@@ -46,7 +47,7 @@ async def run_embedded(options: LocalOptions) -> None:
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:
-            await _give_past(folder, steps)
+            await _give_past(folder, options.markets, steps)
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
@@ -54,7 +55,7 @@ async def run_embedded(options: LocalOptions) -> None:
             from services.operator.door import OperatorDoor
 
             steps("recovering from the log ...")
-            exchange = await assemble(resources, bad_days=options.bad_days)
+            exchange = await assemble(resources, bad_days=options.bad_days, markets=options.markets)
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
@@ -114,11 +115,11 @@ class _Announcement:
         return {}
 
 
-async def _give_past(folder: DataFolder, steps: Steps) -> None:
+async def _give_past(folder: DataFolder, markets: Path | None, steps: Steps) -> None:
     """Let a fresh exchange begin with a past."""
     from local.past.writing import give_past
 
-    if await asyncio.to_thread(give_past, folder.state / "log" / "commands.log"):
+    if await asyncio.to_thread(give_past, folder.state / "log" / "commands.log", markets):
         steps("a past to begin with ...")
 
 

@@ -16,7 +16,7 @@ _SEED: Final = 20_170_714
 _AGE_MS: Final = 60_000
 
 
-def give_past(log: Path, markets: Path = MARKETS_FILE) -> int:
+def give_past(log: Path, markets: Path | None = None) -> int:
     """Write the past of the last 210 days to `log`, if nothing is there. Returns how many records it has.
 
     Raises MarketsFileError, LogError, OSError.
@@ -24,5 +24,5 @@ def give_past(log: Path, markets: Path = MARKETS_FILE) -> int:
     if log.exists():
         return 0
     end_ms = time.time_ns() // 1_000_000 - _AGE_MS
-    moments = past(genesis_commands(markets), end_ms, _SEED)
+    moments = past(genesis_commands(markets or MARKETS_FILE), end_ms, _SEED)
     return write_past(log, ((moment.time_ms, encode_commands(moment.commands)) for moment in moments))
