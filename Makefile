@@ -13,6 +13,11 @@ RPS ?= 500
 # How many of the fifty million trades of five years `make aged` makes.
 TRADES ?= 5000000
 DURATION ?= 120
+# For `make loadtest-max`: which modes, how long each rate is asked, what is in the mix beside REST.
+MODES ?= run,stack
+STEP_SECONDS ?= 20
+WS_SHARE ?= 0
+WATCHERS ?= 0
 COMMANDS ?= 10000000
 REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
@@ -56,7 +61,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -98,12 +103,17 @@ test: setup ## All checks, and every test that a change could break, against rea
 verify: setup ## The thorough tests and every long campaign, hours; PARTS="--only fuzz --only soak" for some
 	@exec $(BIN)/python -m tests.tiers verify --pytest="$(ARGS)" $(PARTS)
 
-infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; says what ran
+infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, trivy; charts and documents against it
 	@$(BIN)/python -m infra.checks
+	@$(BIN)/python -m pytest --quiet tests/infra/test_charts_on_platform.py tests/infra/test_commands_in_documents.py
 
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
+
+# Needs Go and mmdebstrap, and root or user namespaces; three minutes of processor, twice that the first time.
+image-test: setup ## The image from its Dockerfile without a container engine, and what is in it
+	$(BIN)/python -m tests.image --report $(REPORTS)
 
 run stack admin: export PORT := $(PORT)
 run stack rebuild operator admin: export DATA_DIR := $(DATA_DIR)
@@ -150,6 +160,11 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+
+# MODES=run or stack for one of them; WS_SHARE of the orders by the ws-api, WATCHERS of depth@100ms beside them.
+loadtest-max: setup ## The highest rate with p99 < 100 ms and no failure: MODES=run,stack RPS=500 STEP_SECONDS=20
+	@exec $(BIN)/python -m loadtest.search --modes $(MODES) --first $(RPS) --duration $(STEP_SECONDS) --reports $(REPORTS) \
+	  --ws-share $(WS_SHARE) --watchers $(WATCHERS) $(if $(filter 1 true on,$(MARKET_MAKER)),--market-maker)
 
 aged: setup ## Five years in the tables, services on them, what requests cost: TRADES=5000000 (of 50 million)
 	@exec $(BIN)/python -m loadtest.aged --trades $(TRADES) --reports $(REPORTS)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import gevent.pool
 import requests
 
-__all__ = ["TradingKey", "open_accounts"]
+__all__ = ["TradingKey", "open_account", "open_accounts"]
 
 DEPOSITS = {"BTC": "1000", "ETH": "10000", "USDT": "50000000"}
 REQUEST_DEADLINE_S = 30.0
@@ -26,13 +26,14 @@ def open_accounts(host: str, count: int, parallel: int, progress: Callable[[int]
     """Sign up `count` accounts with a key and money each. Raises RuntimeError when the exchange refuses."""
     pool = gevent.pool.Pool(parallel)
     keys: list[TradingKey] = []
-    for key in pool.imap_unordered(_open_account, [host] * count):
+    for key in pool.imap_unordered(open_account, [host] * count):
         keys.append(key)
         progress(len(keys))
     return keys
 
 
-def _open_account(host: str) -> TradingKey:
+def open_account(host: str) -> TradingKey:
+    """Sign up one account. Raises RuntimeError when the exchange refuses."""
     with requests.Session() as session:
         # Some environments name a proxy; the exchange is reached without.
         session.trust_env = False

@@ -1,4 +1,4 @@
-"""Signed orders from many accounts at a constant rate: 70 % place, 20 % cancel, 10 % look up.
+"""Signed orders from many accounts at a constant rate, as `loadtest.mix` mixes them.
 
 Alone:  locust -f loadtest/locustfile.py --host http://127.0.0.1:8080 --users 100
 Each user sends REQUESTS_PER_USER_S requests a second, so the rate is five times the number of users.
@@ -7,9 +7,7 @@ uses them, and reads the figures from `--figures-file`.
 """
 
 import argparse
-import hmac
 import json
-import random
 import sys
 import time
 from itertools import count
@@ -25,16 +23,12 @@ from locust.exception import StopUser
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from loadtest.accounts import TradingKey, open_accounts
-from loadtest.orders import MARKETS, deep_order, near_order
+from loadtest.mix import Mix, signed
 
 REQUESTS_PER_USER_S = 5
 USERS_PER_ACCOUNT = 2
 USERS_UNLESS_TOLD = 100
 SIGN_UPS_AT_ONCE = 4
-DEEP_ORDERS_MAX = 20
-NEAR_SHARE = 50
-DEEP_SHARE = 20
-CANCEL_SHARE = 20
 PROGRESS_MARK = "progress "
 REQUEST_DEADLINE_S = 10.0
 REASON_CHARS_MAX = 120
@@ -44,7 +38,7 @@ next_user = count()
 
 
 class Trader(FastHttpUser):
-    """One request a turn. `deep` holds the client order ids of resting orders that nobody can fill."""
+    """One request a turn."""
 
     turn_s = 1 / REQUESTS_PER_USER_S
     connection_timeout = REQUEST_DEADLINE_S
@@ -57,11 +51,8 @@ class Trader(FastHttpUser):
             raise StopUser
         self.key = keys[number % len(keys)]
         self.headers = {"X-MBX-APIKEY": self.key.api_key, "Accept-Encoding": "identity"}
-        self.chance = random.Random(number)
-        self.prefix = f"l{time.time_ns() // 1_000_000:x}-{number}-"
-        self.sent = 0
-        self.deep: list[tuple[str, str]] = []
-        gevent.sleep(self.chance.random() * self.turn_s)
+        self.mix = Mix(number, f"l{time.time_ns() // 1_000_000:x}-{number}-")
+        gevent.sleep(self.mix.chance.random() * self.turn_s)
         self.due = time.perf_counter()
 
     def wait_time(self) -> float:
@@ -74,51 +65,11 @@ class Trader(FastHttpUser):
 
     @task
     def one_request(self) -> None:
-        """Choose what to do. A cancel or a look-up needs an order; the first turns place some."""
-        dice = self.chance.randrange(100)
-        if dice < NEAR_SHARE or (dice < NEAR_SHARE + DEEP_SHARE and len(self.deep) >= DEEP_ORDERS_MAX):
-            self.place(*near_order(self.chance), deep=False)
-        elif dice < NEAR_SHARE + DEEP_SHARE or not self.deep:
-            self.place(*deep_order(self.chance), deep=True)
-        elif dice < NEAR_SHARE + DEEP_SHARE + CANCEL_SHARE:
-            self.cancel()
-        else:
-            self.look_up(dice % 4)
-
-    def signed(self, parameters: str) -> str:
-        """The parameters with timestamp and signature."""
-        payload = f"{parameters}&timestamp={time.time_ns() // 1_000_000}"
-        return f"{payload}&signature={hmac.digest(self.key.secret_key, payload.encode(), 'sha256').hex()}"
-
-    def place(self, symbol: str, text: str, deep: bool) -> None:
-        """An order; a deep one is remembered once it is acknowledged."""
-        self.sent += 1
-        client_order_id = f"{self.prefix}{self.sent}"
-        path = f"/api/v3/order?{self.signed(f'{text}&newClientOrderId={client_order_id}')}"
-        taken = self.ask("POST", path, "POST /api/v3/order")
-        if deep and taken:
-            self.deep.append((symbol, client_order_id))
-
-    def cancel(self) -> None:
-        """One of the deep orders, chosen at random."""
-        symbol, client_order_id = self.deep.pop(self.chance.randrange(len(self.deep)))
-        path = f"/api/v3/order?{self.signed(f'symbol={symbol}&origClientOrderId={client_order_id}')}"
-        self.ask("DELETE", path, "DELETE /api/v3/order")
-
-    def look_up(self, kind: int) -> None:
-        """An order's state, the open orders of a market, the account, or the public book."""
-        symbol, client_order_id = self.deep[self.chance.randrange(len(self.deep))]
-        if kind == 0:
-            path, parameters = "/api/v3/order", f"symbol={symbol}&origClientOrderId={client_order_id}"
-        elif kind == 1:
-            path, parameters = "/api/v3/openOrders", f"symbol={symbol}"
-        elif kind == 2:
-            path, parameters = "/api/v3/account", "omitZeroBalances=true"
-        else:
-            public = f"/api/v3/depth?symbol={self.chance.choice(MARKETS).symbol}&limit=100"
-            self.ask("GET", public, "GET /api/v3/depth")
-            return
-        self.ask("GET", f"{path}?{self.signed(parameters)}", f"GET {path}")
+        """What the mix says; what was acknowledged is told to it."""
+        asked = self.mix.next()
+        parameters = asked.parameters if asked.is_public else signed(self.key, asked.parameters)
+        if self.ask(asked.method, f"{asked.path}?{parameters}", asked.name):
+            self.mix.taken(asked)
 
     def ask(self, method: str, path: str, name: str) -> bool:
         """Whether the answer was a 200; a failure is counted under the words of the exchange."""

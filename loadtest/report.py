@@ -53,6 +53,7 @@ def write_reports(
     lines.append(_row("**all**", measured["total"]))
     for error in measured["errors"]:
         lines += ["", f"{error['count']} x {error['request']}: `{error['error']}`"]
+    lines += ["", *(f"- {line}" for line in measured.get("pauses", []))]
     path = folder / f"{name}.md"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

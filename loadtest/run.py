@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge, write_reports
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
@@ -44,8 +45,9 @@ def main(
     """Load an exchange and judge it."""
     name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{rps}rps"
     try:
-        with exchange_under_test(host) as url:
+        with exchange_under_test(host) as (url, data_dir):
             measured = run_locust(url, rps, duration, warm_up, REPORTS / f"{name}.html")
+            measured["pauses"] = [str(pauses) for pauses in pauses_of(process_urls(url, data_dir))]
     except (ServerError, LoadTestError) as error:
         console.print(f"[red]load test failed:[/] {error}", highlight=False)
         raise typer.Exit(2) from None
@@ -59,6 +61,8 @@ def main(
     }
     summary = write_reports(REPORTS, name, setting, measured, verdict)
     console.print(f"reports: {summary.parent.relative_to(ROOT)}/{name}.{{html,json,md}}", highlight=False)
+    for line in measured["pauses"]:
+        console.print(line, highlight=False)
     console.print(closing_line(measured, verdict), highlight=False)
     raise typer.Exit(0 if verdict.passed else 1)
 
@@ -68,17 +72,17 @@ class LoadTestError(Exception):
 
 
 @contextlib.contextmanager
-def exchange_under_test(host: str) -> Iterator[str]:
-    """The given address, or a stack that lives as long as the test."""
+def exchange_under_test(host: str) -> Iterator[tuple[str, Path | None]]:
+    """The given address, or that of a stack that lives as long as the test, and the stack's folder."""
     if host:
-        yield host.rstrip("/")
+        yield host.rstrip("/"), None
         return
     with console.status("starting a stack of its own ..."):
         stack = ExchangeProcess("stack")
         stack.__enter__()
     try:
         console.print(f"stack: {stack.url}", highlight=False)
-        yield stack.url
+        yield stack.url, stack.data_dir
     finally:
         stack.__exit__()
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
+from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
 from exchange.http.routing import is_terminal_path, service_of_path
 from exchange.log.whole_log import WholeLog
@@ -54,6 +55,8 @@ class AssembledExchange:
 
     components: list[Component]
     app: ASGIApp
+    # What the server answers without the application.
+    direct: Mapping[str, DirectHandler]
     order: OrderService
     user: UserService
     market_data: MarketDataService
@@ -115,9 +118,11 @@ async def assemble(
         "user": AdminApi(create_user_app(user), resources),
     }
     by_path: ASGIApp = _ByPath(apps, whole, terminal_app())
+    direct = order.rest.direct()
     if bad_days:
-        by_path = BadDays(by_path, Plan(), partial(_expire, resources, market_data))
-    exchange = AssembledExchange(components, by_path, order, user, market_data)
+        # Every request must pass by what spoils it: none takes the short way.
+        by_path, direct = BadDays(by_path, Plan(), partial(_expire, resources, market_data)), {}
+    exchange = AssembledExchange(components, by_path, direct, order, user, market_data)
     add_operations_routes(whole, exchange.readiness)
     return exchange
 

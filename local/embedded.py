@@ -16,6 +16,7 @@ from exchange.adapters.redis.client import open_cache
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
+from exchange.process.loop.heap import settle_heap
 from local.calling import call
 from local.console import Steps, welcome
 from local.disk import require_space
@@ -60,9 +61,8 @@ async def run_embedded(options: LocalOptions) -> None:
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(exchange, options, folder, build, market_maker)
-            await run_components(
-                [*servers, HttpServer(exchange.app, listener), door, *exchange.components, announce]
-            )
+            server = HttpServer(exchange.app, listener, direct=exchange.direct)
+            await run_components([*servers, server, door, *exchange.components, announce], settle_heap)
 
 
 class _Announcement:

@@ -1,6 +1,5 @@
 """The engine's process: command log in, event log out, probes on HTTP."""
 
-import gc
 import logging
 import os
 import secrets
@@ -78,9 +77,6 @@ async def main(settings: Settings) -> None:
             tracing=tracing,
             activates_rules=settings.activates_rules,
         )
-        # What is alive now stays; a full collection would cost milliseconds in the middle of trading.
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 1_000)
         await serve(operations_app("matching engine", [runner]), [runner], settings)
 
 

@@ -22,6 +22,7 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import LeaderElected
 from exchange.contracts.events import LeaderChanged
+from exchange.log import gathering
 from exchange.log.event_tail import ChainError, newest_event
 from exchange.ports.world import Headers, Log, LogReader, LogRecord, LogWriter
 from exchange.process.crash_points import crash_point
@@ -35,7 +36,8 @@ from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, records_of
 from matching_engine.poison import HALT_AT, PoisonNote, PoisonWatch, find_skip, noting_poison
 from matching_engine.replay import refuse_a_gap
-from matching_engine.snapshots import Snapshot, SnapshotError, Snapshots, capture
+from matching_engine.snapshots import Snapshots
+from matching_engine.snapshotting import SnapshotTaker
 from matching_engine.timekeeping import Timekeeper, first_word
 from matching_engine.tracing import DecisionSpans
 
@@ -60,8 +62,6 @@ _seq = Gauge("exchange_engine_seq", "Seq of the newest event that this engine ha
 _published_seq = Gauge("exchange_engine_published_seq", "Seq of the newest event that the log holds")
 _leading = Gauge("exchange_engine_leading", "1 while this engine publishes, 0 while it stands by")
 _epoch = Gauge("exchange_engine_epoch", "How many leaders there have been")
-_snapshot_time = Gauge("exchange_engine_snapshot_timestamp_seconds", "When the last snapshot was taken")
-_snapshot_failures = Counter("exchange_engine_snapshot_failures_total", "Snapshots that were not stored")
 _halted = Gauge("exchange_engine_halted", "1 while the engine waits for the operator before a command")
 _commands_per_record = Histogram(
     "exchange_engine_commands_per_gulp", "Commands in one gulp", buckets=(1, 2, 5, 10, 50, 200, 1_000)
@@ -112,12 +112,11 @@ class EngineRunner:
         self._tracing = tracing
         self._activates_rules = activates_rules
         self._halted_at: PoisonNote | None = None
-        self._commands_since_snapshot = 0
+        self._taker = SnapshotTaker(snapshots, lambda: self.outbox.published_seq)
         self._reader: LogReader | None = None
         self._writer: LogWriter | None = None
         self._next_event_offset = 0
         self._turned_at_s = 0.0
-        self._storing: asyncio.Task[None] | None = None
         self._timekeeper = Timekeeper(command_log)
         self.role = Role.STARTING
         self.shard = Shard(Engine())
@@ -142,7 +141,9 @@ class EngineRunner:
             raise ChainError(f"the snapshot has another hash at seq {published.seq} than the event log")
         self._writer = await self._event_log.writer()
         await refuse_a_gap(self._command_log, self.shard.read_offset)
-        self._reader = await self._command_log.reader(self.shard.read_offset)
+        # Nobody waits for a standby.
+        gather_ms = 0 if self._elector is None else gathering.STANDBY_MS
+        self._reader = await self._command_log.reader(self.shard.read_offset, gather_ms)
         await self._heed_poison()
         await self._replay(await self._command_log.end_offset())
         if self.shard.engine.seq < published.seq:
@@ -235,7 +236,7 @@ class EngineRunner:
                     return
                 if leader is not None:
                     has_claimed = False  # Somebody came later; try again while the lease is ours.
-                self._snapshot_when_due(self._snapshot_every_commands)
+                self._taker.when_due(self.shard, self._snapshot_every_commands)
         finally:
             watching.cancel()
             await asyncio.wait([watching])
@@ -252,7 +253,7 @@ class EngineRunner:
 
     async def _watch_events(self) -> None:
         """Compare what the leader publishes with what is computed here, and forget what it has published."""
-        reader = await self._event_log.reader(self._next_event_offset)
+        reader = await self._event_log.reader(self._next_event_offset, gathering.STANDBY_EVENTS_MS)
         try:
             while True:
                 if self.outbox.ahead > _AHEAD_OUTCOMES_MAX:
@@ -274,6 +275,10 @@ class EngineRunner:
                 await reader.close()
         kept = len(self.outbox.pending)
         await self._publish_pending()
+        # From now on everybody waits.
+        assert self._reader is not None, "start comes before run"
+        await self._reader.close()
+        self._reader = await self._command_log.reader(self.shard.read_offset)
         logger.info("leads in epoch %d; published %d outcomes of before", self.shard.engine.epoch, kept)
         self.role = Role.LEADER
 
@@ -303,15 +308,13 @@ class EngineRunner:
                 await self._publish_pending(spans.headers())
                 spans.published()
             _commands_per_record.observe(len(outcomes))
-            self._snapshot_when_due(factor * self._snapshot_every_commands)
+            self._taker.when_due(self.shard, factor * self._snapshot_every_commands)
 
     async def stop(self) -> None:
         """Give the lease back and close both logs."""
         self.role = Role.STOPPING
         _leading.set(0)
-        if self._storing is not None:
-            self._storing.cancel()
-            await asyncio.wait([self._storing])
+        await self._taker.stop()
         await self._timekeeper.close()
         if self._elector is not None:
             await self._elector.resign()
@@ -335,7 +338,7 @@ class EngineRunner:
             for record in records:
                 outcomes += self.shard.apply_record(record.offset, record.timestamp_ms, record.value)
         self.outbox.add(outcomes)
-        self._commands_since_snapshot += len(outcomes)
+        self._taker.decided(len(outcomes))
         _commands_total.inc(len(outcomes))
         _seq.set(self.shard.engine.seq)
         _epoch.set(self.shard.engine.epoch)
@@ -364,31 +367,6 @@ class EngineRunner:
             self.outbox.published(chunk)
             self._turned_at_s = time.monotonic()
             _published_seq.set(self.outbox.published_seq)
-
-    def _snapshot_when_due(self, every_commands: int) -> None:
-        """Copy the state if enough has happened, and store it beside the work. Raises what storing did."""
-        if self._storing is not None:
-            if not self._storing.done():
-                return
-            self._storing.result()
-            self._storing = None
-        if self._commands_since_snapshot >= every_commands:
-            self._commands_since_snapshot = 0
-            self._storing = asyncio.create_task(self._store(capture(self.shard)), name="engine: snapshot")
-
-    async def _store(self, snapshot: Snapshot) -> None:
-        # A state that is ahead of the event log must not become a starting point: what is pending in
-        # memory would be missing from the log for ever.
-        while self.outbox.published_seq < snapshot.seq:  # noqa: ASYNC110  the outbox is pure
-            await asyncio.sleep(_STANDBY_READ_TIMEOUT_MS / 1000)
-        try:
-            await self._snapshots.store(snapshot)
-        except SnapshotError as error:
-            _snapshot_failures.inc()
-            logger.error("the snapshot at seq %d was not stored: %s", snapshot.seq, error)
-            return
-        _snapshot_time.set_to_current_time()
-        logger.info("wrote the snapshot at seq %d", snapshot.seq)
 
 
 def _leader_in(outcomes: Sequence[CommandOutcome]) -> str | None:

@@ -75,10 +75,12 @@ MODE_HALTED: Final = 1
 MODE_CANCEL_ONLY: Final = 2
 MODE_POST_ONLY: Final = 3
 MODE_TRADING: Final = 4
+# Binance's statuses of a symbol (binance-spot-api 2.1). BREAK: ordinary orders are refused for a while, and
+# LIMIT_MAKER is the one type that the market lists.
 TRADING_MODE_NAMES: Final = {
     MODE_HALTED: "HALT",
     MODE_CANCEL_ONLY: "CANCEL_ONLY",
-    MODE_POST_ONLY: "TRADING",
+    MODE_POST_ONLY: "BREAK",
     MODE_TRADING: "TRADING",
 }
 

@@ -5,10 +5,12 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["WithPagePolicy", "answer_headers"]
+__all__ = ["POLICY_HEADER", "WithPagePolicy", "answer_headers"]
 
 _HSTS: Final = ("Strict-Transport-Security", "max-age=31536000")
 _CONTENT_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+# The same as a header on the wire.
+POLICY_HEADER: Final = (b"content-security-policy", _CONTENT_POLICY.encode())
 
 
 def answer_headers(*, hsts: bool) -> list[tuple[str, str]]:

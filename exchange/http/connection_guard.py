@@ -14,10 +14,14 @@ from functools import partial
 from typing import Any, Final, cast
 
 from prometheus_client import Counter
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+
+from exchange.http.addresses import owner_of
+from exchange.http.direct_answers import DirectAnswers
+from exchange.http.fair_turns import FairTurns
 
 __all__ = ["SOCKETS_CUT", "ConnectionLimits", "GuardedHttp", "GuardedWebSocket", "guarded_protocols"]
 
@@ -69,20 +73,22 @@ class _RefusedError(Exception):
     """Raised within a callback of the parser, which then stops."""
 
 
-class _OpenSockets:
-    """How many WebSockets a server has."""
+class _Shared:
+    """What the connections of a server share: how many are WebSockets, and whose request begins next."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, direct: DirectAnswers) -> None:
+        self.sockets = 0
+        self.direct = direct
+        self.turns = FairTurns(lambda callback: asyncio.get_running_loop().call_soon(callback))
 
 
 class GuardedHttp(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with bounds."""
 
-    def __init__(self, *args: Any, limits: ConnectionLimits, sockets: _OpenSockets, **more: Any) -> None:
+    def __init__(self, *args: Any, limits: ConnectionLimits, shared: _Shared, **more: Any) -> None:
         super().__init__(*args, **more)
         self._limits = limits
-        self._sockets = sockets
+        self._shared = shared
         self._phase = _Phase.HEAD
         self._message = 0
         self._timed: tuple[int, _Phase] | None = None
@@ -162,7 +168,7 @@ class GuardedHttp(HttpToolsProtocol):
         sockets_max = self._limits.sockets_max
         if sockets_max is None and limit is not None:
             sockets_max = limit - limit // 4
-        if sockets_max is not None and self._sockets.count >= sockets_max:
+        if sockets_max is not None and self._shared.sockets >= sockets_max:
             self._refuse(_BUSY, "too many sockets")
             return
         self._phase = _Phase.IDLE
@@ -193,6 +199,27 @@ class GuardedHttp(HttpToolsProtocol):
             self.transport.write(line.encode())
         self.transport.close()
         self._abort_later()
+
+    # -- being served -----------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """A request's head is whole, and nothing before it waits: it begins when it is its address's turn."""
+        client = self._shared.direct.clients.of(cast(Any, cycle.scope))
+        owner = "" if client is None else owner_of(client[0])
+        self._shared.turns.begin(owner, partial(self._start, cycle, app, client))
+
+    def _start(
+        self, cycle: RequestResponseCycle, app: ASGI3Application, client: tuple[str, int] | None
+    ) -> None:
+        # uvicorn has put another application in the place of ours when it serves too many.
+        direct = self._shared.direct
+        handler = direct.handler(cast(Any, cycle.scope)) if app is self.app else None
+        if handler is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        task = self.loop.create_task(direct.serve(cycle, handler, client))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     # -- leaving ----------------------------------------------------------------------------------
 
@@ -238,22 +265,22 @@ class GuardedHttp(HttpToolsProtocol):
 class GuardedWebSocket(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with bounds."""
 
-    def __init__(self, *args: Any, limits: ConnectionLimits, sockets: _OpenSockets, **more: Any) -> None:
+    def __init__(self, *args: Any, limits: ConnectionLimits, shared: _Shared, **more: Any) -> None:
         super().__init__(*args, **more)
         self._limits = limits
-        self._sockets = sockets
+        self._shared = shared
         self._stall: asyncio.TimerHandle | None = None
         self._controls_since_s = 0.0
         self._controls = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
         """The connection has changed over from HTTP."""
-        self._sockets.count += 1
+        self._shared.sockets += 1
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._sockets.count -= 1
+        self._shared.sockets -= 1
         self._stop_stall()
         super().connection_lost(exc)
 
@@ -353,10 +380,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.transport.abort()
 
 
-def guarded_protocols(limits: ConnectionLimits) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """What uvicorn.Config takes as `http` and `ws`."""
-    sockets = _OpenSockets()
+def guarded_protocols(
+    limits: ConnectionLimits, direct: DirectAnswers | None = None
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What uvicorn.Config takes as `http` and `ws`. `direct`: what is answered without the application."""
+    shared = _Shared(direct or DirectAnswers())
     return (
-        cast(Callable[..., Any], partial(GuardedHttp, limits=limits, sockets=sockets)),
-        cast(Callable[..., Any], partial(GuardedWebSocket, limits=limits, sockets=sockets)),
+        cast(Callable[..., Any], partial(GuardedHttp, limits=limits, shared=shared)),
+        cast(Callable[..., Any], partial(GuardedWebSocket, limits=limits, shared=shared)),
     )

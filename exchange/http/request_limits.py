@@ -13,6 +13,7 @@ The clock is handed in.
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
@@ -41,6 +42,8 @@ BANS_MAX: Final = 2 * KEYS_MAX
 # Accounts that place orders within one day and are counted apart; those beyond share this many counts.
 ACCOUNTS_MAX: Final = 500_000
 _ACCOUNT_GROUPS: Final = 1_024
+# Addresses of which it is remembered whether they are exempt.
+_EXEMPT_KNOWN_MAX: Final = 10_000
 
 WEIGHT: Final = Limit("REQUEST_WEIGHT", "MINUTE", 1, 60_000, 6_000)
 ORDERS_10S: Final = Limit("ORDERS", "SECOND", 10, 10_000, 100)
@@ -58,7 +61,7 @@ class OrderPlaces:
     """Places in an account's order counts, taken before the orders are sent.
 
     They stay taken whatever becomes of the orders, also when nobody waits for the answer any more: a caller
-    that goes away changes nothing. (Fills that lower the counts would do so by `Window.take_back`, too.)
+    that goes away changes nothing. Fills lower the counts by `RequestLimits.give_back_orders`.
     """
 
     __slots__ = ("_count", "_numbers", "_owner", "_windows")
@@ -90,6 +93,8 @@ class RequestLimits:
         self._clock_ms = clock_ms
         self.is_enforced = is_enforced
         self._exempt = exempt
+        # Asked three times a request, and reading an address costs as much as a signature.
+        self._is_exempt = lru_cache(maxsize=_EXEMPT_KNOWN_MAX)(self._look_whether_exempt)
         self._weight = Window(WEIGHT, clock_ms)
         self._requests = Window(RAW_REQUESTS, clock_ms)
         self._orders = tuple(Window(limit, clock_ms, ACCOUNTS_MAX) for limit in (ORDERS_10S, ORDERS_DAY))
@@ -136,6 +141,12 @@ class RequestLimits:
                     raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
         return OrderPlaces(self._orders, owner, count)
 
+    def give_back_orders(self, user_id: int, count: int) -> None:
+        """An order was filled: lower the account's counts of these 10 s and this day."""
+        owner = _account(user_id)
+        for window in self._orders:
+            window.lower(owner, count)
+
     def order_counts(self, user_id: int) -> tuple[int, int]:
         """The account's orders in these 10 s and this day."""
         ten_seconds, day = (window.used(_account(user_id)) for window in self._orders)
@@ -152,8 +163,9 @@ class RequestLimits:
 
     def is_exempt(self, address: str) -> bool:
         """Whether an address is a part of the exchange."""
-        if not self._exempt:
-            return False
+        return bool(self._exempt) and self._is_exempt(address)
+
+    def _look_whether_exempt(self, address: str) -> bool:
         try:
             parsed = ip_address(address)
         except ValueError:

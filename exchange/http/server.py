@@ -14,8 +14,10 @@ from exchange.contracts import limits
 from exchange.contracts.limits import CONNECTIONS_MAX
 from exchange.http.answers import WithPagePolicy, answer_headers
 from exchange.http.connection_guard import ConnectionLimits, guarded_protocols
+from exchange.http.direct_answers import ClientAddresses, DirectAnswers, DirectHandler
 from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
+from exchange.process.loop.heap import settle_heap
 
 __all__ = ["HttpServer", "bind", "serve"]
 
@@ -75,9 +77,12 @@ class HttpServer:
         limits: ConnectionLimits | None = None,
         *,
         hsts: bool = False,
+        direct: Mapping[str, DirectHandler] | None = None,
     ) -> None:
+        """`direct`: handlers that answer their paths without the application."""
         self._listener = listener
-        http, websocket = guarded_protocols(limits or ConnectionLimits())
+        answers = DirectAnswers(direct, ClientAddresses(trusted_proxies))
+        http, websocket = guarded_protocols(limits or ConnectionLimits(), answers)
         self._server = _Server(
             uvicorn.Config(
                 WithPagePolicy(app),
@@ -125,10 +130,17 @@ class HttpServer:
         return {}
 
 
-async def serve(app: Any, components: Sequence[Component], settings: Settings) -> None:
-    """Run the components and serve `app` on settings.host:settings.port.
+async def serve(
+    app: Any,
+    components: Sequence[Component],
+    settings: Settings,
+    direct: Mapping[str, DirectHandler] | None = None,
+) -> None:
+    """Run the components and serve `app` on settings.host:settings.port; `direct`: see HttpServer.
 
-    The port opens first, so that probes get an answer while the components recover.
+    The port opens first, so that probes get an answer while the components recover. When they have, the heap
+    is settled.
     """
-    server = HttpServer(app, bind(settings.host, settings.port), settings.trusted_proxies, hsts=settings.hsts)
-    await run_components([server, *components])
+    listener = bind(settings.host, settings.port)
+    server = HttpServer(app, listener, settings.trusted_proxies, hsts=settings.hsts, direct=direct)
+    await run_components([server, *components], settle_heap)

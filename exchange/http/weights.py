@@ -27,6 +27,8 @@ _DAY_ALL: Final = 80
 _DAY: Final = ((20, 2), (100, 40))
 _PER_SYMBOL: Final = 4
 _PER_SYMBOL_MOST: Final = 200
+_RULES_PER_SYMBOL: Final = 2
+_RULES_MOST: Final = 40
 
 
 def weight_of(weight: Weight, parameters: Parameters) -> int:
@@ -68,6 +70,11 @@ def _window_ticker(parameters: Parameters) -> int:
     return min(_PER_SYMBOL_MOST, _PER_SYMBOL * (_symbols(parameters) or 1))
 
 
+def _execution_rules(parameters: Parameters) -> int:
+    count = _symbols(parameters)
+    return _RULES_MOST if count is None else min(_RULES_MOST, _RULES_PER_SYMBOL * count)
+
+
 # Path of GET -> weight. What is not here (stubs outside of /api/v3) weighs one.
 MARKET_DATA_WEIGHTS: Final[Mapping[str, Weight]] = {
     "/api/v3/ping": 1,
@@ -85,4 +92,8 @@ MARKET_DATA_WEIGHTS: Final[Mapping[str, Weight]] = {
     "/api/v3/ticker/bookTicker": _one_or_more,
     "/api/v3/ticker": _window_ticker,
     "/api/v3/ticker/tradingDay": _window_ticker,
+    "/api/v3/executionRules": _execution_rules,
+    "/api/v3/referencePrice": 2,
+    "/api/v3/referencePrice/calculation": 2,
+    "/api/v3/historicalBlockTrades": 25,
 }

@@ -91,6 +91,15 @@ class Window:
             self._used[key] -= count
             self._unshared[key] = self._unshared.get(key, 0) - count
 
+    def lower(self, owner: Owner, count: int) -> None:
+        """Count less in the present window, whenever it was that it was counted; never below nothing."""
+        self._turn()
+        key = self._key(owner)
+        count = min(count, self._used.get(key, 0))
+        if count > 0:
+            self._used[key] -= count
+            self._unshared[key] = self._unshared.get(key, 0) - count
+
     def used(self, owner: Owner) -> int:
         """What the owner has used in this window, alone or with his network."""
         self._turn()
@@ -114,7 +123,8 @@ class Window:
             return
         for key, total in totals.items():
             if key in self._used:
-                self._used[key] = total + self._unshared.get(key, 0)
+                # Two processes may have lowered the same count to nothing before they heard of each other.
+                self._used[key] = max(0, total + self._unshared.get(key, 0))
 
     def _key(self, owner: Owner) -> str:
         """Under what the owner is counted: once he has a place of his own, he keeps it."""

@@ -11,6 +11,7 @@ from exchange.contracts.codec import (
     decode_events,
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
+from exchange.log.decoded import DecodedRecord, decoded
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogReader, LogRecord
 
@@ -59,11 +60,24 @@ class EventTail:
         while self._records and size < TAIL_READ_SIZE_BYTES_MAX:
             record = self._records.popleft()
             size += len(record.value)
-            for outcome in decode_events(record.value).outcomes:
-                if self._advance(outcome):
-                    fresh.append(outcome)
+            self._take(decoded(record.value), fresh)
             self.position.next_offset = record.offset + 1
         return fresh
+
+    def _take(self, record: DecodedRecord, fresh: list[CommandOutcome]) -> None:
+        """Move on by what is new of a record; what another tail has checked is not checked again."""
+        position = self.position
+        before = (position.seq, position.hash)
+        if record.follows is not None and record.follows[0] == before:
+            position.seq, position.hash = record.follows[1]
+            fresh += record.outcomes
+            return
+        known = len(fresh)
+        for outcome in record.outcomes:
+            if self._advance(outcome):
+                fresh.append(outcome)
+        if len(fresh) - known == len(record.outcomes):
+            record.follows = before, (position.seq, position.hash)
 
     def _advance(self, outcome: CommandOutcome) -> bool:
         """Check one outcome against the chain. False when it is a repeat of what was seen."""

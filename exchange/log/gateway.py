@@ -6,7 +6,6 @@ All commands submitted within one tick travel in one log record; the outcome is 
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -18,6 +17,8 @@ from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
 from exchange.log.admission import AdmissionControl
 from exchange.ports.world import Headers, LogError, LogWriter
 from exchange.process.crash_points import crash_point
+from exchange.process.loop.deadlines import Deadlines
+from exchange.process.loop.pulse import attended_s
 from exchange.process.tracing import Hop, Span, TraceContext, traces_header
 
 __all__ = [
@@ -76,11 +77,12 @@ class CommandGateway:
         waiting_max: int = 10_000,
         wait_max_ms: int | None = None,
         sender: str = "",
-        clock_s: Callable[[], float] = time.monotonic,
+        clock_s: Callable[[], float] = attended_s,
     ) -> None:
         self._writer = writer
         self._tick_s = tick_ms / 1000
         self._deadline_s = deadline_ms / 1000
+        self._deadlines = Deadlines(self._deadline_s)
         self._waiting_max = waiting_max
         self._queue: list[Command] = []
         self._waiting: dict[int, asyncio.Future[CommandOutcome]] = {}
@@ -91,7 +93,7 @@ class CommandGateway:
         self._submitted = self._appended = 0
         self._taken: asyncio.Future[None] | None = None
         # A random start keeps the ids of replicas and of restarts apart: 2**62 starts, few replicas.
-        self._next_command_id = secrets.randbits(62) | 1
+        self._next_command_id = self._first_command_id = secrets.randbits(62) | 1
         self.failure: Exception | None = None
         self._wait_max_s = float("inf") if wait_max_ms is None else wait_max_ms / 1000
         self._admission = AdmissionControl(
@@ -112,6 +114,10 @@ class CommandGateway:
         """A fresh id for a command's first field."""
         self._next_command_id = (self._next_command_id + 1) & (2**63 - 1) or 1
         return self._next_command_id
+
+    def has_sent(self, command_id: int) -> bool:
+        """Whether an id was made here. The ids of another process lie elsewhere, as good as certainly."""
+        return self._first_command_id < command_id <= self._next_command_id
 
     def admit(self, *, urgent: bool = False) -> None:
         """Raise GatewayOverloadedError when a command sent now would not be decided soon enough."""
@@ -139,6 +145,7 @@ class CommandGateway:
         self.admit(urgent=urgent)
         future: asyncio.Future[CommandOutcome] = asyncio.get_running_loop().create_future()
         self._waiting[command.command_id] = future
+        self._deadlines.watch(future)
         span = None if trace is None else trace.child(Hop.COMMAND)
         if span is not None:
             self._traced[command.command_id] = span.context
@@ -147,8 +154,7 @@ class CommandGateway:
         self._admission.sent(command.command_id)
         self._wake.set()
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await future
+            return await future
         except TimeoutError:
             raise OutcomeUnknownError("no outcome within the deadline") from None
         finally:

@@ -13,11 +13,12 @@ logger = logging.getLogger(__name__)
 class HeldReader:
     """A LogReader over the reader that its owner opened last, with deadlines for opening and closing."""
 
-    def __init__(self, name: str, log: Log, deadline_ms: int) -> None:
-        """`name` is the owner's, for the log lines."""
+    def __init__(self, name: str, log: Log, deadline_ms: int, gather_ms: int = 0) -> None:
+        """`name` is the owner's, for the log lines; `gather_ms` as for Log.reader."""
         self._name = name
         self._log = log
         self._deadline_s = deadline_ms / 1000
+        self._gather_ms = gather_ms
         self._reader: LogReader | None = None
 
     @property
@@ -29,7 +30,7 @@ class HeldReader:
         """Let go of what was open, and go on at `offset`. Raises LogError, OSError, TimeoutError."""
         await self.close()
         async with asyncio.timeout(self._deadline_s):
-            self._reader = await self._log.reader(offset)
+            self._reader = await self._log.reader(offset, self._gather_ms)
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
         """As LogReader.read. Whether a reader that failed may go on is the owner's decision."""

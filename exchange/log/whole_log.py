@@ -37,11 +37,11 @@ class WholeLog:
         """A writer of the log."""
         return await self._log.writer()
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         """Open a reader at `offset`. Raises LogError."""
         if offset >= await self._log.first_offset():
-            return await self._log.reader(offset)
-        return _WholeReader(self._log, Shelf(self._store, self._shard, self._name), offset)
+            return await self._log.reader(offset, gather_ms)
+        return _WholeReader(self._log, Shelf(self._store, self._shard, self._name), offset, gather_ms)
 
     async def first_offset(self) -> int:
         """Offset of the oldest record, archived or not. Raises LogError."""
@@ -68,7 +68,8 @@ class WholeLog:
 
 
 class _WholeReader:
-    def __init__(self, log: Log, shelf: Shelf, offset: int) -> None:
+    def __init__(self, log: Log, shelf: Shelf, offset: int, gather_ms: int) -> None:
+        self._gather_ms = gather_ms
         self._log = log
         self._shelf = shelf
         self._offset = offset
@@ -83,7 +84,7 @@ class _WholeReader:
                 self._archived = await self._segment()
             if self._archived:
                 return self._next_archived()
-            self._live = await self._log.reader(self._offset)
+            self._live = await self._log.reader(self._offset, self._gather_ms)
         return await self._live.read(timeout_ms)
 
     async def close(self) -> None:

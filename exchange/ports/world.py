@@ -115,7 +115,10 @@ class LogReader(Protocol):
     """
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
-        """Return the next records, at least one unless the timeout passes first. Raises LogError."""
+        """Return the next records, at least one unless the timeout passes first. Raises LogError.
+
+        A reader that gathers may let its own time pass first, so that more come at once.
+        """
         ...
 
     async def close(self) -> None:
@@ -146,8 +149,12 @@ class Log(Protocol):
         """Open a writer."""
         ...
 
-    async def reader(self, offset: int) -> LogReader:
-        """Open a reader whose first record is `offset`."""
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        """Open a reader whose first record is `offset`.
+
+        `gather_ms`: nobody waits for what it reads, so each look at the log may take so much longer, and
+        bring more. What fills a fetch comes at once, whatever the delay.
+        """
         ...
 
     async def first_offset(self) -> int:

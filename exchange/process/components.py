@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
@@ -75,8 +75,12 @@ class Component(Protocol):
         ...
 
 
-async def run_components(components: Sequence[Component]) -> None:
+async def run_components(
+    components: Sequence[Component], on_started: Callable[[], None] = lambda: None
+) -> None:
     """Start the components in order, each running from then on; stop them in reverse.
+
+    `on_started` is called when all have started: where a process is one's own, `settle_heap`.
 
     Ends only by cancellation or with the first failure (an exception group).
     """
@@ -88,6 +92,7 @@ async def run_components(components: Sequence[Component]) -> None:
                 await component.start()
                 group.create_task(component.run(), name=component.name)
                 logger.info("%s started", component.name)
+            on_started()
     finally:
         for component in reversed(started):
             try:

@@ -3,7 +3,7 @@
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -11,7 +11,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from exchange.contracts import limits
 from exchange.process.log_lines import LogFormat
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["LOGINS", "Settings", "SettingsError"]
+
+
+# What opens the servers that keep our data, and is changed there from time to time (ADR 0032).
+LOGINS: Final = ("database_dsn", "database_reader_dsn", "cache_url", "kafka_username", "kafka_password")
 
 
 class SettingsError(Exception):
@@ -54,6 +58,9 @@ class Settings(BaseSettings):
     # redis:// or, for TLS, rediss://. Of a cluster, any of its nodes, or the address that stands for all.
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cache_cluster: bool = False
+    # A folder with a file for each login that may change while a process runs (LOGINS), named as it is here.
+    # It goes before the variable, and is read anew for each connection; None for variables alone.
+    logins_dir: Path | None = None
     market_data_url: str = "http://127.0.0.1:8080"
     # Addresses or networks, separated by commas, whose X-Forwarded-For is believed; "*" for all.
     trusted_proxies: str = ""
@@ -176,6 +183,27 @@ class Settings(BaseSettings):
         if unknown:
             raise SettingsError(f"unknown settings: {', '.join(unknown)}")
         try:
-            return cls()
+            settings = cls()
+            return settings.model_copy(update=settings._login_files())
         except ValueError as error:
             raise SettingsError(str(error)) from error
+
+    def login(self, name: str) -> str:
+        """One of LOGINS as it is now: of its file, or as it was at the start where there is none."""
+        kept = getattr(self, name)
+        return self._login_file(name) or (kept.get_secret_value() if isinstance(kept, SecretStr) else kept)
+
+    def _login_files(self) -> dict[str, SecretStr | str]:
+        told = {name: value for name in LOGINS if (value := self._login_file(name))}
+        return {name: SecretStr(value) if name != "kafka_username" else value for name, value in told.items()}
+
+    def _login_file(self, name: str) -> str:
+        """What the folder says; "" without a folder or a file."""
+        if self.logins_dir is None:
+            return ""
+        try:
+            return (self.logins_dir / name).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise SettingsError(f"EXCHANGE_LOGINS_DIR: {name} cannot be read: {error.strerror}") from error

@@ -17,6 +17,7 @@ from prometheus_client import Gauge
 from exchange.process import crash_points
 from exchange.process.config import Settings, SettingsError
 from exchange.process.log_lines import LogFormat, formatter
+from exchange.process.loop.pulse import beating
 
 __all__ = ["configure_logging", "run_process", "run_until_signal"]
 
@@ -94,7 +95,8 @@ async def _until_signal(main: Coroutine[Any, Any, None]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     try:
-        await task
+        with beating():
+            await task
     except asyncio.CancelledError:
         return 0 if stopped else 1
     except BaseExceptionGroup as group:

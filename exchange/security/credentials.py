@@ -31,6 +31,7 @@ __all__ = [
     "ED25519",
     "HMAC",
     "REVOKED_CHANNEL",
+    "RSA",
     "ApiKey",
     "Credentials",
     "CredentialsError",
@@ -43,6 +44,7 @@ __all__ = [
 
 HMAC: Final = "HMAC"
 ED25519: Final = "ED25519"
+RSA: Final = "RSA"
 REVOKED_CHANNEL: Final = "api_keys:revoked"
 API_KEY_LENGTH: Final = 64
 
@@ -63,8 +65,15 @@ _AWAY_S: Final = 1.0
 _LOOK_UPS_MAX: Final = 1_000
 _LOOK_UPS_OF_UNKNOWN_MAX: Final = 800
 _KEY: Final = """
-SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, ip_allow_list
-FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL
+SELECT api_key, user_id, kind, secret_encrypted, public_key_pem, permissions, ip_allow_list, last_used_ms
+FROM api_keys WHERE key_hash = $1 AND revoked_ms IS NULL AND (session_id IS NULL OR EXISTS (
+    SELECT 1 FROM login_sessions AS s WHERE s.session_id = api_keys.session_id AND s.ended_ms IS NULL
+    AND s.expires_ms > extract(epoch FROM now()) * 1000))
+"""
+# A key is noted as used once a minute, not once a request.
+_NOTE_EVERY_MS: Final = 60_000
+_NOTE: Final = """
+UPDATE api_keys SET last_used_ms = $2 WHERE key_hash = $1 AND coalesce(last_used_ms, 0) < $3
 """
 _FOUND_MAX: Final = 50_000
 _UNKNOWN_MAX: Final = 10_000
@@ -140,6 +149,7 @@ class PostgresCredentials:
         # Kept apart, so that a flood of invented keys cannot push out the real ones.
         self._unknown = RecentKeys(_UNKNOWN_MAX, FRESH_S)
         self._look_ups: dict[bytes, asyncio.Task[ApiKey | None]] = {}
+        self._notes: set[asyncio.Task[None]] = set()
         self._away_until_s = -1.0
         self._revocations = 0
         self._following = False
@@ -255,6 +265,7 @@ class PostgresCredentials:
             raise CredentialsUnavailableError(f"keys cannot be read: {error!r}") from error
         if row is None or not hmac.compare_digest(row["api_key"], api_key):
             return None
+        self._note_use(row, key_hash)
         secret = await self._secret(row, key_hash)
         return ApiKey(
             api_key=api_key,
@@ -265,6 +276,23 @@ class PostgresCredentials:
             permissions=frozenset(row["permissions"]),
             ip_allow_list=tuple(row["ip_allow_list"]),
         )
+
+    def _note_use(self, row: asyncpg.Record, key_hash: bytes) -> None:
+        """For its owner, who may find a key that nobody should be using. Nobody waits for it."""
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms - (row["last_used_ms"] or 0) > _NOTE_EVERY_MS and len(self._notes) < _LOOK_UPS_MAX:
+            task = asyncio.create_task(self._write_use(key_hash, now_ms), name="key use")
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
+
+    async def _write_use(self, key_hash: bytes, now_ms: int) -> None:
+        try:
+            async with self._database.acquire(timeout=self._database_deadline_s) as connection:
+                await connection.execute(
+                    _NOTE, key_hash, now_ms, now_ms - _NOTE_EVERY_MS, timeout=self._database_deadline_s
+                )
+        except _DATABASE_AWAY as error:
+            logger.warning("the use of a key is not noted: %r", error)
 
     async def _secret(self, row: asyncpg.Record, key_hash: bytes) -> bytes | None:
         sealed = row["secret_encrypted"]
@@ -341,7 +369,7 @@ class PostgresCredentials:
 
     async def stop(self) -> None:
         """Forget every secret."""
-        for task in self._look_ups.values():
+        for task in (*self._look_ups.values(), *self._notes):
             task.cancel()
         self._found.clear()
         self._unknown.clear()

@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from exchange.log import gathering
 from exchange.log.held_reader import HeldReader
 from exchange.log.segments import ArchiveError, Segment
 from exchange.log.shelf import LOGS, Shelf
@@ -63,7 +64,7 @@ class Archiver:
         self._size_bytes_max = segment_size_bytes
         self._age_s_max = segment_age_ms / 1000
         self._log_deadline_s = log_deadline_ms / 1000
-        self._reader = HeldReader(self.name, log, log_deadline_ms)
+        self._reader = HeldReader(self.name, log, log_deadline_ms, gathering.ARCHIVE_MS)
         self._records: list[LogRecord] = []
         self._size_bytes = 0
         self._opened_s = 0.0

@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_MS: Final = 500
 # Nobody waits for the auditor: outcomes come cheaper in larger gulps.
-GATHER_S: Final = 0.05
 CHECKPOINT_EVERY_OUTCOMES: Final = 50_000
 PROGRESS_EVERY_S: Final = 5.0
 HEARTBEAT_EVERY_S: Final = 5.0
@@ -192,8 +191,8 @@ class Auditor:
             if breaches:
                 self._note_round(loop.time())
                 self.alarm.sound(breaches)
-            # A replay takes no pauses, but lets others run.
-            await asyncio.sleep(0 if self._patience.problem or not self._follower.is_between else GATHER_S)
+            # The reader gathers; a replay takes no pauses, but lets others run.
+            await asyncio.sleep(0)
         await asyncio.Event().wait()
 
     async def _between_gulps(self, now: float) -> Sequence[Breach]:

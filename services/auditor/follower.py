@@ -8,6 +8,7 @@ from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome
 from exchange.contracts.limits import EVENTS_PER_TURN_MAX
+from exchange.log import gathering
 from exchange.log.event_tail import ChainError, EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.ports.world import Log
@@ -37,7 +38,7 @@ class Follower:
         self._deadline_s = deadline_ms / 1000
         self.outcomes = 0
         self._pending: deque[CommandOutcome] = deque()
-        self._reader = HeldReader("auditor", log, deadline_ms)
+        self._reader = HeldReader("auditor", log, deadline_ms, gathering.AUDITOR_MS)
         self._tail: EventTail | None = None
         self.go_on_from(state, next_offset)
 

@@ -29,6 +29,7 @@ from services.market_data.rest.depth import DepthEndpoints
 from services.market_data.rest.exchange_info import ExchangeInfoEndpoints
 from services.market_data.rest.general import GeneralEndpoints
 from services.market_data.rest.klines import KlineEndpoints
+from services.market_data.rest.rules import RuleEndpoints
 from services.market_data.rest.tickers import TickerEndpoints
 from services.market_data.rest.trades import TradeEndpoints
 from services.market_data.streams.hub import Hub
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 _START_TRIES: Final = 20
 _START_RETRY_S: Final = 1.0
 _STOPPED_LATE_TICKS: Final = 50
+# How much later than its time an event may lie on the log, the difference of two clocks included.
+_LATE_MS_MAX: Final = 1_000
 # A table may be missing while the migrations still run.
 _START_ERRORS: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
@@ -82,6 +85,7 @@ class MarketDataService:
             TradeEndpoints(self.markets, history),
             KlineEndpoints(self.markets, history, clock_us),
             TickerEndpoints(self.markets, clock_us),
+            RuleEndpoints(self.markets),
         )
         limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
@@ -97,6 +101,8 @@ class MarketDataService:
             self.hub, self._user_feed, socket_limits, rate_limits=settings.rate_limits
         )
         self._last_tick_ms = 0
+        # When a read began that found nothing new on the log.
+        self._quiet_at_ms = 0
         self._engine_clock = EngineClock("market_data")
         self._start_problem = "not started"
 
@@ -144,15 +150,21 @@ class MarketDataService:
                 group.create_task(self._sharing.run(), name="market-data-usage")
         finally:
             # The server closes the sockets soon after this; the message goes out before.
-            farewell = {"e": "serverShutdown", "E": clock_ms()}
-            self.hub.send_to_all(orjson.dumps(farewell), "!serverShutdown")
+            now_us = clock_us()
+            self.hub.send_to_all(
+                lambda scale: orjson.dumps({"e": "serverShutdown", "E": now_us * scale // 1000}),
+                "!serverShutdown",
+            )
 
     async def _follow(self, publisher: StreamPublisher) -> None:
         while True:
+            began_ms = clock_ms()
             outcomes = await self.markets.read()
             if outcomes:
                 # Its clock is what /api/v3/time tells.
                 self._engine_clock.saw(outcomes[-1].time_ms, clock_ms())
+            else:
+                self._quiet_at_ms = began_ms
             for portion in portions(outcomes):
                 publisher.live(self.markets.apply(portion))
                 # Sockets get a turn, so that catching up does not fill their queues.
@@ -162,7 +174,9 @@ class MarketDataService:
         while True:
             await asyncio.sleep((TICK_MS - clock_ms() % TICK_MS) / 1000)
             now_ms = clock_ms()
-            publisher.tick(now_ms)
+            # Times of events never go back; and what the log did not have a second later does not come.
+            known_ms = max(self.markets.state.time_ms, self._quiet_at_ms - _LATE_MS_MAX)
+            publisher.tick(now_ms, known_ms)
             self._last_tick_ms = now_ms
 
     async def stop(self) -> None:

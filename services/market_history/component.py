@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome
 from exchange.contracts.events import TradeExecuted
+from exchange.log import gathering
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.log.portions import portions
@@ -81,7 +82,7 @@ class HistoryFollower:
         self._position = TailPosition(0, EMPTY_CHAIN_HASH, 0)
         # Everything up to this event is written.
         self.recorded_seq = 0
-        self._reader = HeldReader(self.name, log, log_deadline_ms)
+        self._reader = HeldReader(self.name, log, log_deadline_ms, gathering.MARKET_HISTORY_MS)
         self._tail: EventTail | None = None
         self._trades: list[SeenTrade] = []
         self._listings: list[HistoryRow] = []

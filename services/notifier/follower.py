@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client import Gauge
 
+from exchange.log import gathering
 from exchange.log.event_tail import EventTail, TailPosition, newest_event
 from exchange.log.held_reader import HeldReader
 from exchange.log.portions import portions
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_MS: Final = 500
 # What comes meanwhile travels together.
-GATHER_MS: Final = 50
 
 _last_seq = Gauge("exchange_notifier_last_seq", "Seq of the last event whose notices are on the queue.")
 _delay_s = Gauge("exchange_notifier_delay_seconds", "Age of the newest event when its notices were queued.")
@@ -54,7 +54,7 @@ class EventFollower:
         self._links = FreezeLinks(resources.database, settings.database_deadline_ms, settings.public_url)
         self._outlet = outlet
         self._patience = patience(self.name)
-        self._reader = HeldReader(self.name, self._log, settings.log_deadline_ms)
+        self._reader = HeldReader(self.name, self._log, settings.log_deadline_ms, gathering.NOTIFIER_MS)
         self._tail: EventTail | None = None
         self._maker = NoticeMaker(settings.shard)
         self.last_seq = 0
@@ -108,9 +108,6 @@ class EventFollower:
         assert tail is not None
         start_offset = tail.position.next_offset
         outcomes = await tail.read(READ_TIMEOUT_MS)
-        if outcomes:
-            await asyncio.sleep(GATHER_MS / 1000)
-            outcomes += await tail.read(1)
         if not outcomes:
             return
         for portion in portions(outcomes):

@@ -1,6 +1,8 @@
-"""The link in a notice by which its reader freezes the account's withdrawals: made here, kept as a hash.
+"""Links in notices, made here and kept as hashes: to freeze withdrawals, and to set a password anew.
 
-Who holds it may freeze that one account, once, and nothing else (services/user/people/withdrawal_freezes.py).
+Who holds one of the first may freeze that one account, once, and nothing else
+(services/user/people/withdrawal_freezes.py); who holds one of the others may set its password, once and soon
+(services/user/people/password_changes.py).
 It leads to a page whose button sends it; the token stands behind the `#`, which goes to no server and into no
 log, and looking at the page does nothing.
 """
@@ -15,12 +17,13 @@ import asyncpg
 import msgspec
 
 from exchange.process.connections import acquire
-from services.notifier.notices import FREEZABLE, Notice
+from services.notifier.notices import FREEZABLE, PASSWORD_RESET, Notice
 
 __all__ = ["LIFETIME_MS", "FreezeLinks"]
 
 # Longer than a new withdrawal address waits (a day), and than people are away from their mail.
 LIFETIME_MS: Final = 7 * 86_400_000
+RESET_LIFETIME_MS: Final = 30 * 60_000
 _TOKEN_SIZE_BYTES: Final = 32
 _EXPIRED_ROWS_MAX: Final = 1_000
 
@@ -33,10 +36,12 @@ DELETE FROM withdrawal_freeze_tokens WHERE token_hash IN (
     SELECT token_hash FROM withdrawal_freeze_tokens WHERE expires_ms < $1 ORDER BY expires_ms LIMIT $2
 )
 """
+_KEEP_RESETS: Final = _KEEP.replace("withdrawal_freeze_tokens", "password_reset_tokens")
+_FORGET_RESETS: Final = _FORGET.replace("withdrawal_freeze_tokens", "password_reset_tokens")
 
 
 class FreezeLinks:
-    """Adds links to the notices that may tell of a thief. Without a `public_url` it adds none."""
+    """Adds links to the notices that need one. Without a `public_url` it adds none."""
 
     def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int, public_url: str) -> None:
         self._database = database
@@ -48,21 +53,36 @@ class FreezeLinks:
 
         A notice that is made twice gets two links: either works.
         """
-        wanted = [notice for notice in notices if notice.kind in FREEZABLE] if self._public_url else []
-        if not wanted:
+        if not self._public_url:
             return list(notices)
+        freezable = [notice for notice in notices if notice.kind in FREEZABLE]
+        resets = [notice for notice in notices if notice.kind == PASSWORD_RESET]
+        tokens = await self._made(freezable, _KEEP, _FORGET, LIFETIME_MS)
+        tokens |= await self._made(resets, _KEEP_RESETS, _FORGET_RESETS, RESET_LIFETIME_MS)
+        return [self._with_link(notice, tokens.get(notice.notice_id)) for notice in notices]
+
+    async def _made(
+        self, wanted: Sequence[Notice], keep: str, forget: str, lifetime_ms: int
+    ) -> dict[str, str]:
+        """A token for each notice, kept as a hash."""
+        if not wanted:
+            return {}
         tokens = {notice.notice_id: secrets.token_urlsafe(_TOKEN_SIZE_BYTES) for notice in wanted}
         now_ms = time.time_ns() // 1_000_000
         hashes = [hashlib.sha256(tokens[notice.notice_id].encode()).digest() for notice in wanted]
         users = [notice.user_id for notice in wanted]
         async with acquire(self._database, self._deadline_ms) as connection:
-            await connection.execute(_KEEP, hashes, users, [now_ms + LIFETIME_MS] * len(wanted))
-            await connection.execute(_FORGET, now_ms, _EXPIRED_ROWS_MAX)
-        return [self._with_link(notice, tokens.get(notice.notice_id)) for notice in notices]
+            await connection.execute(keep, hashes, users, [now_ms + lifetime_ms] * len(wanted))
+            await connection.execute(forget, now_ms, _EXPIRED_ROWS_MAX)
+        return tokens
 
     def _with_link(self, notice: Notice, token: str | None) -> Notice:
         if token is None:
             return notice
+        if notice.kind == PASSWORD_RESET:
+            url = f"{self._public_url}/#reset={token}"
+            text = f"{notice.text} To set it, within half an hour: {url}"
+            return msgspec.structs.replace(notice, fields={**notice.fields, "resetUrl": url}, text=text)
         url = f"{self._public_url}/#freeze={token}"
         return msgspec.structs.replace(
             notice,

@@ -38,6 +38,9 @@ __all__ = [
     "FREEZABLE",
     "IDENTITY_LINKED",
     "LOGIN",
+    "PASSWORD_CHANGED",
+    "PASSWORD_RESET",
+    "SECOND_FACTOR_CHANGED",
     "WITHDRAWALS_FROZEN",
     "WITHDRAWALS_UNFREEZING",
     "WITHDRAWALS_UNFROZEN",
@@ -64,9 +67,15 @@ IDENTITY_LINKED: Final = "IDENTITY_LINKED"
 WITHDRAWALS_FROZEN: Final = "WITHDRAWALS_FROZEN"
 WITHDRAWALS_UNFREEZING: Final = "WITHDRAWALS_UNFREEZING"
 WITHDRAWALS_UNFROZEN: Final = "WITHDRAWALS_UNFROZEN"
+PASSWORD_RESET: Final = "PASSWORD_RESET"
+PASSWORD_CHANGED: Final = "PASSWORD_CHANGED"
+SECOND_FACTOR_CHANGED: Final = "SECOND_FACTOR_CHANGED"
 # What a thief would do: its notice carries a link that freezes withdrawals (freeze_links.py).
 FREEZABLE: Final = frozenset(
-    {LOGIN, API_KEY_MADE, ADDRESS_ADDED, IDENTITY_LINKED, WITHDRAWAL_RESERVED, WITHDRAWALS_UNFREEZING}
+    {
+        *(LOGIN, API_KEY_MADE, ADDRESS_ADDED, IDENTITY_LINKED, WITHDRAWAL_RESERVED, WITHDRAWALS_UNFREEZING),
+        *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED),
+    }
 )
 # Acts of the audit log that their owner is told of -> the kind of notice.
 ACTS: Final[Mapping[str, str]] = {
@@ -77,6 +86,11 @@ ACTS: Final[Mapping[str, str]] = {
     "withdrawals-frozen": WITHDRAWALS_FROZEN,
     "withdrawals-unfreeze-asked": WITHDRAWALS_UNFREEZING,
     "withdrawals-unfrozen": WITHDRAWALS_UNFROZEN,
+    "password-reset-asked": PASSWORD_RESET,
+    "password-changed": PASSWORD_CHANGED,
+    "password-reset": PASSWORD_CHANGED,
+    "second-factor-on": SECOND_FACTOR_CHANGED,
+    "second-factor-off": SECOND_FACTOR_CHANGED,
 }
 # Somebody else may have chosen a text that stands in a notice: so much of it.
 QUOTED_LENGTH_MAX: Final = 120
@@ -93,6 +107,9 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     WITHDRAWALS_FROZEN: "Withdrawals from your account are frozen",
     WITHDRAWALS_UNFREEZING: "The freeze of your withdrawals will end",
     WITHDRAWALS_UNFROZEN: "Withdrawals from your account are free again",
+    PASSWORD_RESET: "Set a new password",
+    PASSWORD_CHANGED: "Your password was changed",
+    SECOND_FACTOR_CHANGED: "The second factor of your account was changed",
 }
 
 
@@ -158,12 +175,20 @@ def act_notice(
         fields["issuer"] = _quoted(detail.get("issuer"))
         text = f"A sign-in of {fields['issuer']} opens your account from now on; it was linked from {ip}."
     elif kind == WITHDRAWALS_FROZEN:
-        by = "the exchange" if detail.get("by") == "operator" else "the link of a notice"
+        words = {"operator": "the exchange", "session": "somebody who was logged in"}
+        by = words.get(str(detail.get("by")), "the link of a notice")
         text = f"Nothing leaves your account: its withdrawals were frozen by {by}."
     elif kind == WITHDRAWALS_UNFREEZING:
         ends_ms = detail.get("ends_ms")
         fields["endsAt"] = str(ends_ms)
         text = f"The freeze of your withdrawals was asked to end, from {ip}; it holds until {_utc(ends_ms)}."
+    elif kind == PASSWORD_RESET:
+        text = f"Somebody asked from {ip} to set your password anew. If it was not you, do nothing."
+    elif kind == PASSWORD_CHANGED:
+        text = f"Your password was changed from {ip}; all other sessions were ended."
+    elif kind == SECOND_FACTOR_CHANGED:
+        fields["state"] = "on" if act == "second-factor-on" else "off"
+        text = f"The second factor of your account was switched {fields['state']} from {ip}."
     else:
         text = "The exchange has ended the freeze of your withdrawals."
     # Log-ins had names before there were others.

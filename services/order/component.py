@@ -22,8 +22,10 @@ from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
+from services.order.decisions.absent import Absent
 from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.order_counts import UnfilledOrders
 from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
@@ -91,12 +93,14 @@ class OrderService:
         authenticator = authenticator or Authenticator(credentials, clock_us)
         listen_keys = ListenKeys(resources.cache)
         self.hub = UserDataHub(self.engine, listen_keys, resources.cache)
+        self._unfilled = UnfilledOrders(limits)
         placing, cancelling = Placing(self.engine, limits), Cancelling(self.engine)
         routes = build_routes(
             placing,
             cancelling,
             Replacing(self.engine, limits, cancelling, placing),
             Queries(self.engine, history, limits),
+            Absent(self.engine),
             listen_keys,
         )
         self.rest = RestApi(
@@ -181,7 +185,11 @@ class OrderService:
         """Work until cancelled; then let the commands that are on their way be answered."""
         assert self.engine.is_started, "start comes first"
         gateway = self.engine.gateway
-        await run_and_settle(gateway, self._work(gateway))
+        try:
+            await run_and_settle(gateway, self._work(gateway))
+        finally:
+            # The server closes the sockets soon after this; the message goes out before.
+            self.websocket.announce_shutdown()
 
     async def _work(self, gateway: CommandGateway) -> None:
         """Follow the events, send the commands, publish user data; the first failure ends them all."""
@@ -204,6 +212,7 @@ class OrderService:
                 self.engine.clock.saw(outcomes[-1].time_ms, clock_ms())
             for portion in portions(outcomes):
                 for outcome in portion:
+                    self._unfilled.observe(outcome, is_ours=gateway.has_sent(outcome.command_id))
                     for recorded in outcome.events:
                         view.apply_event(recorded, outcome.time_ms)
                         hub.observe(outcome, recorded)

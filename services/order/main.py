@@ -19,7 +19,7 @@ async def main(settings: Settings) -> None:
     async with open_tracing(settings, "order") as tracing, deployed_resources(settings) as resources:
         credentials = PostgresCredentials.from_resources(resources)
         service = OrderService(resources, credentials, tracing=tracing)
-        await serve(create_app(service), [credentials, service], settings)
+        await serve(create_app(service), [credentials, service], settings, service.rest.direct())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tenacity import stop_after_attempt, stop_after_delay
 from exchange.contracts.codes import REJECT_UNKNOWN_WITHDRAWAL
 from exchange.contracts.commands import SettleWithdrawal
 from exchange.contracts.events import CommandRejected
+from exchange.log import gathering
 from exchange.log.event_tail import EventTail
 from exchange.log.gateway import (
     CommandGateway,
@@ -125,7 +126,7 @@ class WithdrawalSettler:
         if self._gateway is None:
             async with acquire(self._database, self._settings.database_deadline_ms) as connection:
                 position = await read_position(connection, self._settings.shard)
-            self._reader = await self._event_log.reader(position.next_offset)
+            self._reader = await self._event_log.reader(position.next_offset, gathering.WITHDRAWALS_MS)
             self._tail = EventTail(self._reader, position)
             self._writer = await self._command_log.writer()
             self._gateway = CommandGateway(

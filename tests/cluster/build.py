@@ -1,12 +1,16 @@
 """The programs of a control plane: built once with Go from their published modules, kept in the cache."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
+import yaml
+
+from infra.checks.platform import Platform
 from tests.helm.programs import cache_folder
 
 KUBERNETES = "1.34.4"
@@ -15,6 +19,18 @@ KWOK = "0.8.0"
 # The collector's parts, and the image that has them in this version: what helm/collector pins.
 COLLECTOR = "0.131.0"
 COLLECTOR_IMAGE = "v0.45.0"
+# Whose kinds the charts use: the definitions lie in the operators' own modules.
+EXTERNAL_SECRETS = "0.18.2"
+PROMETHEUS_OPERATOR = "0.85.0"
+KINDS = "kinds.json"
+_KINDS = (
+    ("github.com/external-secrets/external-secrets", EXTERNAL_SECRETS, "config/crds/bases"),
+    (
+        "github.com/prometheus-operator/prometheus-operator",
+        PROMETHEUS_OPERATOR,
+        "example/prometheus-operator-crd",
+    ),
+)
 # How kwok's nodes and pods behave, as its own module has it.
 STAGES = "stages.yaml"
 _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
@@ -27,6 +43,13 @@ _KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-sched
 _PACKAGES = 2_300
 _COLLECTOR = f"collector-{COLLECTOR}"
 _DEADLINE_S = 3_600
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Takes a lone "=" for a text, as YAML 1.2 does."""
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
 
 
 class BuildError(Exception):
@@ -45,7 +68,7 @@ def programs() -> Path:
     """
     home = cache_folder() / f"kubernetes-{KUBERNETES}"
     done = home / "bin"
-    wanted = {*_KUBERNETES_PROGRAMS, "etcd", "kwok", STAGES, _COLLECTOR}
+    wanted = {*_KUBERNETES_PROGRAMS, "etcd", "kwok", STAGES, KINDS, _COLLECTOR}
     home.mkdir(parents=True, exist_ok=True)
     with (home / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -68,24 +91,26 @@ def _build(home: Path, missing: set[str]) -> None:
         stamp = (
             f"-s -w -X {_VERSION}.gitVersion=v{KUBERNETES} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=34"
         )
-        _go(["build", "-ldflags", stamp, "-o", f"{partial}/", *packages], partial, _MODULE, _PACKAGES)
+        run_go(["build", "-ldflags", stamp, "-o", f"{partial}/", *packages], partial, _MODULE, _PACKAGES)
     if "kwok" in missing:
-        _go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
+        run_go(["install", "-ldflags", "-s -w", f"sigs.k8s.io/kwok/cmd/kwok@v{KWOK}"], partial, home, 500)
     if "etcd" in missing:
         # Its module has replacements, so it cannot be installed by name and version.
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / "etcd"), "go.etcd.io/etcd/server/v3"]
-        _go(arguments, partial, _ETCD_MODULE, 250)
+        run_go(arguments, partial, _ETCD_MODULE, 250)
     if _COLLECTOR in missing:
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _COLLECTOR), "."]
-        _go(arguments, partial, _COLLECTOR_MODULE, 1_850)
+        run_go(arguments, partial, _COLLECTOR_MODULE, 1_850)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
+    if KINDS in missing:
+        _copy_kinds(partial / KINDS)
     (home / "bin").mkdir(exist_ok=True)
     for name in missing:
         (partial / name).replace(home / "bin" / name)
 
 
-def _go(arguments: list[str], binaries: Path, folder: Path, packages: int) -> None:
+def run_go(arguments: list[str], binaries: Path, folder: Path, packages: int) -> None:
     """Run go at low priority, one package at a time, telling every half minute how far it is."""
     verb, *rest = arguments
     command = ["nice", "-n", "19", "go", verb, "-v", "-p", "1", "-trimpath", *rest]
@@ -117,6 +142,19 @@ def _copy_stages(target: Path) -> None:
         if "kind: Stage" in file.read_text("utf-8")
     ]
     target.write_text("\n---\n".join(parts), encoding="utf-8")
+
+
+def _copy_kinds(target: Path) -> None:
+    """The definitions of all kinds that infra/platform-kinds.json lists of these operators."""
+    wanted = {kind.rpartition("/")[2] for kind in Platform.listed().kinds}
+    found = [
+        definition
+        for module, version, folder in _KINDS
+        for file in sorted((_module_folder(module, version) / folder).glob("*.yaml"))
+        if (definition := yaml.load(file.read_text("utf-8"), Loader=_PlainLoader))["kind"] != "Kustomization"
+    ]
+    kept = [definition for definition in found if definition["spec"]["names"]["kind"] in wanted]
+    target.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def _module_folder(module: str, version: str) -> Path:

@@ -1,15 +1,12 @@
 """The simulated cluster: three zones, each with an on-demand node for the engine and two of Spot."""
 
-from tests.cluster.api import NAMESPACE, Api, Object
+import json
+
+from tests.cluster import build
+from tests.cluster.api import NAMESPACE, Api, ApiError, Object
 
 ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
 ENGINE_POOL = {"key": "exchange/pool", "value": "engine", "effect": "NoSchedule"}
-# kwok plays what it sees; these kinds belong to operators that are not there: group, kind, plural.
-_OPERATORS = (
-    ("monitoring.coreos.com", "ServiceMonitor", "servicemonitors"),
-    ("monitoring.coreos.com", "PrometheusRule", "prometheusrules"),
-    ("external-secrets.io", "ExternalSecret", "externalsecrets"),
-)
 
 
 def _node(name: str, zone: str, pool: str, capacity: str, taints: list[Object]) -> Object:
@@ -43,25 +40,35 @@ def nodes() -> list[Object]:
 
 
 async def furnish(api: Api) -> None:
-    """Make nodes, namespace, and the kinds of operators."""
+    """Make nodes, namespace, and the kinds of operators as these define them."""
     for node in nodes():
         await api.post("/api/v1/nodes", node)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     await api.post("/api/v1/namespaces", namespace)
-    for group, kind, plural in _OPERATORS:
-        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-        await api.post(
-            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-            {
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": f"{plural}.{group}"},
-                "spec": {
-                    "group": group,
-                    "names": {"kind": kind, "plural": plural},
-                    "scope": "Namespaced",
-                    "versions": [version],
-                },
-            },
-        )
+    definitions = json.loads((build.programs() / build.KINDS).read_text("utf-8"))
+    for definition in definitions:
+        # Conversion asks the operator itself, which is not there; one version needs none.
+        definition["spec"].pop("conversion", None)
+        await api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+
+
+async def misspelled_kinds_are_refused(api: Api) -> list[str]:
+    """The definitions are the operators' own: what they do not know, the API server refuses."""
+    wrong = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "wrong", "namespace": NAMESPACE},
+        "spec": {
+            "refreshInterval": "1m",
+            "secretStoreRef": {"name": "s", "kind": "Store"},
+            "target": {"name": "t"},
+        },
+    }
+    path = f"/apis/external-secrets.io/v1/namespaces/{NAMESPACE}/externalsecrets?fieldValidation=Strict"
+    refused = None
+    try:
+        await api.post(path, wrong)
+    except ApiError as error:
+        refused = error.code
+    assert refused == 422, f"a kind of store that there is not: {refused}"
+    return ["an ExternalSecret that names no kind of store: refused, by External Secrets' own schema"]

@@ -24,6 +24,8 @@ from tests.simulation.loop import Process, SimulatedLoop
 
 pytestmark = pytest.mark.integration
 DEADLINE_MS = 10_000
+GATHER_MS = 300
+GATHERED_RECORDS = 60
 
 
 @pytest.fixture(params=["memory", "file", "kafka"])
@@ -83,7 +85,41 @@ async def _read_from(log: Log, offset: int) -> None:
         await reader.close()
 
 
+async def reader_that_gathers_gets_all_in_few_looks(log: Log) -> None:
+    writer, reader = await log.writer(), await log.reader(0, GATHER_MS)
+    await writer.append(b"0")
+    found = [record.value for record in await reader.read(5_000)]
+    looks = 0
+
+    async def follow() -> None:
+        nonlocal looks
+        while len(found) < GATHERED_RECORDS:
+            looks += 1
+            found.extend(record.value for record in await reader.read(5_000))
+
+    following = asyncio.create_task(follow())
+    for number in range(1, GATHERED_RECORDS):
+        await writer.append(b"%d" % number)
+    await following
+    assert found == [b"%d" % number for number in range(GATHERED_RECORDS)]
+    assert looks <= GATHERED_RECORDS / 4
+    await reader.close()
+    await writer.close()
+
+
+async def reader_that_gathers_keeps_to_its_timeout(log: Log) -> None:
+    writer, reader = await log.writer(), await log.reader(0, 3_000)
+    await writer.append(b"x" * LOG_RECORD_SIZE_BYTES_MAX)
+    assert len(await reader.read(5_000)) == 1, "what fills a fetch comes at once"
+    await writer.append(b"small")
+    assert await reader.read(10) == []
+    await reader.close()
+    await writer.close()
+
+
 PROMISES = [
+    reader_that_gathers_gets_all_in_few_looks,
+    reader_that_gathers_keeps_to_its_timeout,
     the_largest_record_is_taken_and_no_larger_one,
     closed_writer_takes_nothing,
     reader_beyond_the_end_is_refused,

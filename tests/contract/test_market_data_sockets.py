@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from services.market_data.markets.texts import level_texts
 from services.market_data.streams.sockets import PARAMETERS_MAX
 from tests.at_work import eventually, open_resources
+from tests.conformance import covers
 from tests.contract.market_data_server import (
     WAIT_S,
     MarketDataServer,
@@ -97,6 +98,7 @@ async def follow(socket: ClientConnection, book: LocalBook) -> None:
         book.on_event(json.loads(message))
 
 
+@covers("SUBSCRIBE")
 @pytest.mark.parametrize(
     "path", ["/ws", "/ws/0", "/ws/btcusdt@trade", "/ws/a/b/btcusdt@trade", "/ws/" + "x" * 64, "/stream"]
 )
@@ -130,6 +132,7 @@ async def test_a_url_with_too_many_parameters_is_refused(server: MarketDataServe
     assert refusal.value.response.status_code == 403
 
 
+@covers("UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 async def test_control_messages_change_what_comes(server: MarketDataServer, trading: RandomTrading) -> None:
     async with connect(f"{server.ws}/stream?streams=btcusdt@trade/btcusdt@bookTicker", proxy=None) as socket:
         listed = await ask(socket, "LIST_SUBSCRIPTIONS")
@@ -212,6 +215,7 @@ async def test_a_client_that_does_not_read_is_cut_and_the_others_go_on(
         deaf.transport.abort()
 
 
+@covers("serverShutdown of streams")
 async def test_a_planned_end_is_announced(database_dsn: str, valkey_url: str) -> None:
     async with open_resources(settings_of(database_dsn, valkey_url)) as resources:
         async with serving(resources) as server:

@@ -46,8 +46,9 @@ class Page:
     `lost`: how many answers did not reach the page.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, address: str) -> None:
         self._socket = socket
+        self._address = address
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reader = asyncio.create_task(self._read())
@@ -94,6 +95,49 @@ class Page:
     async def lose_answers(self, pattern: str) -> None:
         """From now on POSTs to such addresses reach the server, and their answers do not reach the page."""
         await self.call("Fetch.enable", patterns=[{"urlPattern": pattern, "requestStage": "Response"}])
+
+    @asynccontextmanager
+    async def another_tab(self) -> "AsyncIterator[Page]":
+        """A second tab of the same browser, with the same storage."""
+        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        address = f"{self._address.rpartition('/')[0]}/{target}"
+        async with connect(address, max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
+            page = Page(socket, address)
+            try:
+                yield page
+            finally:
+                await page.close()
+
+    async def cut_network(self) -> None:
+        """From now on the browser has no network."""
+        await self.call("Network.enable")
+        await self._have_network(offline=True)
+
+    async def mend_network(self) -> None:
+        """Undo `cut_network`."""
+        await self._have_network(offline=False)
+
+    async def _have_network(self, *, offline: bool) -> None:
+        await self.call(
+            *("Network.emulateNetworkConditions",),
+            offline=offline, latency=0, downloadThroughput=-1, uploadThroughput=-1,
+        )  # fmt: skip
+
+    async def hover(self, selector: str) -> None:
+        """Rest the mouse on what the selector finds."""
+        box = await self.evaluate(
+            f"(box => [box.x + box.width / 2, box.y + box.height / 2])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+
+    async def choose_market(self, symbol: str) -> None:
+        """Choose a market as a person does."""
+        await self.evaluate(
+            f"(field => {{ field.value = {json.dumps(symbol)};"
+            " field.dispatchEvent(new Event('change', { bubbles: true })); })"
+            "(document.querySelector('#market'))"
+        )
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol. Raises BrowserError, TimeoutError."""
@@ -187,10 +231,9 @@ async def open_page() -> AsyncIterator[Page]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with connect(
-            await _tab_address(profile), max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None
-        ) as socket:
-            page = Page(socket)
+        address = await _tab_address(profile)
+        async with connect(address, max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
+            page = Page(socket, address)
             try:
                 yield page
             finally:

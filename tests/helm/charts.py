@@ -81,3 +81,17 @@ def containers(shape: str, *more: str) -> Iterator[tuple[str, Object]]:
     for name, pod in pods(shape, *more):
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             yield name, container
+
+
+def logins(shape: str, *more: str) -> dict[str, dict[str, Object]]:
+    """Workload -> setting -> {name, key} of the Secret whose file it has."""
+    return {
+        name: {
+            item["path"]: {"name": source["secret"]["name"], "key": item["key"]}
+            for volume in pod.get("volumes", [])
+            if volume["name"] == "logins"
+            for source in volume["projected"]["sources"]
+            for item in source["secret"]["items"]
+        }
+        for name, pod in pods(shape, *more)
+    }

@@ -13,7 +13,7 @@ from tests.helm.charts import (
     NAMESPACE,
     SHAPES,
     HelmError,
-    containers,
+    logins,
     objects,
     rendered,
     rendered_text,
@@ -143,11 +143,10 @@ def test_the_jobs_own_secrets_are_there_before_the_jobs() -> None:
         first = max(weights[each] for each in before)
         assert first < weights["Job", "migrations"] < weights["Job", "topics"]
         asked = {
-            entry["valueFrom"]["secretKeyRef"]["name"]
-            for name, container in containers(shape)
+            secret["name"]
+            for name, files in logins(shape).items()
             if name in ("migrations", "topics")
-            for entry in container["env"]
-            if "valueFrom" in entry
+            for secret in files.values()
         }
         assert asked == names
 

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from tests.helm.charts import AWS_SHAPES, ROOT, SHAPES, Object, containers, objects, pods, rendered, workloads
+from tests.helm.charts import (
+    AWS_SHAPES,
+    ROOT,
+    SHAPES,
+    Object,
+    containers,
+    logins,
+    objects,
+    pods,
+    rendered,
+    workloads,
+)
 
 SCALED = {"order", "market-data", "user"}
 SINGLE = {
@@ -301,6 +312,7 @@ def test_every_process_reaches_what_its_settings_name_and_no_more(shape: str) ->
     ways = set(ways_out(shape))
     for name, container in containers(shape):
         settings = {entry["name"] for entry in container.get("env", [])}
+        settings |= {f"EXCHANGE_{setting.upper()}" for setting in logins(shape)[name]}
         assert ((name, 9092) in ways) == ("EXCHANGE_KAFKA_BOOTSTRAP" in settings), name
         assert ((name, 5432) in ways) == ("EXCHANGE_DATABASE_DSN" in settings), name
         assert ((name, 6379) in ways) == ("EXCHANGE_CACHE_URL" in settings), name
@@ -325,3 +337,18 @@ def test_plain_secrets_are_for_one_machine_only(shape: str) -> None:
 def test_everything_belongs_to_the_exchange(shape: str) -> None:
     for found in rendered(shape):
         assert found["metadata"]["labels"]["app.kubernetes.io/part-of"] == "exchange"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nodes_can_be_given_back_but_not_from_under_a_job(shape: str) -> None:
+    """The autoscaler keeps a node whose pods have folders of their own, unless they name them."""
+    for name, found in workloads(shape).items():
+        template = found["spec"]["template"]
+        told = template["metadata"]["annotations"]
+        prefix = "cluster-autoscaler.kubernetes.io"
+        if found["kind"] == "Job":
+            assert told[f"{prefix}/safe-to-evict"] == "false", name
+            assert told["karpenter.sh/do-not-disrupt"] == "true", name
+            continue
+        folders = {volume["name"] for volume in template["spec"]["volumes"] if "emptyDir" in volume}
+        assert set(told[f"{prefix}/safe-to-evict-local-volumes"].split(",")) == folders, name

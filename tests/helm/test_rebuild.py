@@ -5,7 +5,7 @@ import json
 import kubernetes_validate
 import pytest
 
-from tests.helm.charts import AWS_SHAPES, KUBERNETES, SHAPES, containers, objects, rendered, workloads
+from tests.helm.charts import AWS_SHAPES, KUBERNETES, SHAPES, containers, logins, objects, rendered, workloads
 from tests.helm.test_policies import CALLS_AWS_OR_KUBERNETES, selected
 
 ON = ("--set", "rebuild.enabled=true")
@@ -57,6 +57,7 @@ def test_it_has_a_role_of_aws_and_the_engine_s_lease_and_no_spot_node(shape: str
 def test_it_reaches_what_its_settings_name(shape: str) -> None:
     container = dict(containers(shape, *ON))["rebuild"]
     settings = {entry["name"] for entry in container["env"]}
+    settings |= {f"EXCHANGE_{name.upper()}" for name in logins(shape, *ON)["rebuild"]}
     wanted = {f"EXCHANGE_{name}" for name in ("KAFKA_BOOTSTRAP", "DATABASE_DSN", "CACHE_URL", "LEASE")}
     assert wanted | {"EXCHANGE_TOPIC_REPLICAS", "EXCHANGE_OBJECT_STORE"} <= settings
     assert settings & CALLS_AWS_OR_KUBERNETES

@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from exchange.http.routing import ORDER_PATHS, is_terminal_path, service_of_path
-from tests.helm.charts import AWS_SHAPES, objects
+from tests.helm.charts import AWS_SHAPES, CHART, ROOT, Object, objects
 from tests.unit.test_routing import MOVED, PATHS, TERMINAL, route_of_gateway
 
 CONDITION_VALUES_MAX = 5
 RULES_MAX = 100
+HOST = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))["ingress"]["host"]
 OPEN = ("--set", "ingress.closedPaths=null")
 
 
@@ -26,10 +28,17 @@ def patterns_of(path: str, kind: str) -> list[str]:
     return ["/*"] if path == "/" else [path.rstrip("/"), f"{path.rstrip('/')}/*"]
 
 
+def paths_of_hosts(shape: str, *more: str) -> dict[str, list[Object]]:
+    """Host ("" for any) -> its paths."""
+    found = objects(shape, "Ingress", *more)["exchange"]["spec"]["rules"]
+    hosts = {rule.get("host", ""): rule["http"]["paths"] for rule in found}
+    assert len(hosts) == len(found)
+    return hosts
+
+
 def rules(shape: str, *more: str) -> list[tuple[list[str], str]]:
-    """(patterns, service) of each of the ALB's rules, by priority."""
-    (rule,) = objects(shape, "Ingress", *more)["exchange"]["spec"]["rules"]
-    paths = rule["http"]["paths"]
+    """(patterns, service) of each of the ALB's rules for the main name, by priority."""
+    paths = paths_of_hosts(shape, *more)[HOST]
     by_kind: dict[str, list[dict[str, object]]] = {"Exact": [], "Prefix": [], "ImplementationSpecific": []}
     for path in paths:
         by_kind[path["pathType"]].append(path)
@@ -74,9 +83,33 @@ def test_every_path_of_an_account_has_its_rule() -> None:
     assert prefixes == {f"/api/v3/{name}" for name in ORDER_PATHS} | {"/ws-api/*"}
 
 
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_every_name_that_leads_to_the_load_balancer_is_answered_there(shape: str) -> None:
+    """A name without a rule of its own gets the listener's default: 404."""
+    hosts = paths_of_hosts(shape)
+    edge = (ROOT / "infra" / "terraform" / "modules" / "edge" / "main.tf").read_text("utf-8")
+    named = set(re.findall(r'"(\w+)\.\$\{local\.host\}"\s*=', edge))
+    assert named, "the edge has no names: this test looks at the wrong place"
+    for name in {HOST, *(f"{prefix}.{HOST}" for prefix in named)}:
+        assert hosts[name] == hosts[HOST], name
+    more = paths_of_hosts(shape, "--set", "ingress.otherHosts={api.other.example}")
+    assert more["api.other.example"] == hosts[HOST]
+
+
+def test_health_checks_that_ask_by_the_load_balancer_s_own_name_see_the_whole_exchange() -> None:
+    """Route 53 sends as Host what it was told to resolve, and an ALB has the name that AWS gave it."""
+    (path,) = paths_of_hosts("production")[""]
+    assert (path["path"], path["pathType"], path["backend"]["service"]["name"]) == (
+        "/readyz",
+        "Exact",
+        "user",
+    )
+    assert "" not in paths_of_hosts("production", "--set", "ingress.closedPaths={/readyz}")
+
+
 def test_rules_fit_a_load_balancer() -> None:
     table = rules("production")
-    assert len(table) < RULES_MAX
+    assert sum(len(paths) for paths in paths_of_hosts("production").values()) < RULES_MAX
     # The host is one of a rule's values.
     assert all(len(patterns) + 1 <= CONDITION_VALUES_MAX for patterns, _ in table)
 

@@ -8,9 +8,19 @@ import pytest
 import yaml
 
 from exchange.http.peers import parse_peers
-from exchange.process.config import Settings
+from exchange.process.config import LOGINS, Settings
 from exchange.security.identity.issuer_keys import parse_issuers
-from tests.helm.charts import AWS_SHAPES, CHART, ROOT, SHAPES, HelmError, containers, objects, workloads
+from tests.helm.charts import (
+    AWS_SHAPES,
+    CHART,
+    ROOT,
+    SHAPES,
+    HelmError,
+    containers,
+    logins,
+    objects,
+    workloads,
+)
 
 KNOWN = {f"EXCHANGE_{name.upper()}" for name in Settings.model_fields}
 SOURCES = [
@@ -46,8 +56,12 @@ NEEDED = {
 
 def environment(shape: str, *more: str) -> dict[str, dict[str, str]]:
     """Workload -> name -> value, "" for what comes from a Secret."""
+    files = logins(shape, *more)
     return {
-        name: {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
+        name: {
+            **{entry["name"]: entry["value"] for entry in container.get("env", [])},
+            **{f"EXCHANGE_{setting.upper()}": "" for setting in files[name]},
+        }
         for name, container in containers(shape, *more)
     }
 
@@ -87,6 +101,20 @@ def test_settings_have_values_that_the_code_takes(shape: str, monkeypatch: pytes
             assert settings.lease in ("", "kubernetes:exchange/engine-0")
 
 
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_every_process_knows_its_region_by_both_names(shape: str) -> None:
+    """botocore reads AWS_DEFAULT_REGION alone, and EKS adds neither to a pod that names one of them."""
+    for name, given in environment(shape).items():
+        assert given["AWS_REGION"] == given["AWS_DEFAULT_REGION"] == "eu-central-1", name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_engine_that_is_not_compiled_does_not_start(shape: str) -> None:
+    for name, given in environment(shape).items():
+        if name != "readiness":
+            assert given["EXCHANGE_ENGINE_BUILD"] == "compiled", name
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logs_are_for_machines_wherever_machines_collect_them(shape: str) -> None:
     formats = {
@@ -116,13 +144,12 @@ def test_the_notifier_knows_every_way_to_people_that_terraform_made(shape: str) 
 
 
 def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is() -> None:
-    reader = {"secretKeyRef": {"name": "exchange-database", "key": "readerDsn"}}
+    reader = {"name": "exchange-database", "key": "readerDsn"}
     for shape in SHAPES:
         told = {
-            name: entry["valueFrom"]
-            for name, container in containers(shape)
-            for entry in container.get("env", [])
-            if entry["name"] == "EXCHANGE_DATABASE_READER_DSN"
+            name: files["database_reader_dsn"]
+            for name, files in logins(shape).items()
+            if "database_reader_dsn" in files
         }
         assert told == ({} if shape == "local" else {"market-data": reader})
     without = environment("production", "--set", "global.database.readerHost=null")
@@ -132,7 +159,7 @@ def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is(
 def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:
     for name, container in containers("production"):
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
-        opens = DATABASE in {entry["name"] for entry in container.get("env", [])}
+        opens = "database_dsn" in logins("production")[name]
         assert ("/etc/exchange/database" in paths) is opens, name
 
 
@@ -188,12 +215,25 @@ def test_who_has_a_part_in_a_trace_knows_the_collector_and_nobody_else_does() ->
             assert not told, shape
 
 
-def test_no_password_is_readable_in_a_pod() -> None:
-    for shape in AWS_SHAPES:
-        for _, container in containers(shape):
-            for entry in container["env"]:
-                if entry["name"] in (DATABASE, CACHE, *LOGIN):
-                    assert "valueFrom" in entry
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_password_outlives_its_rotation_in_a_variable(shape: str) -> None:
+    """A variable is what it was at the start; a file of a Secret follows it, not one mounted by itself."""
+    for name, container in containers(shape):
+        given = {entry["name"]: entry for entry in container.get("env", [])}
+        assert not [entry for entry in given.values() if "valueFrom" in entry], name
+        if shape in AWS_SHAPES:
+            assert not {DATABASE, CACHE, *LOGIN} & set(given), name
+        files = logins(shape)[name]
+        assert set(files) <= set(LOGINS)
+        mounts = [mount for mount in container["volumeMounts"] if mount["name"] == "logins"]
+        told = [entry["value"] for key, entry in given.items() if key == "EXCHANGE_LOGINS_DIR"]
+        assert [mount["mountPath"] for mount in mounts] == told == ["/etc/exchange/logins"] * bool(files)
+        assert not [mount for mount in mounts if "subPath" in mount]
+
+
+def test_what_changes_in_aws_is_in_the_cluster_a_minute_later() -> None:
+    for name, found in objects("production", "ExternalSecret").items():
+        assert found["spec"]["refreshInterval"] == "1m", name
 
 
 @pytest.mark.parametrize("shape", AWS_SHAPES)

@@ -248,8 +248,8 @@ class FailingLog(MemoryLog):
     async def close(self) -> None:
         return None
 
-    async def reader(self, offset: int) -> LogReader:
-        return await super().reader(offset)
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        return await super().reader(offset, gather_ms)
 
 
 async def test_failed_publish_ends_the_engine_and_the_next_start_repairs_it(tmp_path: Path) -> None:

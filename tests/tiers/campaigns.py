@@ -16,6 +16,7 @@ CAMPAIGNS: Final = {
     "fuzz": ["fuzz", "SECONDS=60"],
     "infrastructure": ["infra-test"],
     "cluster": ["cluster-test"],
+    "image": ["image-test"],
     "load": ["loadtest", "RPS=500", "DURATION=120"],
     "aged": ["aged", "TRADES=1000000"],
     "cold start": ["cold-start", "TAIL=1000000"],

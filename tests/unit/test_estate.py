@@ -53,9 +53,13 @@ def test_every_adapter_of_aws_has_its_part() -> None:
     adapters = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "exchange" / "adapters").rglob("*.py")
-        if re.search(r"^import boto3|= AwsCalls\(", path.read_text("utf-8"), re.MULTILINE)
+        if re.search(
+            r"^import boto3|aws.session import connect$|= AwsCalls\(", path.read_text("utf-8"), re.MULTILINE
+        )
     }
-    shared = {"exchange/adapters/aws/calls.py", "exchange/adapters/chosen/market_history.py"}
+    shared = {f"exchange/adapters/aws/{name}.py" for name in ("calls", "session")} | {
+        "exchange/adapters/chosen/market_history.py"
+    }
     assert adapters - shared <= named
 
 

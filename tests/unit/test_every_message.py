@@ -169,6 +169,11 @@ LEFT_ALONE: Final = {
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
         "SkipRecorded TimeKept"
     ),
+    "services/order/decisions/order_counts.py": (
+        "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
+        "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
+        "SkipRecorded TimeKept"
+    ),
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
         "SkipRecorded TimeKept"
@@ -180,6 +185,7 @@ LEFT_ALONE: Final = {
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
+    "exchange/trading/filters.py",
     "exchange/trading/market.py",
     "exchange/trading/trades.py",
     "services/auditor/alarm/red.py",
@@ -192,6 +198,7 @@ ASK_FOR_ONE_KIND: Final = {
     "services/order/decisions/cancelling.py",
     "services/order/decisions/engine_link.py",
     "services/order/decisions/placing.py",
+    "services/order/decisions/prevention.py",
     "services/order/user_data/events.py",
     "services/order/view/bootstrap.py",
     "services/projections/ledger/store.py",

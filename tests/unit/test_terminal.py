@@ -18,12 +18,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from exchange.contracts import errors
 from local.terminal import WEB_ROOT, terminal_app
+from services.user.doors import problems
 
 ROOT = Path(__file__).parents[2]
 PAGE = (WEB_ROOT / "index.html").read_text("utf-8")
 FILES = sorted(path for path in (WEB_ROOT / "terminal").iterdir())
 MODULES = [path for path in FILES if path.suffix == ".js"]
+# What is asked for by `import(...)` comes when it is wanted, and is no part of the first load.
+LATER = set(re.findall(r'import\("\./([\w-]+\.js)"\)', "".join(path.read_text("utf-8") for path in MODULES)))
+FIRST_LOAD = [path for path in FILES if path.name not in LATER]
 NODE = shutil.which("node")
 ATOM = Decimal("1E-8")
 VECTORS = 300
@@ -97,7 +102,7 @@ def test_every_named_file_is_there_and_every_file_is_named() -> None:
     named = set(re.findall(r'(?:src|href)="/terminal/([^"]+)"', PAGE))
     for path in MODULES:
         named |= set(re.findall(r'^import .*from "\./([\w-]+\.js)";$', path.read_text("utf-8"), re.MULTILINE))
-    assert named == {path.name for path in FILES}
+    assert named | LATER == {path.name for path in FILES}
 
 
 def test_nothing_comes_from_elsewhere() -> None:
@@ -186,3 +191,20 @@ async def test_embedded_mode_serves_nothing_else(path: str) -> None:
     answer = await get(path)
     assert answer.status_code == 404
     assert "content-security-policy" in answer.headers
+
+
+def test_every_refusal_has_a_sentence_for_people() -> None:
+    words = (WEB_ROOT / "terminal" / "words.js").read_text("utf-8")
+    by_kind = words[words.index("BY_KIND") : words.index("FIELDS")]
+    kinds = re.findall(r'^    "([a-z-]+)": \(\d', Path(problems.__file__).read_text("utf-8"), re.MULTILINE)
+    assert len(kinds) > 30
+    assert [kind for kind in kinds if not re.search(rf'^  "?{kind}"?: ', by_kind, re.MULTILINE)] == []
+    codes = set(re.findall(r"\((-\d{4}), ", Path(errors.__file__).read_text("utf-8")))
+    # Malformed requests (-11xx) are the page's own fault, and have one sentence.
+    assert [code for code in sorted(codes) if not re.match("-11", code) and f"  [{code}, " not in words] == []
+
+
+def test_the_first_load_is_small() -> None:
+    """All that a visit without a session loads, packed as the gateway may pack it at least."""
+    packed = sum(len(gzip.compress(path.read_bytes(), 2)) for path in (WEB_ROOT / "index.html", *FIRST_LOAD))
+    assert packed <= 120 * 1024

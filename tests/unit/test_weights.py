@@ -61,6 +61,13 @@ MARKET_DATA = (
     ("/ticker", "ticker", 200, named(60)),
     ("/ticker/tradingDay", "ticker.tradingDay", 4, BTC),
     ("/ticker/tradingDay", "ticker.tradingDay", 200, named(60)),
+    ("/executionRules", "executionRules", 40, {}),
+    ("/executionRules", "executionRules", 2, BTC),
+    ("/executionRules", "executionRules", 6, named(3)),
+    ("/executionRules", "executionRules", 40, named(60)),
+    ("/referencePrice", "referencePrice", 2, BTC),
+    ("/referencePrice/calculation", "referencePrice.calculation", 2, BTC),
+    ("/historicalBlockTrades", "blockTrades.historical", 25, BTC | {"fromId": 1}),
 )
 BY_BOTH = (
     ("POST /order/test", "order.test", 1, limit_order("BUY", "50000", "1")),

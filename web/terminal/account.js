@@ -1,34 +1,44 @@
-// The account behind the terminal: sessions and API keys below /v1.
-// The session's token and the key's public name lie in sessionStorage, which ends with the tab; the key's
-// secret is a CryptoKey in memory that nothing can read out, so a page that is loaded again makes a new key.
+// The account behind the terminal: one session and one key for all tabs of this browser, below /v1.
+// The key is good for as long as the session is, wherever that is ended (ADR 0033); its secret is a CryptoKey that
+// nothing can read out.
 
 import { request, RequestError } from "./http.js";
 import { needSigning, signingKey } from "./signing.js";
+import { Vault } from "./vault.js";
 
-const STORED = "exchange.session";
 const LABEL = "Web terminal";
+const NOBODY = { token: "", email: "", key: null };
 
 /** One person's session. `email` is "" and `key` null while nobody is logged in. */
 export class Account {
-  constructor() {
-    this._token = "";
-    this.email = "";
+  /** @param {() => void} onChange called when another tab has logged in or out */
+  constructor(onChange) {
+    Object.assign(this, NOBODY);
     /** @type {{name: string, secret: CryptoKey} | null} */
     this.key = null;
+    this._vault = new Vault(onChange);
   }
 
-  _forget() {
-    Object.assign(this, { _token: "", email: "", key: null });
-    sessionStorage.removeItem(STORED);
+  /**
+   * Ask something below /v1 in the name of this session.
+   * @param {string} method
+   * @param {string} path
+   * @param {object} [body]
+   * @returns {Promise<any>}
+   * @throws {RequestError}
+   */
+  ask(method, path, body) {
+    return request(method, path, { body, headers: { Authorization: `Bearer ${this.token}` } });
   }
 
-  _remember() {
-    const session = { token: this._token, email: this.email, keyName: this.key?.name ?? "" };
-    sessionStorage.setItem(STORED, JSON.stringify(session));
-  }
-
-  _ask(method, path, options = {}) {
-    return request(method, path, { ...options, headers: { Authorization: `Bearer ${this._token}` } });
+  /**
+   * A file below /v1.
+   * @param {string} path
+   * @returns {Promise<Blob>}
+   * @throws {RequestError}
+   */
+  file(path) {
+    return request("GET", path, { isFile: true, headers: { Authorization: `Bearer ${this.token}` } });
   }
 
   /**
@@ -47,89 +57,79 @@ export class Account {
    * Open a session, and make a key that may read and trade for as long as it lasts.
    * @param {string} email
    * @param {string} password
-   * @throws {RequestError} kinds "wrong-credentials", "too-many-attempts"
+   * @param {string} [totp] the second factor, where there is one
+   * @throws {RequestError} kinds "wrong-credentials", "second-factor-needed", "too-many-attempts"
    */
-  async logIn(email, password) {
+  async logIn(email, password, totp) {
     needSigning();
-    const session = await request("POST", "/v1/sessions", { body: { email, password } });
-    this._token = session.accessToken;
-    this.email = email;
-    await this._openKey();
+    const session = await request("POST", "/v1/sessions", { body: { email, password, totp } });
+    Object.assign(this, { token: session.accessToken, email });
+    try {
+      await this._vault.alone(() => this._makeKey());
+    } catch (error) {
+      await this.ask("DELETE", "/v1/sessions/current").catch(() => {});
+      Object.assign(this, NOBODY);
+      throw error;
+    }
+  }
+
+  async _makeKey() {
+    const body = { label: LABEL, permissions: ["READ", "TRADE"], forSession: true };
+    const made = await this.ask("POST", "/v1/api-keys", body);
+    this.key = { name: made.apiKey, secret: await signingKey(made.secretKey) };
+    await this._vault.write({ token: this.token, email: this.email, keyName: made.apiKey, secret: this.key.secret });
   }
 
   /**
-   * Go on with the session of this tab, if there is one.
+   * Go on with this browser's session, if there is one.
    * @returns {Promise<boolean>} whether somebody is logged in now
-   * @throws {RequestError} when the exchange cannot be asked
    */
   async resume() {
-    let stored;
-    try {
-      stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null");
-    } catch {
-      stored = null;
-    }
-    if (!stored?.token) return false;
-    this._token = stored.token;
-    this.email = stored.email;
-    try {
-      // Usually `leave` has done it.
-      const { apiKeys } = await this._ask("GET", "/v1/api-keys");
-      if (apiKeys.some((key) => key.apiKey === stored.keyName)) await this._revoke(stored.keyName);
-      await this._openKey();
-    } catch (error) {
-      if (!(error instanceof RequestError) || error.status !== 401) throw error;
-      this._forget();
+    const kept = await this._vault.read();
+    if (!kept?.secret) {
+      Object.assign(this, NOBODY);
       return false;
     }
+    Object.assign(this, { token: kept.token, email: kept.email, key: { name: kept.keyName, secret: kept.secret } });
     return true;
   }
 
-  async _openKey() {
-    const body = { label: LABEL, permissions: ["READ", "TRADE"] };
-    let made;
-    try {
-      made = await this._ask("POST", "/v1/api-keys", { body });
-    } catch (error) {
-      if (error.kind !== "too-many-keys") throw error;
-      await this._revokeOldest();
-      made = await this._ask("POST", "/v1/api-keys", { body });
-    }
-    this.key = { name: made.apiKey, secret: await signingKey(made.secretKey) };
-    this._remember();
+  /**
+   * The key was refused. Another tab may have a newer one, or a new one may be made while the session lives.
+   * @returns {Promise<boolean>} whether there is a key now that was not refused yet
+   * @throws {RequestError} when the exchange cannot be asked
+   */
+  async renew() {
+    const refused = this.key?.name;
+    return this._vault.alone(async () => {
+      if ((await this.resume()) && this.key.name !== refused) return true;
+      if (this.token === "") return false;
+      try {
+        await this._makeKey();
+        return true;
+      } catch (error) {
+        if (!(error instanceof RequestError) || (error.status !== 401 && error.status !== 403)) throw error;
+        await this._forget();
+        return false;
+      }
+    });
   }
 
-  /** Make room: of keys that a terminal made and could not take back, the oldest. */
-  async _revokeOldest() {
-    const { apiKeys } = await this._ask("GET", "/v1/api-keys");
-    const ours = apiKeys.filter((key) => key.label === LABEL).sort((one, other) => one.createdAt - other.createdAt);
-    if (ours.length > 0) await this._revoke(ours[0].apiKey);
-  }
-
-  async _revoke(keyName, keepalive = false) {
-    try {
-      await this._ask("DELETE", `/v1/api-keys/${encodeURIComponent(keyName)}`, { keepalive });
-    } catch (error) {
-      if (error.status !== 404) throw error;
-    }
+  async _forget() {
+    Object.assign(this, NOBODY);
+    await this._vault.write(null);
   }
 
   /**
-   * Take the key back and end the session. What the exchange cannot be told is forgotten here all the same.
+   * End the session, and its key with it. What the exchange cannot be told is forgotten here all the same.
    * @throws {RequestError} when it could not be told
    */
   async logOut() {
     try {
-      if (this.key) await this._revoke(this.key.name);
-      await this._ask("DELETE", "/v1/sessions/current");
+      if (this.token) await this.ask("DELETE", "/v1/sessions/current");
     } finally {
-      this._forget();
+      await this._forget();
     }
-  }
-
-  /** The page is being left: the key, whose secret ends with it, is taken back as well. */
-  leave() {
-    if (this.key) this._revoke(this.key.name, true).catch(() => {});
   }
 
   /**
@@ -139,6 +139,6 @@ export class Account {
    * @throws {RequestError} kind "faucet-off" where there is none
    */
   async deposit(asset, amount) {
-    await this._ask("POST", "/v1/deposits", { body: { asset, amount } });
+    await this.ask("POST", "/v1/deposits", { asset, amount });
   }
 }

@@ -3,13 +3,13 @@
 import { byId, dayAndTime, drawnSoon, make, setText, toast } from "./dom.js";
 import { fromUnits, grouped, shown, toUnits, trimmed } from "./decimal.js";
 import { Sheet } from "./sheet.js";
+import { sideWord, statusWord, typeWord } from "./words.js";
 
 const TABS = [["open", "Open orders"], ["history", "Order history"], ["trades", "Trade history"], ["balances", "Balances"]];
 const CONFIRM_FOR_MS = 4000;
 const DRAW_EVERY_MS = 150;
 
 const added = (one, other) => fromUnits(toUnits(one, 8) + toUnits(other, 8), 8);
-const words = (code) => code[0] + code.slice(1).toLowerCase().replaceAll("_", " ");
 const sideLook = (row) => (row.side === "BUY" ? "up" : "down");
 
 /** What an order or a trade is priced in: the market's decimals if the market is known. */
@@ -21,13 +21,13 @@ function columns(marketOf) {
     return executed === 0n ? "–" : price(row, fromUnits((toUnits(row.quoteExecuted, 8) * 10n ** 8n) / executed, 8));
   };
   const common = [
-    { name: "Time", isMinor: true, text: (row) => dayAndTime(row.time) },
+    { name: "Time", text: (row) => dayAndTime(row.time) },
     { name: "Market", text: (row) => row.symbol },
-    { name: "Side", text: (row) => words(row.side), look: sideLook },
+    { name: "Side", text: (row) => sideWord(row.side), look: sideLook },
   ];
   const order = [
     ...common,
-    { name: "Type", isMinor: true, text: (row) => (row.type === "LIMIT_MAKER" ? "Post only" : words(row.type)) },
+    { name: "Type", text: (row) => typeWord(row.type) },
     { name: "Price", isNumber: true, text: (row) => (row.type === "MARKET" ? "Market" : price(row, row.price)) },
     { name: "Quantity", isNumber: true, text: (row) => quantity(row, row.quantity) },
     { name: "Filled", isNumber: true, text: (row) => quantity(row, row.executed) },
@@ -35,7 +35,7 @@ function columns(marketOf) {
   return {
     open: order,
     history: [
-      ...order, { name: "Average", isNumber: true, text: average }, { name: "Status", text: (row) => words(row.status) },
+      ...order, { name: "Average", isNumber: true, text: average }, { name: "Status", text: (row) => statusWord(row.status) },
     ],
     trades: [
       ...common,
@@ -68,7 +68,7 @@ export class AccountView {
         caption: "Open orders", columns: all.open, key: byOrder, empty: "No open orders.",
         action: {
           label: "Cancel", run: (row) => this._cancel(row),
-          describe: (row) => `Cancel: ${words(row.side)} ${trimmed(row.quantity)} ${row.symbol} at ${trimmed(row.price)}`,
+          describe: (row) => `Cancel: ${sideWord(row.side)} ${trimmed(row.quantity)} ${row.symbol} at ${trimmed(row.price)}`,
         },
       }),
       history: new Sheet({ caption: "Order history", columns: all.history, key: byOrder, empty: "No orders in this market yet." }),
@@ -174,7 +174,8 @@ export class AccountView {
   async _cancelAll() {
     const button = byId("cancel-all");
     if (this._confirming === null) {
-      setText(button, "Sure? Cancel all");
+      const { length } = this._openShown();
+      setText(button, length === 1 ? "Sure? Cancel 1 order" : `Sure? Cancel ${length} orders`);
       button.classList.add("danger");
       this._confirming = setTimeout(() => this._calm(button), CONFIRM_FOR_MS);
       return;

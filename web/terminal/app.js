@@ -5,30 +5,37 @@ import { AccountView } from "./accountview.js";
 import { INTERVALS } from "./candles.js";
 import { Chart } from "./chart.js";
 import { askTime } from "./clock.js";
-import { trimmed } from "./decimal.js";
-import { byId, choices, make, setText, toast } from "./dom.js";
+import { byId, choices, make, setText, timeOfDay, toast } from "./dom.js";
 import { entrance, faucet } from "./entrance.js";
 import { offerFreeze } from "./freeze.js";
 import { request } from "./http.js";
 import { MarketFeed } from "./marketfeed.js";
 import { BookView, Tape, Ticker } from "./marketview.js";
 import { OrderForm } from "./orderform.js";
+import { OrderNews } from "./news.js";
 import { pauseMs } from "./patience.js";
 import { marketOf } from "./rules.js";
 import { Trading } from "./trading.js";
 import { UserFeed } from "./userfeed.js";
 
-const STATES = { connecting: "Connecting", open: "Live", waiting: "Reconnecting" };
+const STATES = {
+  connecting: "Connecting", open: "Live", late: "Nothing new comes", waiting: "Reconnecting", offline: "Offline",
+};
+const WORST_FIRST = ["offline", "waiting", "connecting", "late", "open"];
+// Fills of one order within this are one notice.
+const TELL_AFTER_MS = 400;
 
 let market = null;
 let markets = [];
 let interval = "1m";
 let trading = null;
 let userFeed = null;
+let telling = null;
+let heardMs = Date.now();
 const connections = { market: "connecting", user: "open" };
 
-const account = new Account();
-const ticker = new Ticker();
+const account = new Account(() => followOtherTab());
+const ticker = new Ticker((price, look) => chart.showLast(price, look));
 const chart = new Chart(byId("chart"), byId("legend"));
 const tape = new Tape();
 
@@ -45,15 +52,21 @@ const feed = new MarketFeed({
   },
   trades: (trades) => {
     tape.show(trades, market);
-    if (trades.length > 0) ticker.showLast(trades[0].price, trades[0].isSell);
+    if (trades.length > 0) ticker.showLast(trades[0].price, lookOfLast(trades));
   },
 });
+const orderNews = new OrderNews((symbol) => markets.find((found) => found.symbol === symbol));
 const form = new OrderForm({
   book: feed.book,
   free: (asset) => userFeed?.balances.free(asset) ?? "0",
   trading: () => trading,
   onLogIn: () => openEntrance(false),
-  onPlaced: () => accountView.refresh(),
+  onPlaced: () => {
+    accountView.refresh();
+    tellSoon();
+  },
+  news: orderNews,
+  last: () => ticker.last,
 });
 const bookView = new BookView((price) => form.fillPrice(price));
 const accountView = new AccountView({
@@ -79,27 +92,55 @@ function logIn() {
       bookView.mark(userFeed.orders.open().filter((order) => order.symbol === market?.symbol));
       form.refresh();
     },
-    refused: () => {
-      toast("The exchange does not take this session any more. Log in again.", "bad");
-      logOut();
-    },
+    refused: () => renew(),
   });
   accountView.follow(userFeed);
   if (market) userFeed.show(market.symbol);
   showSession();
 }
 
-async function logOut() {
+function leave() {
   userFeed?.close();
   userFeed = trading = null;
   showConnection("user", "open");
   accountView.follow(null);
   bookView.mark([]);
+  showSession();
+}
+
+async function logOut() {
+  leave();
   try {
     await account.logOut();
   } catch (error) {
-    if (error.status !== 401) toast(`Logged out here only: ${error.message}`, "bad");
+    if (error.status !== 401) toast(`Logged out here only. ${error.message}`, "bad");
   }
+  showSession();
+}
+
+/** The key is refused: go on with another one while the session lives, else say that it is over. */
+async function renew() {
+  leave();
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      if (await account.renew()) logIn();
+      else toast("Your session was ended. Log in again.", "bad");
+      showSession();
+      return;
+    } catch (error) {
+      console.warn(error.message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs(attempt)));
+  }
+}
+
+/** Another tab has logged in or out: this one is the same session. */
+async function followOtherTab() {
+  const before = account.key?.name;
+  const isIn = await account.resume();
+  if (isIn && account.key.name === before && trading) return;
+  if (trading) leave();
+  if (isIn) logIn();
   showSession();
 }
 
@@ -112,22 +153,33 @@ function showSession() {
 }
 
 function tellOf(report) {
-  const side = report.S === "BUY" ? "Bought" : "Sold";
-  const { base, quote } = markets.find(({ symbol }) => symbol === report.s) ?? { base: report.s, quote: "" };
-  const name = `${trimmed(report.q)} ${base}`;
-  if (report.x === "TRADE") {
-    const rest = report.X === "FILLED" ? "" : ", partly filled";
-    toast(`${side} ${trimmed(report.l)} ${base} at ${trimmed(report.L)} ${quote}${rest}`, "good");
-  } else if (report.x === "CANCELED") toast(`Cancelled: ${report.S.toLowerCase()} ${name}`);
-  else if (report.x !== "NEW") toast(`Expired: ${report.S.toLowerCase()} ${name}`, "bad");
+  orderNews.take(report);
+  tellSoon();
+}
+
+function tellSoon() {
+  telling ??= setTimeout(() => {
+    telling = null;
+    for (const { id, text, kind } of orderNews.drain()) toast(text, kind, id);
+  }, TELL_AFTER_MS);
+}
+
+/** Up or down against the trade before it that had another price. */
+function lookOfLast([last, ...before]) {
+  const other = before.find((trade) => trade.price !== last.price);
+  return other ? (Number(last.price) > Number(other.price) ? "up" : "down") : "";
 }
 
 // -- the market -------------------------------------------------------------------------------
 
-function useMarket(symbol) {
-  market = markets.find((found) => found.symbol === symbol) ?? markets[0];
+function useMarket(symbol, isNew = false) {
+  const found = markets.find((other) => other.symbol === symbol);
+  if (symbol && !found) toast(`There is no market ${symbol.slice(0, 20)} here. This is ${markets[0].symbol}.`, "bad");
+  market = found ?? markets[0];
   byId("market").value = market.symbol;
-  history.replaceState(null, "", `#${market.symbol}`);
+  // A market that was chosen is a step that Back takes back.
+  if (isNew) history.pushState(null, "", `#${market.symbol}`);
+  else history.replaceState(null, "", `#${market.symbol}`);
   ticker.use(market);
   bookView.use(market, feed.book);
   form.use(market);
@@ -158,17 +210,20 @@ async function loadMarkets() {
 }
 
 function showConnection(which, word) {
+  if (which === "market" && connections.market === "open" && word !== "open") heardMs = Date.now();
   connections[which] = word;
-  const worst = ["waiting", "connecting", "open"].find((state) => Object.values(connections).includes(state));
+  const worst = WORST_FIRST.find((state) => Object.values(connections).includes(state));
   const badge = byId("connection");
   badge.dataset.state = worst;
-  setText(badge, STATES[worst]);
+  const isOld = connections.market !== "open" && market !== null;
+  setText(badge, isOld ? `${STATES[worst]} · prices of ${timeOfDay(heardMs)}` : STATES[worst]);
+  document.body.dataset.old = [isOld && "market", connections.user !== "open" && "account"].filter(Boolean).join(" ");
 }
 
 // -- the page ---------------------------------------------------------------------------------
 
 function listen() {
-  byId("market").addEventListener("change", ({ target }) => useMarket(target.value));
+  byId("market").addEventListener("change", ({ target }) => useMarket(target.value, true));
   byId("log-in").addEventListener("click", () => openEntrance(false));
   byId("sign-up").addEventListener("click", () => openEntrance(true));
   byId("log-out").addEventListener("click", () => logOut());
@@ -184,9 +239,10 @@ function listen() {
   addEventListener("hashchange", () => {
     if (location.hash.slice(1) !== market.symbol) useMarket(location.hash.slice(1));
   });
-  addEventListener("pagehide", () => account.leave());
-  // Back from the browser's cache of pages: the key was taken back when it went there.
-  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+  addEventListener("popstate", () => {
+    const symbol = location.hash.slice(1) || market.symbol;
+    if (symbol !== market.symbol) useMarket(symbol);
+  });
 }
 
 async function start() {
@@ -203,7 +259,7 @@ async function start() {
   try {
     if (await account.resume()) logIn();
   } catch (error) {
-    toast(`Could not go on with your session: ${error.message}`, "bad");
+    toast(`Your session cannot go on. ${error.message}`, "bad");
   }
 }
 

@@ -49,6 +49,16 @@ export class Chart {
     this.draw();
   }
 
+  /**
+   * The last price as the header shows it, in its colour.
+   * @param {string} price
+   * @param {"up" | "down" | ""} look
+   */
+  showLast(price, look) {
+    this._last = { price: Number(price), look };
+    this.draw();
+  }
+
   _listen() {
     const canvas = this._canvas;
     let dragged = null;
@@ -192,15 +202,16 @@ export class Chart {
   }
 
   _drawLast(paint, { right, y, bottom }) {
-    const last = this._candles.at(-1);
-    const at = Math.round(y(last.close)) + 0.5;
+    if (!this._last) return;
+    const { price, look } = this._last;
+    const at = Math.round(y(price)) + 0.5;
     if (at < 0 || at > bottom + 6) return;
-    const color = last.close >= last.open ? COLORS.up : COLORS.down;
+    const color = COLORS[look || "text"];
     paint.strokeStyle = color;
     paint.setLineDash([2, 3]);
     line(paint, 0, at, right, at);
     paint.setLineDash([]);
-    this._tag(paint, last.close.toFixed(this._decimals), right, at, color, "#0b0e13");
+    this._tag(paint, price.toFixed(this._decimals), right, at, color, "#0b0e13");
   }
 
   _tag(paint, text, right, at, back, front) {

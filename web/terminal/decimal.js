@@ -18,6 +18,17 @@ export function decimalsOf(text) {
 }
 
 /**
+ * A number as people type or paste it: spaces around, and what the page itself puts between thousands.
+ * @param {string} text "1,234.56", "1 234.56"
+ * @returns {string} "1234.56"; what is not grouped in threes stays as it is
+ */
+export function typed(text) {
+  const bare = text.trim();
+  const isGrouped = /^[0-9]{1,3}([,'’\u00a0\u202f\u2009 ])[0-9]{3}(\1[0-9]{3})*(\.[0-9]*)?$/.test(bare);
+  return isGrouped ? bare.replace(/[^0-9.]/g, "") : bare;
+}
+
+/**
  * The text in units of 10**-decimals, exactly.
  * @param {string} text digits with at most one point: no sign, no exponent, no spaces
  * @param {number} decimals 0 to 18

@@ -108,11 +108,14 @@ export function dayAndTime(ms) {
  * News in a corner of the page, read out by screen readers, gone after a while.
  * @param {string} text
  * @param {"good" | "bad" | "plain"} [kind]
+ * @param {string} [id] takes the place of what was told under the same one
  */
-export function toast(text, kind = "plain") {
+export function toast(text, kind = "plain", id = "") {
   const box = byId("toasts");
-  const news = make("p", { class: `toast ${kind}` }, [text]);
-  box.append(news);
+  const news = make("p", { class: `toast ${kind}`, "data-about": id }, [text]);
+  const before = id && [...box.children].find((other) => other.dataset.about === id);
+  if (before) before.replaceWith(news);
+  else box.append(news);
   while (box.children.length > 4) box.firstChild.remove();
-  setTimeout(() => news.remove(), kind === "bad" ? 9000 : 5000);
+  setTimeout(() => news.remove(), kind === "bad" ? 12_000 : 8000);
 }

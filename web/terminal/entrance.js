@@ -1,8 +1,10 @@
 // The two dialogs: signing up or logging in, and money from the faucet.
 
 import { byId, make, setText } from "./dom.js";
+import { typed } from "./decimal.js";
+import { strength } from "./passwords.js";
 
-const GENEROUS = { BTC: "1", ETH: "10", USDT: "100000" };
+const SUGGESTED = { BTC: "0.1", ETH: "2", USDT: "10000" };
 
 /** Runs `work` on submit, once at a time; what it throws is shown in the dialog, which closes otherwise. */
 function onSubmit(dialogId, formId, problemId, work) {
@@ -41,17 +43,44 @@ export function entrance(account, onLoggedIn) {
     setText(byId("entrance-submit"), word);
     setText(byId("entrance-other"), isNew ? "Have an account? Log in" : "No account yet? Sign up");
     setText(byId("entrance-problem"), "");
-    byId("password-hint").hidden = !isNew;
+    byId("password-hint").hidden = byId("password-strength").hidden = !isNew;
+    showCode(false);
+    judge();
     byId("password").autocomplete = isNew ? "new-password" : "current-password";
   };
+  const judge = () => {
+    const { problem, word } = strength(byId("password").value);
+    setText(byId("password-strength"), isNew ? problem || (word && `Strength: ${word}.`) : "");
+    byId("password-strength").dataset.word = word;
+  };
+  const showCode = (isWanted) => {
+    byId("totp-field").hidden = !isWanted;
+    if (!isWanted) byId("totp").value = "";
+  };
+  byId("password").addEventListener("input", judge);
+  byId("show-password").addEventListener("click", ({ target }) => {
+    const isShown = byId("password").type === "text";
+    byId("password").type = isShown ? "password" : "text";
+    target.setAttribute("aria-pressed", String(!isShown));
+    setText(target, isShown ? "Show" : "Hide");
+  });
   byId("entrance-other").addEventListener("click", () => show(!isNew));
   onSubmit("entrance", "entrance-form", "entrance-problem", async () => {
     const email = byId("email").value.trim();
     const password = byId("password").value;
     if (email === "" || password === "") throw new Error("Enter an e-mail address and a password.");
-    if (isNew && password.length < 8) throw new Error("The password needs at least 8 characters.");
-    await (isNew ? account.signUp(email, password) : account.logIn(email, password));
-    byId("password").value = "";
+    const { problem } = strength(password);
+    if (isNew && problem) throw new Error(`Password: ${problem}`);
+    try {
+      await (isNew ? account.signUp(email, password) : account.logIn(email, password, byId("totp").value.trim() || undefined));
+    } catch (error) {
+      if (error.kind !== "second-factor-needed" && error.kind !== "second-factor-wrong") throw error;
+      showCode(true);
+      byId("totp").focus();
+      throw error;
+    }
+    byId("password").value = byId("totp").value = "";
+    judge();
     onLoggedIn();
   });
   return (wantsNew) => {
@@ -70,10 +99,10 @@ export function entrance(account, onLoggedIn) {
  */
 export function faucet(account, assets, { onDeposit, onNone }) {
   const asset = byId("deposit-asset");
-  const suggest = () => (byId("deposit-amount").value = GENEROUS[asset.value] ?? "100");
+  const suggest = () => (byId("deposit-amount").value = SUGGESTED[asset.value] ?? "100");
   asset.addEventListener("change", suggest);
   onSubmit("deposit", "deposit-form", "deposit-problem", async () => {
-    const amount = byId("deposit-amount").value.trim();
+    const amount = typed(byId("deposit-amount").value);
     try {
       await account.deposit(asset.value, amount);
     } catch (error) {

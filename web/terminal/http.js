@@ -1,37 +1,39 @@
 // Requests with deadlines to the exchange's one port, and its two kinds of errors as one.
 
+import { sentenceOf } from "./words.js";
+
 const DEADLINE_MS = 12_000;
 
 /**
- * An answer that is no success, or no answer. `message` can be shown to a person.
- * `status`: of HTTP, undefined without an answer. `code`: of /api/v3, e.g. -2010. `kind`: of /v1, e.g.
- * "email-taken".
+ * An answer that is no success, or no answer. `message` is a sentence for people.
+ * `status`: of HTTP, undefined without an answer. `code` and `text`: of /api/v3, e.g. -2010 and its words. `kind`: of
+ * /v1, e.g. "email-taken". `members`: the whole answer.
  */
 export class RequestError extends Error {
-  constructor(message, { status, code, kind } = {}) {
+  constructor(message, { status, code, text, kind, members } = {}) {
     super(message);
-    Object.assign(this, { status, code, kind });
+    Object.assign(this, { status, code, text, kind, members });
   }
 }
 
 /**
  * @param {string} method
  * @param {string} path with its query
- * @param {{headers?: Record<string, string>, body?: object, keepalive?: boolean}} options `body` is sent as JSON;
- *   `keepalive`: goes out even when the page is being left
- * @returns {Promise<any>} the JSON of the answer, null for an empty one
+ * @param {{headers?: Record<string, string>, body?: object, isFile?: boolean}} options `body` is sent as JSON
+ * @returns {Promise<any>} the JSON of the answer, null for an empty one; a Blob with `isFile`
  * @throws {RequestError} after 12 s too
  */
-export async function request(method, path, { headers = {}, body, keepalive = false } = {}) {
+export async function request(method, path, { headers = {}, body, isFile = false } = {}) {
   let answer;
   let text;
   try {
     answer = await fetch(path, {
-      method, keepalive, cache: "no-store", credentials: "omit", redirect: "error",
+      method, cache: "no-store", credentials: "omit", redirect: "error",
       headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
+    if (isFile && answer.ok) return await answer.blob();
     text = await answer.text();
   } catch (error) {
     const isLate = error.name === "TimeoutError";
@@ -53,14 +55,8 @@ function parsed(text, status) {
 
 /** /api/v3 answers {code, msg}, /v1 RFC 9457 problems with faults by field. */
 function errorOf(value, status) {
-  if (typeof value.code === "number") {
-    return new RequestError(`${value.msg} (${value.code})`, { status, code: value.code });
-  }
-  const faults = (value.errors ?? []).map((fault) => {
-    const name = (fault.pointer ?? fault.parameter ?? "").replace(/^#\//, "");
-    return name ? `${name}: ${fault.detail}` : fault.detail;
-  });
-  const detail = faults.length > 0 ? faults.join("; ") : value.detail;
-  const words = [value.title, detail].filter(Boolean).join(": ") || `The exchange answered with status ${status}.`;
-  return new RequestError(words, { status, kind: (value.type ?? "").split(":").at(-1) });
+  const failure = typeof value.code === "number"
+    ? { status, code: value.code, text: value.msg }
+    : { status, kind: (value.type ?? "").split(":").at(-1), errors: value.errors ?? [] };
+  return new RequestError(sentenceOf(failure), { ...failure, members: value });
 }

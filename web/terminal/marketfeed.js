@@ -10,7 +10,8 @@ const DEPTH = 1000;
 const CANDLES = 500;
 const TRADES = 60;
 // The ticker comes every second, whether anything is traded or not.
-const SILENCE_MS = 20_000;
+const LATE_MS = 3_000;
+const SILENCE_MS = 10_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -60,6 +61,7 @@ export class MarketFeed {
       this._socket = new Socket(() => this._path(), {
         onState: this._on.state, onOpen: () => this._opened(),
         onMessage: (message) => this._take(message), silenceMs: SILENCE_MS,
+        lateMs: LATE_MS,
       });
       return;
     }

@@ -8,9 +8,14 @@ const DRAW_EVERY_MS = 100;
 
 /** The figures of the last 24 hours. */
 export class Ticker {
+  /** @param {(price: string, look: string) => void} onLast called with the last price */
+  constructor(onLast) {
+    Object.assign(this, { _onLast: onLast, last: "", _hasTrades: false });
+  }
+
   /** @param {import("./rules.js").Market} market whose figures come from now on */
   use(market) {
-    this._market = market;
+    Object.assign(this, { _market: market, last: "", _hasTrades: false });
     for (const id of ["last", "book-last", "change", "high", "low", "volume", "turnover"]) setText(byId(id), "–");
     setText(byId("volume-base-name"), `24h volume (${market.base})`);
     setText(byId("volume-quote-name"), `24h volume (${market.quote})`);
@@ -30,20 +35,26 @@ export class Ticker {
     setText(byId("volume"), grouped(shown(ticker.volume, 3)));
     setText(byId("turnover"), grouped(shown(ticker.quoteVolume, 2)));
     document.title = `${price(ticker.last)} ${base}/${quote} · Exchange`;
-    if (!this._hasTrades) this.showLast(ticker.last, null);
+    if (!this._hasTrades) {
+      this.showLast(ticker.last, "");
+      this._hasTrades = false;
+    }
   }
 
   /**
+   * The one last price, in one colour wherever it stands: up or down against the price before it.
    * @param {string} text the price
-   * @param {boolean | null} isSell who took it; null: nobody knows
+   * @param {"up" | "down" | ""} look "": nothing to compare with
    */
-  showLast(text, isSell) {
-    this._hasTrades = isSell !== null;
+  showLast(text, look) {
+    this._hasTrades = true;
+    this.last = text;
     for (const id of ["last", "book-last"]) {
       const element = byId(id);
       setText(element, grouped(shown(text, this._market.priceDecimals)));
-      element.className = isSell === null ? "" : isSell ? "down" : "up";
+      element.className = look;
     }
+    this._onLast(text, look);
   }
 }
 
@@ -117,6 +128,9 @@ export class BookView {
       setText(price, shown(level.price, priceDecimals));
       setText(quantity, shown(level.quantity, quantityDecimals));
       setText(sum, shown(fromUnits(level.sum, 8), quantityDecimals));
+      const { base, quote } = this._market;
+      const name = `${side === "BUY" ? "Bid" : "Ask"}: ${trimmed(level.quantity)} ${base} at ${trimmed(level.price)} ${quote}`;
+      if (row.getAttribute("aria-label") !== name) row.setAttribute("aria-label", name);
     });
   }
 

@@ -1,8 +1,11 @@
 // The order form: what is typed, checked as it is typed, sent once.
 
-import { byId, choices, setText, toast } from "./dom.js";
-import { grouped, shown, trimmed } from "./decimal.js";
-import { checkOrder, shareOfBalance, steppedPrice, total } from "./rules.js";
+import { byId, choices, setText } from "./dom.js";
+import { grouped, shown, typed } from "./decimal.js";
+import { feesOf, outcomeOf } from "./news.js";
+import { orderOfRow } from "./orders.js";
+import { bandText, checkOrder, shareOfBalance, steppedPrice, total } from "./rules.js";
+import { isOffline } from "./socket.js";
 import { newClientOrderId } from "./trading.js";
 
 const LABELS = { LIMIT: "Limit", MARKET: "Market", LIMIT_MAKER: "Post only" };
@@ -11,7 +14,8 @@ const LABELS = { LIMIT: "Limit", MARKET: "Market", LIMIT_MAKER: "Post only" };
 export class OrderForm {
   /**
    * @param {{book: import("./localbook.js").LocalBook, free: (asset: string) => string,
-   *   trading: () => import("./trading.js").Trading | null, onLogIn: () => void, onPlaced: () => void}} needs
+   *   trading: () => import("./trading.js").Trading | null, onLogIn: () => void, onPlaced: () => void,
+   *   news: import("./news.js").OrderNews, last: () => string}} needs
    */
   constructor(needs) {
     this._needs = needs;
@@ -23,7 +27,8 @@ export class OrderForm {
       byId("quantity").value = "";
       this._choose({ _byQuote: !this._byQuote });
     });
-    for (const id of ["price", "quantity"]) byId(id).addEventListener("input", () => this.refresh());
+    for (const id of ["price", "quantity"]) byId(id).addEventListener("input", () => this._edited());
+    byId("time-in-force").addEventListener("change", () => this._edited());
     byId("price").addEventListener("keydown", (event) => this._stepPrice(event));
     for (const button of document.querySelectorAll("[data-percent]")) {
       button.addEventListener("click", () => this._takeShare(Number(button.dataset.percent)));
@@ -32,6 +37,12 @@ export class OrderForm {
       event.preventDefault();
       this._submit();
     });
+  }
+
+  /** What was answered to an earlier order says nothing of this one. */
+  _edited() {
+    this._answer("");
+    this.refresh();
   }
 
   /** @param {import("./rules.js").Market} market which orders are for from now on */
@@ -49,7 +60,7 @@ export class OrderForm {
   fillPrice(price) {
     if (this._type === "MARKET") this._choose({ _type: "LIMIT" });
     byId("price").value = shown(price, this._market.priceDecimals);
-    this.refresh();
+    this._edited();
     byId("quantity").focus({ preventScroll: true });
   }
 
@@ -65,7 +76,7 @@ export class OrderForm {
   get _order() {
     return {
       side: this._side, type: this._type, timeInForce: byId("time-in-force").value,
-      price: byId("price").value.trim(), quantity: byId("quantity").value.trim(),
+      price: typed(byId("price").value), quantity: typed(byId("quantity").value),
       byQuote: this._type === "MARKET" && this._byQuote,
     };
   }
@@ -138,15 +149,15 @@ export class OrderForm {
     const { base, quote } = this._market;
     const free = { base: this._needs.free(base), quote: this._needs.free(quote) };
     byId("quantity").value = shareOfBalance(order, free, percent, this._market);
-    this.refresh();
+    this._edited();
   }
 
   /** Arrow keys move the price by one tick. */
   _stepPrice(event) {
     if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
     event.preventDefault();
-    byId("price").value = steppedPrice(byId("price").value.trim(), event.key === "ArrowUp" ? 1n : -1n, this._market);
-    this.refresh();
+    byId("price").value = steppedPrice(typed(byId("price").value), event.key === "ArrowUp" ? 1n : -1n, this._market);
+    this._edited();
   }
 
   _answer(text, kind = "") {
@@ -164,41 +175,47 @@ export class OrderForm {
     // A second press while the first is under way would be a second order.
     if (this._isBusy) return;
     this._wasTried = true;
+    this._answer("");
     const { problems, parameters } = checkOrder(this._order, this._market);
     this.refresh();
     if (parameters === null) {
       byId(problems.price ? "price" : "quantity").focus();
       return;
     }
+    if (isOffline()) {
+      this._answer("You are offline: nothing was sent. Try again when the connection is back.", "bad");
+      return;
+    }
+    await this._send(trading, { ...parameters, newClientOrderId: newClientOrderId() });
+  }
+
+  async _send(trading, parameters) {
+    const { news } = this._needs;
+    const market = this._market;
     this._isBusy = true;
-    this._answer("");
     this.refresh();
+    news.hold(parameters.newClientOrderId);
+    let told = null;
     try {
-      const order = await trading.place({ ...parameters, newClientOrderId: newClientOrderId() }, () =>
-        this._answer("No answer yet: looking the order up …"));
-      this._placed(order);
+      const row = await trading.place(parameters, () => this._answer("No answer yet: looking the order up …"));
+      told = { ...orderOfRow(row), fees: feesOf(row.fills), quoteQuantity: row.origQuoteOrderQty };
+      this._placed(told, market);
     } catch (error) {
-      this._answer(error.message, "bad");
+      const isFar = error.text?.includes("PERCENT_PRICE_BY_SIDE");
+      const band = isFar ? bandText(parameters.side, this._needs.last(), market) : "";
+      this._answer(`${error.message}${band}`, "bad");
     } finally {
+      news.release(parameters.newClientOrderId, told);
+      this._needs.onPlaced();
       this._isBusy = false;
       this.refresh();
     }
   }
 
-  _placed(order) {
-    const word = `${order.side === "BUY" ? "Buy" : "Sell"} ${order.symbol}`;
-    const filled = trimmed(order.executedQty);
-    const texts = {
-      NEW: `${word}: the order is in the book.`,
-      FILLED: `${word}: filled, ${filled}.`,
-      PARTIALLY_FILLED: `${word}: ${filled} filled, the rest is in the book.`,
-    };
-    const text = texts[order.status] ?? `${word}: ${order.status.toLowerCase().replaceAll("_", " ")}, ${filled} filled.`;
-    const isGood = order.status in texts;
-    this._answer(text, isGood ? "good" : "bad");
-    if (!isGood) toast(text, "bad");
+  _placed(order, market) {
+    const { text, kind } = outcomeOf(order, market);
+    this._answer(text, kind === "plain" ? "bad" : kind);
     byId("quantity").value = "";
     this._wasTried = false;
-    this._needs.onPlaced();
   }
 }

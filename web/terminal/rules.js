@@ -1,6 +1,6 @@
 // The rules of a market, and orders checked against them. All amounts are texts; arithmetic is exact.
 
-import { DecimalError, decimalsOf, floorTo, fromUnits, shown, toUnits, trimmed } from "./decimal.js";
+import { DecimalError, decimalsOf, floorTo, fromUnits, grouped, shown, toUnits, trimmed } from "./decimal.js";
 
 // The exchange counts every asset in 10**-8.
 const DECIMALS = 8;
@@ -17,6 +17,7 @@ const SCALE = 10n ** BigInt(DECIMALS);
  * @property {number} quantityDecimals
  * @property {Record<string, bigint>} limits in 10**-8: tick, priceMin, priceMax, step, quantityMin, quantityMax,
  *   marketQuantityMax, notionalMin, notionalMax
+ * @property {Record<"BUY" | "SELL", [string, string]>} band what the average price is multiplied by: lowest, highest
  */
 
 /**
@@ -26,7 +27,7 @@ const SCALE = 10n ** BigInt(DECIMALS);
  */
 export function marketOf(symbol) {
   const filters = Object.fromEntries(symbol.filters.map((filter) => [filter.filterType, filter]));
-  const { PRICE_FILTER: price, LOT_SIZE: lot, NOTIONAL: notional } = filters;
+  const { PRICE_FILTER: price, LOT_SIZE: lot, NOTIONAL: notional, PERCENT_PRICE_BY_SIDE: band } = filters;
   const units = (text) => toUnits(text, DECIMALS);
   return {
     symbol: symbol.symbol,
@@ -42,6 +43,9 @@ export function marketOf(symbol) {
       marketQuantityMax: units(filters.MARKET_LOT_SIZE?.maxQty ?? lot.maxQty),
       notionalMin: units(notional.minNotional), notionalMax: units(notional.maxNotional),
     },
+    band: {
+      BUY: [band?.bidMultiplierDown, band?.bidMultiplierUp], SELL: [band?.askMultiplierDown, band?.askMultiplierUp],
+    },
   };
 }
 
@@ -54,8 +58,9 @@ function checked(text, { minimum, maximum, step, unit, what }) {
   try {
     units = toUnits(text, DECIMALS);
   } catch (error) {
-    if (error instanceof DecimalError) return { problem: `${capital(what)}: ${error.message}.` };
-    throw error;
+    if (!(error instanceof DecimalError)) throw error;
+    const hint = /^[0-9]+,[0-9]+$/.test(text) ? "; write a point before decimals, as in 0.5" : "";
+    return { problem: `${capital(what)}: ${error.message}${hint}.` };
   }
   if (units < minimum) return { problem: `${capital(what)}: at least ${readable(minimum)} ${unit}.` };
   if (units > maximum) return { problem: `${capital(what)}: at most ${readable(maximum)} ${unit}.` };
@@ -103,6 +108,29 @@ export function checkOrder(order, market) {
   parameters[byQuote ? "quoteOrderQty" : "quantity"] = readable(quantity.units);
   if (!isMarket) parameters.price = readable(price.units);
   return { problems, parameters };
+}
+
+/**
+ * From where to where a price may be, as a sentence.
+ * @param {"BUY" | "SELL"} side
+ * @param {string} last the last price, near to the average that counts
+ * @param {Market} market
+ * @returns {string} " Now it may be …", "" where the market has no such rule
+ */
+export function bandText(side, last, market) {
+  const [down, up] = market.band[side];
+  if (!down || !up) return "";
+  const at = (factor) => {
+    const units = (toUnits(last, DECIMALS) * toUnits(factor, DECIMALS)) / SCALE;
+    return grouped(shown(fromUnits(units, DECIMALS), market.priceDecimals));
+  };
+  try {
+    const word = side === "BUY" ? "Buying" : "Selling";
+    return ` ${word}, it may be from about ${at(down)} to about ${at(up)} ${market.quote} now.`;
+  } catch (error) {
+    if (error instanceof DecimalError) return "";
+    throw error;
+  }
 }
 
 /**

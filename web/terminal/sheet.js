@@ -8,10 +8,9 @@ import { make, setText } from "./dom.js";
  * @property {(row: object) => string} text
  * @property {(row: object) => string} [look] a class for the cell
  * @property {boolean} [isNumber]
- * @property {boolean} [isMinor] left out on narrow screens
  */
 
-const classOf = ({ isNumber, isMinor }) => [isNumber && "number", isMinor && "minor"].filter(Boolean).join(" ");
+const classOf = ({ isNumber }) => (isNumber ? "number" : "");
 
 /** One table. `key` gives what a row is known by; `action` adds a button to each row. */
 export class Sheet {
@@ -30,7 +29,7 @@ export class Sheet {
       make("caption", { class: "unseen" }, [caption]), make("thead", {}, [make("tr", {}, heads)]), this._body,
     ]);
     this._table = table;
-    this.element = make("div", { class: "scroller" }, [table, this._empty]);
+    this.element = make("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption }, [table, this._empty]);
   }
 
   /** @param {object[]} rows in the order of the table */

@@ -9,24 +9,29 @@ const STEADY_AFTER_MS = 10_000;
 /**
  * Keeps a connection to `path` of this origin until `close`.
  *
- * `onState` gets "connecting", "open" or "waiting" (for the next try). `onOpen` and `onMessage` (parsed JSON)
+ * `onState` gets "connecting", "open", "late" (open, and nothing comes), "waiting" (for the next try) or "offline"
+ * (the browser has no network: said at once, whatever the connection believes). `onOpen` and `onMessage` (parsed JSON)
  * are only called for the connection that is current.
  */
 export class Socket {
   /**
    * @param {() => string} path asked at each try, e.g. "/stream?streams=btcusdt@trade"
-   * @param {{onState: Function, onOpen?: Function, onMessage: Function, silenceMs?: number}} handlers
-   *   `silenceMs`: longer without a message, and the connection is taken for dead; 0: never
+   * @param {{onState: Function, onOpen?: Function, onMessage: Function, silenceMs?: number, lateMs?: number}} handlers
+   *   `lateMs`: longer without a message, and what is known counts as old; `silenceMs`: and the connection is taken
+   *   for dead; 0: never
    */
-  constructor(path, { onState, onOpen = () => {}, onMessage, silenceMs = 0 }) {
+  constructor(path, { onState, onOpen = () => {}, onMessage, silenceMs = 0, lateMs = 0 }) {
     Object.assign(this, { _path: path, _onState: onState, _onOpen: onOpen, _onMessage: onMessage });
-    this._silenceMs = silenceMs;
+    Object.assign(this, { _silenceMs: silenceMs, _lateMs: lateMs, _isLate: false });
     this._attempt = 0;
     this._openedMs = Infinity;
     this._isClosed = false;
     this._hurry = () => this._retryNow();
+    this._cut = () => this._offline();
     addEventListener("online", this._hurry);
-    this._connect();
+    addEventListener("offline", this._cut);
+    if (isOffline()) this._offline();
+    else this._connect();
   }
 
   _connect() {
@@ -40,12 +45,15 @@ export class Socket {
       if (socket !== this._socket) return;
       this._openedMs = performance.now();
       this._watch(this._silenceMs);
+      this._expect();
       this._onState("open");
       this._onOpen();
     });
     socket.addEventListener("message", ({ data }) => {
       if (socket !== this._socket) return;
       this._watch(this._silenceMs);
+      if (this._isLate) this._onState("open");
+      this._expect();
       this._onMessage(JSON.parse(data));
     });
     socket.addEventListener("close", () => this._lost(socket));
@@ -56,9 +64,31 @@ export class Socket {
     if (limitMs > 0) this._watching = setTimeout(() => this.reconnect(), limitMs);
   }
 
+  _expect() {
+    clearTimeout(this._expecting);
+    this._isLate = false;
+    if (this._lateMs === 0) return;
+    this._expecting = setTimeout(() => {
+      this._isLate = true;
+      this._onState("late");
+    }, this._lateMs);
+  }
+
+  /** No network: what still arrives is not waited for, and nothing is tried before the browser says otherwise. */
+  _offline() {
+    if (this._isClosed) return;
+    const socket = this._socket;
+    this._socket = null;
+    for (const timer of [this._watching, this._expecting, this._retry]) clearTimeout(timer);
+    this._retry = null;
+    this._onState("offline");
+    socket?.close();
+  }
+
   _lost(socket) {
     if (socket !== this._socket || this._isClosed) return;
     clearTimeout(this._watching);
+    clearTimeout(this._expecting);
     this._socket = null;
     if (performance.now() - this._openedMs > STEADY_AFTER_MS) this._attempt = 0;
     this._openedMs = Infinity;
@@ -68,7 +98,7 @@ export class Socket {
   }
 
   _retryNow() {
-    if (this._retry !== undefined) this._connect();
+    if (!this._isClosed && this._retry !== undefined) this._connect();
   }
 
   /** Give this connection up and try again after a pause. */
@@ -96,10 +126,17 @@ export class Socket {
   close() {
     this._isClosed = true;
     removeEventListener("online", this._hurry);
+    removeEventListener("offline", this._cut);
     clearTimeout(this._watching);
+    clearTimeout(this._expecting);
     clearTimeout(this._retry);
     this._retry = undefined;
     this._socket?.close();
     this._socket = null;
   }
+}
+
+/** Whether the browser knows that it has no network. */
+export function isOffline() {
+  return globalThis.navigator?.onLine === false;
 }

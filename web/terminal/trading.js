@@ -51,7 +51,7 @@ export class Trading {
    */
   async place(parameters, onUnknown = () => {}) {
     try {
-      return await this._ask("POST", "order", { ...parameters, newOrderRespType: "RESULT" });
+      return await this._ask("POST", "order", { ...parameters, newOrderRespType: "FULL" });
     } catch (error) {
       if (!(error instanceof RequestError) || outcomeOf(error) === "refused") throw error;
       onUnknown();

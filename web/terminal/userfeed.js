@@ -7,8 +7,9 @@ import { Socket } from "./socket.js";
 
 const TRADES_KEPT = 200;
 // A stream of an account can be silent for hours; a ping shows that somebody is there.
-const PING_EVERY_MS = 15_000;
-const SILENCE_MS = 40_000;
+const PING_EVERY_MS = 3_000;
+const LATE_MS = 8_000;
+const SILENCE_MS = 15_000;
 const SUBSCRIBE = "subscribe";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -30,7 +31,7 @@ export class UserFeed {
     this._trades = new Map();
     this._socket = new Socket(() => "/ws-api/v3?returnRateLimits=false", {
       onState: on.state, onOpen: () => this._subscribe(), onMessage: (message) => this._take(message),
-      silenceMs: SILENCE_MS,
+      silenceMs: SILENCE_MS, lateMs: LATE_MS,
     });
     this._pinging = setInterval(() => this._socket.send({ id: "ping", method: "ping" }), PING_EVERY_MS);
   }

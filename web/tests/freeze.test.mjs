@@ -52,7 +52,7 @@ test("a refusal is told, and can be tried again", async () => {
   open(`#freeze=${TOKEN}`);
   page.answer = { status: 403, body: '{"type":"urn:exchange:problem:freeze-token-refused","title":"The link is not valid"}' };
   await press();
-  assert.equal(page.elements["freeze-answer"].textContent, "The link is not valid");
+  assert.equal(page.elements["freeze-answer"].textContent, "The link is too old, or was used already. Use the link of a newer notice.");
   await press();
   assert.equal(page.requests.length, 2);
 });

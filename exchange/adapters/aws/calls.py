@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from exchange.adapters.aws.session import connect
 from exchange.adapters.aws.threads import BoundedThreads, NotTakenError
 
 __all__ = ["AwsCalls", "error_code", "http_status", "is_throttled", "status_of"]
@@ -93,9 +93,7 @@ class AwsCalls:
     def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
-                self._client = boto3.client(
-                    self._service, endpoint_url=self._endpoint_url, config=self._config
-                )
+                self._client = connect(self._service, endpoint_url=self._endpoint_url, config=self._config)
             return self._client
 
     def _failed(self, what: str, why: str) -> Exception:

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from exchange.adapters.aws.session import connect
 from exchange.ports.world import KeyWrapError
 
 __all__ = ["KmsKeyWrapper"]
@@ -68,7 +68,7 @@ class KmsKeyWrapper:
     def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
-                self._client = boto3.client(
+                self._client = connect(
                     "kms",
                     endpoint_url=self._endpoint_url,
                     config=Config(

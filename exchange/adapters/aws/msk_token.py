@@ -9,6 +9,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 from botocore.exceptions import BotoCoreError
 
+from exchange.adapters.aws.session import region
 from exchange.ports.world import LogError
 
 __all__ = ["MskTokenProvider"]
@@ -33,12 +34,13 @@ class MskTokenProvider(AbstractTokenProvider):  # type: ignore[misc]
 
 def _sign() -> tuple[str, int]:
     session = boto3.Session()
-    if not session.region_name:
+    where = region() or session.region_name
+    if not where:
         raise LogError("no region for MSK's tokens: set AWS_REGION")
     if session.get_credentials() is None:
         raise LogError("no AWS credentials for MSK's tokens")
     try:
-        token, expires_ms = MSKAuthTokenProvider.generate_auth_token(session.region_name)
+        token, expires_ms = MSKAuthTokenProvider.generate_auth_token(where)
     except (BotoCoreError, ValueError) as error:
         raise LogError(f"no token for MSK: {error}") from error
     return str(token), int(expires_ms)

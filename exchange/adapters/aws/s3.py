@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from exchange.adapters.aws.calls import error_code, http_status
+from exchange.adapters.aws.session import connect
 from exchange.adapters.aws.threads import BoundedThreads, NotTakenError
 from exchange.ports.object_keys import check_key
 from exchange.ports.world import ObjectStoreError
@@ -40,8 +40,8 @@ _T = TypeVar("_T")
 class S3StoreOptions:
     """Where the objects are. `prefix` is "" or ends with a slash.
 
-    `endpoint_url` "" means Amazon's own. `kms_key_id` "" means encryption with the bucket's own key
-    (SSE-S3), else with this one of KMS. `deadline_ms` bounds each call as its caller sees it.
+    `endpoint_url` "" means Amazon's own. `kms_key_id` "" means encryption as the bucket itself
+    is set to, else with this key of KMS. `deadline_ms` bounds each call as its caller sees it.
     """
 
     bucket: str
@@ -56,7 +56,7 @@ class S3Store:
 
     def __init__(self, options: S3StoreOptions) -> None:
         self._options = options
-        self._client = boto3.client(
+        self._client = connect(
             "s3",
             endpoint_url=options.endpoint_url or None,
             config=Config(
@@ -148,7 +148,8 @@ class S3Store:
     def _encryption(self) -> dict[str, str]:
         if self._options.kms_key_id:
             return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._options.kms_key_id}
-        return {"ServerSideEncryption": "AES256"}
+        # Naming a kind of encryption here would go before the bucket's own, and its key.
+        return {}
 
     async def _in_thread(self, what: str, work: Callable[[], _T]) -> _T:
         try:

@@ -19,9 +19,11 @@ __all__ = ["deployed_resources"]
 async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Connect to the database (the others connect on use). Raises one of CONNECTION_ERRORS.
 
-    The block is cancelled when the database does not take our password any more: LoginRefusedError then.
+    The block is cancelled when the database does not take our password any more, and it stands in a variable:
+    LoginRefusedError then.
     """
-    logins = LoginWatch()
+    # Logins from files are read anew for each connection: an end would bring nothing.
+    logins = LoginWatch(ends_process=settings.logins_dir is None)
     database = await open_pool(settings, logins)
     reader, keys = await open_reader_pool(settings, logins), await open_keys_pool(settings, logins)
     cache = open_cache(settings)

@@ -1,9 +1,9 @@
 """The embedded log: a folder of append-only files, group fsync, a torn flush cut off on opening.
 
 An append returns after an fsync that covers it; appends that arrive while one runs share the next, as one
-batch (log_format.py). Readers never see what is not yet durable. A file that is full is followed by the
-next one, named by its first offset; `remove_before` takes away whole files. One process at a time owns the
-folder (flock), and all its components share one `FileLog`.
+batch (log_format.py), written by the log's own thread. Readers never see what is not yet durable. A file
+that is full is followed by the next one, named by its first offset; `remove_before` takes away whole files.
+One process at a time owns the folder (flock), and all its components share one `FileLog`.
 
 What a log was before, one file of format 1 in the folder's place, becomes the folder's first file.
 """
@@ -26,6 +26,8 @@ from exchange.adapters.files.log_format import (
     framed_size_bytes,
     parse_durable_mark,
 )
+from exchange.adapters.files.log_reader import FileProbe, FileReader
+from exchange.adapters.files.recent import RecentRecords
 from exchange.ports.world import (
     Headers,
     LogError,
@@ -36,6 +38,8 @@ from exchange.ports.world import (
     LogWriter,
     check_record,
 )
+from exchange.process.loop.deadlines import Deadlines, WaitTimer
+from exchange.process.loop.worker import WorkerThread
 
 __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 
@@ -59,10 +63,15 @@ class FileLog:
         self._file_size_bytes = file_size_bytes
         self._files: list[LogFile] = []
         self._newest: BatchFile
-        self._end_offset = 0
+        # Offset behind the newest durable record.
+        self.end = 0
+        self.recent = RecentRecords(0)
         self._last: LogRecord | None = None
         self._pending: list[tuple[bytes, asyncio.Future[int]]] = []
-        self._grown = asyncio.Condition()
+        self._deadlines = Deadlines(self._deadline_s)
+        # Readers at the end; all wake with the next flush.
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._writer: WorkerThread
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
@@ -83,6 +92,7 @@ class FileLog:
         except (LogError, OSError):
             os.close(descriptor)
             raise
+        log._writer = WorkerThread(f"write {path.name}")
         log._flusher = asyncio.create_task(log._flush_forever(), name=f"flush {path.name}")
         return log
 
@@ -100,10 +110,12 @@ class FileLog:
         self._pending.clear()
         if not is_idle:
             # A disk that hangs: the flush ends some time with the process, and its file stays open for it.
+            self._writer.close()
             return
         if self._failure is None and self._has_grown:
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(self._write, [])
+                await self._writer.run(self._write, [])
+        self._writer.close()
         self._newest.release()
         os.close(self._descriptor)
 
@@ -111,13 +123,13 @@ class FileLog:
         """Open a writer."""
         return _FileWriter(self)
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         """Open a reader at `offset`."""
-        if offset > self._end_offset:
-            raise LogError(f"offset {offset} is beyond the log's end {self._end_offset}")
+        if offset > self.end:
+            raise LogError(f"offset {offset} is beyond the log's end {self.end}")
         file = self.file_of(offset)
         position = await asyncio.to_thread(file.start_of, offset)
-        return _FileReader(self, offset, file, position)
+        return FileReader(self, offset, file, position, gather_ms)
 
     async def first_offset(self) -> int:
         """Offset of the oldest record that is kept, or of the next one."""
@@ -125,11 +137,11 @@ class FileLog:
 
     async def probe(self) -> LogProbe:
         """Open a probe."""
-        return _FileProbe(self)
+        return FileProbe(self)
 
     async def end_offset(self) -> int:
         """Offset behind the newest durable record."""
-        return self._end_offset
+        return self.end
 
     async def last(self) -> LogRecord | None:
         """The newest durable record."""
@@ -139,9 +151,10 @@ class FileLog:
         """Forget records before `offset`: whole files, and never the newest record. Raises OSError."""
         while len(self._files) > 1:
             oldest = self._files[0]
-            if oldest.end_offset > min(offset, self._end_offset - 1):
+            if oldest.end_offset > min(offset, self.end - 1):
                 return
             del self._files[0]
+            self.recent.forget_before(oldest.end_offset)
             await asyncio.to_thread(oldest.path.unlink)
             await asyncio.to_thread(sync_folder, self._path)
 
@@ -157,9 +170,9 @@ class FileLog:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._pending.append((value, future))
         self._wake.set()
+        self._deadlines.watch(future)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await future
+            return await future
         except TimeoutError:
             raise LogTimeoutError("the log did not take the record in time") from None
 
@@ -188,9 +201,9 @@ class FileLog:
         stamp = time.time_ns() // 1_000_000
         if self._last is not None:
             stamp = max(stamp, self._last.timestamp_ms)
-        records = [LogRecord(self._end_offset + i, stamp, value) for i, (value, _) in enumerate(taken)]
+        records = [LogRecord(self.end + i, stamp, value) for i, (value, _) in enumerate(taken)]
         try:
-            size_bytes = await asyncio.to_thread(self._write, records)
+            size_bytes = await self._writer.run(self._write, records)
         except OSError as error:
             # What reached the disk is unknown: never write behind it.
             self._failure = error
@@ -202,24 +215,27 @@ class FileLog:
         for full in self._files[-2:-1]:
             # Here and not in `_write`: no reader is in the middle of it now.
             full.release()
-        self._end_offset = self._newest.end_offset
+        self.end = self._newest.end_offset
+        self.recent.add(records)
         self._last = records[-1]
         self._has_grown = True
         for record, (_, future) in zip(records, taken, strict=True):
             if not future.done():
                 future.set_result(record.offset)
-        async with self._grown:
-            self._grown.notify_all()
+        waiting, self._waiting = self._waiting, []
+        for grown in waiting:
+            if not grown.done():
+                grown.set_result(True)
 
     def _write(self, records: list[LogRecord]) -> int:
         """Make a batch durable behind the rest; returns its size in bytes."""
         if records and self._newest.is_full(self._file_size_bytes):
             # In the list only when it can be written: a reader may look at the list meanwhile.
-            newest = BatchFile.create(self._path, self._end_offset)
+            newest = BatchFile.create(self._path, self.end)
             newest.hold()
             self._newest = newest
             self._files.append(newest)
-        data = batch(self._newest.salt, self._end_offset, records)
+        data = batch(self._newest.salt, self.end, records)
         write_at(self._newest.hold(), data, self._newest.end_position)
         now_s = time.monotonic()
         if now_s - self._marked_s >= DURABLE_MARK_EVERY_S:
@@ -247,26 +263,30 @@ class FileLog:
             file.close_at(following.first_offset)
         if files:
             files[-1].check_newest(self._durable_to(files[-1]))
-            self._end_offset = files[-1].end_offset
+            self.end = files[-1].end_offset
             self.cut_bytes = files[-1].cut_bytes
             self._last = _last_of(files)
         newest = files[-1] if files else None
         if not isinstance(newest, BatchFile):
-            newest = BatchFile.create(self._path, self._end_offset)
+            newest = BatchFile.create(self._path, self.end)
             files.append(newest)
         newest.hold()
         self._files, self._newest = files, newest
+        self.recent = RecentRecords(self.end)
 
-    async def wait_for(self, offset: int, timeout_ms: int) -> bool:
-        """Wait until the record `offset` is durable; False after the timeout."""
-        if offset < self._end_offset:
+    async def wait_for(self, offset: int, timeout_s: float, timer: WaitTimer) -> bool:
+        """Wait until the record `offset`, the next one, is durable; False after the timeout."""
+        if offset < self.end:
             return True
+        grown: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(grown)
+        timer.begin(grown, timeout_s)
         try:
-            async with asyncio.timeout(timeout_ms / 1000), self._grown:
-                await self._grown.wait_for(lambda: offset < self._end_offset)
-        except TimeoutError:
-            return False
-        return True
+            return await grown
+        finally:
+            timer.end()
+            if grown in self._waiting:
+                self._waiting.remove(grown)
 
     def file_of(self, offset: int) -> LogFile:
         """The file that has the record, or will have it. Raises LogError when it was removed."""
@@ -325,42 +345,3 @@ class _FileWriter:
 
     async def close(self) -> None:
         self._is_closed = True
-
-
-class _FileReader:
-    def __init__(self, log: FileLog, offset: int, file: LogFile, position: int) -> None:
-        self._log = log
-        self._offset = offset
-        self._file = file
-        self._position = position
-
-    async def read(self, timeout_ms: int) -> list[LogRecord]:
-        if not await self._log.wait_for(self._offset, timeout_ms):
-            return []
-        file = self._log.file_of(self._offset)
-        if file is not self._file:
-            self._file, self._position = file, file.start_position
-        records, self._position = file.read_from(self._position, self._offset)
-        self._offset += len(records)
-        return records
-
-    async def close(self) -> None:
-        return None
-
-
-class _FileProbe:
-    def __init__(self, log: FileLog) -> None:
-        self._log = log
-
-    async def end_offset(self) -> int:
-        return await self._log.end_offset()
-
-    async def record(self, offset: int) -> LogRecord:
-        if offset >= await self._log.end_offset():
-            raise LogError(f"record {offset} is not there")
-        file = self._log.file_of(offset)
-        records, _ = file.read_from(file.start_of(offset), offset)
-        return records[0]
-
-    async def close(self) -> None:
-        return None

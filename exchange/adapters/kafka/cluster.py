@@ -7,7 +7,7 @@ piece of a client's opening and closing runs as a task of its own, up to a deadl
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,26 +25,38 @@ Client: TypeAlias = AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient
 
 _STOP_DEADLINE_S: Final = 3.0
 _ASK_EVERY_S: Final = 0.05
+# How long the broker keeps an answer back while there is nothing to tell.
+_FETCH_WAIT_MS: Final = 500
+# So much does not wait for more.
+_GATHERED_SIZE_BYTES: Final = 262_144
 _T = TypeVar("_T")
 
 
 class KafkaCluster:
     """Opens clients of one cluster. `bootstrap_servers`: host:port,host:port.
 
-    `access` holds aiokafka's options of transport and login; without it everything is in the clear.
+    `access` holds aiokafka's options of transport and login; without it everything is in the clear. `login`
+    tells user and password as they are when a connection is made.
     """
 
     def __init__(
-        self, bootstrap_servers: str, deadline_ms: int, access: Mapping[str, Any] | None = None
+        self,
+        bootstrap_servers: str,
+        deadline_ms: int,
+        access: Mapping[str, Any] | None = None,
+        login: Callable[[], tuple[str, str]] | None = None,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._access = dict(access or {})
+        self._login = login
         self.deadline_ms = deadline_ms
 
     @classmethod
     def from_settings(cls, settings: Settings, deadline_ms: int | None = None) -> Self:
         """The cluster of EXCHANGE_KAFKA_*. Raises SettingsError on settings that contradict each other."""
-        return cls(settings.kafka_bootstrap, deadline_ms or settings.log_deadline_ms, _access(settings))
+        access = _access(settings)
+        login = (lambda: _login(settings)) if "sasl_plain_username" in access else None
+        return cls(settings.kafka_bootstrap, deadline_ms or settings.log_deadline_ms, access, login)
 
     async def producer(self, *, linger_ms: int) -> AIOKafkaProducer:
         """Open an idempotent producer with acks=all. Raises LogError."""
@@ -55,11 +67,14 @@ class KafkaCluster:
             linger_ms=linger_ms,
             max_request_size=TOPIC_MESSAGE_SIZE_BYTES_MAX,
         )
-        await self.answer(producer, _start(producer))
+        await self.answer(producer, self._start(producer))
         return producer
 
-    async def consumer(self, partition: TopicPartition) -> AIOKafkaConsumer:
-        """Open a consumer of one partition that belongs to no group. Raises LogError."""
+    async def consumer(self, partition: TopicPartition, gather_ms: int = 0) -> AIOKafkaConsumer:
+        """Open a consumer of one partition that belongs to no group. Raises LogError.
+
+        `gather_ms`: how long the broker may keep each answer back, for more to come.
+        """
         consumer = AIOKafkaConsumer(
             **self._options(),
             group_id=None,
@@ -67,9 +82,10 @@ class KafkaCluster:
             auto_offset_reset="none",
             isolation_level="read_uncommitted",
             max_partition_fetch_bytes=FETCH_SIZE_BYTES_MAX,
-            fetch_max_wait_ms=500,
+            fetch_min_bytes=_GATHERED_SIZE_BYTES if gather_ms else 1,
+            fetch_max_wait_ms=gather_ms or _FETCH_WAIT_MS,
         )
-        await self.answer(consumer, _start(consumer))
+        await self.answer(consumer, self._start(consumer))
         consumer.assign([partition])
         return consumer
 
@@ -77,7 +93,7 @@ class KafkaCluster:
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         """An administrator's client for one piece of work, all of it within the deadline. Raises LogError."""
         admin = AIOKafkaAdminClient(**self._options())
-        await self.answer(admin, _start(admin))
+        await self.answer(admin, self._start(admin))
         try:
             async with asyncio.timeout(self.deadline_ms / 1000):
                 yield admin
@@ -106,19 +122,36 @@ class KafkaCluster:
             raise
 
     def _options(self) -> dict[str, Any]:
-        return {
+        options = {
             "bootstrap_servers": self._bootstrap_servers,
             "request_timeout_ms": self.deadline_ms,
             **self._access,
         }
+        if self._login is not None:
+            options["sasl_plain_username"], options["sasl_plain_password"] = self._login()
+        return options
+
+    async def _start(self, client: Client) -> None:
+        """Raises LogError too when the broker has refused a token: aiokafka 0.14 takes it for a yes."""
+        connections = _connections_of(client)
+        _pace(connections)
+        if self._login is not None:
+            _log_in_anew(connections, self._login)
+        await client.start()
+        if not connections.cluster.brokers():
+            raise LogError("Kafka tells of no broker: it does not take the token")
+
+
+def _login(settings: Settings) -> tuple[str, str]:
+    return settings.login("kafka_username"), settings.login("kafka_password")
 
 
 def _access(settings: Settings) -> dict[str, Any]:
     protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
-    password = settings.kafka_password.get_secret_value()
+    username, password = _login(settings)
     if (protocol == "SASL_SSL") != bool(mechanism):
         raise SettingsError("EXCHANGE_KAFKA_SASL_MECHANISM goes with the security protocol SASL_SSL")
-    if (mechanism == "SCRAM-SHA-512") != bool(settings.kafka_username and password):
+    if (mechanism == "SCRAM-SHA-512") != bool(username and password):
         raise SettingsError("EXCHANGE_KAFKA_USERNAME and EXCHANGE_KAFKA_PASSWORD go with SCRAM-SHA-512")
     if protocol == "PLAINTEXT":
         return {}
@@ -131,7 +164,7 @@ def _access(settings: Settings) -> dict[str, Any]:
     if mechanism == "SCRAM-SHA-512":
         access |= {
             "sasl_mechanism": mechanism,
-            "sasl_plain_username": settings.kafka_username,
+            "sasl_plain_username": username,
             "sasl_plain_password": password,
         }
     elif mechanism == "AWS_MSK_IAM":
@@ -141,15 +174,6 @@ def _access(settings: Settings) -> dict[str, Any]:
         # MSK takes its signed tokens by the mechanism that exists for tokens.
         access |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": MskTokenProvider()}
     return access
-
-
-async def _start(client: Client) -> None:
-    """Raises LogError too when the broker has refused a token: aiokafka 0.14 takes any answer for a yes."""
-    connections = _connections_of(client)
-    _pace(connections)
-    await client.start()
-    if not connections.cluster.brokers():
-        raise LogError("Kafka tells of no broker: it does not take the token")
 
 
 def _connections_of(client: Client) -> AIOKafkaClient:
@@ -174,6 +198,17 @@ def _pace(connections: AIOKafkaClient) -> None:
         return answered
 
     connections._metadata_update = ask_in_time
+
+
+def _log_in_anew(connections: AIOKafkaClient, login: Callable[[], tuple[str, str]]) -> None:
+    """Make each connection with the login of that moment: aiokafka 0.14 keeps the one of the start."""
+    connect = connections._get_conn
+
+    async def with_the_login_of_now(*arguments: Any, **options: Any) -> Any:
+        connections._sasl_plain_username, connections._sasl_plain_password = login()
+        return await connect(*arguments, **options)
+
+    connections._get_conn = with_the_login_of_now
 
 
 async def stop(client: Client) -> None:

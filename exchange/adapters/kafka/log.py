@@ -41,9 +41,9 @@ class KafkaLog:
         producer = await self._cluster.producer(linger_ms=0)
         return _KafkaWriter(producer, self._partition.topic, self._cluster.deadline_ms)
 
-    async def reader(self, offset: int) -> LogReader:
-        """Open a consumer assigned to the partition, at `offset`."""
-        consumer = await self._cluster.consumer(self._partition)
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        """Open a consumer assigned to the partition, at `offset`. The broker itself gathers for it."""
+        consumer = await self._cluster.consumer(self._partition, gather_ms)
         await self._cluster.answer(consumer, self._seek(consumer, offset))
         return _KafkaReader(consumer, self._partition)
 

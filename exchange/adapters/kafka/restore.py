@@ -142,7 +142,14 @@ async def _make_fresh(
     async with cluster.admin() as admin:
         there = await timestamp_type(admin, topic)
         if there is not None:
-            await admin.delete_topics([topic], timeout_ms=cluster.deadline_ms)
+            response = await admin.delete_topics([topic], timeout_ms=cluster.deadline_ms)
+            ((_, code, *_),) = response.topic_error_codes
+            if code:
+                raise LogError(
+                    f"{topic} must go before it is restored, and the brokers do not let it go "
+                    f"({for_code(code).__name__}): they need delete.topic.enable=true, and whoever restores "
+                    "the right to delete it"
+                )
         fresh = NewTopic(topic, 1, replicas, topic_configs=topic_settings(replicas, CREATE_TIME))
         # A deleted name is free a moment later.
         async for attempt in AsyncRetrying(

@@ -31,11 +31,11 @@ class MemoryLog:
         """Open a writer."""
         return _MemoryWriter(self)
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         """Open a reader at `offset`."""
         if not 0 <= offset <= len(self.records):
             raise LogError(f"offset {offset} is beyond the log's end {len(self.records)}")
-        return _MemoryReader(self, offset)
+        return _MemoryReader(self, offset, gather_ms)
 
     async def first_offset(self) -> int:
         """Nothing is ever removed."""
@@ -86,13 +86,24 @@ class _MemoryWriter:
 
 
 class _MemoryReader:
-    def __init__(self, log: MemoryLog, offset: int) -> None:
+    def __init__(self, log: MemoryLog, offset: int, gather_ms: int) -> None:
         self._log = log
         self._offset = offset
+        self._gather_s = gather_ms / 1000
+        self._next_look_s = 0.0
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
+        loop = asyncio.get_running_loop()
+        pause_s = self._next_look_s - loop.time()
+        if pause_s > 0:
+            await asyncio.sleep(min(pause_s, timeout_ms / 1000))
+            timeout_ms -= round(pause_s * 1000)
+            if timeout_ms < 0:
+                return []
         records = await self._log._read(self._offset, timeout_ms)
         self._offset += len(records)
+        if self._gather_s and self._offset == len(self._log.records):
+            self._next_look_s = loop.time() + self._gather_s
         return records
 
     async def close(self) -> None:

@@ -1,8 +1,10 @@
 """Ends a process whose password the database does not take any more.
 
-Settings are read once. After a rotation the open connections go on, and new ones are refused: the process has
-to start again, with the settings as they are then. It waits a while, for a database that is being restored
-may refuse for a moment, and an order service without a database can still place and cancel for who is known.
+A password in a variable is read once. After a rotation the open connections go on, and new ones are refused:
+the process has to start again, with the settings as they are then. It waits a while, for a database that is
+being restored may refuse for a moment, and an order service without a database can still place and cancel for
+who is known. Where logins are files (`Settings.logins_dir`) each connection has the login of now, and no end
+is needed.
 """
 
 import asyncio
@@ -26,8 +28,9 @@ class LoginRefusedError(Exception):
 class LoginWatch:
     """Makes the connections of a process's pools, and remembers since when none is let in."""
 
-    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic, *, ends_process: bool = True) -> None:
         self._clock_s = clock_s
+        self._ends_process = ends_process
         self._refused_since_s: float | None = None
 
     async def connect(self, *arguments: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
@@ -61,6 +64,8 @@ class LoginWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             since_s = self._refused_since_s
+            if not self._ends_process:
+                continue
             if since_s is not None and self._clock_s() - since_s >= REFUSED_S_MAX:
                 raise LoginRefusedError(
                     f"the database has refused our password for {REFUSED_S_MAX:.0f} s: ending, to start "

@@ -6,7 +6,7 @@ all on a read-only answer.
 """
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
@@ -49,9 +49,19 @@ async def _open_writing_pool(
             timeout=deadline_s,
             command_timeout=deadline_s,
             target_session_attrs=SessionAttribute.read_write,
-            connect=None if logins is None else logins.connect,
+            connect=_connecting(settings, "database_dsn", logins),
             server_settings={"application_name": "exchange", "timezone": "UTC"},
         )
+
+
+def _connecting(settings: Settings, name: str, logins: LoginWatch | None) -> Any:
+    """How a pool makes a connection: with the login as it is then, which may not be that of the start."""
+    connect: Any = asyncpg.connect if logins is None else logins.connect
+
+    async def with_the_login_of_now(_dsn: str, **options: Any) -> Any:
+        return await connect(settings.login(name), **options)
+
+    return with_the_login_of_now
 
 
 async def open_reader_pool(
@@ -68,7 +78,7 @@ async def open_reader_pool(
     deadline_s = settings.database_deadline_ms / 1000
     return await asyncpg.create_pool(
         dsn,
-        connect=None if logins is None else logins.connect,
+        connect=_connecting(settings, "database_reader_dsn", logins),
         min_size=0,
         max_size=settings.database_pool_size,
         max_inactive_connection_lifetime=_IDLE_LIFETIME_S,

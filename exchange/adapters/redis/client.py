@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterPubSub
 from redis.asyncio.connection import AbstractConnection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import EqualJitterBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError, RedisClusterException, TimeoutError
 
 from exchange.process.config import Settings, SettingsError
@@ -68,6 +70,27 @@ class _Cluster(RedisCluster):
         return _ClusterPubSub(self, **options)
 
 
+class _LoginOfNow(CredentialProvider):
+    """User and password of the URL as it is when a connection is made, which may not be that of the start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        parts = urlsplit(self._settings.login("cache_url"))
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return (user, password) if user else (password,)
+
+
+def _login(settings: Settings) -> tuple[str, CredentialProvider | None]:
+    """The URL without a login, and who tells the login; the URL alone where it has none, now or ever."""
+    url = settings.login("cache_url")
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url, None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), _LoginOfNow(settings)
+
+
 def open_cache(settings: Settings) -> Redis:
     """Return the client; it connects on first use. Replies are bytes.
 
@@ -78,12 +101,13 @@ def open_cache(settings: Settings) -> Redis:
     A cluster's client takes the same commands as long as the keys of one command, one script or one
     transaction share a hash tag, which a test on a cluster holds them to.
     """
-    url = settings.cache_url.get_secret_value()
+    url, provider = _login(settings)
     if not url.startswith(_SCHEMES):
         raise SettingsError(f"EXCHANGE_CACHE_URL begins with none of {', '.join(_SCHEMES)}")
     deadline_s = settings.cache_deadline_ms / 1000
     connection_class = _TlsConnection if url.startswith("rediss://") else _PlainConnection
     options: dict[str, Any] = {
+        "credential_provider": provider,
         "max_connections": _CONNECTIONS_MAX,
         "socket_timeout": deadline_s,
         "socket_connect_timeout": deadline_s,

@@ -1,5 +1,5 @@
 {{/*
-What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, key}}}. "needs" lists what it uses:
+What a process is told, as YAML: {plain: {name: value}, logins: {name: {name, key}}}. "needs" lists what it uses:
   marketHistory   the tables of candles and trades, and the stream to the lake if there is one
   log        the command and event logs
   reader     PostgreSQL's reader, if there is one, beside the database
@@ -15,6 +15,8 @@ What a process is told, as YAML: {plain: {name: value}, secret: {name: {name, ke
 plain:
   shard: {{ $global.shard }}
   log_format: {{ $global.logFormat }}
+  # The image has it compiled. A build that does not fit must end the start, not make everything ten times slower.
+  engine_build: compiled
   {{- if has "log" $needs }}
   kafka_bootstrap: {{ required "global.kafka.bootstrap is needed" $global.kafka.bootstrap | quote }}
   {{- if ne $global.kafka.securityProtocol "PLAINTEXT" }}
@@ -84,7 +86,7 @@ plain:
   # Behind the load balancer clients come by TLS and by nothing else.
   hsts: {{ .root.Values.ingress.enabled }}
   {{- end }}
-secret:
+logins:
   {{- if and (has "log" $needs) (include "exchange.kafkaSecret" .root) }}
   {{- $login := .kafkaSecret | default (include "exchange.kafkaSecret" .root) }}
   kafka_username: {name: {{ $login }}, key: username}

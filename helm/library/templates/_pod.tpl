@@ -1,10 +1,10 @@
 {{/*
 The pod of every process. Of the dict, besides root and name:
-  values         the workload's values: resources, settings, secretSettings, placement
+  values         the workload's values: resources, settings, placement
   command        what the image runs
   serviceAccount whose rights it has
   settings       EXCHANGE_* without the prefix, in lower case -> value
-  secretSettings the same -> {name, key} of a Secret
+  logins         the same -> {name, key} of a Secret: a file each, which follows the Secret while the process runs
   volumes, volumeMounts  lists, beside the folders for data and scratch files
   dataVolume     false when the data folder is a claim of a StatefulSet
   drains         true when a load balancer sends clients here
@@ -56,25 +56,25 @@ readinessProbe:
 {{/* Sorted, so that the same values give the same text. */}}
 {{- define "library.env" -}}
 {{- $settings := merge (dict) (.values.settings | default dict) (.settings | default dict) -}}
-{{- $secrets := .secretSettings | default dict -}}
-{{- range $name := concat (keys $settings) (keys $secrets) | uniq | sortAlpha }}
+{{- if .logins }}
+{{- $settings = merge (dict "logins_dir" "/etc/exchange/logins") $settings -}}
+{{- end }}
+{{- range $name := keys $settings | uniq | sortAlpha }}
 - name: EXCHANGE_{{ upper $name }}
-  {{- if hasKey $secrets $name }}
-  valueFrom:
-    secretKeyRef: {name: {{ (get $secrets $name).name }}, key: {{ (get $secrets $name).key }}}
-  {{- else }}
   value: {{ get $settings $name | toString | quote }}
-  {{- end }}
 {{- end }}
 {{- with .root.Values.global.region }}
+# Both names: botocore reads the second alone, and EKS adds neither to a pod that has one of them.
 - name: AWS_REGION
+  value: {{ . | quote }}
+- name: AWS_DEFAULT_REGION
   value: {{ . | quote }}
 {{- end }}
 {{- end }}
 
 {{- define "library.podTemplate" -}}
 {{- $root := .root -}}
-{{- $usesDatabase := hasKey (.secretSettings | default dict) "database_dsn" -}}
+{{- $usesDatabase := hasKey (.logins | default dict) "database_dsn" -}}
 {{- $authority := ternary $root.Values.global.database.caConfigMap "" $usesDatabase -}}
 {{- $dataVolume := ne (toString .dataVolume) "false" -}}
 metadata:
@@ -82,6 +82,15 @@ metadata:
     {{- include "library.labels" . | nindent 4 }}
     {{- with .podLabels }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
+  annotations:
+    {{- if .isJob }}
+    # Migrations, topics, a rebuild: begun work is not moved to make a node empty.
+    cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+    karpenter.sh/do-not-disrupt: "true"
+    {{- else }}
+    # Only what can be made again lies in these folders: without this word no node would ever be given back.
+    cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: scratch{{ if $dataVolume }},data{{ end }}
     {{- end }}
 spec:
   serviceAccountName: {{ .serviceAccount }}
@@ -146,6 +155,10 @@ spec:
       volumeMounts:
         - {name: scratch, mountPath: /tmp}
         - {name: data, mountPath: /var/lib/exchange/data}
+        {{- if .logins }}
+        # The whole folder, no file of it by itself: only so does it follow a Secret that changes.
+        - {name: logins, mountPath: /etc/exchange/logins, readOnly: true}
+        {{- end }}
         {{- with $authority }}
         - {name: database-ca, mountPath: /etc/exchange/database, readOnly: true}
         {{- end }}
@@ -158,6 +171,18 @@ spec:
     {{- if $dataVolume }}
     - name: data
       emptyDir: {sizeLimit: {{ .values.dataSize | default "1Gi" }}}
+    {{- end }}
+    {{- with .logins }}
+    - name: logins
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- range $setting := keys . | sortAlpha }}
+          {{- $of := get $.logins $setting }}
+          - secret:
+              name: {{ $of.name }}
+              items: [{key: {{ $of.key }}, path: {{ $setting }}}]
+          {{- end }}
     {{- end }}
     {{- with $authority }}
     - name: database-ca

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from exchange.contracts.codes import TRADING_MODE_NAMES
+from exchange.trading.filters import AVERAGE_PRICE_MINUTES
 from exchange.trading.intervals import HOUR_MS, MINUTE_MS
 from exchange.trading.market import Market, rounded_ratio
 from services.market_data.markets.book import Level
@@ -18,7 +19,6 @@ __all__ = [
     "status_text",
 ]
 
-AVERAGE_PRICE_MINUTES: Final = 5
 _PERCENT_DECIMALS: Final = 3
 
 

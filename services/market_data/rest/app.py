@@ -25,13 +25,22 @@ __all__ = ["REST_PREFIXES", "RestApi"]
 logger = logging.getLogger(__name__)
 REST_PREFIXES: Final = ("/api/", "/sapi/", "/fapi/", "/dapi/")
 _JSON: Final = (b"content-type", b"application/json;charset=UTF-8")
+# Who shows prices in a browser may read them there: all of this is public.
+_CORS: Final = (b"access-control-allow-origin", b"*")
+_PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"x-mbx-time-unit, x-mbx-apikey, content-type"),
+    (b"access-control-max-age", b"86400"),
+)
 _SCALES: Final = {b"MILLISECOND": 1, b"MICROSECOND": 1000}
+
+_METHODS: Final = frozenset({"GET", "HEAD"})
 
 _requests: Final = Counter("exchange_market_data_requests", "REST requests", ["route", "status"])
 
 
 class RestApi:
-    """Serves GET on the endpoints' paths; counts request weight by address."""
+    """Serves GET and HEAD on the endpoints' paths; counts request weight by address."""
 
     def __init__(self, endpoints: Iterable[Endpoint], limits: RequestLimits) -> None:
         self._endpoints = {endpoint.path: endpoint for endpoint in endpoints}
@@ -42,13 +51,17 @@ class RestApi:
         endpoint = self._endpoints.get(scope["path"])
         client = scope.get("client")
         client_ip = client[0] if client else ""
-        headers = [_JSON]
+        headers = [_JSON, _CORS]
+        method = scope["method"]
         weight = 0
         try:
             self._limits.admit(client_ip)
             if endpoint is None:
                 raise not_supported(404)
-            if scope["method"] != "GET":
+            if method == "OPTIONS":
+                await _answer_preflight(send, headers)
+                return
+            if method not in _METHODS:
                 raise not_supported(405)
             parameters, scale = parse_query(scope["query_string"], endpoint.names), _scale(scope)
             # Before it is served: what is in flight counts, too.
@@ -75,7 +88,7 @@ class RestApi:
         ]
         _requests.labels(endpoint.path if endpoint else "unknown", status).inc()
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
     @staticmethod
     async def _answer(endpoint: Endpoint, call: Call) -> bytes:
@@ -90,6 +103,13 @@ class RestApi:
             logger.warning("the past cannot be read: %r", error)
             raise unavailable() from error
         return result if isinstance(result, bytes) else orjson.dumps(result)
+
+
+async def _answer_preflight(send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    """What a browser asks before it sends a header of its own (Fetch standard, CORS-preflight)."""
+    headers += [*_PREFLIGHT, (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _scale(scope: Scope) -> int:

@@ -5,22 +5,27 @@ from typing import Final
 
 import orjson
 
-from exchange.contracts.codes import ORDER_TYPE_NAMES, STP_EXPIRE_MAKER, STP_NAMES
+from exchange.contracts.codes import (
+    LIMIT_MAKER,
+    MODE_POST_ONLY,
+    ORDER_TYPE_NAMES,
+    STP_EXPIRE_MAKER,
+    STP_NAMES,
+)
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import boolean
 from exchange.http.request_limits import LIMITS
-from exchange.money import format_fixed
+from exchange.trading.filters import filter_shapes
 from exchange.trading.market import Market
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.state import MarketState, MarketView
-from services.market_data.markets.texts import AVERAGE_PRICE_MINUTES, status_text
+from services.market_data.markets.texts import status_text
 from services.market_data.rest.endpoints import Call, Endpoint
 from services.market_data.rest.parameters import demand_status, one_view, optional_views, status_filter
 
 __all__ = ["ExchangeInfoEndpoints"]
 
 _PERMISSIONS_KNOWN: Final = "SPOT"
-_PPM_DECIMALS: Final = 6
 _RATE_LIMITS: Final = tuple(limit.shape() for limit in LIMITS)
 
 
@@ -90,6 +95,13 @@ class ExchangeInfoEndpoints:
         return _trade_fee_rows(view.market for view in state.views.values())
 
 
+def _order_types(market: Market) -> list[str]:
+    """What may be placed now, in Binance's order: LIMIT, LIMIT_MAKER, MARKET."""
+    if market.mode == MODE_POST_ONLY:
+        return [ORDER_TYPE_NAMES[LIMIT_MAKER]]
+    return sorted(ORDER_TYPE_NAMES.values())
+
+
 def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
     """One element of `symbols`."""
     return {
@@ -102,8 +114,7 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "quoteAssetPrecision": market.quote.decimals,
         "baseCommissionPrecision": market.base.decimals,
         "quoteCommissionPrecision": market.quote.decimals,
-        # In Binance's order: LIMIT, LIMIT_MAKER, MARKET.
-        "orderTypes": sorted(ORDER_TYPE_NAMES.values()),
+        "orderTypes": _order_types(market),
         "icebergAllowed": False,
         "ocoAllowed": False,
         "otoAllowed": False,
@@ -115,58 +126,12 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": _filters(market),
+        "filters": filter_shapes(market.rules, market.base.decimals, market.quote.decimals),
         "permissions": [],
         "permissionSets": [["SPOT"]] if show_permission_sets else [],
         "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],
         "allowedSelfTradePreventionModes": list(STP_NAMES.values()),
     }
-
-
-def _filters(market: Market) -> list[dict[str, object]]:
-    """PRICE_FILTER must come first (section 0, rule 10)."""
-    rules = market.rules
-    return [
-        {
-            "filterType": "PRICE_FILTER",
-            "minPrice": market.price(rules.price_ticks_min),
-            "maxPrice": market.price(rules.price_ticks_max),
-            "tickSize": market.price(1),
-        },
-        {
-            "filterType": "LOT_SIZE",
-            "minQty": market.quantity(rules.quantity_lots_min),
-            "maxQty": market.quantity(rules.quantity_lots_max),
-            "stepSize": market.quantity(1),
-        },
-        {
-            "filterType": "MARKET_LOT_SIZE",
-            "minQty": market.quantity(rules.quantity_lots_min),
-            "maxQty": market.quantity(rules.market_quantity_lots_max),
-            "stepSize": market.quantity(1),
-        },
-        {
-            "filterType": "NOTIONAL",
-            "minNotional": market.quote_amount(rules.notional_atoms_min),
-            "applyMinToMarket": True,
-            "maxNotional": market.quote_amount(rules.notional_atoms_max),
-            "applyMaxToMarket": True,
-            "avgPriceMins": AVERAGE_PRICE_MINUTES,
-        },
-        {
-            "filterType": "PERCENT_PRICE_BY_SIDE",
-            "bidMultiplierUp": _multiplier(rules.bid_multiplier_up_ppm),
-            "bidMultiplierDown": _multiplier(rules.bid_multiplier_down_ppm),
-            "askMultiplierUp": _multiplier(rules.ask_multiplier_up_ppm),
-            "askMultiplierDown": _multiplier(rules.ask_multiplier_down_ppm),
-            "avgPriceMins": AVERAGE_PRICE_MINUTES,
-        },
-        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.open_orders_max},
-    ]
-
-
-def _multiplier(ppm: int) -> str:
-    return format_fixed(ppm, _PPM_DECIMALS)
 
 
 def _trade_fee_rows(markets: Iterable[Market]) -> list[dict[str, str]]:

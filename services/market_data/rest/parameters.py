@@ -42,7 +42,8 @@ __all__ = [
 QUERY_SIZE_BYTES_MAX: Final = limits.QUERY_SIZE_BYTES_MAX
 _PAIRS_MAX: Final = 64
 _SYMBOLS_PATTERN: Final = '^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$'
-_STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})
+# All of the public enum: each status that a market is shown with must find it.
+_STATUSES: Final = frozenset({"TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY"})
 
 
 def parse_query(raw: bytes, known: frozenset[str] | None) -> dict[str, str]:

@@ -20,11 +20,16 @@ RequestId = int | str | None
 
 
 class ControlError(Exception):
-    """A message that cannot be obeyed. `message` is the answer."""
+    """A message that cannot be obeyed. `message` is the answer.
+
+    The page about streams has code and text at the top, the server that clients were written for has them
+    under `error`, where they look for it: it is in both places.
+    """
 
     def __init__(self, code: int, text: str, request_id: RequestId = None, *, with_id: bool = False) -> None:
         super().__init__(text)
-        answer: dict[str, object] = {"code": code, "msg": text}
+        refusal: dict[str, object] = {"code": code, "msg": text}
+        answer: dict[str, object] = {"error": refusal, **refusal}
         if with_id:
             answer["id"] = request_id
         self.message = orjson.dumps(answer)

@@ -259,12 +259,11 @@ class Hub:
         if topic is not None:
             topic.publish(build)
 
-    def send_to_all(self, payload: bytes, stream: str) -> None:
-        """Send one message to every connection, wrapped for those that want it so."""
-        bare = Frame(payload)
-        wrapped = Frame(b'{"stream":' + orjson.dumps(stream) + b',"data":' + payload + b"}")
-        for client in self.clients:
-            client.put(wrapped if client.combined else bare)
+    def send_to_all(self, build: Build, stream: str) -> None:
+        """Send one message to every connection, as each wants it."""
+        topic = Topic(stream, None)
+        topic.clients = dict(self.clients)
+        topic.publish(build)
 
     def cut_stalled(self) -> None:
         """End connections that have not taken anything for STALL_MAX_S."""

@@ -21,6 +21,7 @@ __all__ = [
     "kline_message",
     "mini_ticker",
     "partial_depth_message",
+    "reference_price_message",
     "ticker",
     "trade_message",
     "window_ticker",
@@ -227,6 +228,11 @@ def kline_message(
             },
         }
     )
+
+
+def reference_price_message(market: Market, time_ms: int, scale: int) -> bytes:
+    """`<symbol>@referencePrice`, of a market that has none."""
+    return orjson.dumps({"e": "referencePrice", "s": market.symbol, "r": None, "t": time_ms * scale})
 
 
 def average_price_message(

@@ -24,7 +24,8 @@ _ALL_MARKETS: Final = {
     **{f"!ticker_{window}@arr": f"ticker_{window}" for window in WINDOWS},
 }
 _SIMPLE: Final = frozenset(
-    {"trade", "aggTrade", "bookTicker", "miniTicker", "ticker", "avgPrice"}
+    # Nothing is ever sent to blockTrade: nobody trades beside the books.
+    {"trade", "aggTrade", "bookTicker", "miniTicker", "ticker", "avgPrice", "referencePrice", "blockTrade"}
     | {f"ticker_{window}" for window in WINDOWS}
 )
 

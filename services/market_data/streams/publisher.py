@@ -7,7 +7,7 @@ is never behind. Changes count as sent when their timer comes, whether anybody l
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -42,11 +42,23 @@ class _Pending:
         self.best_changed = False
 
 
-class _KlineCursor:
-    """What a kline stream has sent: its candles, by opening, as values to compare with."""
+class _Moment(NamedTuple):
+    """A tick: the clock, and until when everything that was traded is known."""
 
-    def __init__(self) -> None:
-        self.sent: dict[int, tuple[tuple[int, ...], bool]] = {}
+    now_ms: int
+    known_ms: int
+    now_us: int
+
+
+class _KlineCursor:
+    """What a kline stream has sent. `open_from_ms`: the first bucket whose closing candle was not sent yet.
+
+    `sent`: the candles of buckets from there on, by opening, as values to compare with.
+    """
+
+    def __init__(self, open_from_ms: int) -> None:
+        self.open_from_ms = open_from_ms
+        self.sent: dict[int, tuple[int, ...]] = {}
 
 
 class StreamPublisher:
@@ -84,9 +96,13 @@ class StreamPublisher:
         for view in touched.values():
             self._best_price(self._of(view))
 
-    def tick(self, now_ms: int) -> None:
-        """Call every TICK_MS: depth, and once a second, shortly after it began, everything else."""
+    def tick(self, now_ms: int, known_ms: int | None = None) -> None:
+        """Call every TICK_MS: depth, and once a second, shortly after it began, everything else.
+
+        `known_ms`: all that was traded before then has come; when not given, all before the second.
+        """
         now_us = self._clock_us()
+        moment = _Moment(now_ms, now_ms - _SECOND_GRACE_MS if known_ms is None else known_ms, now_us)
         second = (now_ms - _SECOND_GRACE_MS) // 1000
         is_second = second != self._last_second
         self._last_second = second
@@ -103,7 +119,8 @@ class StreamPublisher:
             self._partial("partial_slow", changed_slow)
             self._tickers(now_ms, now_us)
             self._average_prices(now_ms, now_us)
-            self._kline_streams(now_ms, now_us, second)
+            self._kline_streams(moment, second)
+            self._reference_prices(now_ms)
             self._hub.cut_stalled()
 
     def _of(self, view: MarketView) -> _Pending:
@@ -245,7 +262,13 @@ class StreamPublisher:
                 )
             )
 
-    def _kline_streams(self, now_ms: int, now_us: int, second: int) -> None:
+    def _reference_prices(self, now_ms: int) -> None:
+        """No market has a reference price, and its stream says so each second."""
+        for topic, view in self._listened("referencePrice"):
+            topic.fresh = False
+            topic.publish(partial(messages.reference_price_message, view.market, now_ms))
+
+    def _kline_streams(self, moment: _Moment, second: int) -> None:
         listened = self._listened("kline")
         names = {topic.name for topic, _ in listened}
         for name in [name for name in self._klines if name not in names]:
@@ -255,32 +278,41 @@ class StreamPublisher:
             if interval is None:
                 continue
             is_due = interval.step_ms == 1000 or second % _KLINE_SECONDS == 0 or topic.fresh
-            cursor = self._klines.setdefault(topic.name, _KlineCursor())
+            cursor = self._klines.get(topic.name)
+            if cursor is None:
+                cursor = self._klines[topic.name] = _KlineCursor(interval.start_of(moment.now_ms))
             if is_due:
-                self._kline(topic, view, interval, cursor, now_ms, now_us)
+                self._kline(topic, view, interval, cursor, moment)
 
     @staticmethod
     def _kline(
-        topic: Topic, view: MarketView, interval: Interval, cursor: _KlineCursor, now_ms: int, now_us: int
+        topic: Topic,
+        view: MarketView,
+        interval: Interval,
+        cursor: _KlineCursor,
+        moment: _Moment,
     ) -> None:
-        """Send the buckets that changed or closed since the last time, the newest also to newcomers."""
-        current = interval.start_of(now_ms)
-        # One closed bucket stays in view: a trade may come in late, and changes it once more.
-        oldest = min(cursor.sent, default=current)
-        oldest = max(oldest, interval.moved(current, -_CATCH_UP_BUCKETS_MAX))
-        sent: dict[int, tuple[tuple[int, ...], bool]] = {}
-        while oldest <= current:
-            candle = view.candles.bucket(interval, oldest)
-            closed = oldest < current
+        """Send the buckets that changed or closed since the last time, the newest also to newcomers.
+
+        A bucket closes once, when all its trades are known: nothing that was sent is changed later.
+        """
+        current = interval.start_of(moment.now_ms)
+        opening = max(cursor.open_from_ms, interval.moved(current, -_CATCH_UP_BUCKETS_MAX))
+        while opening <= current:
+            candle = view.candles.bucket(interval, opening)
+            end_ms = interval.moved(opening, 1)
+            closed = end_ms <= moment.known_ms
             if candle is not None:
-                mark = (candle.values(), closed)
-                if cursor.sent.get(oldest) != mark or (topic.fresh and not closed):
-                    build = partial(messages.kline_message, view.market, interval, candle, closed, now_us)
-                    topic.publish(build)
-                sent[oldest] = mark
-            oldest = interval.moved(oldest, 1)
-        keep_from = interval.moved(current, -1)
-        cursor.sent = {opening: mark for opening, mark in sent.items() if opening >= keep_from}
+                values = candle.values()
+                if closed or cursor.sent.get(opening) != values or (topic.fresh and opening == current):
+                    topic.publish(
+                        partial(messages.kline_message, view.market, interval, candle, closed, moment.now_us)
+                    )
+                cursor.sent[opening] = values
+            if closed:
+                cursor.open_from_ms = end_ms
+            opening = end_ms
+        cursor.sent = {begin: values for begin, values in cursor.sent.items() if begin >= cursor.open_from_ms}
         topic.fresh = False
 
 

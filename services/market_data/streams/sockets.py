@@ -12,13 +12,13 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from exchange.contracts import limits
-from exchange.contracts.errors import ApiError
+from exchange.contracts.errors import ApiError, unavailable
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from services.market_data.streams.control import ControlError, parse_request, result_message
 from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Frame, Hub
 from services.market_data.streams.names import NAME_LENGTH_MAX, is_listen_key
 from services.market_data.streams.outlet import Message, Outlet, Send, open_outlet
-from services.market_data.streams.user_feed import UserFeed
+from services.market_data.streams.user_feed import Joined, UserFeed
 
 __all__ = ["CONNECTIONS_MAX", "StreamSockets"]
 
@@ -32,6 +32,13 @@ _INCOMING_PER_SECOND: Final = 5
 _INCOMING_PER_SECOND_GENEROUS: Final = 200
 _CLOSE_DEADLINE_S: Final = 1.0
 _NORMAL, _POLICY, _TOO_BIG = 1000, 1008, 1009
+
+
+# Codes and texts of binance-spot-api section 3.
+_REFUSALS: Final = {
+    Joined.DEAD_KEY: (-1125, "This listenKey does not exist."),
+    Joined.UNKNOWN: (-1001, unavailable().message),
+}
 
 
 class _CloseError(Exception):
@@ -140,7 +147,9 @@ class StreamSockets:
             return error.message
         result: object = None
         if request.method == "SUBSCRIBE":
-            await self._subscribe(client, list(request.names))
+            refusal = await self._subscribe(client, list(request.names))
+            if refusal is not None:
+                return ControlError(*refusal, request.request_id, with_id=True).message
         elif request.method == "UNSUBSCRIBE":
             self._hub.unsubscribe(client, request.names)
             for name in request.names:
@@ -154,13 +163,16 @@ class StreamSockets:
             result = client.combined
         return result_message(request.request_id, result)
 
-    async def _subscribe(self, client: Client, names: list[str]) -> None:
+    async def _subscribe(self, client: Client, names: list[str]) -> tuple[int, str] | None:
+        """Code and text of why a listen key's events are not sent; the other streams are, all the same."""
         if len({*client.names, *names}) + client.forgotten > STREAMS_PER_CLIENT_MAX:
             raise _CloseError(_POLICY, f"More than {STREAMS_PER_CLIENT_MAX} streams")
+        refusal = None
         for key in names:
             if is_listen_key(key) and key not in client.names:
-                await self._user_feed.join(client, key)
+                refusal = _REFUSALS.get(await self._user_feed.join(client, key), refusal)
         self._hub.subscribe(client, [name for name in names if not is_listen_key(name)])
+        return refusal
 
 
 def _open(scope: Message) -> tuple[list[str], Client]:

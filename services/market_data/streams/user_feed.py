@@ -4,11 +4,17 @@ The order service publishes `{"seq": n, "event": {…}}` on `user_data:<key>`; s
 seq. One task owns the one subscription connection, so that commands and messages never cross. When it
 breaks, events may be lost: everybody who listens is disconnected, and finds his state by REST.
 A key that has died is told to its listeners by `listenKeyExpired`, the last event of its stream.
+
+A connection that loses packets without an end looks like a quiet one. So this sends itself a word through
+Redis, and takes it for broken when none comes back. A publisher that had to drop events says so on
+LOST_CHANNEL.
 """
 
 import asyncio
 import logging
+import secrets
 import time
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -19,17 +25,32 @@ from redis.asyncio.client import PubSub
 from exchange.process.connections import CACHE_ERRORS
 from services.market_data.streams.hub import Client, Hub
 
-__all__ = ["UserFeed"]
+__all__ = ["Joined", "UserFeed"]
 
 logger = logging.getLogger(__name__)
 _CHANNEL: Final = "user_data:"
+# No listen key is so short.
+LOST_CHANNEL: Final = "user_data:lost"
+PULSE_EVERY_S: Final = 5.0
+# Sooner than in 30 s from the last word everybody who listens knows.
+PULSE_SILENCE_S_MAX: Final = 15.0
 _POLL_S: Final = 0.05
 _RETRY_S: Final = 0.5
 _REQUESTS_MAX: Final = 10_000
 _SAME_SEQ_MAX: Final = 1_000
 EXPIRY_EVERY_S: Final = 5.0
 _KEYS_PER_LOOK: Final = 500
+# Event -> its keys that are times.
+_TIMES_OF: Final = {"executionReport": "ETOW", "outboundAccountPosition": "Eu", "balanceUpdate": "ET"}
 _JOIN_ERRORS: Final[tuple[type[BaseException], ...]] = (*CACHE_ERRORS, asyncio.QueueFull)
+
+
+class Joined(Enum):
+    """What became of the wish to hear a listen key's events."""
+
+    JOINED = "joined"
+    DEAD_KEY = "there is no such key"
+    UNKNOWN = "the cache does not answer"
 
 
 class _UserMessage(msgspec.Struct):
@@ -62,6 +83,15 @@ class _Channel:
         return True
 
 
+def _rescaled(event: bytes, scale: int) -> bytes:
+    """An event with its times, which are in milliseconds, in microseconds."""
+    shape = orjson.loads(event)
+    for name in _TIMES_OF.get(shape.get("e"), "E"):
+        if name in shape:
+            shape[name] *= scale
+    return orjson.dumps(shape)
+
+
 class UserFeed:
     """Forwards user events to the hub's topics named after listen keys. Run `run()` as a task."""
 
@@ -72,13 +102,16 @@ class UserFeed:
         self._channels: dict[str, _Channel] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue(_REQUESTS_MAX)
         self._look_at_s = 0.0
+        self._pulse = f"{_CHANNEL}pulse:{secrets.token_hex(8)}"
+        self._pulse_at_s = 0.0
+        self._pulse_heard_s = 0.0
 
-    async def join(self, client: Client, key: str) -> bool:
-        """Subscribe the client if the key is alive. False when it is not, or when Redis does not answer."""
+    async def join(self, client: Client, key: str) -> Joined:
+        """Subscribe the client if the key is alive."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 if not await self._cache.exists(f"listen_key:{key}"):
-                    return False
+                    return Joined.DEAD_KEY
                 self._hub.subscribe(client, [key])
                 channel = self._channels.get(key)
                 if channel is None:
@@ -91,7 +124,7 @@ class UserFeed:
         if not joined:
             self._hub.unsubscribe(client, [key])
             self.left(key)
-        return joined
+        return Joined.JOINED if joined else Joined.UNKNOWN
 
     def left(self, key: str) -> None:
         """Call when a client left; the channel is given up with its last listener."""
@@ -118,6 +151,7 @@ class UserFeed:
             while True:
                 if not self._channels:
                     await self._settle(subscription, await self._wanted.get())
+                    await self._begin_pulse(subscription)
                 while not self._wanted.empty():
                     await self._settle(subscription, self._wanted.get_nowait())
                 if not self._channels:
@@ -126,9 +160,26 @@ class UserFeed:
                 if message is not None:
                     self._take(message)
                 await self._dismiss_expired()
+                await self._beat()
         finally:
             async with asyncio.timeout(self._deadline_s):
                 await subscription.aclose()  # type: ignore[no-untyped-call]
+
+    async def _begin_pulse(self, subscription: PubSub) -> None:
+        """From now on somebody listens: the connection must show that it lives."""
+        self._pulse_heard_s = self._pulse_at_s = asyncio.get_running_loop().time()
+        async with asyncio.timeout(self._deadline_s):
+            await subscription.subscribe(self._pulse, LOST_CHANNEL)
+
+    async def _beat(self) -> None:
+        """Say a word to ourselves now and then. Raises ConnectionError when none came back for too long."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._pulse_heard_s > PULSE_SILENCE_S_MAX:
+            raise ConnectionError(f"nothing has come for {now_s - self._pulse_heard_s:.0f} s")
+        if now_s >= self._pulse_at_s:
+            self._pulse_at_s = now_s + PULSE_EVERY_S
+            async with asyncio.timeout(self._deadline_s):
+                await self._cache.publish(self._pulse, b"")
 
     async def _settle(self, subscription: PubSub, key: str) -> None:
         """Make the subscription fit what is wanted of this key now."""
@@ -176,7 +227,15 @@ class UserFeed:
 
     def _take(self, message: dict[str, object]) -> None:
         name = message["channel"]
-        key = (name.decode() if isinstance(name, bytes) else str(name)).removeprefix(_CHANNEL)
+        channel_name = name.decode() if isinstance(name, bytes) else str(name)
+        if channel_name in (self._pulse, LOST_CHANNEL):
+            self._pulse_heard_s = asyncio.get_running_loop().time()
+            if channel_name == LOST_CHANNEL and message["type"] == "message":
+                logger.warning("a publisher of user data has dropped events: all listeners are cut")
+                for key in self._channels:
+                    self._cut_listeners(key)
+            return
+        key = channel_name.removeprefix(_CHANNEL)
         channel = self._channels.get(key)
         if channel is None:
             return
@@ -197,7 +256,7 @@ class UserFeed:
             return
         event = bytes(user_message.event)
         if channel.is_new(user_message.seq, event):
-            self._hub.publish(key, lambda _: event)
+            self._hub.publish(key, lambda scale: event if scale == 1 else _rescaled(event, scale))
 
     def _drop_listeners(self) -> None:
         for key, channel in self._channels.items():

@@ -11,28 +11,32 @@ from exchange.contracts import codes
 from exchange.contracts.errors import (
     ApiError,
     bad_combination,
-    mandatory_parameter,
     unavailable,
     unknown_order,
 )
-from exchange.http.query_parameters import Parameters, boolean, integer, time_ms
+from exchange.http.query_parameters import boolean, integer
 from exchange.http.request_limits import RequestLimits
+from exchange.trading.filters import filter_shapes
+from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.fees import commission, no_discount, rate_text
 from services.order.decisions.parameters import limit, market, named_order, optional_market
+from services.order.decisions.prevention import add_prevention, match_row, matches_of_orders
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
 from services.order.view.model import Market, OrderRecord
 
 __all__ = ["Queries"]
 
-RANGE_MAX_MS: Final = 86_400_000
 PPM_PER_BASIS_POINT: Final = 100
 ZERO: Final = "0.00000000"
 _EXPIRED: Final = (codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 _TRADE_COMBINATIONS: Final = frozenset(
     frozenset(names.split())
     for names in ("", "orderId", "startTime", "endTime", "fromId", "startTime endTime", "orderId fromId")
+)
+_PREVENTED_COMBINATIONS: Final = frozenset(
+    frozenset(names.split()) for names in ("preventedMatchId", "orderId", "orderId fromPreventedMatchId")
 )
 
 
@@ -116,7 +120,7 @@ class Queries:
         """GET /allOrders."""
         parameters = call.parameters
         found = market(parameters, self._engine.view)
-        start_ms, end_ms = _time_range(parameters)
+        start_ms, end_ms = check_time_range(parameters)
         page = OrderPage(
             call.caller.user_id,
             found.rules.market_id,
@@ -136,7 +140,7 @@ class Queries:
         chosen = {"orderId", "startTime", "endTime", "fromId"} & parameters.keys()
         if chosen not in _TRADE_COMBINATIONS:
             raise bad_combination()
-        start_ms, end_ms = _time_range(parameters)
+        start_ms, end_ms = check_time_range(parameters)
         page = TradePage(
             call.caller.user_id,
             found.rules.market_id,
@@ -198,16 +202,35 @@ class Queries:
         """GET /rateLimit/order."""
         return self._limits.order_limits(call.caller.user_id)
 
-    async def no_order_lists(self, call: Call) -> object:
-        """GET /openOrderList, /allOrderList: this exchange has no order lists, so there are none."""
-        return []
+    async def my_filters(self, call: Call) -> object:
+        """GET /myFilters: those of the market; no account and no asset has filters of its own."""
+        found = market(call.parameters, self._engine.view)
+        shapes = filter_shapes(found.rules, found.base.decimals, found.quote.decimals)
+        return {"exchangeFilters": [], "symbolFilters": shapes, "assetFilters": []}
 
-    async def no_amendments(self, call: Call) -> object:
-        """GET /order/amendments: no order can be amended, so none was."""
-        market(call.parameters, self._engine.view)
-        if integer(call.parameters, "orderId") is None:
-            raise mandatory_parameter("orderId")
-        return []
+    async def my_prevented_matches(self, call: Call) -> object:
+        """GET /myPreventedMatches: by the match's own id, or those of an order."""
+        parameters = call.parameters
+        found = market(parameters, self._engine.view)
+        chosen = {"preventedMatchId", "orderId", "fromPreventedMatchId"} & parameters.keys()
+        if chosen not in _PREVENTED_COMBINATIONS:
+            raise bad_combination()
+        match_id = integer(parameters, "preventedMatchId")
+        order_id = integer(parameters, "orderId")
+        from_id = integer(parameters, "fromPreventedMatchId") or 0
+        count = limit(parameters)
+        named_id = match_id if match_id is not None else order_id
+        assert named_id is not None, "each combination has one of them"
+        await self._complete(call)
+        closed, counters = await self._history.prevented(
+            call.caller.user_id, found.rules.market_id, named_id, from_id, count
+        )
+        matches = [
+            match
+            for match in matches_of_orders(closed, counters)
+            if match.match_id >= from_id and match_id in (None, match.match_id)
+        ]
+        return [match_row(found, match, call.unit) for match in matches[:count]]
 
     async def _complete(self, call: Call) -> None:
         """Let view and ledger reach all that was sent before, or raise -1001: a list denies what it lacks."""
@@ -220,17 +243,6 @@ class Queries:
         Whether it has.
         """
         return await self._history.wait_for(self._engine.view.last_seq_of.get(call.caller.user_id, 0))
-
-
-def _time_range(parameters: Parameters) -> tuple[int | None, int | None]:
-    """startTime and endTime in milliseconds. Raises -1127, -1128."""
-    start_ms, end_ms = (time_ms(parameters, name) for name in ("startTime", "endTime"))
-    if start_ms is not None and end_ms is not None:
-        if start_ms > end_ms:
-            raise bad_combination()
-        if end_ms - start_ms > RANGE_MAX_MS:
-            raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
-    return start_ms, end_ms
 
 
 def _order_status(found: Market, order: OrderRecord, unit: int) -> dict[str, object]:
@@ -257,6 +269,7 @@ def _order_status(found: Market, order: OrderRecord, unit: int) -> dict[str, obj
         "origQuoteOrderQty": found.quote.text(order.quote_quantity_atoms),
         "selfTradePreventionMode": codes.STP_NAMES[order.stp_mode],
     }
+    add_prevention(shape, found, order)
     if order.status in _EXPIRED:
         shape["expiryReason"] = codes.CLOSE_REASON_NAMES[order.close_reason]
     return shape

@@ -32,6 +32,10 @@ MARKET_DATA_PATHS: Final = {
     "ticker.tradingDay": "/ticker/tradingDay",
     "ticker.price": "/ticker/price",
     "ticker.book": "/ticker/bookTicker",
+    "executionRules": "/executionRules",
+    "referencePrice": "/referencePrice",
+    "referencePrice.calculation": "/referencePrice/calculation",
+    "blockTrades.historical": "/historicalBlockTrades",
 }
 
 

@@ -25,6 +25,7 @@ from exchange.contracts.errors import (
     unavailable,
     unknown_error,
 )
+from exchange.http.direct_answers import Answer, DirectHandler
 from exchange.http.query_parameters import Parameters
 from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
@@ -99,10 +100,21 @@ class RestApi:
                 _errors.labels(name, str(code))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; there are no WebSockets here."""
+        """Answer one request as an application; there are no WebSockets here."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        answer = await self.answer(scope, receive)
+        if answer is not None:
+            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+            await send({"type": "http.response.body", "body": answer.body})
+
+    def direct(self) -> dict[str, DirectHandler]:
+        """What a server may answer without an application: all paths that there are."""
+        return dict.fromkeys(self._routes, self.answer)
+
+    async def answer(self, scope: Scope, receive: Receive, whole: bytes | None = None) -> Answer | None:
+        """Answer one request. `whole`: its body, where that has come. None when the client has gone."""
         started = time.perf_counter()
         client = scope.get("client")
         client_ip = client[0] if client else ""
@@ -116,7 +128,7 @@ class RestApi:
             if self._tracing is not None:
                 parent = _trace_parent(scope) if self._tracing.takes_parents else None
                 span = self._tracing.request(name, parent)
-            body, parameters = await self._receive(scope, receive)
+            body, parameters = await self._receive(scope, receive, whole)
             # Before it is served: what is in flight counts, too.
             weight = weight_of(endpoint.weight, parameters)
             self._limits.add_weight(client_ip, weight)
@@ -137,7 +149,7 @@ class RestApi:
             self._limits.add_weight(client_ip, REFUSED)
             if span is not None:
                 span.end("the client has gone")
-            return
+            return None
         except Exception:
             logger.exception("%s failed", name)
             status, result, code = 500, unknown_error().payload(), -1000
@@ -146,10 +158,8 @@ class RestApi:
         used = b"%d" % self._limits.add_weight(client_ip, max(0, least - weight))
         headers.append((b"x-mbx-used-weight", used))
         headers.append((b"x-mbx-used-weight-1m", used))
-        answer = orjson.dumps(result)
-        headers.append((b"content-length", b"%d" % len(answer)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        text = orjson.dumps(result)
+        headers.append((b"content-length", b"%d" % len(text)))
         if span is not None:
             end_request(span, status, code)
         duration = self._durations.get(name)
@@ -158,6 +168,7 @@ class RestApi:
             duration.observe(took_s)
             if took_s > _SLOW_S:
                 _slow.inc()
+        return Answer(status, headers, text)
 
     def _find(self, path: str, method: str) -> Endpoint:
         methods = self._routes.get(path)
@@ -168,14 +179,21 @@ class RestApi:
             raise not_supported(405)
         return endpoint
 
-    async def _receive(self, scope: Scope, receive: Receive) -> tuple[bytes, dict[str, str]]:
+    async def _receive(
+        self, scope: Scope, receive: Receive, whole: bytes | None
+    ) -> tuple[bytes, dict[str, str]]:
         """The body, and the parameters of query and body."""
         query: bytes = scope["query_string"]
         if len(query) > self._body_size_bytes_max:
             raise _too_large("query")
         body = b""
         if scope["method"] in _METHODS_WITH_BODY:
-            body = await self._receive_body(receive, _announced_length(scope["headers"]))
+            if whole is None:
+                body = await self._receive_body(receive, _announced_length(scope["headers"]))
+            elif len(whole) > self._body_size_bytes_max:
+                raise _too_large("body")
+            else:
+                body = whole
         return body, parse_parameters(query, body)
 
     async def _answer(

@@ -3,14 +3,16 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Never
+from typing import Final
 
-from exchange.contracts.errors import ApiError, not_supported, unread_parameters
+from exchange.contracts.errors import unread_parameters
 from exchange.http.query_parameters import Parameters
 from exchange.http.weights import REFUSED, Weight
+from services.order.decisions.absent import Absent
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
-from services.order.decisions.placing import PLACEMENT_PARAMETERS, Placing
+from services.order.decisions.placement import PLACEMENT_PARAMETERS
+from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
 from services.order.user_data.listen_keys import ListenKeys
@@ -89,6 +91,7 @@ def build_routes(
     cancelling: Cancelling,
     replacing: Replacing,
     queries: Queries,
+    absent: Absent,
     listen_keys: ListenKeys,
 ) -> Routes:
     """Lay out everything that the order service offers."""
@@ -120,7 +123,7 @@ def build_routes(
         "DELETE /userDataStream",
         "userDataStream.stop",
     )
-    _add_absent(add)
+    _add_absent(add, absent)
     return Routes(rest, methods)
 
 
@@ -165,7 +168,7 @@ def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing:
         "order.cancel",
     )
     add(
-        _endpoint("openOrders.cancelAll", trade, "symbol", 1, cancelling.cancel_all),
+        _endpoint("openOrders.cancelAll", trade, "symbol", _FREE, cancelling.cancel_all),
         "DELETE /openOrders",
         "openOrders.cancelAll",
     )
@@ -174,7 +177,7 @@ def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing:
             "order.cancelReplace",
             trade,
             _CANCEL_REPLACE_PARAMETERS,
-            1,
+            _FREE,
             replacing.cancel_replace,
             places_orders=True,
         ),
@@ -227,80 +230,78 @@ def _add_queries(add: _Add, queries: Queries) -> None:
         "account.rateLimits.orders",
     )
     add(
-        _endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, queries.no_order_lists),
+        _endpoint(
+            "myPreventedMatches",
+            read,
+            "symbol preventedMatchId orderId fromPreventedMatchId limit",
+            _prevented_weight,
+            queries.my_prevented_matches,
+        ),
+        "GET /myPreventedMatches",
+        "myPreventedMatches",
+    )
+    add(_endpoint("myFilters", read, "symbol", 40, queries.my_filters), "GET /myFilters", "myFilters")
+
+
+def _add_absent(add: _Add, absent: Absent) -> None:
+    """What Binance has and this exchange does not: empty lists, and the documented refusals."""
+    trade, read = Security.TRADE, Security.USER_DATA
+    add(
+        _endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, absent.all_order_lists),
         "GET /allOrderList",
         "allOrderLists",
     )
     add(
-        _endpoint("openOrderLists.status", read, "", 6, queries.no_order_lists),
+        _endpoint("openOrderLists.status", read, "", 6, absent.open_order_lists),
         "GET /openOrderList",
         "openOrderLists.status",
     )
     add(
-        _endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, queries.no_amendments),
+        _endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, absent.amendments),
         "GET /order/amendments",
         "order.amendments",
     )
-
-
-def _add_absent(add: _Add) -> None:
-    """What Binance has and this exchange does not: the documented refusals."""
-    trade, read = Security.TRADE, Security.USER_DATA
+    add(
+        _endpoint(
+            "myAllocations",
+            read,
+            "symbol startTime endTime fromAllocationId limit orderId",
+            20,
+            absent.allocations,
+        ),
+        "GET /myAllocations",
+        "myAllocations",
+    )
 
     def refusal(
-        name: str, security: Security, error: Callable[[], ApiError], weight: Weight = REFUSED
+        name: str, security: Security, handler: Callable[[Call], Awaitable[object]], weight: Weight = REFUSED
     ) -> Endpoint:
-        return Endpoint(name, security, None, weight, _refuse(error))
+        return Endpoint(name, security, None, weight, handler)
 
-    def lists_absent() -> ApiError:
-        return ApiError(-2010, "OCO orders are not supported for this symbol")
-
+    no_lists = absent.refused_order(-2010, "OCO orders are not supported for this symbol")
     add(
-        refusal("orderList.place", trade, lists_absent),
-        "POST /order/oco, POST /orderList/oco, POST /orderList/oto, POST /orderList/otoco, "
+        refusal("orderList.place", trade, no_lists),
+        "POST /order/oco, POST /orderList/oco, POST /orderList/oto, POST /orderList/otoco",
+        "orderList.place orderList.place.oco orderList.place.oto orderList.place.otoco",
+    )
+    no_opo = absent.refused_order(-2010, "OPO orders are not supported for this symbol.")
+    add(
+        refusal("orderList.place.opo", trade, no_opo),
         "POST /orderList/opo, POST /orderList/opoco",
-        "orderList.place orderList.place.oco orderList.place.oto orderList.place.otoco "
         "orderList.place.opo orderList.place.opoco",
     )
+    add(refusal("orderList.cancel", trade, absent.cancel_list), "DELETE /orderList", "orderList.cancel")
+    add(refusal("orderList.status", read, absent.order_list, 4), "GET /orderList", "orderList.status")
     add(
-        refusal("orderList.cancel", trade, lambda: ApiError(-2011, "Unknown order list sent.")),
-        "DELETE /orderList",
-        "orderList.cancel",
-    )
-    add(
-        refusal("orderList.status", read, lambda: ApiError(-2013, "Order list does not exist."), 4),
-        "GET /orderList",
-        "orderList.status",
-    )
-    add(
-        refusal(
-            "order.amend.keepPriority",
-            trade,
-            lambda: ApiError(-2038, "Order amend is not supported for this symbol."),
-            4,
-        ),
+        refusal("order.amend.keepPriority", trade, absent.amend, 4),
         "PUT /order/amend/keepPriority",
         "order.amend.keepPriority",
     )
     add(
-        refusal("sor", trade, not_supported),
+        refusal("sor", trade, absent.smart_routing),
         "POST /sor/order, POST /sor/order/test",
         "sor.order.place sor.order.test",
     )
-    add(
-        refusal("myPreventedMatches", read, not_supported, _prevented_weight),
-        "GET /myPreventedMatches",
-        "myPreventedMatches",
-    )
-    add(refusal("myAllocations", read, not_supported, 20), "GET /myAllocations", "myAllocations")
-    add(refusal("myFilters", read, not_supported, 40), "GET /myFilters", "myFilters")
-
-
-def _refuse(error: Callable[[], ApiError]) -> Callable[[Call], Awaitable[object]]:
-    async def handler(call: Call) -> Never:
-        raise error()
-
-    return handler
 
 
 def _test_weight(parameters: Parameters) -> int:

@@ -26,7 +26,7 @@ from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.tracing import Tracing
-from exchange.security.credentials import ED25519
+from exchange.security.credentials import ED25519, HMAC
 from services.order.decisions.call import Call, Caller
 from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator
@@ -99,6 +99,12 @@ class WsApi:
             self.sessions.discard(session)
             session.close()
 
+    def announce_shutdown(self) -> None:
+        """Tell every socket that it is about to be ended (section 5)."""
+        now_ms = self.clock_ms()
+        for session in tuple(self.sessions):
+            session.announce_shutdown(now_ms)
+
     async def end_refused_streams(self) -> None:
         """End the user data streams of keys that are not taken any more; works until cancelled."""
         while True:
@@ -150,6 +156,11 @@ class _Session:
         for stream in self._streams.values():
             self._api.hub.unsubscribe(stream.subscription)
         self._streams.clear()
+
+    def announce_shutdown(self, now_ms: int) -> None:
+        """One event, which belongs to no subscription."""
+        event = {"e": "serverShutdown", "E": now_ms * self._unit}
+        self.connection.send(orjson.dumps({"event": event}))
 
     async def on_text(self, text: str) -> None:
         """Answer one request, at once or soon."""
@@ -283,7 +294,8 @@ class _Session:
             parameters["apiKey"], parameters, sign_payload(parameters), self._client_ip, READ
         )
         if caller.kind != ED25519:
-            raise ApiError(-4056, "HMAC_SHA256 API key is not supported.")
+            kind = "HMAC_SHA256" if caller.kind == HMAC else caller.kind
+            raise ApiError(-4056, f"{kind} API key is not supported.")
         self._user = caller
         self._authorized_ms = self._api.clock_ms()
         self._returns_limits = _returns_limits(parameters, self._returns_limits)

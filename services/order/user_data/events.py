@@ -10,6 +10,7 @@ from typing import Final
 from exchange.contracts import codes
 from exchange.contracts.events import OrderClosed, TradeExecuted
 from services.order.decisions.fees import commission
+from services.order.decisions.prevention import NO_TRADE_GROUP, PreventedMatch
 from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = [
@@ -72,7 +73,8 @@ def _execution_report(market: Market, order: OrderRecord, moment: Moment, execut
         "Q": market.quote.text(order.quote_quantity_atoms),
         "V": codes.STP_NAMES[order.stp_mode],
     }
-    if order.is_open:
+    if execution != "CANCELED":
+        # Every order here has worked, takers too.
         report["W"] = order.working_ms * unit
     return report
 
@@ -93,25 +95,48 @@ def order_trade(market: Market, order: OrderRecord, trade: TradeExecuted, moment
     report["N"] = fee_asset
     report["t"] = trade.trade_id
     report["m"] = trade.taker_side != order.side
+    report["M"] = True
+    report["w"] = order.is_open and _can_rest(order)
     return report
 
 
-def order_closed(market: Market, order: OrderRecord, closed: OrderClosed, moment: Moment, unit: int) -> Shape:
-    """An order ended unfilled or partly filled: by its owner, by expiry, or by self-trade prevention."""
+def _can_rest(order: OrderRecord) -> bool:
+    """Whether an order of its kind may ever stand on the book."""
+    return order.order_type != codes.MARKET and order.time_in_force == codes.GTC
+
+
+def order_closed(
+    market: Market,
+    order: OrderRecord,
+    closed: OrderClosed,
+    prevented: PreventedMatch | None,
+    moment: Moment,
+    unit: int,
+) -> Shape:
+    """An order ended unfilled or partly filled: by its owner, by expiry, or by self-trade prevention.
+
+    `prevented`: the match that the last of these has prevented.
+    """
     if closed.status == codes.CANCELED:
         report = _execution_report(market, order, moment, "CANCELED", unit)
         if closed.cancel_client_order_id:
             report["c"], report["C"] = closed.cancel_client_order_id, order.client_order_id
         return report
-    if closed.reason != codes.CLOSED_SELF_TRADE:
+    if prevented is None:
         report = _execution_report(market, order, moment, "EXPIRED", unit)
         report["eR"] = codes.CLOSE_REASON_NAMES[closed.reason]
         return report
     report = _execution_report(market, order, moment, "TRADE_PREVENTION", unit)
-    prevented = market.quantity_text(order.quantity_lots - order.executed_lots)
-    report["A"] = report["B"] = prevented
+    report["v"] = prevented.match_id
+    report["A"] = report["B"] = market.quantity_text(order.quantity_lots - order.executed_lots)
+    report["u"] = NO_TRADE_GROUP
     report["U"] = closed.counter_order_id
     report["Cs"] = market.rules.symbol
+    report["pl"] = market.quantity_text(prevented.match_lots)
+    report["pL"] = market.price_text(prevented.price_ticks)
+    report["pY"] = market.quote.text(
+        prevented.match_lots * prevented.price_ticks * market.rules.notional_unit_atoms
+    )
     return report
 
 

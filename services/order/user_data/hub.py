@@ -32,6 +32,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.prevention import prevented_match
 from services.order.user_data.events import (
     Moment,
     Shape,
@@ -48,6 +49,8 @@ __all__ = ["Subscription", "UserDataHub"]
 logger = logging.getLogger(__name__)
 PENDING_MAX: Final = limits.LISTEN_KEY_MESSAGES_WAITING_MAX
 BATCH_MAX: Final = 1_000
+# On which the readers hear that something was dropped; they end the streams, and clients ask for their state.
+LOST_CHANNEL: Final = "user_data:lost"
 FLUSH_EVERY_S: Final = 0.02
 REFRESH_EVERY_S: Final = 5.0
 MESSAGES_PER_SEQ: Final = 10
@@ -78,6 +81,8 @@ class UserDataHub:
         self._pending: deque[tuple[int, int, bytes]] = deque()
         self._seq = 0
         self._sent_at_seq: dict[int, int] = {}
+        # Whether something was dropped of which the listeners have not been told.
+        self._has_lost = False
 
     def subscribe(self, subscription: Subscription) -> None:
         """Deliver from the next event on."""
@@ -129,12 +134,13 @@ class UserDataHub:
         view = self._engine.view
         market, order = view.markets[market_id], view.order(order_id)
         assert order is not None, "the view has just taken an event of this order"
+        prevented = prevented_match(view, event) if isinstance(event, OrderClosed) else None
 
         def build(unit: int) -> Shape:
             if isinstance(event, TradeExecuted):
                 return order_trade(market, order, event, moment, unit)
             if isinstance(event, OrderClosed):
-                return order_closed(market, order, event, moment, unit)
+                return order_closed(market, order, event, prevented, moment, unit)
             return order_new(market, order, moment, unit)
 
         self._emit(user_id, moment, build)
@@ -169,6 +175,7 @@ class UserDataHub:
         place = self._sent_at_seq.get(user_id, 0)
         self._sent_at_seq[user_id] = place + 1
         if len(self._pending) >= PENDING_MAX:
+            self._has_lost = True
             _dropped.inc()
             return
         event_json = encoded.get(1) or orjson.dumps(build(1))
@@ -186,10 +193,15 @@ class UserDataHub:
                     if loop.time() >= refresh_at:
                         refresh_at = loop.time() + REFRESH_EVERY_S
                         await self._listen_keys.refresh()
+                    if self._has_lost:
+                        await self._cache.publish(LOST_CHANNEL, b"")
+                        self._has_lost = False
                     if self._pending:
                         await self._publish()
             except (redis.exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
                 logger.warning("user data of listen keys not published: %s", error)
+                # What was taken to be published may have been lost, too.
+                self._has_lost = True
                 _dropped.inc(len(self._pending))
                 self._pending.clear()
                 await asyncio.sleep(1.0)

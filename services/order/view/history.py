@@ -12,6 +12,7 @@ from services.order.view.bootstrap import ORDER_COLUMNS, order_from_row
 from services.order.view.model import OrderRecord
 from services.order.view.pages import (
     NEWEST_ORDER_BY_NAME,
+    PREVENTED,
     OrderPage,
     TradePage,
     TradeRow,
@@ -92,6 +93,24 @@ class History:
         statement, arguments = orders_statement(page)
         orders = [order_from_row(row) for row in await self._fetch(statement, *arguments)]
         return orders if page.is_upward else orders[::-1]
+
+    async def prevented(
+        self, user_id: int, market_id: int, order_id: int, from_id: int, limit: int
+    ) -> tuple[list[OrderRecord], list[OrderRecord]]:
+        """The orders that ended in prevented matches with an order, itself first, and their counter-orders.
+
+        Those that ended against it: by their ids from `from_id` on, at most `limit`.
+        """
+        rows = await self._fetch(PREVENTED, user_id, market_id, order_id, from_id, limit)
+        closed = [order_from_row(row) for row in rows]
+        if not closed:
+            return [], []
+        counters = await self._fetch(
+            f"SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND order_id = ANY($2::bigint[])",
+            user_id,
+            sorted({order.counter_order_id for order in closed}),
+        )
+        return closed, [order_from_row(row) for row in counters]
 
     async def trades(self, page: TradePage) -> list[TradeRow]:
         """A page of trades, ascending. A trade with oneself is two rows."""

@@ -99,6 +99,8 @@ class OrderRecord:
     created_ms: int
     updated_ms: int
     working_ms: int
+    # The other order of the self-trade whose prevention has ended this one, else 0.
+    counter_order_id: int
 
     @property
     def is_open(self) -> bool:
@@ -236,6 +238,7 @@ class AccountView:
             time_ms,
             time_ms,
             time_ms,
+            0,
         )
         self.add_open_order(order)
         rules = self.markets[event.market_id].rules
@@ -268,6 +271,7 @@ class AccountView:
         order = self._open[event.order_id]
         order.status = event.status
         order.close_reason = event.reason
+        order.counter_order_id = event.counter_order_id
         order.updated_ms = time_ms
         self._retire(order)
         rules = self.markets[event.market_id].rules

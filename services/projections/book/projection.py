@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from exchange.contracts.codec import CommandOutcome
+from exchange.log import gathering
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.log.portions import portions
@@ -35,7 +36,6 @@ __all__ = ["BookProjection"]
 
 logger = logging.getLogger(__name__)
 
-GATHER_MS: Final = 10
 READ_TIMEOUT_MS: Final = 250
 VERIFY_INTERVAL_S: Final = 1.0
 CACHE_RETRY_S_MIN: Final = 0.1
@@ -79,7 +79,7 @@ class BookProjection:
         self._copies: dict[int, _Copy] = {}
         self._position = TailPosition(0, b"", 0)
         self._time_ms = 0
-        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms)
+        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms, gathering.BOOK_MS)
         self._tail: EventTail | None = None
         self._patience = patience(self.name)
         self._cache_problem: str | None = None
@@ -160,7 +160,7 @@ class BookProjection:
                 raise LogTimeoutError(f"record {before} of {end_offset} did not come")
 
     async def _read_gulp(self, timeout_ms: int) -> None:
-        """Apply what has come, waiting a moment so that more comes with it."""
+        """Apply what has come."""
         tail = self._tail
         assert tail is not None
         outcomes = await tail.read(timeout_ms)
@@ -168,10 +168,6 @@ class BookProjection:
         await self._apply(outcomes)
         if outcomes:
             self._time_ms = outcomes[-1].time_ms
-            await asyncio.sleep(GATHER_MS / 1000)
-            more = await tail.read(1)
-            await self._apply(more)
-            self._time_ms = more[-1].time_ms if more else self._time_ms
         self._patience.worked()
         _last_seq.set(self._position.seq)
 

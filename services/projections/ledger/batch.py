@@ -55,6 +55,7 @@ class OrderChange:
         "accepted",
         "close_reason",
         "close_status",
+        "counter_order_id",
         "created_ms",
         "executed_lots",
         "executed_quote_atoms",
@@ -70,6 +71,7 @@ class OrderChange:
         self.held_atoms = 0 if accepted is None else accepted.held_atoms
         self.close_status = 0
         self.close_reason = 0
+        self.counter_order_id = 0
         self.time_ms = time_ms
 
     def status(self, quantity_lots: int) -> int:
@@ -151,6 +153,7 @@ class LedgerBatch:
         elif isinstance(event, OrderClosed):
             order = self._order(event.order_id, time_ms)
             order.close_status, order.close_reason = event.status, event.reason
+            order.counter_order_id = event.counter_order_id
             order.held_atoms -= event.released_atoms
         elif isinstance(event, DepositCredited):
             self.deposits.append(

@@ -15,6 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from exchange.contracts.codec import CommandOutcome, decode_events
 from exchange.contracts.limits import LEDGER_ENTRIES_PER_BATCH_MAX, LEDGER_OUTCOMES_PER_BATCH_MAX
+from exchange.log import gathering
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.held_reader import HeldReader
 from exchange.ports.world import LogError, LogReader
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 OUTCOMES_PER_BATCH_MAX: Final = LEDGER_OUTCOMES_PER_BATCH_MAX
 ENTRIES_PER_BATCH_MAX: Final = LEDGER_ENTRIES_PER_BATCH_MAX
-GATHER_MS: Final = 20
 READ_TIMEOUT_MS: Final = 500
 # Asking Kafka for its end costs a connection, so not often.
 LAG_INTERVAL_S: Final = 10.0
@@ -76,7 +76,7 @@ class LedgerProjection:
         self._settings = resources.settings
         self._log = resources.event_log
         self._store = store or PostgresLedger(resources.database, resources.settings.database_deadline_ms)
-        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms)
+        self._reader = HeldReader(self.name, self._log, self._settings.log_deadline_ms, gathering.LEDGER_MS)
         self._spans = None if tracing is None else LedgerSpans(tracing)
         self._tail: EventTail | None = None
         self._markets: dict[int, MarketAssets] = {}
@@ -169,13 +169,9 @@ class LedgerProjection:
         self._patience.worked()
 
     async def _read_gulp(self, tail: EventTail) -> None:
-        """Read what has come, waiting a moment so that more comes with it."""
+        """Read what has come; the reader gathers."""
         self._gulp_offset = tail.position.next_offset
-        outcomes = await tail.read(READ_TIMEOUT_MS)
-        if outcomes and len(outcomes) < OUTCOMES_PER_BATCH_MAX:
-            await asyncio.sleep(GATHER_MS / 1000)
-            outcomes += await tail.read(1)
-        self._unwritten = outcomes
+        self._unwritten = await tail.read(READ_TIMEOUT_MS)
 
     def _shrink(self) -> None:
         """The same transaction again would take as long again: the next is half as large."""

@@ -48,7 +48,7 @@ TRADE_COLUMNS: Final = _columns(
 ORDER_COLUMNS: Final = _columns(
     "order_id user_id market_id client_order_id side order_type time_in_force price_ticks quantity_lots "
     "quote_quantity_atoms stp_mode executed_lots executed_quote_atoms held_atoms status close_reason "
-    "created_ms updated_ms working_ms"
+    "created_ms updated_ms working_ms counter_order_id"
 )
 DEPOSIT_COLUMNS: Final = _columns("deposit_id user_id asset_id amount_atoms time_ms")
 WITHDRAWAL_COLUMNS: Final = _columns(
@@ -84,10 +84,12 @@ UPDATE orders AS o SET
         ELSE {PARTIALLY_FILLED}
     END,
     close_reason = c.close_reason,
+    counter_order_id = c.counter_order_id,
     updated_ms = c.time_ms
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::smallint[],
-            $7::bigint[])
-    AS c(order_id, executed_lots, executed_quote_atoms, held_atoms, close_status, close_reason, time_ms)
+            $7::bigint[], $8::bigint[])
+    AS c(order_id, executed_lots, executed_quote_atoms, held_atoms, close_status, close_reason,
+         counter_order_id, time_ms)
 WHERE o.order_id = c.order_id
 """
 _CHANGE_WITHDRAWALS: Final = """
@@ -319,6 +321,7 @@ async def _write_orders(connection: "AnyConnection", batch: LedgerBatch) -> None
             [order.held_atoms for _, order in older],
             [order.close_status for _, order in older],
             [order.close_reason for _, order in older],
+            [order.counter_order_id for _, order in older],
             [order.time_ms for _, order in older],
         )
         _expect(changed, len(older), "orders that changed")
@@ -348,6 +351,7 @@ def _order_row(order: OrderChange) -> tuple[Any, ...] | None:
         order.created_ms,
         order.time_ms,
         order.created_ms,
+        order.counter_order_id,
     )
 
 

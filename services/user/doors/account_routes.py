@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.user.doors.dependencies import CallerAddress, Service, SignedIn
+from services.user.doors.dependencies import CallerAddress, CallerAgent, Service, SignedIn
 from services.user.doors.problems import ProblemError
 from services.user.doors.schemas import (
     ApiKeyCreated,
@@ -33,9 +33,13 @@ async def sign_up(body: SignUpRequest, service: Service, caller: CallerAddress) 
 
 
 @router.post("/sessions", status_code=201)
-async def log_in(body: LoginRequest, service: Service, caller: CallerAddress) -> SessionOpened:
+async def log_in(
+    body: LoginRequest, service: Service, caller: CallerAddress, agent: CallerAgent
+) -> SessionOpened:
     """Open a session."""
-    token = await service.accounts.log_in(body.email, body.password.get_secret_value(), caller)
+    token = await service.accounts.log_in(
+        body.email, body.password.get_secret_value(), caller, agent, body.totp
+    )
     return SessionOpened(access_token=token, expires_in=service.accounts.session_lifetime_s)
 
 
@@ -68,8 +72,16 @@ async def create_api_key(
     body: ApiKeyRequest, service: Service, session: SignedIn, caller: CallerAddress
 ) -> ApiKeyCreated:
     """Make an API key. Its secret is in this answer and nowhere else."""
+    session_id = None
+    if body.for_session:
+        session_id = await service.logins.id_of(session)
+        if session_id is None:
+            raise ProblemError("no-key-for-session", "Log in with a password, then ask again.")
+    else:
+        await service.second_factor.demand(session.user_id, body.totp, caller)
     pair = await service.accounts.create_api_key(
-        session.user_id, body.label, body.permissions, body.ip_allow_list, body.public_key, caller
+        *(session.user_id, body.label, body.permissions, body.ip_allow_list, body.public_key, caller),
+        session_id=session_id,
     )
     return ApiKeyCreated(api_key=pair.api_key, secret_key=pair.secret_key)
 
@@ -87,6 +99,8 @@ async def list_api_keys(service: Service, session: SignedIn) -> ApiKeyList:
                 ip_allow_list=row["ip_allow_list"],
                 kind=row["kind"],
                 created_at=row["created_ms"],
+                last_used_at=row["last_used_ms"],
+                session_id=row["session_id"],
             )
             for row in rows
         ]

@@ -27,6 +27,7 @@ async def add_address(
 ) -> WithdrawalAddressShown:
     """List an address; money may go there from `usableAt` on."""
     asset = service.transfers.asset(body.asset)
+    await service.second_factor.demand(session.user_id, body.totp, caller)
     row = await service.addresses.add(session.user_id, asset, body.address, body.label, caller)
     return _shown(service, row)
 

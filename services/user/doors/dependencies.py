@@ -9,7 +9,7 @@ from services.user.component import UserService
 from services.user.doors.problems import ProblemError
 from services.user.people.sessions import Session
 
-__all__ = ["CallerAddress", "Service", "SignedIn"]
+__all__ = ["CallerAddress", "CallerAgent", "Service", "SignedIn"]
 
 _bearer: Final = HTTPBearer(
     auto_error=False,
@@ -31,6 +31,13 @@ def _caller_address(request: Request) -> str:
 
 
 CallerAddress = Annotated[str, Depends(_caller_address)]
+
+
+def _caller_agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+CallerAgent = Annotated[str, Depends(_caller_agent)]
 
 
 async def _session(

@@ -39,7 +39,14 @@ from services.user.money.withdrawal_guard import (
 )
 from services.user.people.accounts import PublicKeyError, WrongCredentialsError
 from services.user.people.identities import EmailNotAcceptedError
+from services.user.people.password_changes import ResetRefusedError
 from services.user.people.passwords import PasswordsBusyError
+from services.user.people.second_factor import (
+    SecondFactorNeededError,
+    SecondFactorOffError,
+    SecondFactorOnError,
+    SecondFactorWrongError,
+)
 from services.user.people.sessions import CacheUnavailableError, TooManyAttemptsError
 from services.user.tables.accounts import EmailTakenError, TooManyKeysError
 from services.user.tables.database import DatabaseUnavailableError
@@ -117,6 +124,17 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     ),
     NotFrozenError: lambda _: ProblemError(
         "not-frozen", "GET /v1/withdrawal-freezes tells what holds; an operator's freeze only he ends."
+    ),
+    SecondFactorNeededError: lambda _: ProblemError(
+        "second-factor-needed", "Send the authenticator's six digits as totp."
+    ),
+    SecondFactorWrongError: lambda _: ProblemError(
+        "second-factor-wrong", "Each code is good once, for half a minute."
+    ),
+    SecondFactorOnError: lambda _: ProblemError("second-factor-on", "Remove it first."),
+    SecondFactorOffError: lambda _: ProblemError("second-factor-off", "Begin with POST /v1/second-factor."),
+    ResetRefusedError: lambda _: ProblemError(
+        "reset-refused", "Ask for a new one: POST /v1/password-resets."
     ),
     FaucetOffError: lambda _: ProblemError("faucet-off", "This exchange gives no money away."),
     InsufficientFundsError: lambda _: ProblemError(

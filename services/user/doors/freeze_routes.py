@@ -41,5 +41,6 @@ async def unfreeze(
     body: UnfreezeRequest, service: Service, session: SignedIn, caller: CallerAddress
 ) -> UnfreezeShown:
     """End the owner's own freeze, from `endsAt` on; until then it holds."""
+    await service.second_factor.demand(session.user_id, body.totp, caller)
     ends_ms = await service.freezes.unfreeze(session, body.password.get_secret_value(), caller)
     return UnfreezeShown(ends_at=ends_ms)

@@ -70,6 +70,7 @@ async def withdraw(
     body: WithdrawalRequest, service: Service, session: SignedIn, caller: CallerAddress
 ) -> WithdrawalAnswer:
     """Reserve money to be sent out."""
+    await service.second_factor.demand(session.user_id, body.totp, caller)
     try:
         reserved = await service.transfers.withdraw(
             session.user_id, body.asset, body.amount, body.address, caller

@@ -15,6 +15,14 @@ MEDIA_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:exchange:problem:"
 _ERRORS_MAX: Final = 20
 _TEXT_LENGTH_MAX: Final = 200
+# What a field has to look like, in words: a pattern is no sentence. By the last name of the field.
+_FORMS: Final[Mapping[str, str]] = {
+    "amount": "an amount is digits with at most one point, such as 100.25",
+    "asset": "an asset is named by capital letters and digits, such as USDT",
+    "address": "an address is 1 to 128 printed characters without spaces",
+    "month": "a month is a year and two digits, such as 2026-11",
+    "code": "a code is six digits",
+}
 
 # What a request can run into: kind -> (status, title). A kind, once published, keeps its meaning.
 _KINDS: Final[Mapping[str, tuple[int, str]]] = {
@@ -30,6 +38,10 @@ _KINDS: Final[Mapping[str, tuple[int, str]]] = {
     "address-not-usable-yet": (403, "The address was listed too short a while ago"),
     "freeze-token-refused": (403, "The link is not valid, too old, or was used already"),
     "withdrawals-frozen": (403, "The account's withdrawals are frozen"),
+    "no-key-for-session": (403, "This session can have no key of its own"),
+    "second-factor-needed": (403, "A code of the second factor is needed"),
+    "second-factor-wrong": (403, "The code of the second factor is wrong"),
+    "reset-refused": (403, "The link is not valid, too old, or was used already"),
     "not-found": (404, "There is no such thing"),
     "receive-timeout": (408, "The body did not arrive in time"),
     "email-taken": (409, "The e-mail address is in use"),
@@ -37,6 +49,8 @@ _KINDS: Final[Mapping[str, tuple[int, str]]] = {
     "too-many-keys": (409, "The account has as many API keys as it may have"),
     "address-listed": (409, "The address is on the list already"),
     "too-many-addresses": (409, "The account has as many withdrawal addresses as it may have"),
+    "second-factor-on": (409, "There is a second factor already"),
+    "second-factor-off": (409, "There is no second factor"),
     "not-frozen": (409, "There is no freeze that its owner could end"),
     "insufficient-funds": (409, "The available balance is too low"),
     "body-too-large": (413, "The body is too large"),
@@ -130,6 +144,8 @@ def problem_of_validation(error: RequestValidationError) -> Response:
 def _field_error(fault: Mapping[str, Any]) -> dict[str, str]:
     source, *path = [str(part) for part in fault["loc"]]
     detail = str(fault["msg"]).removeprefix("Value error, ")[:_TEXT_LENGTH_MAX]
+    if fault["type"] == "string_pattern_mismatch":
+        detail = _FORMS.get(path[-1], "not in the form that is taken here")
     if source != "body":
         return {"parameter": ".".join(path)[:_TEXT_LENGTH_MAX], "detail": detail}
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,15 +1,16 @@
 """Bodies and queries of the user service's contract. Strict: no unknown name, no number in place of text."""
 
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.alias_generators import to_camel
 
 from exchange.contracts import limits
 from exchange.money import NUMBER_PATTERN
 from exchange.security.identity.tokens import TOKEN_LENGTH_MAX
 from services.user.people.email import Email
+from services.user.people.password_rules import weakness
 
 __all__ = [
     "ApiKeyCreated",
@@ -30,9 +31,14 @@ __all__ = [
     "LedgerQuery",
     "LoginRequest",
     "Me",
+    "NewPassword",
     "PageQuery",
+    "Query",
+    "Received",
+    "Sent",
     "SessionOpened",
     "SignUpRequest",
+    "Totp",
     "UnfreezeRequest",
     "UnfreezeShown",
     "UserCreated",
@@ -84,70 +90,96 @@ Amount = Annotated[str, Field(pattern=NUMBER_PATTERN, examples=["100.25000000"])
 Permission = Literal["READ", "TRADE", "WITHDRAW"]
 
 
-class _Received(BaseModel):
+def _not_guessed_first(password: SecretStr) -> SecretStr:
+    found = weakness(password.get_secret_value())
+    if found is not None:
+        raise ValueError(found)
+    return password
+
+
+NewPassword = Annotated[
+    SecretStr,
+    Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX),
+    AfterValidator(_not_guessed_first),
+]
+
+
+# A code of the second factor, where the account has one.
+Totp = Annotated[str, Field(min_length=1, max_length=10)] | None
+
+
+class Received(BaseModel):
+    """A body."""
+
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, hide_input_in_errors=True
     )
 
 
-class _Query(BaseModel):
+class Query(BaseModel):
+    """What stands behind the question mark."""
+
     # Not strict: everything in a query arrives as text.
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
     )
 
 
-class _Sent(BaseModel):
+class Sent(BaseModel):
+    """An answer."""
+
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
     )
 
 
-class SignUpRequest(_Received):
+class SignUpRequest(Received):
     """Who wants an account. The address is kept in lower case."""
 
     email: Email
-    password: SecretStr = Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)
+    password: NewPassword
 
 
-class LoginRequest(_Received):
+class LoginRequest(Received):
     """Who wants a session."""
 
     email: Email
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+    totp: Totp = None
 
 
-class IdentityRequest(_Received):
+class IdentityRequest(Received):
     """An id token of the sign-in that shall open the account."""
 
     token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
 
 
-class FreezeRequest(_Received):
+class FreezeRequest(Received):
     """The token of a link from a notice; whatever its length, a wrong one is answered alike."""
 
     token: SecretStr = Field(min_length=1, max_length=TOKEN_LENGTH_MAX)
 
 
-class UnfreezeRequest(_Received):
+class UnfreezeRequest(Received):
     """The password, once more: a session alone does not end a freeze."""
 
     password: SecretStr = Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)
+    totp: Totp = None
 
 
-class WithdrawalsFrozen(_Sent):
+class WithdrawalsFrozen(Sent):
     """Nothing leaves the account since then (milliseconds since 1970)."""
 
     frozen_at: int
 
 
-class UnfreezeShown(_Sent):
+class UnfreezeShown(Sent):
     """The owner's freeze holds until then."""
 
     ends_at: int
 
 
-class FreezeShown(_Sent):
+class FreezeShown(Sent):
     """What holds withdrawals back. OWNER: his own link did it; OPERATOR: only the exchange ends it.
 
     `endsAt` null: until somebody ends it.
@@ -158,21 +190,21 @@ class FreezeShown(_Sent):
     ends_at: int | None
 
 
-class FreezeList(_Sent):
+class FreezeList(Sent):
     """All that holds now; empty when withdrawals are free."""
 
     withdrawal_freezes: list[FreezeShown]
 
 
-class IdentityLinked(_Sent):
+class IdentityLinked(Sent):
     """The sign-in opens the account from now on."""
 
     issuer: str
     subject: str
 
 
-class ApiKeyRequest(_Received):
-    """What a new key may do. With `publicKey` (Ed25519, PEM) nobody but its owner has a secret."""
+class ApiKeyRequest(Received):
+    """With `publicKey` nobody else has a secret. `forSession`: a key that ends with the session."""
 
     label: Label
     permissions: Annotated[list[Permission], Field(min_length=1), AfterValidator(_no_repeats)]
@@ -182,32 +214,42 @@ class ApiKeyRequest(_Received):
         AfterValidator(_no_repeats),
     ] = Field(default_factory=list)
     public_key: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    for_session: bool = False
+    totp: Totp = None
+
+    @model_validator(mode="after")
+    def _withdraws_by_no_session(self) -> Self:
+        if self.for_session and "WITHDRAW" in self.permissions:
+            raise ValueError("a session's own key cannot have WITHDRAW")
+        return self
 
 
-class DepositRequest(_Received):
+class DepositRequest(Received):
     """Money wanted from the faucet."""
 
     asset: AssetCode
     amount: Amount
 
 
-class WithdrawalRequest(_Received):
+class WithdrawalRequest(Received):
     """Money to be sent to `address`."""
 
     asset: AssetCode
     amount: Amount
     address: WithdrawalAddress
+    totp: Totp = None
 
 
-class WithdrawalAddressRequest(_Received):
+class WithdrawalAddressRequest(Received):
     """An address to be listed for withdrawals of one asset."""
 
     asset: AssetCode
     address: WithdrawalAddress
     label: Label
+    totp: Totp = None
 
 
-class PageQuery(_Query):
+class PageQuery(Query):
     """A page of rows, ascending, from the id `fromId` on (inclusive)."""
 
     from_id: int = Field(default=0, ge=0, le=2**63 - 1)
@@ -220,7 +262,7 @@ class LedgerQuery(PageQuery):
     asset: AssetCode | None = None
 
 
-class UserCreated(_Sent):
+class UserCreated(Sent):
     """A new account."""
 
     user_id: int
@@ -233,7 +275,7 @@ class Me(UserCreated):
     created_at: int
 
 
-class SessionOpened(_Sent):
+class SessionOpened(Sent):
     """A session; `expiresIn` in seconds."""
 
     access_token: str
@@ -241,15 +283,18 @@ class SessionOpened(_Sent):
     expires_in: int
 
 
-class ApiKeyCreated(_Sent):
+class ApiKeyCreated(Sent):
     """A new key. The secret is shown this once."""
 
     api_key: str
     secret_key: str | None = None
 
 
-class ApiKeyShown(_Sent):
-    """A key without its secret."""
+class ApiKeyShown(Sent):
+    """A key without its secret. `lastUsedAt`: when a service last saw it, to the minute.
+
+    `sessionId`: the session that it ends with.
+    """
 
     api_key: str
     label: str
@@ -257,15 +302,17 @@ class ApiKeyShown(_Sent):
     ip_allow_list: list[str]
     kind: str
     created_at: int
+    last_used_at: int | None
+    session_id: int | None
 
 
-class ApiKeyList(_Sent):
+class ApiKeyList(Sent):
     """All keys of the account, oldest first."""
 
     api_keys: list[ApiKeyShown]
 
 
-class DepositAnswer(_Sent):
+class DepositAnswer(Sent):
     """A deposit that the engine has credited."""
 
     deposit_id: int
@@ -280,13 +327,13 @@ class DepositShown(DepositAnswer):
     time: int
 
 
-class DepositList(_Sent):
+class DepositList(Sent):
     """A page of deposits, ascending by id."""
 
     deposits: list[DepositShown]
 
 
-class WithdrawalAnswer(_Sent):
+class WithdrawalAnswer(Sent):
     """A withdrawal; RESERVED until it is SETTLED (sent) or RELEASED (given back)."""
 
     withdrawal_id: int
@@ -296,7 +343,7 @@ class WithdrawalAnswer(_Sent):
     status: str
 
 
-class WithdrawalCancelled(_Sent):
+class WithdrawalCancelled(Sent):
     """A withdrawal whose money is available again."""
 
     withdrawal_id: int
@@ -311,13 +358,13 @@ class WithdrawalShown(WithdrawalAnswer):
     time: int
 
 
-class WithdrawalList(_Sent):
+class WithdrawalList(Sent):
     """A page of withdrawals, ascending by id."""
 
     withdrawals: list[WithdrawalShown]
 
 
-class WithdrawalAddressShown(_Sent):
+class WithdrawalAddressShown(Sent):
     """A listed address; money may go there from `usableAt` on (milliseconds since 1970)."""
 
     address_id: int
@@ -328,13 +375,13 @@ class WithdrawalAddressShown(_Sent):
     usable_at: int
 
 
-class WithdrawalAddressList(_Sent):
+class WithdrawalAddressList(Sent):
     """All listed addresses of the account, oldest first."""
 
     withdrawal_addresses: list[WithdrawalAddressShown]
 
 
-class LedgerEntryShown(_Sent):
+class LedgerEntryShown(Sent):
     """One line of the account's ledger: `amount` has a sign."""
 
     entry_id: int
@@ -346,7 +393,7 @@ class LedgerEntryShown(_Sent):
     reference: str
 
 
-class LedgerPage(_Sent):
+class LedgerPage(Sent):
     """A page of the ledger, ascending by entryId; over all pages an asset sums to free + locked."""
 
     entries: list[LedgerEntryShown]

@@ -23,7 +23,7 @@ from exchange.log.gateway import (
     GatewayUnavailableError,
     OutcomeUnknownError,
 )
-from exchange.money import NumberError, parse_fixed
+from exchange.money import NumberError, NumberOverflowError, PrecisionError, parse_fixed
 from exchange.ports.world import Log, LogError
 from services.user.money.event_follower import EventFollower
 from services.user.money.withdrawal_guard import WithdrawalGuard, WithdrawalRequest
@@ -268,8 +268,12 @@ class Transfers:
 def _atoms(amount: str, asset: Asset) -> int:
     try:
         atoms = parse_fixed(amount, asset.decimals)
+    except NumberOverflowError:
+        raise AmountError(f"more {asset.code} than the exchange can hold") from None
+    except PrecisionError:
+        raise AmountError(f"at most {asset.decimals} decimals for {asset.code}") from None
     except NumberError:
-        raise AmountError(f"not an amount of {asset.code}: at most {asset.decimals} decimals") from None
+        raise AmountError("an amount is digits with at most one point, such as 100.25") from None
     if atoms == 0:
         raise AmountError("must be above zero")
     return atoms

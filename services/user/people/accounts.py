@@ -9,6 +9,7 @@ import redis.asyncio
 from asyncpg import Record
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -22,20 +23,25 @@ from exchange.security.credentials import (
     API_KEY_LENGTH,
     ED25519,
     HMAC,
+    RSA,
     announce_revocation,
     hash_api_key,
 )
 from exchange.security.identity.tokens import TokenRefusedError
 from exchange.security.key_ring import KeyRing, api_secret_place
 from services.user.people.identities import Identities, is_outside
+from services.user.people.logins import Logins
 from services.user.people.passwords import Passwords
-from services.user.people.sessions import Session, Sessions
+from services.user.people.second_factor import SecondFactor
+from services.user.people.sessions import SESSIONS_PER_USER_MAX, Session, Sessions
 from services.user.tables.accounts import AccountStore, NewApiKey, User
 from services.user.tables.identities import Identity, IdentityNotLinkedError
 
 __all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
 
 API_KEYS_PER_USER_MAX: Final = limits.API_KEYS_PER_USER_MAX
+# In bits, as Binance takes them (binance-spot-api 1).
+RSA_KEY_SIZES: Final = (2_048, 4_096)
 ATTEMPTS_PER_ACCOUNT_MAX: Final = 10
 ATTEMPTS_PER_ADDRESS_MAX: Final = 60
 ATTEMPTS_PER_NETWORK_MAX: Final = 240
@@ -48,11 +54,11 @@ class WrongCredentialsError(Exception):
 
 
 class PublicKeyError(ValueError):
-    """The text is no Ed25519 public key in PEM."""
+    """The text is no Ed25519 or RSA public key in PEM, or an RSA key of another size."""
 
 
 class KeyPair(NamedTuple):
-    """A new API key. `secret_key` is None for Ed25519, whose private half its owner keeps."""
+    """A new API key. `secret_key` is None for Ed25519 and RSA, whose private half its owner keeps."""
 
     api_key: str
     secret_key: str | None
@@ -69,6 +75,8 @@ class Accounts:
         key_ring: KeyRing,
         cache: "redis.asyncio.Redis",
         identities: Identities | None,
+        logins: Logins,
+        second_factor: SecondFactor,
         *,
         cache_deadline_ms: int,
         rate_limits: bool,
@@ -80,6 +88,8 @@ class Accounts:
         self._key_ring = key_ring
         self._cache = cache
         self._identities = identities
+        self._logins = logins
+        self._second_factor = second_factor
         self._cache_deadline_ms = cache_deadline_ms
         self._rate_limits = rate_limits
         self._clock_ms = clock_ms
@@ -95,19 +105,25 @@ class Accounts:
         password_hash = await self._passwords.hash(password)
         return await self._store.add_user(email, password_hash, self._clock_ms(), caller)
 
-    async def log_in(self, email: str, password: str, caller: str) -> str:
-        """Open a session and return its token. Raises WrongCredentialsError, TooManyAttemptsError."""
+    async def log_in(
+        self, email: str, password: str, caller: str, agent: str, code: str | None = None
+    ) -> str:
+        """Open a session and return its token.
+
+        Raises WrongCredentialsError, TooManyAttemptsError, and what `SecondFactor.demand` raises.
+        """
         await self._count_attempt("log-in", email, caller)
         user = await self._store.user_by_email(email)
         stored = None if user is None else user.password_hash
         matches = await self._passwords.verify(stored, password)
-        act = "log-in" if matches else "log-in-failed"
         user_id = None if user is None else user.user_id
-        # Before the session: what cannot be written down does not happen.
-        await self._store.record(Act(act, user_id, caller, self._clock_ms(), {"email": email}))
         if not matches or user is None:
+            act = Act("log-in-failed", user_id, caller, self._clock_ms(), {"email": email})
+            await self._store.record(act)
             raise WrongCredentialsError
-        return await self._sessions.open(user.user_id)
+        await self._second_factor.demand(user.user_id, code, caller)
+        act = Act("log-in", user_id, caller, self._clock_ms(), {"email": email})
+        return await self._logins.open(user.user_id, act, agent)
 
     async def _count_attempt(self, action: str, email: str | None, caller: str) -> None:
         """By address, so that nobody tries many accounts; by account, so that many do not try one."""
@@ -164,8 +180,7 @@ class Accounts:
             assert self._identities is not None, "it made this session"
             await self._identities.log_out(session, caller)
             return
-        await self._sessions.end(session)
-        await self._store.record(Act("log-out", session.user_id, caller, self._clock_ms(), {}))
+        await self._logins.log_out(session, caller)
 
     async def user(self, user_id: int) -> User | None:
         """The account of a session."""
@@ -179,9 +194,13 @@ class Accounts:
         ip_allow_list: Sequence[str],
         public_key: str | None,
         caller: str,
+        session_id: int | None = None,
     ) -> KeyPair:
-        """Make a key. Raises PublicKeyError, TooManyKeysError, KeyRingError."""
-        public_key_pem = None if public_key is None else _canonical_public_key(public_key)
+        """Make a key; with `session_id` it ends with that session, and takes the place of its last one.
+
+        Raises PublicKeyError, TooManyKeysError, KeyRingError.
+        """
+        kind, public_key_pem = (HMAC, None) if public_key is None else _canonical_public_key(public_key)
         pair = KeyPair(_random_text(), _random_text() if public_key_pem is None else None)
         key_hash = hash_api_key(pair.api_key)
         sealed = None
@@ -195,17 +214,23 @@ class Accounts:
             label=label,
             permissions=sorted(permissions),
             ip_allow_list=ip_allow_list,
-            kind=HMAC if public_key_pem is None else ED25519,
+            kind=kind,
             secret_encrypted=sealed,
             public_key_pem=public_key_pem,
             created_ms=self._clock_ms(),
+            session_id=session_id,
         )
-        await self._store.add_api_key(key, API_KEYS_PER_USER_MAX, caller)
+        for replaced in await self._store.add_api_key(key, API_KEYS_PER_USER_MAX, caller):
+            await announce_revocation(self._cache, replaced, self._cache_deadline_ms)
         return pair
+
+    async def acts_of(self, user_id: int, before_id: int, limit: int) -> list[Record]:
+        """The account's lines of the audit log before this one: id, time_ms, ip, act; the newest first."""
+        return await self._store.acts_of(user_id, before_id, limit)
 
     async def api_keys(self, user_id: int) -> list[Record]:
         """The user's keys, as AccountStore.api_keys_of gives them."""
-        return await self._store.api_keys_of(user_id, API_KEYS_PER_USER_MAX)
+        return await self._store.api_keys_of(user_id, API_KEYS_PER_USER_MAX + SESSIONS_PER_USER_MAX)
 
     async def revoke_api_key(self, user_id: int, api_key: str, caller: str) -> bool:
         """Revoke a key and tell every process; False when the user has no such key."""
@@ -222,12 +247,19 @@ def _random_text() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(API_KEY_LENGTH))
 
 
-def _canonical_public_key(pem: str) -> str:
-    """The key written our way, so that nothing but the key is kept. Raises PublicKeyError."""
+def _canonical_public_key(pem: str) -> tuple[str, str]:
+    """Its kind, and the key written our way, so that nothing but the key is kept. Raises PublicKeyError.
+
+    Larger RSA keys than Binance takes (2048 or 4096 bits) would make each request as dear as ten.
+    """
     try:
         key = load_pem_public_key(pem.encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):
         raise PublicKeyError("not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise PublicKeyError("not an Ed25519 key")
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    if isinstance(key, Ed25519PublicKey):
+        kind = ED25519
+    elif isinstance(key, RSAPublicKey) and key.key_size in RSA_KEY_SIZES:
+        kind = RSA
+    else:
+        raise PublicKeyError("neither an Ed25519 key nor an RSA key of 2048 or 4096 bits")
+    return kind, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -19,25 +19,35 @@ import redis.asyncio
 from exchange.process.cancellation import raise_if_cancelled
 from exchange.process.connections import CACHE_ERRORS
 
-__all__ = ["CacheUnavailableError", "OutsideLogin", "Session", "Sessions", "TooManyAttemptsError"]
+__all__ = [
+    "SESSIONS_PER_USER_MAX",
+    "CacheUnavailableError",
+    "OutsideLogin",
+    "Session",
+    "Sessions",
+    "TooManyAttemptsError",
+]
 
 _TOKEN_SIZE_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"([0-9]{1,19})~[A-Za-z0-9_-]{43}", re.ASCII)
-_SESSIONS_PER_USER_MAX: Final = 50
+SESSIONS_PER_USER_MAX: Final = 50
 # In place of a user's number, for an outside log-in that was ended here.
 _ENDED: Final = b"ended"
 
 # KEYS: session, the user's list of sessions. ARGV: user id, lifetime in seconds, list's size, prefix, hash.
-# The oldest sessions of a user end when there are too many.
+# The oldest sessions of a user end when there are too many; their hashes are returned.
 _OPEN: Final = """
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('LREM', KEYS[2], 0, ARGV[5])
 redis.call('LPUSH', KEYS[2], ARGV[5])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
+local pushed_out = {}
 while redis.call('LLEN', KEYS[2]) > tonumber(ARGV[3]) do
-  redis.call('DEL', ARGV[4] .. redis.call('RPOP', KEYS[2]))
+  local oldest = redis.call('RPOP', KEYS[2])
+  redis.call('DEL', ARGV[4] .. oldest)
+  table.insert(pushed_out, oldest)
 end
-return 1
+return pushed_out
 """
 # KEYS: counter. ARGV: window in seconds. Returns the count and the seconds that are left.
 _COUNT: Final = """
@@ -84,22 +94,25 @@ class Sessions:
         self._open = cache.register_script(_OPEN)
         self._count = cache.register_script(_COUNT)
 
-    async def open(self, user_id: int) -> str:
-        """Start a session and return its token, which is kept nowhere."""
+    def new_token(self, user_id: int) -> tuple[str, str]:
+        """A token, which is kept nowhere, and its hash."""
         token = f"{user_id}~{secrets.token_urlsafe(_TOKEN_SIZE_BYTES)}"
-        token_hash = _hash(token)
+        return token, _hash(token)
+
+    async def open(self, user_id: int, token_hash: str) -> list[str]:
+        """Start the session of a token; the hashes of those that ended because there were too many."""
         async with self._within_deadline():
-            await self._open(
+            pushed_out = await self._open(
                 keys=[_session_key(user_id, token_hash), f"user_sessions:{{{user_id}}}"],
                 args=[
                     user_id,
                     self.lifetime_s,
-                    _SESSIONS_PER_USER_MAX,
+                    SESSIONS_PER_USER_MAX,
                     _session_key(user_id, ""),
                     token_hash,
                 ],
             )
-        return token
+        return [ended.decode() for ended in pushed_out]
 
     async def find(self, token: str) -> Session | None:
         """The session of `token`, None when it has ended or never was."""
@@ -111,10 +124,19 @@ class Sessions:
             user_id = await self._cache.get(_session_key(match[1], token_hash))
         return None if user_id is None else Session(int(user_id), token_hash)
 
-    async def end(self, session: Session) -> None:
-        """Refuse the session's token from now on, everywhere."""
+    async def alive(self, user_id: int, token_hashes: Sequence[str]) -> set[str]:
+        """Those of a user's sessions that have not ended."""
+        if not token_hashes:
+            return set()
+        keys = [_session_key(user_id, token_hash) for token_hash in token_hashes]
         async with self._within_deadline():
-            await self._cache.delete(_session_key(session.user_id, session.token_hash))
+            values = await self._cache.mget(keys)
+        return {one for one, value in zip(token_hashes, values, strict=True) if value is not None}
+
+    async def end(self, user_id: int, token_hashes: Sequence[str]) -> None:
+        """Refuse these tokens of a user from now on, everywhere."""
+        async with self._within_deadline():
+            await self._cache.delete(*(_session_key(user_id, token_hash) for token_hash in token_hashes))
 
     # -- log-ins at outside issuers: what the database knows of them, at hand
 

@@ -66,6 +66,10 @@ class WithdrawalFreezes:
             hashlib.sha256(token.encode()).digest(), self._clock_ms(), caller
         )
 
+    async def freeze_own(self, session: Session, caller: str) -> int:
+        """Freeze one's own account; since when. It ends as one by a link does."""
+        return await self._store.freeze_own(session.user_id, self._clock_ms(), caller)
+
     async def unfreeze(self, session: Session, password: str, caller: str) -> int:
         """Let the owner's freeze end; the moment from which money may leave again.
 

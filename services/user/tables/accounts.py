@@ -1,13 +1,16 @@
 """Accounts and their API keys in PostgreSQL; a change and its audit entry happen together."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from services.user.tables.database import Database
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 __all__ = ["AccountStore", "EmailTakenError", "NewApiKey", "TooManyKeysError", "User"]
 
@@ -30,7 +33,10 @@ class User(NamedTuple):
 
 
 class NewApiKey(NamedTuple):
-    """A key as it is stored; `secret_encrypted` for HMAC, `public_key_pem` for ED25519."""
+    """A key as it is stored; `secret_encrypted` for HMAC, `public_key_pem` for ED25519 and RSA.
+
+    `session_id`: the session that it ends with.
+    """
 
     key_hash: bytes
     api_key: str
@@ -42,6 +48,7 @@ class NewApiKey(NamedTuple):
     secret_encrypted: bytes | None
     public_key_pem: str | None
     created_ms: int
+    session_id: int | None = None
 
 
 class AccountStore:
@@ -80,20 +87,29 @@ class AccountStore:
             )
         return None if row is None else User(*row)
 
-    async def add_api_key(self, key: NewApiKey, keys_max: int, ip: str) -> None:
-        """Store a key. Raises TooManyKeysError when the account has `keys_max` already."""
+    async def add_api_key(self, key: NewApiKey, keys_max: int, ip: str) -> list[bytes]:
+        """Store a key; the hashes of keys that it replaces. A session has one key at most.
+
+        Raises TooManyKeysError when the account has `keys_max` already that hang on no session.
+        """
+        replaced: list[bytes] = []
         async with self._database.transaction() as connection:
             # The lock makes two requests count one after the other.
             await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE", key.user_id)
-            count = await connection.fetchval(
-                "SELECT count(*) FROM api_keys WHERE user_id = $1 AND revoked_ms IS NULL", key.user_id
-            )
-            if count >= keys_max:
-                raise TooManyKeysError(f"{count} keys")
+            if key.session_id is not None:
+                replaced = await _revoke_key_of_session(connection, key.session_id, key.created_ms)
+            else:
+                count = await connection.fetchval(
+                    "SELECT count(*) FROM api_keys "
+                    "WHERE user_id = $1 AND revoked_ms IS NULL AND session_id IS NULL",
+                    key.user_id,
+                )
+                if count >= keys_max:
+                    raise TooManyKeysError(f"{count} keys")
             await connection.execute(
                 "INSERT INTO api_keys (key_hash, api_key, user_id, label, permissions, ip_allow_list, kind, "
-                "secret_encrypted, public_key_pem, created_ms) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                "secret_encrypted, public_key_pem, created_ms, session_id) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 *key,
             )
             detail = {
@@ -102,14 +118,23 @@ class AccountStore:
                 "permissions": list(key.permissions),
                 "ip_allow_list": list(key.ip_allow_list),
             }
-            await audit_log.append(connection, Act("key-made", key.user_id, ip, key.created_ms, detail))
+            # Of the key that a session works with its owner is told by the session's own notice.
+            act = "key-made" if key.session_id is None else "session-key-made"
+            await audit_log.append(connection, Act(act, key.user_id, ip, key.created_ms, detail))
+        return replaced
 
     async def api_keys_of(self, user_id: int, keys_max: int) -> list[asyncpg.Record]:
-        """Keys that are not revoked: api_key, label, permissions, ip_allow_list, kind, created_ms."""
+        """Keys that are not revoked, nor over with their session.
+
+        api_key, label, permissions, ip_allow_list, kind, created_ms, last_used_ms, session_id.
+        """
         async with self._database.connection() as connection:
             return await connection.fetch(
-                "SELECT api_key, label, permissions, ip_allow_list, kind, created_ms FROM api_keys "
-                "WHERE user_id = $1 AND revoked_ms IS NULL ORDER BY created_ms, api_key LIMIT $2",
+                "SELECT api_key, label, permissions, ip_allow_list, kind, created_ms, last_used_ms, "
+                "session_id FROM api_keys WHERE user_id = $1 AND revoked_ms IS NULL "
+                "AND (session_id IS NULL OR EXISTS (SELECT 1 FROM login_sessions s "
+                "WHERE s.session_id = api_keys.session_id AND s.ended_ms IS NULL)) "
+                "ORDER BY created_ms, api_key LIMIT $2",
                 user_id,
                 keys_max,
             )
@@ -129,7 +154,29 @@ class AccountStore:
                 await audit_log.append(connection, Act("key-revoked", user_id, ip, now_ms, detail))
         return bool(changed)
 
+    async def acts_of(self, user_id: int, before_id: int, limit: int) -> list[asyncpg.Record]:
+        """Lines of the audit log: id, time_ms, ip, act; the newest first."""
+        async with self._database.connection() as connection:
+            return await connection.fetch(
+                "SELECT id, time_ms, ip, act FROM audit_log WHERE user_id = $1 AND id < $2 "
+                "ORDER BY user_id DESC, id DESC LIMIT $3",
+                user_id,
+                before_id,
+                limit,
+            )
+
     async def record(self, act: Act) -> None:
         """Write down an act that changes nothing in this database."""
         async with self._database.transaction() as connection:
             await audit_log.append(connection, act)
+
+
+async def _revoke_key_of_session(
+    connection: "PoolConnectionProxy[asyncpg.Record]", session_id: int, now_ms: int
+) -> list[bytes]:
+    rows = await connection.fetch(
+        "UPDATE api_keys SET revoked_ms = $2 WHERE session_id = $1 AND revoked_ms IS NULL RETURNING key_hash",
+        session_id,
+        now_ms,
+    )
+    return [row["key_hash"] for row in rows]

@@ -88,6 +88,27 @@ class FreezeStore:
             await audit_log.append(connection, Act("withdrawals-frozen", user_id, ip, now_ms, {"by": "link"}))
         return now_ms
 
+    async def freeze_own(self, user_id: int, now_ms: int, ip: str) -> int:
+        """Freeze by the owner's session; since when. A freeze that holds, and has no end, stays as it is."""
+        async with self._database.transaction() as connection:
+            await connection.execute("SELECT 1 FROM users WHERE user_id = $1 FOR UPDATE", user_id)
+            frozen_ms = await connection.fetchval(
+                "SELECT frozen_ms FROM withdrawal_freezes "
+                "WHERE user_id = $1 AND source = 'OWNER' AND ends_ms IS NULL",
+                user_id,
+            )
+            if frozen_ms is not None:
+                return int(frozen_ms)
+            await connection.execute(
+                "INSERT INTO withdrawal_freezes (user_id, source, frozen_ms) VALUES ($1, 'OWNER', $2) "
+                "ON CONFLICT (user_id, source) DO UPDATE SET frozen_ms = excluded.frozen_ms, ends_ms = NULL",
+                user_id,
+                now_ms,
+            )
+            act = Act("withdrawals-frozen", user_id, ip, now_ms, {"by": "session"})
+            await audit_log.append(connection, act)
+        return now_ms
+
     async def end_later(self, user_id: int, now_ms: int, ends_ms: int, ip: str) -> int:
         """Let the owner's freeze end at `ends_ms`, or when it was to end already; returns that moment.
 

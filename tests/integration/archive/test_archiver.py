@@ -135,9 +135,9 @@ class Shaky:
     async def delete(self, key: str) -> None:
         raise AssertionError("an archive is never deleted from")
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         self._fail(LogError("away"))
-        return _ShakyReader(self, await self._log.reader(offset))
+        return _ShakyReader(self, await self._log.reader(offset, gather_ms))
 
     async def first_offset(self) -> int:
         self._fail(LogError("away"))

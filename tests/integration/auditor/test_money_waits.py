@@ -35,8 +35,8 @@ class HeldLog(Log):
         self._log = log
         self.until: int | None = None
 
-    async def reader(self, offset: int) -> LogReader:
-        return _HeldReader(await self._log.reader(offset), offset, lambda: self.until)
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        return _HeldReader(await self._log.reader(offset, gather_ms), offset, lambda: self.until)
 
     async def writer(self) -> LogWriter:
         return await self._log.writer()

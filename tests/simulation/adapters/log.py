@@ -77,11 +77,11 @@ class LogPort:
         await ask(self.wires, self.process, lambda: None, error=LogError)
         return _Writer(self)
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         end = await ask(self.wires, self.process, lambda: len(self.log.records), error=LogError)
         if not 0 <= offset <= end:
             raise LogError(f"offset {offset} is beyond the log's end {end}")
-        return _Reader(self, offset)
+        return _Reader(self, offset, gather_ms)
 
     async def first_offset(self) -> int:
         return await ask(self.wires, self.process, lambda: 0, error=LogError)
@@ -126,9 +126,11 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, port: LogPort, offset: int) -> None:
+    def __init__(self, port: LogPort, offset: int, gather_ms: int) -> None:
         self._port = port
         self._offset = offset
+        self._gather_s = gather_ms / 1000
+        self._next_look_s = 0.0
 
     async def read(self, timeout_ms: int) -> list[LogRecord]:
         port, log = self._port, self._port.log
@@ -137,6 +139,12 @@ class _Reader:
         faults = port.wires.faults
         if faults.happens(faults.read_error):
             raise LogError("the broker hung up")
+        pause_s = self._next_look_s - asyncio.get_running_loop().time()
+        if pause_s > 0:
+            await asyncio.sleep(min(pause_s, timeout_ms / 1000))
+            timeout_ms -= round(pause_s * 1000)
+            if timeout_ms < 0:
+                return []
         if self._offset >= len(log.records):
             grown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             log.waiting.append(grown)
@@ -149,6 +157,8 @@ class _Reader:
         most = faults.chance.randint(1, _READ_RECORDS_MAX)
         records = log.records[self._offset : self._offset + most]
         self._offset += len(records)
+        if self._gather_s and self._offset == len(log.records):
+            self._next_look_s = asyncio.get_running_loop().time() + self._gather_s
         return records
 
     async def close(self) -> None:

@@ -65,6 +65,22 @@ def test_failing_compiler_leads_to_the_interpreted_engine(tmp_path: Path) -> Non
 
 
 @needs_compiler
+@pytest.mark.slow
+def test_a_builder_is_told_how_long_it_may_compile(tmp_path: Path) -> None:
+    """One that emulates another processor needs many times the default."""
+    done = subprocess.run(
+        [sys.executable, "-m", "matching_engine.build", "--deadline-s", "0.001"],
+        cwd=ROOT,
+        env={**os.environ, "EXCHANGE_ENGINE_BUILD": "compiled", "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert done.returncode == 1
+    assert "BuildError: compiling did not end by its deadline" in done.stderr
+
+
+@needs_compiler
 def test_cache_that_others_may_write_is_not_trusted(tmp_path: Path) -> None:
     folder = tmp_path / "exchange"
     folder.mkdir()

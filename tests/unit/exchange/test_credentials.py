@@ -49,6 +49,7 @@ class Database:
                     "public_key_pem": "pem",
                     "permissions": ["TRADE"],
                     "ip_allow_list": [],
+                    "last_used_ms": 2**62,  # nobody writes it down
                 }
         return None
 

@@ -1,5 +1,8 @@
 """Promises of exchange/log/event_tail.py: first copy of each seq, chain checked, stop on a gap."""
 
+from collections import Counter
+from typing import Any
+
 import pytest
 
 from exchange.adapters.memory.log import MemoryLog
@@ -9,10 +12,14 @@ from exchange.contracts.codec import (
     CommandOutcome,
     EventBatch,
     RecordedEvent,
+    chain_hash,
+    decode_events,
     encode_events,
 )
 from exchange.contracts.events import LeaderChanged
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
+from exchange.log import decoded as decoded_module
+from exchange.log import event_tail
 from exchange.log.event_tail import ChainError, EventTail, TailPosition
 from tests.event_streams import EventStream
 
@@ -130,3 +137,40 @@ async def test_a_large_fetch_is_decoded_in_portions_and_loses_nothing() -> None:
         sizes.append(sum(map(len, records[before : tail.position.next_offset])))
     assert max(sizes) <= TAIL_READ_SIZE_BYTES_MAX + max(map(len, records))
     assert len(sizes) > 1
+
+
+async def test_tails_of_one_process_share_one_decoding_and_one_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog(lambda: 1)
+    writer = await log.writer()
+    decided = outcomes(20, "shared")
+    for place in range(0, 20, 2):
+        await writer.append(record(*decided[place : place + 2]))
+    counts = Counter[str]()
+
+    def counted(name: str, function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            counts[name] += 1
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(decoded_module, "decode_events", counted("decoded", decode_events))
+    monkeypatch.setattr(event_tail, "chain_hash", counted("checked", chain_hash))
+    found = []
+    for _ in range(9):
+        tail = EventTail(await log.reader(0), TailPosition(0, EMPTY_CHAIN_HASH, 0))
+        found.append(await tail.read(100))
+    assert counts == {"decoded": 10, "checked": 40}
+    assert found == [found[0]] * 9
+
+
+async def test_what_another_tail_has_checked_is_no_word_for_a_tail_that_stands_elsewhere() -> None:
+    log = MemoryLog(lambda: 1)
+    writer = await log.writer()
+    for outcome in outcomes(5, "elsewhere"):
+        await writer.append(record(outcome))
+    await EventTail(await log.reader(0), TailPosition(0, EMPTY_CHAIN_HASH, 0)).read(100)
+    with pytest.raises(ChainError):
+        await EventTail(await log.reader(0), TailPosition(0, b"x" * 16, 0)).read(100)
+    with pytest.raises(ChainError):
+        await EventTail(await log.reader(1), TailPosition(0, EMPTY_CHAIN_HASH, 1)).read(100)

@@ -18,11 +18,11 @@ class WatchedLog(MemoryLog):
         self.closing: Exception | None = None
         self.hangs = False
 
-    async def reader(self, offset: int) -> LogReader:
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
         if self.hangs:
             await asyncio.Event().wait()
         self.open_readers += 1
-        return WatchedReader(self, await super().reader(offset))
+        return WatchedReader(self, await super().reader(offset, gather_ms))
 
 
 class WatchedReader:

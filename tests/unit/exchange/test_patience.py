@@ -1,8 +1,11 @@
 """Promises of exchange/process/patience.py: for ever, or until its owner gives up; in words, and counted."""
 
+import asyncio
+import gc
+
 import pytest
 from prometheus_client import CollectorRegistry, Counter
-from tenacity import stop_after_attempt
+from tenacity import stop_after_attempt, stop_after_delay
 
 from exchange.process.patience import Patience
 
@@ -12,7 +15,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exchange.process.patience.WAIT_S_MAX", 0.001)
 
 
-async def work(patience: Patience, errors: list[Exception]) -> list[str | None]:
+async def work(patience: Patience, errors: list[BaseException]) -> list[str | None]:
     """Fail with each of the errors, then work; the problem as each attempt finds it."""
     problems = []
     async for attempt in patience.attempts():
@@ -46,3 +49,29 @@ async def test_who_gives_up_gets_the_last_error_and_counts_anew_after_success() 
         await work(patience, [OSError(1), OSError(2)])
     with pytest.raises(OSError, match="3"):
         await work(patience, [OSError(1), OSError(2), OSError(3)])
+
+
+async def test_an_attempt_that_works_leaves_nothing_to_the_cyclic_collector() -> None:
+    patience = Patience("part", (OSError,))
+    await work(patience, [])
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            await work(patience, [])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+async def test_who_gives_up_after_a_time_counts_from_the_first_attempt() -> None:
+    patience = Patience("part", (OSError,), give_up=stop_after_delay(0))
+    with pytest.raises(OSError, match="1"):
+        await work(patience, [OSError(1)])
+
+
+async def test_a_cancelled_attempt_is_not_tried_again() -> None:
+    errors: list[BaseException] = [asyncio.CancelledError(), OSError("never reached")]
+    with pytest.raises(asyncio.CancelledError):
+        await work(Patience("part", (OSError,)), errors)
+    assert len(errors) == 1

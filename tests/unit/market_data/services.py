@@ -51,6 +51,10 @@ class OfflineService:
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         """Ask the application."""
+        return await self.request("GET", path, **headers)
+
+    async def request(self, method: str, path: str, **headers: str) -> httpx.Response:
+        """Ask the application by any method."""
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://exchange") as client:
-            return await client.get(path, headers=headers)
+            return await client.request(method, path, headers=headers)

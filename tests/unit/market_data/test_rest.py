@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance import covers
 from tests.event_streams import START_MS, RandomTrading
 from tests.unit.market_data.services import OfflineService
 
@@ -20,6 +21,7 @@ def offline() -> OfflineService:
     return offline
 
 
+@covers("GET /ping", "GET /time")
 async def test_ping_and_time(offline: OfflineService) -> None:
     assert (await offline.get("/api/v3/ping")).json() == {}
     assert (await offline.get("/api/v3/time")).json() == {"serverTime": offline.now_ms}
@@ -79,6 +81,7 @@ async def test_exchange_info_shows_the_symbols_asked_for(
     assert [one["symbol"] for one in info["symbols"]] == symbols
 
 
+@covers("GET /depth")
 async def test_depth_is_the_book_at_the_last_event(offline: OfflineService) -> None:
     view = offline.state.by_symbol["BTCUSDT"]
     for _ in range(2):
@@ -95,6 +98,7 @@ async def test_depth_is_the_book_at_the_last_event(offline: OfflineService) -> N
     assert depth["bids"][0][1] == view.market.quantity(best[1] + 1)
 
 
+@covers("GET /trades", "GET /historicalTrades", "GET /aggTrades")
 async def test_trades_and_aggregate_trades_add_up(offline: OfflineService) -> None:
     trades = (await offline.get("/api/v3/trades?symbol=BTCUSDT&limit=1000")).json()
     assert list(trades[0]) == ["id", "price", "qty", "quoteQty", "time", "isBuyerMaker", "isBestMatch"]
@@ -115,6 +119,7 @@ async def test_trades_and_aggregate_trades_add_up(offline: OfflineService) -> No
     assert until.json() == [one for one in joined if one["T"] <= middle["T"]][-4:]
 
 
+@covers("GET /klines", "GET /uiKlines")
 async def test_klines_are_rows_of_twelve(offline: OfflineService) -> None:
     trades = (await offline.get("/api/v3/trades?symbol=BTCUSDT&limit=1000")).json()
     for path in ("klines", "uiKlines"):
@@ -148,6 +153,14 @@ MINI = (
 )
 
 
+@covers(
+    "GET /ticker/24hr",
+    "GET /ticker",
+    "GET /ticker/tradingDay",
+    "GET /ticker/price",
+    "GET /ticker/bookTicker",
+    "GET /avgPrice",
+)
 @pytest.mark.parametrize(
     ("query", "keys"),
     [
@@ -198,6 +211,23 @@ MANDATORY = "Mandatory parameter '%s' was not sent, was empty/null, or malformed
 UNREAD = "Not all sent parameters were read; read '%d' parameter(s) but was sent '%d'."
 
 
+@covers(
+    "-1020",
+    "-1100",
+    "-1101",
+    "-1102",
+    "-1104",
+    "-1105",
+    "-1108",
+    "-1120",
+    "-1121",
+    "-1122",
+    "-1128",
+    "-1130",
+    "-1139",
+    "-1151",
+    "-1220",
+)
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [
@@ -250,6 +280,7 @@ async def test_bad_requests_get_binances_codes_and_texts(
         assert body["msg"] == message
 
 
+@covers("-1194")
 async def test_a_bad_time_unit_is_refused(offline: OfflineService) -> None:
     answer = await offline.get("/api/v3/time", **{"X-MBX-TIME-UNIT": "HOUR"})
     assert answer.json()["code"] == -1194
@@ -295,6 +326,7 @@ async def test_weights_add_up_in_the_header_and_start_anew_each_minute(offline: 
     assert (await offline.get("/api/v3/ping")).headers["X-MBX-USED-WEIGHT-1M"] == "1"
 
 
+@covers("-1003")
 async def test_an_address_beyond_its_weight_is_told_when_to_come_back(offline: OfflineService) -> None:
     answers = [await offline.get("/api/v3/depth?symbol=BTCUSDT&limit=5000") for _ in range(25)]
     assert {answer.status_code for answer in answers[:24]} == {200}

@@ -4,7 +4,10 @@ import itertools
 
 import pytest
 
-from exchange.contracts import limits
+from exchange.contracts import codes, limits
+from exchange.contracts.commands import PlaceOrder, SetTradingMode
+from exchange.contracts.events import TradeExecuted
+from tests.conformance import covers
 from tests.event_streams import RandomTrading
 from tests.unit.market_data.clients import HubClient
 from tests.unit.market_data.services import OfflineService
@@ -23,6 +26,7 @@ KEYS = {
     "btcusdt@ticker": "e E s p P w x c Q b B a A o h l v q O C F L n",
     "btcusdt@ticker_1h": "e E s p P o h l c w v q O C F L n",
     "btcusdt@avgPrice": "e E s i w T",
+    "btcusdt@referencePrice": "e s r t",
     "btcusdt@kline_1m": "e E s k",
 }
 KLINE_KEYS = "t T s i f L o c h l v n x q V Q B"
@@ -50,6 +54,18 @@ def trading(offline: OfflineService) -> RandomTrading:
     return trading
 
 
+@covers(
+    "<symbol>@trade",
+    "<symbol>@aggTrade",
+    "<symbol>@depth",
+    "<symbol>@depth<levels>",
+    "<symbol>@bookTicker",
+    "<symbol>@miniTicker",
+    "<symbol>@ticker",
+    "<symbol>@ticker_<window>",
+    "<symbol>@avgPrice",
+    "<symbol>@referencePrice",
+)
 @pytest.mark.parametrize("name", KEYS)
 def test_messages_have_binances_keys_in_binances_order(
     name: str, offline: OfflineService, trading: RandomTrading
@@ -64,6 +80,7 @@ def test_messages_have_binances_keys_in_binances_order(
             assert message["s"] == "BTCUSDT"
 
 
+@covers("<symbol>@kline_<interval>")
 def test_klines_have_binances_keys_and_close_at_the_end_of_their_second(
     offline: OfflineService, trading: RandomTrading
 ) -> None:
@@ -71,13 +88,50 @@ def test_klines_have_binances_keys_and_close_at_the_end_of_their_second(
     trade_for_a_while(offline, trading, 45)
     candles = [message["k"] for message in client.take()]
     assert all(list(candle) == KLINE_KEYS.split() for candle in candles)
-    # A trade that comes late changes a closed candle, which is then sent once more.
-    closed = list(dict.fromkeys(candle["t"] for candle in candles if candle["x"]))
+    closed = [candle["t"] for candle in candles if candle["x"]]
     assert len(closed) >= 3
     assert [b - a for a, b in itertools.pairwise(closed)] == [1_000] * (len(closed) - 1)
     for candle in candles:
         assert candle["T"] == candle["t"] + 999
         assert candle["i"] == "1s"
+
+
+@covers("<symbol>@kline_<interval>")
+def test_a_trade_that_is_late_comes_before_its_candle_closes(
+    offline: OfflineService, trading: RandomTrading
+) -> None:
+    """One closing candle an interval, equal to `klines`, however late the log brings a trade (finding A8)."""
+    name = "btcusdt@kline_1s"
+    client = HubClient(offline.hub, name)
+    offline.now_ms = -(-offline.state.time_ms // 1_000) * 1_000 + 300
+    second_ms = offline.now_ms - 300
+    offline.publisher.tick(offline.now_ms, offline.now_ms)
+    # Decided in the last millisecond of the second, and on its way while the second ends here.
+    stream, time_ms = trading.stream, second_ms + 999
+    kinds = (codes.LIMIT, codes.GTC, 5_000_000, 60, 0, codes.STP_NONE, 0)
+    late = [
+        stream.append(*stream.engine.apply(command, time_ms), time_ms=time_ms)
+        for command in (
+            SetTradingMode(0, 0, codes.MODE_TRADING),
+            PlaceOrder(1, 1001, 1, "late", codes.BUY, *kinds),
+            PlaceOrder(2, 1002, 1, "late", codes.SELL, *kinds),
+        )
+    ]
+    count = sum(isinstance(one.event, TradeExecuted) for outcome in late for one in outcome.events)
+    assert count
+    offline.now_ms = second_ms + 1_300
+    offline.publisher.tick(offline.now_ms, second_ms + 900)
+    candles = [message["k"] for message in client.take() if message["k"]["t"] == second_ms]
+    assert not any(candle["x"] for candle in candles)
+    offline.apply(late)
+    for known_ms in (second_ms + 999, second_ms + 1_000, second_ms + 2_000, second_ms + 3_000):
+        offline.now_ms += 1_000
+        offline.publisher.tick(offline.now_ms, known_ms)
+    candles += [message["k"] for message in client.take() if message["k"]["t"] == second_ms]
+    closing = [candle for candle in candles if candle["x"]]
+    assert len(closing) == 1
+    assert candles[-1] is closing[0]
+    assert closing[0]["n"] == count
 
 
 def test_a_quiet_market_still_closes_its_candles(offline: OfflineService, trading: RandomTrading) -> None:
@@ -91,6 +145,7 @@ def test_a_quiet_market_still_closes_its_candles(offline: OfflineService, tradin
     assert (flat["n"], flat["f"], flat["L"], flat["v"]) == (0, -1, -1, "0.00000000")
 
 
+@covers("!miniTicker@arr", "!ticker_<window>@arr")
 def test_arrays_hold_all_for_a_newcomer_and_then_only_what_changed(
     offline: OfflineService, trading: RandomTrading
 ) -> None:
@@ -201,3 +256,20 @@ def test_nothing_is_kept_of_a_client_that_left() -> None:
     assert not offline.hub.topics
     assert not offline.hub.clients
     assert not offline.hub.of_kind("trade")
+
+
+@covers("<symbol>@blockTrade", "<symbol>@kline_<interval>@+08:00")
+def test_a_day_of_another_zone_has_its_own_candle_and_blocks_are_never_traded(
+    offline: OfflineService, trading: RandomTrading
+) -> None:
+    zoned = HubClient(offline.hub, "btcusdt@kline_1d@+08:00")
+    here = HubClient(offline.hub, "btcusdt@kline_1d")
+    blocks = HubClient(offline.hub, "btcusdt@blockTrade")
+    offline.tick(3_000)
+    (first,), (second,) = zoned.take(), here.take()
+    day_ms, shift_ms = 86_400_000, 8 * 3_600_000
+    assert (first["k"]["t"] + shift_ms) % day_ms == second["k"]["t"] % day_ms == 0
+    assert first["k"]["t"] <= offline.now_ms < first["k"]["t"] + day_ms
+    trade_for_a_while(offline, trading)
+    assert list(blocks.client.names) == ["btcusdt@blockTrade"]
+    assert blocks.take() == []

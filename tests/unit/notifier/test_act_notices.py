@@ -15,6 +15,11 @@ DETAILS: dict[str, dict[str, object]] = {
     "withdrawals-frozen": {"by": "link"},
     "withdrawals-unfreeze-asked": {"ends_ms": 1_700_000_000_000},
     "withdrawals-unfrozen": {"by": "operator", "who": "olga"},
+    "password-reset-asked": {},
+    "password-changed": {},
+    "password-reset": {},
+    "second-factor-on": {},
+    "second-factor-off": {},
 }
 
 
@@ -44,7 +49,7 @@ def test_words_say_what_happened() -> None:
 def test_what_a_thief_would_do_carries_the_link_and_nothing_else_does() -> None:
     assert {
         "LOGIN", "API_KEY_MADE", "ADDRESS_ADDED", "IDENTITY_LINKED", "WITHDRAWAL_RESERVED",
-        "WITHDRAWALS_UNFREEZING",
+        "WITHDRAWALS_UNFREEZING", "PASSWORD_CHANGED", "SECOND_FACTOR_CHANGED",
     } == FREEZABLE  # fmt: skip
 
 

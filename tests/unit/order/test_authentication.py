@@ -18,6 +18,7 @@ from services.order.doors.authentication import Authenticator, is_signature_vali
 from services.order.doors.rest import parse_parameters
 from services.order.doors.routes import READ, TRADE
 from services.order.doors.ws_requests import decode_request, sign_payload, texts
+from tests.conformance import covers
 from tests.unit.order.order_exchange import (
     ALICE,
     BOB,
@@ -74,6 +75,7 @@ async def test_docs_vector_is_accepted_wherever_the_signature_stands(query: byte
     assert is_signature_valid(DOCS_KEY, signature, signed_payload(query, body))
 
 
+@covers("HMAC keys")
 async def test_docs_vector_passes_the_whole_check_at_its_time() -> None:
     authenticator = Authenticator(OneKey(DOCS_KEY), lambda: 1499827319559_000 + 1_000)
     query = REST_PAYLOAD + b"&signature=" + REST_SIGNATURE.encode()
@@ -118,6 +120,7 @@ def test_ed25519_and_rsa_signatures_are_accepted_and_checked() -> None:
         assert not is_signature_valid(key, "", payload)
 
 
+@covers("Ed25519 keys")
 async def test_ed25519_signature_travels_percent_encoded(exchange: OrderExchange) -> None:
     private = Ed25519PrivateKey.generate()
     pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -134,6 +137,7 @@ async def test_ed25519_signature_travels_percent_encoded(exchange: OrderExchange
 NOW_MS = 1_700_000_000_000
 
 
+@covers("-1021")
 @pytest.mark.parametrize(
     ("timestamp", "window", "code"),
     [
@@ -183,6 +187,7 @@ async def test_stale_request_reaches_no_engine(exchange: OrderExchange) -> None:
     assert exchange.commands == []
 
 
+@covers("-1022")
 @pytest.mark.parametrize(
     ("signature", "code"),
     [("", -1102), ("0" * 64, -1022), ("xyz", -1022), ("%C3%A9", -1022), (None, -1102)],
@@ -221,6 +226,7 @@ async def test_signed_parameters_cannot_be_changed(exchange: OrderExchange) -> N
     assert added.json()["code"] == -1022
 
 
+@covers("-2014")
 @pytest.mark.parametrize("api_key", [None, "", "with space", "K" * 129, "ключ".encode().decode("latin-1")])
 async def test_key_that_is_none_is_refused_as_malformed(exchange: OrderExchange, api_key: str | None) -> None:
     headers = {} if api_key is None else {"X-MBX-APIKEY": api_key}
@@ -228,6 +234,7 @@ async def test_key_that_is_none_is_refused_as_malformed(exchange: OrderExchange,
     assert (answer.status_code, answer.json()) == (401, {"code": -2014, "msg": "API-key format invalid."})
 
 
+@covers("-2015")
 async def test_unknown_key_missing_permission_and_wrong_address_look_the_same(
     exchange: OrderExchange,
 ) -> None:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from services.order.doors.rest import parse_parameters
+from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, KEYS, OrderExchange, limit_order, running_exchange, sign
 
 NUMBER = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"
@@ -36,16 +37,44 @@ ORDER = limit_order("BUY", "50000", "1")
 MARKET_ORDER: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET"}
 
 
+@covers(
+    "-1013",
+    "-1100",
+    "-1102",
+    "-1104",
+    "-1105",
+    "-1106",
+    "-1108",
+    "-1111",
+    "-1115",
+    "-1116",
+    "-1117",
+    "-1121",
+    "-1130",
+    "-1134",
+    "-1210",
+    "-1211",
+    "-2010",
+    "type STOP_LOSS",
+    "type STOP_LOSS_LIMIT",
+    "type TAKE_PROFIT",
+    "type TAKE_PROFIT_LIMIT",
+    "parameter icebergQty",
+    "parameter trailingDelta",
+    "parameter pegPriceType",
+    "mode DECREMENT",
+    "mode TRANSFER",
+)
 @pytest.mark.parametrize(
     ("change", "code", "text"),
     [
         ({"price": "50000.123456789"}, -1111, "Parameter 'price' has too much precision."),
         ({"quantity": "0.000000001"}, -1111, "Parameter 'quantity' has too much precision."),
         ({"price": "50000.001"}, -1013, "Filter failure: PRICE_FILTER"),
-        ({"price": "0"}, -1013, "Filter failure: PRICE_FILTER"),
+        ({"price": "0"}, -1013, "Invalid price."),
         ({"price": "1000000.01"}, -1013, "Filter failure: PRICE_FILTER"),
         ({"quantity": "0.000001"}, -1013, "Filter failure: LOT_SIZE"),
-        ({"quantity": "0"}, -1013, "Filter failure: LOT_SIZE"),
+        ({"quantity": "0"}, -1013, "Invalid quantity."),
         ({"quantity": "9001"}, -1013, "Filter failure: LOT_SIZE"),
         ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
         ({"quantity": "99999999999999999999"}, -1108, "Parameter 'quantity' overflowed."),
@@ -75,9 +104,43 @@ MARKET_ORDER: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "
             -2010,
             "Stop loss orders are not supported for this symbol.",
         ),
+        (
+            {"type": "STOP_LOSS_LIMIT", "stopPrice": "1"},
+            -2010,
+            "Stop loss limit orders are not supported for this symbol.",
+        ),
+        (
+            {"type": "TAKE_PROFIT", "stopPrice": "1"},
+            -2010,
+            "Take profit orders are not supported for this symbol.",
+        ),
+        (
+            {"type": "TAKE_PROFIT_LIMIT", "stopPrice": "1"},
+            -2010,
+            "Take profit limit orders are not supported for this symbol.",
+        ),
+        ({"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported for this symbol."),
         ({"icebergQty": "0.1"}, -2010, "Iceberg orders are not supported for this symbol."),
         ({"quoteOrderQty": "1"}, -1106, "Parameter 'quoteOrderQty' sent when not required."),
         ({"stopPrice": "1"}, -1106, "Parameter 'stopPrice' sent when not required."),
+        (
+            {"selfTradePreventionMode": "DECREMENT"},
+            -1013,
+            "This symbol does not allow the specified self-trade prevention mode.",
+        ),
+        (
+            {"selfTradePreventionMode": "TRANSFER"},
+            -1013,
+            "This symbol does not allow the specified self-trade prevention mode.",
+        ),
+        ({"pegPriceType": "PRIMARY_PEG"}, -2010, "Pegged orders are not supported for this symbol."),
+        (
+            {"pegPriceType": "MARKET_PEG", "price": None},
+            -2010,
+            "Pegged orders are not supported for this symbol.",
+        ),
+        ({"pegPriceType": "BEST"}, -1210, "Invalid pegPriceType."),
+        ({"pegOffsetType": "TICKS"}, -1211, "Invalid pegOffsetType."),
         (
             {"newClientOrderId": "a" * 37},
             -1100,
@@ -87,7 +150,7 @@ MARKET_ORDER: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "
         ({"newClientOrderId": ""}, -1105, "Parameter 'newClientOrderId' was empty."),
         ({"newOrderRespType": "ALL"}, -1130, "Data sent for parameter 'newOrderRespType' is not valid."),
         (
-            {"selfTradePreventionMode": "DECREMENT"},
+            {"selfTradePreventionMode": "EXPIRE_NOBODY"},
             -1130,
             "Data sent for parameter 'selfTradePreventionMode' is not valid.",
         ),
@@ -156,6 +219,7 @@ def stamped(raw: bytes) -> bytes:
     return raw + b"&timestamp=%d" % (time.time_ns() // 1_000_000)
 
 
+@covers("-1101")
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
@@ -262,6 +326,7 @@ async def test_unknown_route_outside_the_api_answers_in_binances_way(exchange: O
     assert set(answer.json()) == {"code", "msg"}
 
 
+@covers("-1127", "-1128", "-1130", "-2013")
 @pytest.mark.parametrize(
     ("path", "parameters", "code"),
     [
@@ -282,7 +347,7 @@ async def test_unknown_route_outside_the_api_answers_in_binances_way(exchange: O
         ("/account", {"omitZeroBalances": "maybe"}, -1130),
         ("/account/commission", {}, -1102),
         ("/orderList", {"orderListId": "1"}, -2013),
-        ("/myPreventedMatches", {"symbol": "BTCUSDT"}, -1020),
+        ("/myPreventedMatches", {"symbol": "BTCUSDT"}, -1128),
     ],
 )
 async def test_queries_are_checked(
@@ -295,7 +360,9 @@ async def test_queries_are_checked(
 async def test_absent_features_are_refused_with_their_documented_errors(exchange: OrderExchange) -> None:
     oco = await exchange.request("POST", "/orderList/oco", ALICE, symbol="BTCUSDT", side="SELL", anything="1")
     assert oco.json() == {"code": -2010, "msg": "OCO orders are not supported for this symbol"}
-    amend = await exchange.request("PUT", "/order/amend/keepPriority", ALICE, symbol="BTCUSDT", newQty="1")
+    amend = await exchange.request(
+        "PUT", "/order/amend/keepPriority", ALICE, symbol="BTCUSDT", orderId=1, newQty="1"
+    )
     assert amend.json() == {"code": -2038, "msg": "Order amend is not supported for this symbol."}
     assert (await exchange.request("GET", "/openOrderList", ALICE)).json() == []
 

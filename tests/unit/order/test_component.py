@@ -9,6 +9,7 @@ from exchange.ports.world import LogError
 from services.order import component
 from services.order.component import OrderService
 from tests.at_work import eventually
+from tests.conformance import covers
 from tests.unit.order.order_exchange import (
     ALICE,
     EmptyDatabase,
@@ -27,6 +28,7 @@ async def test_running_service_is_ready(exchange: OrderExchange) -> None:
     assert "exchange_order_request_seconds" in metrics
 
 
+@covers("-1001")
 async def test_service_that_has_not_started_refuses_orders_and_is_not_ready(exchange: OrderExchange) -> None:
     fresh = OrderService(exchange.resources, exchange.credentials)
     assert fresh.readiness()["log"] == "not started"
@@ -105,6 +107,7 @@ async def test_service_waits_for_a_log_that_is_away_when_it_starts(monkeypatch: 
     await exchange.service.stop()
 
 
+@covers("-1000")
 async def test_unexpected_fault_is_answered_and_logged_without_details(
     exchange: OrderExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

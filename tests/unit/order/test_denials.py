@@ -32,8 +32,8 @@ class HeldLog:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
-    async def reader(self, offset: int) -> LogReader:
-        return _HeldReader(self, await self._log.reader(offset))
+    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
+        return _HeldReader(self, await self._log.reader(offset, gather_ms))
 
 
 class _HeldReader:

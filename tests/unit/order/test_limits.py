@@ -9,6 +9,7 @@ import pytest
 from exchange.http.request_limits import ORDERS_10S, WEIGHT, RequestLimits
 from services.order.component import OrderService
 from services.order.doors import ws_api
+from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, BOB, KEYS, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import WsClient, connected
 
@@ -100,6 +101,7 @@ async def test_an_account_beyond_its_orders_can_cancel_and_no_more(
     assert canceled.json()["status"] == "CANCELED"
 
 
+@covers("parameter orderRateLimitExceededMode")
 async def test_cancel_only_gives_the_old_order_up_without_a_new_one(exchange: OrderExchange) -> None:
     placed = (await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))).json()
     limits_of(exchange.service).reserve_orders(ALICE, ORDERS_10S.most - 1)

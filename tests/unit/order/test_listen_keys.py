@@ -5,6 +5,7 @@ import json
 
 import httpx
 
+from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, BOB, KEYS, OrderExchange, limit_order
 
 
@@ -24,6 +25,7 @@ async def test_listen_key_lives_is_renewed_and_ends(exchange: OrderExchange) -> 
     assert (gone.status_code, gone.json()) == (400, {"code": -1125, "msg": "This listenKey does not exist."})
 
 
+@covers("-1125")
 async def test_another_users_listen_key_does_not_exist(exchange: OrderExchange) -> None:
     key = (await keyed(exchange, "POST", ALICE)).json()["listenKey"]
     for method in ("PUT", "DELETE"):

@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from exchange.contracts.codes import GTC, LIMIT, SELL, STP_NONE
+from exchange.contracts.commands import PlaceOrder
 from exchange.http.request_limits import ORDERS_10S
-from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order, running_exchange
+from tests.conformance import covers
+from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import connected, signed
 
 IN_FLIGHT = 2_000
@@ -155,3 +158,45 @@ async def test_headers_show_the_order_that_they_answer(exchange: OrderExchange) 
         assert [answer.headers[name] for name in names] == [str(number)] * 2
     tested = await exchange.request("POST", "/order/test", ALICE, **limit_order("BUY", "50000", "1"))
     assert "x-mbx-order-count-10s" not in tested.headers
+
+
+@covers("GET /rateLimit/order", "-1015")
+@pytest.mark.parametrize(("is_taker", "left"), [(True, 6), (False, 2)])
+async def test_the_first_fill_of_an_order_gives_places_back(
+    exchange: OrderExchange, is_taker: bool, left: int
+) -> None:
+    """binance-spot-api 1: minus one as taker, minus five as maker; not for the fills after it."""
+    for _ in range(6):
+        assert await placed(exchange) == 200
+    await exchange.request("DELETE", "/openOrders", ALICE, symbol="BTCUSDT")
+    assert await count(exchange) == [6, 6], "a cancellation gives nothing back"
+    if is_taker:
+        await exchange.request("POST", "/order", BOB, **limit_order("SELL", "50000", "1"))
+        assert await placed(exchange) == 200
+    else:
+        assert await placed(exchange) == 200
+        for _ in range(2):
+            await exchange.request("POST", "/order", BOB, **limit_order("SELL", "50000", "0.1"))
+    assert await count(exchange) == [left, left]
+
+
+async def test_a_bot_whose_orders_are_filled_is_never_stopped(exchange: OrderExchange) -> None:
+    """150 filled orders in ten seconds, where 100 unfilled ones are the limit; nobody gets credit."""
+    await exchange.request("POST", "/order", BOB, **limit_order("SELL", "50000", "5"))
+    taking = limit_order("BUY", "50000", "0.001", timeInForce="IOC")
+    for _ in range(ORDERS_10S.most + 50):
+        answer = await exchange.request("POST", "/order", ALICE, **taking)
+        assert (answer.status_code, answer.json()["status"]) == (200, "FILLED")
+        assert answer.headers["x-mbx-order-count-10s"] == "0"
+    assert await count(exchange) == [0, 0]
+
+
+async def test_the_count_of_another_process_is_not_given_back_twice(exchange: OrderExchange) -> None:
+    """An order that this process has not sent gives nothing back here: the one that sent it does."""
+    assert await placed(exchange) == 200
+    exchange.stream.apply(
+        PlaceOrder(7, BOB, 1, "elsewhere", SELL, LIMIT, GTC, 5_000_000, 1_000, 0, STP_NONE, 0)
+    )
+    await exchange.publish()
+    assert await count(exchange) == [0, 0], "the maker's own"
+    assert exchange.service._unfilled._owner_of == {}

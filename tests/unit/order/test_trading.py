@@ -4,6 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from exchange.contracts.commands import SetTradingMode
+from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 
 RESULT_KEYS = {
@@ -64,6 +65,7 @@ async def test_response_type_decides_the_keys(exchange: OrderExchange, form: str
     assert len(answer.json()) == keys
 
 
+@covers("type LIMIT_MAKER")
 async def test_limit_maker_is_acknowledged_only_and_refused_when_it_would_take(
     exchange: OrderExchange,
 ) -> None:
@@ -75,6 +77,7 @@ async def test_limit_maker_is_acknowledged_only_and_refused_when_it_would_take(
     assert refused.json() == {"code": -2010, "msg": "Order would immediately match and take."}
 
 
+@covers("parameter quoteOrderQty")
 async def test_market_order_by_quote_spends_at_most_that(exchange: OrderExchange) -> None:
     await exchange.request("POST", "/order", ALICE, **limit_order("SELL", "50000", "1"))
     answer = await exchange.request(
@@ -124,6 +127,7 @@ async def test_cancel_names_both_the_order_and_the_cancellation(exchange: OrderE
     assert (again.status_code, again.json()) == (400, {"code": -2011, "msg": "Unknown order sent."})
 
 
+@covers("parameter cancelRestrictions", "-1145")
 async def test_cancel_restrictions_are_obeyed(exchange: OrderExchange) -> None:
     order_id = (await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))).json()[
         "orderId"
@@ -170,6 +174,7 @@ async def test_another_users_order_can_be_neither_seen_nor_canceled(exchange: Or
     assert len((await exchange.request("GET", "/openOrders", ALICE)).json()) == 1
 
 
+@covers("-2039")
 async def test_ids_that_disagree_are_refused(exchange: OrderExchange) -> None:
     order_id = (await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))).json()[
         "orderId"
@@ -217,6 +222,7 @@ async def test_cancel_replace_does_both(exchange: OrderExchange) -> None:
     assert body["newOrderResponse"]["price"] == "50002.00000000"
 
 
+@covers("-2021", "-2022", "parameter cancelReplaceMode")
 async def test_cancel_replace_failures_follow_the_table(exchange: OrderExchange) -> None:
     async def replace(**more: object) -> tuple[int, dict[str, object]]:
         answer = await exchange.request(
@@ -253,6 +259,7 @@ async def test_order_test_checks_and_changes_nothing(exchange: OrderExchange) ->
     assert exchange.commands == []
 
 
+@covers("-1007")
 async def test_silent_engine_means_execution_unknown() -> None:
     async with running_exchange(command_deadline_ms=50) as exchange:
         exchange.is_engine_away = True
@@ -261,6 +268,7 @@ async def test_silent_engine_means_execution_unknown() -> None:
         assert answer.json()["code"] == -1007
 
 
+@covers("-1008")
 async def test_too_many_waiting_commands_are_refused_at_once() -> None:
     async with running_exchange(commands_waiting_max=0) as exchange:
         answer = await exchange.request("POST", "/order", ALICE, **limit_order("BUY", "50000", "1"))

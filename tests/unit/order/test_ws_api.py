@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from exchange.contracts import limits
 from exchange.security.credentials import ED25519, ApiKey
-from services.order.doors import ws_connection
+from services.order.doors import ws_api, ws_connection
 from tests.at_work import eventually
+from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import WsClient, connected, signed, signed_ed25519
 
@@ -77,6 +78,7 @@ async def test_errors_have_the_documented_envelope(socket: WsClient) -> None:
     assert unsigned["error"]["code"] == -1102
 
 
+@covers("-1135")
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "null", "NaN", '"x"', "{}", '{"method":5}', '{"method":"ping","params":[]}',
@@ -137,6 +139,7 @@ async def test_ids_come_back_as_they_were_sent(socket: WsClient) -> None:
         assert (await socket.hear())["id"] == request_id
 
 
+@covers("ws session.logon", "ws session.status", "ws session.logout", "Ed25519 keys")
 async def test_ed25519_logon_opens_a_session(exchange: OrderExchange, socket: WsClient) -> None:
     api_key, private = edwards_key(exchange, ALICE)
     assert (await socket.ask("session.status"))["result"]["apiKey"] is None
@@ -162,6 +165,7 @@ async def test_hmac_keys_cannot_log_on(socket: WsClient) -> None:
     assert reply["error"] == {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}
 
 
+@covers("ws userDataStream.subscribe.signature", "outboundAccountPosition")
 async def test_reply_to_the_subscription_precedes_the_first_event(
     exchange: OrderExchange, socket: WsClient
 ) -> None:
@@ -233,6 +237,7 @@ async def test_cancellation_report_carries_both_names(exchange: OrderExchange, s
     )  # fmt: skip
 
 
+@covers("balanceUpdate")
 async def test_deposit_is_a_balance_update(exchange: OrderExchange, socket: WsClient) -> None:
     await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
     await exchange.deposit(ALICE, USDT=5)
@@ -247,6 +252,9 @@ async def test_other_users_events_stay_away(exchange: OrderExchange, socket: WsC
     assert await events_until_quiet(socket) == []
 
 
+@covers(
+    "-2035", "-2036", "ws session.subscriptions", "ws userDataStream.unsubscribe", "eventStreamTerminated"
+)
 async def test_subscriptions_are_one_for_an_account_and_end_when_asked(
     exchange: OrderExchange, socket: WsClient
 ) -> None:
@@ -262,6 +270,7 @@ async def test_subscriptions_are_one_for_an_account_and_end_when_asked(
     assert (await socket.ask("userDataStream.unsubscribe"))["error"]["code"] == -2036
 
 
+@covers("ws userDataStream.subscribe", "ws session.logout")
 async def test_session_subscription_ends_with_the_logout(exchange: OrderExchange, socket: WsClient) -> None:
     assert (await socket.ask("userDataStream.subscribe"))["error"]["code"] == -1102
     await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
@@ -349,3 +358,28 @@ async def test_a_replacement_is_finished_though_its_socket_has_gone(exchange: Or
     await eventually(lambda: len(exchange.commands) == 3)
     view = exchange.service.engine.view
     await eventually(lambda: [o.client_order_id for o in view.open_orders(ALICE)] == ["new"])
+
+
+@covers("-2042")
+async def test_a_socket_has_so_many_user_streams_and_no_more(
+    exchange: OrderExchange, socket: WsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws_api, "SUBSCRIPTIONS_MAX", 1)
+    assert (await socket.ask_signed("userDataStream.subscribe.signature", ALICE))["status"] == 200
+    refused = await socket.ask_signed("userDataStream.subscribe.signature", BOB)
+    assert refused["error"] == {
+        "code": -2042,
+        "msg": "Maximum subscription ID reached for this connection.",
+    }
+
+
+@covers("serverShutdown of the WebSocket API")
+@pytest.mark.parametrize(("query", "digits"), [("", 13), ("timeUnit=MICROSECOND", 16)])
+async def test_a_planned_end_is_announced(exchange: OrderExchange, query: str, digits: int) -> None:
+    async with connected(exchange, query) as socket:
+        assert (await socket.ask("ping"))["status"] == 200
+        exchange.service.websocket.announce_shutdown()
+        farewell = await socket.hear()
+    assert list(farewell) == ["event"]
+    assert farewell["event"]["e"] == "serverShutdown"
+    assert len(str(farewell["event"]["E"])) == digits

@@ -43,4 +43,7 @@ def test_a_concurrent_file_has_only_what_can_be_begun_anew(text: str) -> None:
 def test_concurrent_files_of_the_project_can_be_begun_anew() -> None:
     concurrent = [migration for migration in migrations_in(FOLDER) if migration.is_concurrent]
     assert all(migration.statements() for migration in concurrent)
-    assert [migration.name for migration in concurrent] == ["0008_history_by_time.sql"]
+    assert [migration.name for migration in concurrent] == [
+        "0008_history_by_time.sql",
+        "0012_prevented_matches_by_order.sql",
+    ]

@@ -1,0 +1,1 @@
+"""A loop that does not stand still, and who notices when it does."""

@@ -1,0 +1,90 @@
+"""Deadlines that cost nothing while they are kept: one timer for many waits, moved only when it fires.
+
+`asyncio.timeout` makes a timer and a context for each wait and cancels both when all goes well, which on the
+way of every record and every command is all that ever happens.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+__all__ = ["Deadlines", "WaitTimer"]
+
+# A timer fires up to so much early, by the clock's resolution.
+_EARLY_S: Final = 0.001
+
+
+class Deadlines:
+    """Futures that all have the same time: one that is not done by then gets a TimeoutError."""
+
+    def __init__(self, after_s: float) -> None:
+        self._after_s = after_s
+        # In the order of their deadlines; those at the left that are done are dropped by the next one.
+        self._watched: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, future: "asyncio.Future[Any]") -> None:
+        """Begin the time of a future of the running loop."""
+        watched = self._watched
+        while watched and watched[0][1].done():
+            watched.popleft()
+        loop = future.get_loop()
+        watched.append((loop.time() + self._after_s, future))
+        if self._timer is None:
+            self._timer = loop.call_later(self._after_s, self._fire, loop)
+
+    def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now_s = loop.time() + _EARLY_S
+        while self._watched:
+            due_s, future = self._watched[0]
+            if not future.done():
+                if due_s > now_s:
+                    self._timer = loop.call_at(due_s, self._fire, loop)
+                    return
+                future.set_exception(TimeoutError())
+            self._watched.popleft()
+
+
+class WaitTimer:
+    """The timeout of one waiter who waits again and again: an expired wait gives False."""
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[bool] | None = None
+        self._due_s = self._timer_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, future: "asyncio.Future[bool]", timeout_s: float) -> None:
+        """Give `future` so much time. One at a time."""
+        loop = future.get_loop()
+        self._future = future
+        self._due_s = loop.time() + timeout_s
+        if self._timer is None or self._timer_s > self._due_s:
+            self._set(loop)
+
+    def end(self) -> None:
+        """The wait is over. The timer stays, for the next one."""
+        self._future = None
+
+    def close(self) -> None:
+        """No wait follows."""
+        self._future = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_s = self._due_s
+        self._timer = loop.call_at(self._due_s, self._fire, loop)
+
+    def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        future = self._future
+        if future is None or future.done():
+            return
+        if self._due_s > loop.time() + _EARLY_S:
+            self._set(loop)
+        else:
+            future.set_result(False)

@@ -1,0 +1,139 @@
+"""What Binance has and this exchange does not: lists that are empty, and the documented refusals.
+
+A request must still name a market that there is, and what it may not leave out: a client's own mistake is
+told before what we lack. Texts: binance-spot-api 3.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from exchange.contracts.errors import (
+    ApiError,
+    bad_combination,
+    mandatory_parameter,
+    not_supported,
+)
+from exchange.http.query_parameters import Parameters, integer, optional, required, time_ms
+from services.order.decisions.call import Call
+from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.parameters import limit, market, named_order
+
+__all__ = ["Absent", "check_time_range"]
+
+RANGE_MAX_MS: Final = 86_400_000
+_ALLOCATION_COMBINATIONS: Final = frozenset(
+    frozenset(names.split())
+    for names in (
+        "",
+        "startTime",
+        "endTime",
+        "startTime endTime",
+        "fromAllocationId",
+        "orderId",
+        "orderId fromAllocationId",
+    )
+)
+_LIST_COMBINATIONS: Final = frozenset(
+    frozenset(names.split()) for names in ("", "fromId", "startTime", "endTime", "startTime endTime")
+)
+Handler = Callable[[Call], Awaitable[object]]
+
+
+def check_time_range(parameters: Parameters) -> tuple[int | None, int | None]:
+    """startTime and endTime in milliseconds. Raises -1127, -1128."""
+    start_ms, end_ms = (time_ms(parameters, name) for name in ("startTime", "endTime"))
+    if start_ms is not None and end_ms is not None:
+        if start_ms > end_ms:
+            raise bad_combination()
+        if end_ms - start_ms > RANGE_MAX_MS:
+            raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
+    return start_ms, end_ms
+
+
+class Absent:
+    """The handlers of what is not there."""
+
+    def __init__(self, engine: EngineLink) -> None:
+        self._engine = engine
+
+    # -- lists that are empty -----------------------------------------------------------------
+
+    async def open_order_lists(self, call: Call) -> object:
+        """GET /openOrderList: there are no order lists."""
+        return []
+
+    async def all_order_lists(self, call: Call) -> object:
+        """GET /allOrderList."""
+        parameters = call.parameters
+        if {"fromId", "startTime", "endTime"} & parameters.keys() not in _LIST_COMBINATIONS:
+            raise bad_combination()
+        integer(parameters, "fromId")
+        check_time_range(parameters)
+        limit(parameters)
+        return []
+
+    async def amendments(self, call: Call) -> object:
+        """GET /order/amendments: no order can be amended, so none was."""
+        parameters = call.parameters
+        market(parameters, self._engine.view)
+        if integer(parameters, "orderId") is None:
+            raise mandatory_parameter("orderId")
+        integer(parameters, "fromExecutionId")
+        limit(parameters)
+        return []
+
+    async def allocations(self, call: Call) -> object:
+        """GET /myAllocations: orders are routed nowhere, so nothing was allocated."""
+        parameters = call.parameters
+        market(parameters, self._engine.view)
+        chosen = {"orderId", "startTime", "endTime", "fromAllocationId"} & parameters.keys()
+        if chosen not in _ALLOCATION_COMBINATIONS:
+            raise bad_combination()
+        for name in ("orderId", "fromAllocationId"):
+            integer(parameters, name)
+        check_time_range(parameters)
+        limit(parameters)
+        return []
+
+    # -- refusals -----------------------------------------------------------------------------
+
+    def refused_order(self, code: int, text: str) -> Handler:
+        """A handler that refuses to place or to change what no market here allows."""
+
+        async def handler(call: Call) -> object:
+            market(call.parameters, self._engine.view)
+            raise ApiError(code, text)
+
+        return handler
+
+    async def smart_routing(self, call: Call) -> object:
+        """POST /sor/order, /sor/order/test: exchangeInfo lists no `sors`."""
+        market(call.parameters, self._engine.view)
+        raise not_supported()
+
+    async def amend(self, call: Call) -> object:
+        """PUT /order/amend/keepPriority."""
+        parameters = call.parameters
+        market(parameters, self._engine.view)
+        named_order(parameters, "orderId", "origClientOrderId")
+        required(parameters, "newQty")
+        raise ApiError(-2038, "Order amend is not supported for this symbol.")
+
+    async def cancel_list(self, call: Call) -> object:
+        """DELETE /orderList."""
+        market(call.parameters, self._engine.view)
+        _named_list(call.parameters, "listClientOrderId")
+        raise ApiError(-2011, "Unknown order list sent.")
+
+    async def order_list(self, call: Call) -> object:
+        """GET /orderList."""
+        _named_list(call.parameters, "origClientOrderId")
+        raise ApiError(-2013, "Order list does not exist.")
+
+
+def _named_list(parameters: Parameters, client_id_name: str) -> None:
+    """An order list's id or its client's own name for it: one of the two at least, else -1102."""
+    if integer(parameters, "orderListId") is None and optional(parameters, client_id_name) is None:
+        raise ApiError(
+            -1102, f"Param '{client_id_name}' or 'orderListId' must be sent, but both were empty/null!"
+        )

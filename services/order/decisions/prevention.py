@@ -1,0 +1,156 @@
+"""Self-trades that were prevented (binance-spot-api 2.8): a match of two orders of one account that was none.
+
+Everything follows from the orders themselves. The newer of the two is the taker, and its mode says which of
+them has ended. A prevented match is named by the order that it ended, by the maker where it ended both: an
+order ends once, so the name is unique, and it is the same on every replica and in the ledger.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from exchange.contracts import codes
+from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.events import OrderAccepted, OrderClosed
+from services.order.view.model import AccountView, Market, OrderRecord
+
+__all__ = [
+    "NO_TRADE_GROUP",
+    "PreventedMatch",
+    "add_prevention",
+    "match_row",
+    "matches_of_orders",
+    "prevented_match",
+    "prevented_matches_of_taker",
+    "prevented_quantities",
+]
+
+# No account here belongs to a group of accounts that may not trade with each other.
+NO_TRADE_GROUP: Final = -1
+_ENDS_MAKER: Final = (codes.STP_EXPIRE_MAKER, codes.STP_EXPIRE_BOTH)
+_ENDS_TAKER: Final = (codes.STP_EXPIRE_TAKER, codes.STP_EXPIRE_BOTH)
+
+
+class PreventedMatch(NamedTuple):
+    """One prevented match. `stp_mode`: the taker's. `price_ticks`: the maker's, at which it would have been.
+
+    `match_lots` is what would have been traded; `taker_lots` and `maker_lots` are what ended of each, 0 where
+    nothing did.
+    """
+
+    match_id: int
+    taker_order_id: int
+    maker_order_id: int
+    stp_mode: int
+    price_ticks: int
+    match_lots: int
+    taker_lots: int
+    maker_lots: int
+    time_ms: int
+
+
+def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
+    taker, maker = (closed, counter) if closed.order_id > counter.order_id else (counter, closed)
+    taker_lots, maker_lots = (order.quantity_lots - order.executed_lots for order in (taker, maker))
+    mode = taker.stp_mode
+    return PreventedMatch(
+        _match_id(closed),
+        taker.order_id,
+        maker.order_id,
+        mode,
+        maker.price_ticks,
+        min(taker_lots, maker_lots),
+        taker_lots if mode in _ENDS_TAKER else 0,
+        maker_lots if mode in _ENDS_MAKER else 0,
+        closed.updated_ms,
+    )
+
+
+def _match_id(closed: OrderRecord) -> int:
+    is_taker = closed.order_id > closed.counter_order_id
+    ended_both = is_taker and closed.stp_mode == codes.STP_EXPIRE_BOTH
+    return closed.counter_order_id if ended_both else closed.order_id
+
+
+def prevented_match(view: AccountView, event: OrderClosed) -> PreventedMatch | None:
+    """The match whose prevention this event tells of, None if of none; the view is as right after it."""
+    if event.reason != codes.CLOSED_SELF_TRADE:
+        return None
+    closed, counter = view.order(event.order_id), view.order(event.counter_order_id)
+    assert closed is not None, "the view has just taken its event"
+    assert counter is not None, "it ended not earlier than in the same outcome"
+    return _match(closed, counter)
+
+
+def matches_of_orders(closed: Iterable[OrderRecord], counters: Iterable[OrderRecord]) -> list[PreventedMatch]:
+    """The matches that have ended these orders, ascending by id; what ended both orders is one match."""
+    by_id = {order.order_id: order for order in counters}
+    found = {
+        _match_id(order): _match(order, by_id[order.counter_order_id])
+        for order in closed
+        if order.counter_order_id in by_id
+    }
+    return [found[match_id] for match_id in sorted(found)]
+
+
+def prevented_matches_of_taker(
+    view: AccountView, outcome: CommandOutcome, accepted: OrderAccepted, executed_lots: int
+) -> list[PreventedMatch]:
+    """What was prevented while an order was placed, in the order in which it was.
+
+    `executed_lots`: of the order, in this outcome.
+    """
+    mode, taker_id = accepted.stp_mode, accepted.order_id
+    taker_lots = accepted.quantity_lots - executed_lots if mode in _ENDS_TAKER else 0
+    found: list[PreventedMatch] = []
+    for recorded in outcome.events:
+        event = recorded.event
+        if not isinstance(event, OrderClosed) or event.reason != codes.CLOSED_SELF_TRADE:
+            continue
+        if event.order_id != taker_id:
+            # What it had left has left the book. `match_lots` is for the streams alone.
+            match_id, price_ticks, maker_lots = event.order_id, event.price_ticks, event.unbooked_lots
+        elif mode == codes.STP_EXPIRE_TAKER:
+            maker = view.order(event.counter_order_id)
+            match_id, price_ticks, maker_lots = taker_id, maker.price_ticks if maker else 0, 0
+        else:
+            continue
+        maker_id = event.counter_order_id if event.order_id == taker_id else event.order_id
+        found.append(
+            PreventedMatch(
+                match_id, taker_id, maker_id, mode, price_ticks, 0, taker_lots, maker_lots, outcome.time_ms
+            )
+        )
+    return found
+
+
+def add_prevention(shape: dict[str, object], market: Market, order: OrderRecord) -> None:
+    """What the answer about an order tells of the prevention that has ended it; nothing if none has."""
+    if order.counter_order_id:
+        shape["preventedMatchId"] = _match_id(order)
+        shape["preventedQuantity"] = market.quantity_text(order.quantity_lots - order.executed_lots)
+
+
+def match_row(market: Market, match: PreventedMatch, unit: int) -> dict[str, object]:
+    """An element of /myPreventedMatches."""
+    return {
+        "symbol": market.rules.symbol,
+        "preventedMatchId": match.match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": market.rules.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": NO_TRADE_GROUP,
+        "selfTradePreventionMode": codes.STP_NAMES[match.stp_mode],
+        "price": market.price_text(match.price_ticks),
+        **prevented_quantities(market, match),
+        "transactTime": match.time_ms * unit,
+    }
+
+
+def prevented_quantities(market: Market, match: PreventedMatch) -> dict[str, str]:
+    """What ended of each order, where something did."""
+    shape = {}
+    if match.taker_lots:
+        shape["takerPreventedQuantity"] = market.quantity_text(match.taker_lots)
+    if match.maker_lots:
+        shape["makerPreventedQuantity"] = market.quantity_text(match.maker_lots)
+    return shape

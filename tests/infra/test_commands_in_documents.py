@@ -1,0 +1,66 @@
+"""What the documents tell a new user to type is what the programs, files and the Terraform know."""
+
+import pytest
+
+from tests.helm.charts import ROOT
+from tests.infra.commands import commands, problems
+
+DOCUMENTS = ("docs/deploy.md", "docs/images.md", "docs/operator.md", "docs/estate.md")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_command_is_one_that_works_as_far_as_can_be_told(document: str) -> None:
+    found = list(commands((ROOT / document).read_text("utf-8")))
+    assert [problem for command in found for problem in problems(command)] == []
+
+
+def test_the_documents_have_commands_of_every_program() -> None:
+    """Else the check looks at nothing."""
+    found = [command.words[0] for command in commands((ROOT / "docs" / "deploy.md").read_text("utf-8"))]
+    assert {"aws", "helm", "kubectl", "terraform"} <= set(found)
+    assert len(found) > 30
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ("aws s3api put-bucket-versionin --bucket b", "aws knows no s3api put-bucket-versionin"),
+        ("aws rds failover-global-cluster --allow-loss", "rds failover-global-cluster has no --allow-loss"),
+        ("helm upgrade --install x helm/exchange --atomicc", "helm upgrade has no --atomicc"),
+        (
+            "helm upgrade x helm/exchange -f helm/exchange/values-prod.yaml",
+            "there is no helm/exchange/values-prod.yaml",
+        ),
+        ("kubectl create configmap c --from-fil=a", "kubectl create configmap has no --from-fil"),
+        (
+            "terraform -chdir=infra/terraform/environments/global output repositorys",
+            "global has no output repositorys",
+        ),
+        (
+            "terraform -chdir=infra/terraform/environments/global apply -var zonee=x",
+            "global has no variable zonee",
+        ),
+        (
+            "cd infra/terraform/environments/production\nterraform apply -var-file=third.tfvars",
+            "no third.tfvars",
+        ),
+        ("make infra-tests", "there is no target infra-tests"),
+        ("python -m services.rebuilt", "there is no module services.rebuilt"),
+        ("export X=$(aws ecr describe-image --repository-name exchange)", "aws knows no ecr describe-image"),
+        (
+            "zip -X /tmp/r.zip infra/functions/rotation/handle.py",
+            "there is no infra/functions/rotation/handle.py",
+        ),
+    ],
+)
+def test_the_check_sees_what_is_wrong(typed: str, wrong: str) -> None:
+    said = {problem for command in commands(f"```bash\n{typed}\n```\n") for problem in problems(command)}
+    assert len(said) == 1
+    assert wrong in said.pop()
+
+
+def test_a_file_that_an_earlier_command_wrote_is_there() -> None:
+    typed = "```bash\nterraform -chdir=infra/terraform/environments/production output -raw helm_values "
+    typed += "> values-aws.yaml\n"
+    typed += "helm upgrade --install x helm/exchange -f values-aws.yaml\n```\n"
+    assert [problem for command in commands(typed) for problem in problems(command)] == []

@@ -1,0 +1,108 @@
+"""Promises of exchange/process/loop/deadlines.py and worker.py: they end as a timer and a thread each."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from exchange.process.loop.deadlines import Deadlines, WaitTimer
+from exchange.process.loop.worker import WorkerThread
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """Counts the timers that are made."""
+
+    timers = 0
+
+    def call_at(self, *arguments: Any, **named: Any) -> asyncio.TimerHandle:
+        self.timers += 1
+        return super().call_at(*arguments, **named)
+
+
+async def test_what_is_not_done_in_time_gets_a_timeout_and_the_rest_nothing() -> None:
+    loop = asyncio.get_running_loop()
+    deadlines = Deadlines(0.03)
+    late, done, cancelled = (loop.create_future() for _ in range(3))
+    for future in (done, late, cancelled):
+        deadlines.watch(future)
+    done.set_result("in time")
+    cancelled.cancel()
+    await asyncio.sleep(0.015)
+    later = loop.create_future()
+    deadlines.watch(later)
+    with pytest.raises(TimeoutError):
+        await late
+    assert await done == "in time"
+    assert not later.done(), "its own time has just begun"
+    with pytest.raises(TimeoutError):
+        await later
+
+
+def test_a_thousand_waits_that_end_well_make_a_timer_or_two() -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        deadlines, timer = Deadlines(60.0), WaitTimer()
+        for _ in range(1_000):
+            future, read = loop.create_future(), loop.create_future()
+            deadlines.watch(future)
+            timer.begin(read, 60.0)
+            future.set_result(None)
+            read.set_result(True)
+            timer.end()
+        assert len(deadlines._watched) == 1, "what is done is forgotten"
+        timer.close()
+
+    loop = CountingLoop()
+    loop.run_until_complete(work())
+    loop.close()
+    assert loop.timers == 2
+
+
+async def test_a_wait_gives_false_when_its_own_time_is_over() -> None:
+    loop = asyncio.get_running_loop()
+    timer = WaitTimer()
+    first = loop.create_future()
+    timer.begin(first, 0.04)
+    first.set_result(True)
+    timer.end()
+    second = loop.create_future()
+    timer.begin(second, 0.08)
+    assert await second is False
+    third = loop.create_future()
+    timer.begin(third, 60.0)
+    shorter = loop.create_future()
+    timer.begin(shorter, 0.01)
+    assert await shorter is False
+    assert not third.done()
+    timer.close()
+
+
+async def test_one_thread_does_one_after_the_other_and_tells_what_was_raised() -> None:
+    worker = WorkerThread("test writer")
+    seen: list[tuple[int, str]] = []
+
+    def work(number: int) -> int:
+        seen.append((number, threading.current_thread().name))
+        if number == 3:
+            raise OSError("full")
+        return number * 2
+
+    futures = [worker.run(work, number) for number in range(5)]
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    worker.close()
+    assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
+    assert {name for _, name in seen} == {"test writer"}
+    assert results[:3] == [0, 2, 4]
+    assert isinstance(results[3], OSError)
+
+
+async def test_who_no_longer_waits_is_no_error() -> None:
+    worker = WorkerThread("test writer")
+    gate = threading.Event()
+    first = worker.run(gate.wait, 5)
+    second = worker.run(lambda: 1)
+    first.cancel()
+    gate.set()
+    assert await second == 1
+    worker.close()
