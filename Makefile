@@ -61,13 +61,17 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator loadtest loadtest-max aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
 	@:
 
+# `venv --clear` follows a link and empties what it leads to: another checkout's packages, while its tests run.
 $(STAMP): $(LOCKS)
+	@if [ -L $(VENV) ]; then \
+	   echo "$(VENV) is a link to $$(readlink $(VENV)), whose packages are older than $(LOCKS): set up there, or remove the link" >&2; \
+	   exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Python >= 3.11 is needed and $(PYTHON) is not; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@echo "setup 1/3: $(VENV) with $$($(PYTHON) --version)"
@@ -111,8 +115,11 @@ cluster-test: setup ## The charts on a real Kubernetes control plane with simula
 image-test: setup ## The image from its Dockerfile without a container engine, and what is in it
 	$(BIN)/python -m tests.image --report $(REPORTS)
 
-run stack: export PORT := $(PORT)
-run stack rebuild operator: export DATA_DIR := $(DATA_DIR)
+run stack admin: export PORT := $(PORT)
+run stack rebuild operator admin: export DATA_DIR := $(DATA_DIR)
+ifdef URL
+admin: export ADMIN_URL := $(URL)
+endif
 ifdef MARKET_MAKER
 run stack: export MARKET_MAKER := $(MARKET_MAKER)
 endif
@@ -137,6 +144,9 @@ rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the
 
 operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="markets halt BTCUSDT --reason ..."
 	@exec $(BIN)/python -m local operator -- $(ARGS)
+
+admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=https://... ADMIN_TOKEN=... ARGS="markets list"
+	@exec $(BIN)/python -m local admin -- $(ARGS)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)

@@ -13,7 +13,7 @@ from exchange.ports.world import LogError
 from exchange.process.frame import configure_logging, run_until_signal
 from local.calling import install
 from local.disk import full_disk
-from local.operating import log_refusal, run_operator
+from local.operating import log_refusal, run_admin, run_operator
 from local.options import LocalOptions, OptionError
 from local.servers import ServerError
 
@@ -68,6 +68,17 @@ def operator(arguments: Annotated[list[str] | None, typer.Argument()] = None) ->
         run_operator(LocalOptions.from_environment().data_dir, arguments or ["--help"])
     except (OptionError, OSError) as error:
         print(f"operator: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def admin(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """The operator's command over HTTP (/v1/admin): for this exchange, or for any with --url."""
+    try:
+        options = LocalOptions.from_environment()
+        run_admin(options.data_dir, options.port, arguments or ["--help"])
+    except (OptionError, OSError) as error:
+        print(f"admin: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 

@@ -35,6 +35,7 @@ from services.archive.retention import retentions
 from services.auditor.component import Auditor
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
+from services.operator.admin import AdminApi
 from services.order.api import create_app as create_order_app
 from services.order.component import OrderService
 from services.projections.book.projection import BookProjection
@@ -121,7 +122,7 @@ async def assemble(
     apps: dict[str, ASGIApp] = {
         "order": create_order_app(order),
         "market-data": create_market_data_app(market_data),
-        "user": create_user_app(user),
+        "user": AdminApi(create_user_app(user), resources),
     }
     by_path: ASGIApp = _ByPath(apps, whole, terminal_app())
     direct = order.rest.direct()

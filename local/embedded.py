@@ -47,6 +47,8 @@ async def run_embedded(options: LocalOptions) -> None:
     build = engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
+        if options.history:
+            await _give_past(folder, options.markets, steps)
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
@@ -59,7 +61,9 @@ async def run_embedded(options: LocalOptions) -> None:
             snapshots = ProcessSnapshots(
                 settings.data_dir, log_of(settings, "commands"), settings.shard, options.engine_build
             )
-            exchange = await assemble(resources, snapshot_maker=snapshots, bad_days=options.bad_days)
+            exchange = await assemble(
+                resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
+            )
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
@@ -116,6 +120,14 @@ class _Announcement:
     def readiness(self) -> Mapping[str, str | None]:
         """Never in the way."""
         return {}
+
+
+async def _give_past(folder: DataFolder, markets: Path | None, steps: Steps) -> None:
+    """Let a fresh exchange begin with a past."""
+    from local.past.writing import give_past
+
+    if await asyncio.to_thread(give_past, folder.state / "log" / "commands.log", markets):
+        steps("a past to begin with ...")
 
 
 @contextlib.asynccontextmanager

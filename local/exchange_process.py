@@ -90,7 +90,7 @@ class ExchangeProcess:
         """Start on the data folder as it is, and wait until the exchange says that it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
         environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
-        environment |= {"MARKET_MAKER": "0", "RATE_LIMITS": "0", **self.settings}
+        environment |= {"MARKET_MAKER": "0", "HISTORY": "0", "RATE_LIMITS": "0", **self.settings}
         argv = self._command()
         if self._dies_with_owner:
             argv = tied_to_this_process(argv, signal.SIGKILL)

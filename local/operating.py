@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import secrets
+import subprocess
 import sys
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
@@ -26,6 +28,7 @@ __all__ = [
     "keep_log",
     "log_refusal",
     "operator_public_key",
+    "run_admin",
     "run_operator",
     "way_to_exchange",
     "write_settings",
@@ -38,6 +41,8 @@ LOG_FILES_MAX: Final = 5
 _KEY_NAME: Final = "operator.pem"
 _DOOR_NAME: Final = "operator.sock"
 _SETTINGS_NAME: Final = "operator.json"
+_TOKEN_NAME: Final = "admin.token"
+_ADD_DEADLINE_S: Final = 60
 # Told in words on standard error already: into the log alone, and nowhere before there is one.
 _refusals: Final = logging.getLogger("local.refusals")
 _refusals.propagate = False
@@ -117,6 +122,38 @@ def run_operator(data_dir: Path, arguments: list[str]) -> None:
     """Become the operator's command. Raises OSError."""
     environment = os.environ | way_to_exchange(data_dir)
     os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
+
+
+def run_admin(data_dir: Path, port: int, arguments: list[str]) -> None:
+    """Become the operator's command over /v1/admin: of this folder's exchange, unless a URL is named.
+
+    Raises OSError.
+    """
+    environment = dict(os.environ)
+    if not environment.get("ADMIN_URL") and "--url" not in arguments:
+        environment["ADMIN_URL"] = f"http://127.0.0.1:{port}"
+        if not environment.get("ADMIN_TOKEN"):
+            environment["ADMIN_TOKEN"] = _own_token(data_dir)
+    os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
+
+
+def _own_token(data_dir: Path) -> str:
+    """Of whoever owns the folder: let in by the operator's door, once, and kept beside the state."""
+    environment = os.environ | way_to_exchange(data_dir)
+    mode = "embedded" if "OPERATOR_SOCKET" in environment else "stack"
+    path = data_dir / mode / _TOKEN_NAME
+    if path.exists():
+        return path.read_text().strip()
+    name = f"local-{secrets.token_hex(4)}"
+    command = [sys.executable, "-m", "services.operator", "admins", "add", name, "--reason", "make admin"]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=_ADD_DEADLINE_S, check=False
+    )
+    if done.returncode:
+        raise OSError(done.stderr.strip().removeprefix("operator: "))
+    token = done.stdout.split()[-1]
+    _write_private(path, token.encode())
+    return token
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -44,6 +44,10 @@ class LocalOptions:
     log_kept_days: int = 0
     # Whoever reaches the port may order trouble (local/bad_days).
     bad_days: bool = False
+    # A fresh embedded exchange begins with a past (local/past).
+    history: bool = False
+    # A file of markets for a new exchange, as matching_engine/markets.toml; None for that one.
+    markets: Path | None = None
 
     @property
     def url(self) -> str:
@@ -68,7 +72,7 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -87,6 +91,8 @@ class LocalOptions:
             _switch("FAST_START", False),
             _days("LOG_KEPT_DAYS"),
             _switch("BAD_DAYS", False),
+            _switch("HISTORY", True),
+            _file("MARKETS"),
         )
 
 
@@ -128,6 +134,13 @@ def _switch(name: str, default: bool) -> bool:
     if value not in ("0", "1"):
         raise OptionError(f"{name}={value}: 0 or 1")
     return value == "1"
+
+
+def _file(name: str) -> Path | None:
+    text = os.environ.get(name, "")
+    if text and not Path(text).is_file():
+        raise OptionError(f"{name}={text}: there is no such file")
+    return Path(text) if text else None
 
 
 def _days(name: str) -> int:

@@ -20,9 +20,8 @@ STEPS_MAX: Final = 1_000
 _WALKING_LEVELS: Final = 5
 _SEEN_DEADLINE_S: Final = 5.0
 _SEEN_POLL_S: Final = 0.001
-# Where a market begins that nobody has given a price: a hundred of the quote asset.
+# Where the markets of matching_engine/markets.toml begin.
 _PRICES: Final = {"BTCUSDT": "65000", "ETHUSDT": "3500", "ETHBTC": "0.05385"}
-_PRICE_DEFAULT: Final = "100"
 
 
 class HouseError(ValueError):
@@ -43,15 +42,16 @@ class House:
         self._maker_id = 0
 
     async def open(self, maker_id: int, taker_id: int, prices: Mapping[str, str]) -> None:
-        """Quote every market at its first price. Raises HouseError."""
+        """Quote the markets whose first price is known; others wait for a walk. Raises HouseError."""
         self._maker_id = maker_id
         for symbol, view in self._markets.state.by_symbol.items():
             self._ladders[symbol] = Ladder(
                 view.market.rules, 10**view.market.base.decimals, maker_id, taker_id
             )
-            wanted = prices.get(symbol) or _PRICES.get(symbol) or _PRICE_DEFAULT
-            self._starts[symbol] = self._ticks(view, wanted, is_rounded=symbol not in prices)
-        await self._seen(await self._send(self._begun(self._ladders)))
+            wanted = prices.get(symbol) or _PRICES.get(symbol)
+            if wanted is not None:
+                self._starts[symbol] = self._ticks(view, wanted)
+        await self._seen(await self._send(self._begun(self._starts)))
 
     def _begun(self, symbols: Iterable[str]) -> list[Command]:
         new_id = self._order.engine.gateway.new_command_id
@@ -67,7 +67,8 @@ class House:
         if not 1 <= steps <= STEPS_MAX:
             raise HouseError(f"from 1 to {STEPS_MAX} steps")
         view = self._view(symbol)
-        target, begin = self._ticks(view, price), self._middles[symbol]
+        target = self._ticks(view, price)
+        begin = self._middles.get(symbol, target)
         for step in range(1, steps + 1):
             middle = begin + (target - begin) * step // steps
             await self._step(view, middle, LEVELS if step == steps else _WALKING_LEVELS)
@@ -103,12 +104,17 @@ class House:
         commands: list[Command] = [
             SetTradingMode(new_id(), view.market.market_id, codes.MODE_TRADING) for view in shut
         ]
-        touched = {symbol for symbol, view in state.by_symbol.items() if not self._is_untouched(symbol, view)}
+        touched = {
+            symbol for symbol in self._middles if not self._is_untouched(symbol, state.by_symbol[symbol])
+        }
         for user_id, market_id in self._order.engine.view.users_with_open_orders():
             view = state.views[market_id]
             if user_id != self._maker_id or view.market.symbol in touched:
                 commands.append(self._cancel(user_id, view))
-        await self._seen(await self._send([*commands, *self._begun(sorted(touched))]))
+        # A market that had no price at the start has none again.
+        for symbol in touched - set(self._starts):
+            del self._middles[symbol]
+        await self._seen(await self._send([*commands, *self._begun(sorted(touched & set(self._starts)))]))
         for symbol in touched:
             self._left[symbol] = _footprint(state.by_symbol[symbol])
 
@@ -144,14 +150,14 @@ class House:
             raise HouseError(f"there is no market {symbol}")
         return view
 
-    def _ticks(self, view: MarketView, price: str, *, is_rounded: bool = False) -> int:
+    def _ticks(self, view: MarketView, price: str) -> int:
         rules = view.market.rules
         try:
             atoms = parse_fixed(price, view.market.quote.decimals)
         except NumberError as error:
             raise HouseError(f"{price} is no price: {error}") from None
         ticks, rest = divmod(atoms, rules.tick_atoms)
-        if rest and not is_rounded:
+        if rest:
             raise HouseError(f"{price} is no multiple of {view.market.symbol}'s tick")
         if not max(1, rules.price_ticks_min) <= ticks <= rules.price_ticks_max:
             raise HouseError(f"{price} is outside of {view.market.symbol}'s prices")

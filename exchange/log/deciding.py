@@ -1,16 +1,17 @@
 """One command by somebody who sends few: its own way to the log, and its outcome back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome, decode_events
 from exchange.contracts.commands import Command
+from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
 from exchange.log.gateway import CommandGateway
 from exchange.ports.world import LogReader
 from exchange.process.components import Resources
 
-__all__ = ["decide_one"]
+__all__ = ["decide_all", "decide_one"]
 
 _READ_TIMEOUT_MS: Final = 200
 _CLOSE_DEADLINE_S: Final = 5.0
@@ -22,6 +23,11 @@ async def decide_one(resources: Resources, make: Callable[[int], Command]) -> Co
     The answer is looked for on the event log's new records whether or not the chain before them is whole.
     Raises LogError, and what `CommandGateway.submit` raises.
     """
+    return (await decide_all(resources, [make]))[0]
+
+
+async def decide_all(resources: Resources, makes: Sequence[Callable[[int], Command]]) -> list[CommandOutcome]:
+    """As `decide_one`, for several that are decided in this order, a portion at a time."""
     settings = resources.settings
     async with asyncio.timeout(settings.log_deadline_ms / 1000):
         end_offset = await resources.event_log.end_offset()
@@ -30,7 +36,12 @@ async def decide_one(resources: Resources, make: Callable[[int], Command]) -> Co
     gateway = CommandGateway(writer, tick_ms=0, deadline_ms=settings.command_deadline_ms)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(_resolve(reader, gateway))]
     try:
-        return await gateway.submit(make(gateway.new_command_id()))
+        outcomes: list[CommandOutcome] = []
+        for first in range(0, len(makes), COMMANDS_PER_TICK_MAX):
+            part = makes[first : first + COMMANDS_PER_TICK_MAX]
+            sent = (gateway.submit(make(gateway.new_command_id())) for make in part)
+            outcomes += await asyncio.gather(*sent)
+        return outcomes
     finally:
         for task in tasks:
             task.cancel()

@@ -4,6 +4,7 @@ Units as in `exchange.contracts.commands`. An exchange reads such a file once, w
 markets are added by an operator's command, and what an asset or a market began with it keeps.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ __all__ = [
     "commands_of",
     "differences",
     "parse_markets",
+    "portions",
     "rules_of",
 ]
 
@@ -47,6 +49,8 @@ class KnownMarkets(NamedTuple):
 
 
 NOTHING_KNOWN: Final = KnownMarkets({}, {})
+# An order of so many fits what the gateway lets through.
+MARKETS_PER_PORTION: Final = 50
 
 
 def rules_of(market: object) -> dict[str, Any]:
@@ -62,6 +66,27 @@ def parse_markets(text: str) -> MarketsFile:
         return MarketsFile(assets, list(described.get("markets", [])))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise MarketsFileError(f"no file of markets: {error!r}") from None
+
+
+def portions(text: str) -> list[str]:
+    """The same file in several that each fit one order, its assets in the first. Raises MarketsFileError."""
+    described = parse_markets(text)
+    if len(described.markets) <= MARKETS_PER_PORTION:
+        return [text]
+    assets = "".join(
+        f"[[assets]]\ncode = {_toml(code)}\ndecimals = {decimals}\n" for code, decimals in described.assets
+    )
+    parts = []
+    for first in range(0, len(described.markets), MARKETS_PER_PORTION):
+        some = described.markets[first : first + MARKETS_PER_PORTION]
+        rows = ["[[markets]]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in one.items()) for one in some]
+        parts.append(assets + "".join(rows))
+    return parts
+
+
+def _toml(value: object) -> str:
+    # What JSON writes of a text, a number or a truth is TOML, too.
+    return str(json.dumps(value))
 
 
 def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> list[Command]:

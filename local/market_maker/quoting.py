@@ -14,6 +14,7 @@ from exchange.contracts.codes import BUY, SELL
 __all__ = [
     "DECIMALS",
     "LEVELS",
+    "NUMERAIRE",
     "REFERENCE_VALUES",
     "UNIT",
     "MarketRules",
@@ -41,8 +42,9 @@ _REVERSION_DIVISOR: Final = 2_000
 _HALF_SPREAD_PPM: Final = 100
 _LEVEL_GAP_PPM: Final = 150
 _TAKE_CHANCE_PERCENT: Final = 40
-_QUOTE_VALUE_RANGE: Final = (200, 1_500)
-_TAKE_VALUE_RANGE: Final = (20, 400)
+# A first order shall not empty the book: the ladder of one side is worth some hundred thousand USDT.
+_QUOTE_VALUE_RANGE: Final = (5_000, 30_000)
+_TAKE_VALUE_RANGE: Final = (20, 4_000)
 
 
 @dataclass(frozen=True)

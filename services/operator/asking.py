@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from services.operator.orders import Answer, OrderError, Signed, decode_answer, encode
+from services.operator.orders import Answer, OrderError, Request, Signed, decode_answer, encode
 
-__all__ = ["ORDER_SIZE_BYTES_MAX", "ask", "short_path"]
+__all__ = ["ORDER_SIZE_BYTES_MAX", "ask", "ask_url", "short_path"]
 
 ORDER_SIZE_BYTES_MAX: Final = 1_000_000
 ANSWER_DEADLINE_S: Final = 120.0
@@ -31,6 +31,28 @@ async def ask(path: Path, signed: Signed) -> Answer:
         raise OrderError(f"the answer was lost: {error!r}; ask what holds before ordering again") from None
     finally:
         writer.close()
+
+
+async def ask_url(url: str, token: str, signed: Signed) -> Answer:
+    """Hand an order in at `url`/v1/admin/orders; who orders is the token's owner. Raises OrderError."""
+    import httpx
+
+    if not token:
+        raise OrderError("ADMIN_TOKEN is empty: `admins add NAME`, beside the exchange, prints one")
+    body = encode(Request(signed.order, signed.reason))
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER_DEADLINE_S) as client:
+            answer = await client.post(
+                f"{url.rstrip('/')}/v1/admin/orders",
+                content=body,
+                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            )
+    except httpx.HTTPError as error:
+        raise OrderError(f"the answer was lost: {error!r}; ask what holds before ordering again") from None
+    try:
+        return decode_answer(answer.content)
+    except OrderError:
+        raise OrderError(f"{url} answered {answer.status_code}: {answer.text[:200]}") from None
 
 
 @contextlib.contextmanager

@@ -17,10 +17,18 @@ import msgspec
 from exchange.contracts import codes
 from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.commands import ActivateRules, Command, SetTradingMode, SkipCommand
+from exchange.contracts.commands import (
+    ActivateRules,
+    Command,
+    CreditDeposit,
+    ReserveWithdrawal,
+    SetTradingMode,
+    SkipCommand,
+)
 from exchange.contracts.events import CommandRejected
-from exchange.log.deciding import decide_one
+from exchange.log.deciding import decide_all, decide_one
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
+from exchange.money import NumberError, parse_fixed
 from exchange.ports.world import LogError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, acquire
@@ -28,18 +36,22 @@ from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
-from services.operator import accounts
+from services.operator import accounts, administrators
 from services.operator.orders import (
     ALL_MARKETS,
     MODES,
     ActivateTheRules,
+    AddAdministrator,
     AddMarkets,
+    AdjustBalance,
     Answer,
     ClearBreach,
     FreezeAccount,
+    ListAdministrators,
     ListBreaches,
     ListMarkets,
     OrderError,
+    RevokeAdministrator,
     SetMode,
     ShowAccount,
     Signed,
@@ -51,7 +63,7 @@ from services.operator.orders import (
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-__all__ = ["OperatorDesk"]
+__all__ = ["LOOKS", "OperatorDesk"]
 
 logger = logging.getLogger(__name__)
 _REASON_NAMES: Final = {number: name for name, number in vars(codes).items() if name.startswith("REJECT_")}
@@ -64,9 +76,11 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (
     GatewayUnavailableError,
 )
 # They change nothing, so they need no reason and no line in the audit log.
-_LOOKS: Final = (ListMarkets, ListBreaches, ShowAccount)
+LOOKS: Final = (ListMarkets, ListBreaches, ListAdministrators, ShowAccount)
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
+# Where money goes that an operator takes away; the settler lets it leave as any other.
+_ADJUSTMENT: Final = "operator adjustment"
 
 
 class OperatorDesk:
@@ -81,7 +95,7 @@ class OperatorDesk:
         """Do it, and say what came of it. Raises nothing but cancellation."""
         try:
             async with asyncio.timeout(_ORDER_DEADLINE_S), self._turn:
-                if isinstance(signed.order, _LOOKS):
+                if isinstance(signed.order, LOOKS):
                     return Answer(True, await self._do(signed))
                 return await self._noted(signed)
         except OrderError as error:
@@ -140,6 +154,19 @@ class OperatorDesk:
                 return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
+            case AdjustBalance():
+                return await self._adjust(signed.order)
+            case AddAdministrator(name, role, token_hash):
+                async with self._transaction() as connection:
+                    await administrators.add(connection, name, role, token_hash, _now_ms())
+                return [f"{name} may order as {role}"]
+            case ListAdministrators():
+                async with self._transaction() as connection:
+                    return await administrators.lines(connection)
+            case RevokeAdministrator(name):
+                async with self._transaction() as connection:
+                    await administrators.revoke(connection, name, _now_ms())
+                return [f"{name} may not order any more"]
 
     # -- markets --------------------------------------------------------------------------------
 
@@ -162,10 +189,11 @@ class OperatorDesk:
             commands = commands_of(parse_markets(text), await self._known())
         except MarketsFileError as error:
             raise OrderError(str(error)) from None
-        lines = []
-        for command in commands:
-            await self._decide(partial(_with_id, command))
-            lines.append(f"registered {getattr(command, 'symbol', None) or getattr(command, 'code', '')}")
+        # Assets come before the markets that need them, and the engine decides in order.
+        for outcome in await decide_all(self._resources, [partial(_with_id, one) for one in commands]):
+            _demand_done(outcome)
+        names = [getattr(one, "symbol", None) or getattr(one, "code", "") for one in commands]
+        lines = [f"registered {name}" for name in names]
         return lines or ["nothing to add: all of the file is registered"]
 
     async def _set_mode(self, symbol: str, word: str) -> list[str]:
@@ -199,11 +227,35 @@ class OperatorDesk:
     async def _decide(self, make: Callable[[int], Command]) -> CommandOutcome:
         """The engine's word. Raises OrderError when it refuses, and what `decide_one` raises."""
         outcome = await decide_one(self._resources, make)
-        event = outcome.events[0].event
-        if isinstance(event, CommandRejected):
-            name = _REASON_NAMES.get(event.reason, str(event.reason))
-            raise OrderError(f"the engine refused: {name} {event.detail}".rstrip())
+        _demand_done(outcome)
         return outcome
+
+    async def _adjust(self, order: AdjustBalance) -> list[str]:
+        async with self._transaction() as connection:
+            user_id = await accounts.user_id_of(connection, order.account)
+            asset = await connection.fetchrow(
+                "SELECT asset_id, decimals FROM assets WHERE code = $1", order.asset
+            )
+            if asset is None:
+                raise OrderError(f"there is no asset {order.asset}")
+            is_debit, amount = order.amount.startswith("-"), order.amount.lstrip("+-")
+            try:
+                atoms = parse_fixed(amount, asset["decimals"])
+            except NumberError as error:
+                raise OrderError(f"{order.amount} is no amount of {order.asset}: {error}") from None
+            if (
+                atoms <= 0
+                or order.amount != ("-" if is_debit else "+" * order.amount.startswith("+")) + amount
+            ):
+                raise OrderError("the amount is above 0, or below it with a minus")
+            sequence = "withdrawal_ids" if is_debit else "deposit_ids"
+            number = int(await connection.fetchval("SELECT nextval($1::regclass)", sequence))
+        asset_id = int(asset["asset_id"])
+        if is_debit:
+            await self._decide(lambda n: ReserveWithdrawal(n, user_id, asset_id, atoms, number, _ADJUSTMENT))
+            return [f"{amount} {order.asset} are reserved to leave account {user_id}: withdrawal {number}"]
+        await self._decide(lambda n: CreditDeposit(n, user_id, asset_id, atoms, number))
+        return [f"{amount} {order.asset} were credited to account {user_id}: deposit {number}"]
 
     # -- accounts -------------------------------------------------------------------------------
 
@@ -231,6 +283,14 @@ class OperatorDesk:
             connection.transaction(),
         ):
             yield connection
+
+
+def _demand_done(outcome: CommandOutcome) -> None:
+    """Raise OrderError when the engine refused."""
+    event = outcome.events[0].event
+    if isinstance(event, CommandRejected):
+        name = _REASON_NAMES.get(event.reason, str(event.reason))
+        raise OrderError(f"the engine refused: {name} {event.detail}".rstrip())
 
 
 def _cannot_wait(order: object) -> bool:

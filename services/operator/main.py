@@ -6,6 +6,7 @@ its logs to itself. Where: in a pod that has the settings of a service, or `make
 
 import asyncio
 import getpass
+import os
 import socket as sockets
 import sys
 from pathlib import Path
@@ -14,23 +15,31 @@ from typing import Annotated, Final, NoReturn
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from rich.console import Console
+from rich.progress import Progress
 
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.frame import configure_logging
 from exchange.security.skip_order import sign_skip
-from services.operator.asking import ask
+from exchange.trading.markets_file import MarketsFileError, portions
+from services.operator.administrators import new_token
+from services.operator.asking import ask, ask_url
 from services.operator.orders import (
     MODES,
     ActivateTheRules,
+    AddAdministrator,
     AddMarkets,
+    AdjustBalance,
     Answer,
     ClearBreach,
     FreezeAccount,
+    ListAdministrators,
     ListBreaches,
     ListMarkets,
     Order,
     OrderError,
+    RevokeAdministrator,
     SetMode,
     ShowAccount,
     Signed,
@@ -48,10 +57,12 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (OrderError, SettingsError, 
 cli: Final = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 _markets: Final = typer.Typer(no_args_is_help=True, help="Markets: which there are, and what they take.")
 _rules: Final = typer.Typer(no_args_is_help=True, help="The engine's rules.")
+_admins: Final = typer.Typer(no_args_is_help=True, help="Who may order over HTTP (/v1/admin).")
 _account: Final = typer.Typer(no_args_is_help=True, help="What leaves an account.")
 _breaches: Final = typer.Typer(no_args_is_help=True, help="What the auditor found.")
 for _name, _group in (
     ("markets", _markets), ("rules", _rules), ("account", _account), ("breaches", _breaches),
+    ("admins", _admins),
 ):  # fmt: skip
     cli.add_typer(_group, name=_name)
 
@@ -63,6 +74,8 @@ _HERE: Final = f"{getpass.getuser()}@{sockets.gethostname()}"
 
 class _State:
     socket: Path | None = None
+    url: str = ""
+    token: str = ""
 
 
 @cli.callback()
@@ -70,8 +83,12 @@ def _at(
     socket: Annotated[
         Path | None, typer.Option(envvar="OPERATOR_SOCKET", help="The door of an exchange on this machine.")
     ] = None,
+    url: Annotated[
+        str, typer.Option(envvar="ADMIN_URL", help="An exchange anywhere, by /v1/admin (with ADMIN_TOKEN).")
+    ] = "",
 ) -> None:
-    _State.socket = socket
+    _State.socket, _State.url = socket, url
+    _State.token = os.environ.get("ADMIN_TOKEN", "")
 
 
 @_markets.command("list")
@@ -88,10 +105,15 @@ def add_markets(
 ) -> None:
     """Register the assets and markets of FILE that there are not yet; they trade at once."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
+        parts = portions(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, MarketsFileError) as error:
         _fail(str(error))
-    _order(AddMarkets(text), who, reason)
+    if len(parts) == 1:
+        _order(AddMarkets(parts[0]), who, reason)
+        return
+    with Progress(*Progress.get_default_columns(), console=Console(stderr=True)) as progress:
+        for part in progress.track(parts, description=file.name):
+            _order(AddMarkets(part), who, reason)
 
 
 def _mode_command(word: str, help_text: str) -> None:
@@ -160,6 +182,43 @@ def unfreeze_account(account: Account, reason: Reason, who: Who = _HERE) -> None
     _order(UnfreezeAccount(account), who, reason)
 
 
+@_account.command("adjust", context_settings={"ignore_unknown_options": True})
+def adjust_balance(
+    account: Account,
+    asset: Annotated[str, typer.Argument(help="Its code.")],
+    amount: Annotated[str, typer.Argument(help="What to credit; below 0, what to take away.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """Correct a balance by a deposit, or by a withdrawal that leaves as any other."""
+    _order(AdjustBalance(account, asset.upper(), amount), who, reason)
+
+
+@_admins.command("list")
+def list_administrators() -> None:
+    """Who may order over HTTP."""
+    _order(ListAdministrators(), _HERE, _LOOK)
+
+
+@_admins.command("add")
+def add_administrator(
+    name: Annotated[str, typer.Argument(help="Small letters and digits; it stands in the audit log.")],
+    reason: Reason,
+    role: Annotated[str, typer.Option(help="ADMIN, or VIEWER who only looks.")] = "ADMIN",
+    who: Who = _HERE,
+) -> None:
+    """Let somebody order over HTTP; prints his token, once, which nobody else ever knows."""
+    token, token_hash = new_token()
+    _order(AddAdministrator(name, role.upper(), token_hash), who, reason)
+    print(token)
+
+
+@_admins.command("revoke")
+def revoke_administrator(name: str, reason: Reason, who: Who = _HERE) -> None:
+    """He may not order any more, from his next order on."""
+    _order(RevokeAdministrator(name), who, reason)
+
+
 @_breaches.command("list")
 def list_breaches() -> None:
     """What the auditor found and nobody has cleared."""
@@ -185,6 +244,8 @@ def _order(order: Order, who: str, reason: str) -> None:
 
 
 async def _carried_out(signed: Signed) -> Answer:
+    if _State.url:
+        return await ask_url(_State.url, _State.token, signed)
     if _State.socket is not None:
         return await ask(_State.socket, signed)
     # Whoever knocks at a door needs none of them: they take a second to import.

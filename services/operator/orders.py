@@ -11,20 +11,26 @@ __all__ = [
     "MODES",
     "REASON_LENGTH_MAX",
     "ActivateTheRules",
+    "AddAdministrator",
     "AddMarkets",
+    "AdjustBalance",
     "Answer",
     "ClearBreach",
     "FreezeAccount",
+    "ListAdministrators",
     "ListBreaches",
     "ListMarkets",
     "Order",
     "OrderError",
+    "Request",
+    "RevokeAdministrator",
     "SetMode",
     "ShowAccount",
     "Signed",
     "SkipOne",
     "UnfreezeAccount",
     "decode_answer",
+    "decode_request",
     "decode_signed",
     "encode",
     "mode_text",
@@ -111,6 +117,35 @@ class ClearBreach(_Tagged, frozen=True, tag=True):
     breach_id: int
 
 
+class AdjustBalance(_Tagged, frozen=True, tag=True):
+    """Credit `amount` of an asset to an account, or take it from what is available when it is below 0."""
+
+    account: str
+    asset: str
+    amount: str
+
+
+class AddAdministrator(_Tagged, frozen=True, tag=True):
+    """Let somebody give orders over HTTP. `role`: ADMIN, or VIEWER who only looks.
+
+    `token_hash`: SHA-256 of his token, hexadecimal. The token itself never travels, so no log can have it.
+    """
+
+    name: str
+    role: str
+    token_hash: str
+
+
+class ListAdministrators(_Tagged, frozen=True, tag=True):
+    """Who may give orders over HTTP."""
+
+
+class RevokeAdministrator(_Tagged, frozen=True, tag=True):
+    """He may not any more."""
+
+    name: str
+
+
 Order = (
     ListMarkets
     | AddMarkets
@@ -122,7 +157,18 @@ Order = (
     | UnfreezeAccount
     | ListBreaches
     | ClearBreach
+    | AdjustBalance
+    | AddAdministrator
+    | ListAdministrators
+    | RevokeAdministrator
 )
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order over HTTP: who gives it is said by his token."""
+
+    order: Order
+    reason: str
 
 
 class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,6 +187,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 _decoder: Final = msgspec.json.Decoder(Signed)
+_request_decoder: Final = msgspec.json.Decoder(Request)
 _answer_decoder: Final = msgspec.json.Decoder(Answer)
 
 
@@ -149,7 +196,7 @@ def mode_text(mode: int) -> str:
     return _MODE_WORDS.get(mode, f"mode {mode}")
 
 
-def encode(message: Signed | Answer) -> bytes:
+def encode(message: Signed | Request | Answer) -> bytes:
     """One line of JSON."""
     return msgspec.json.encode(message)
 
@@ -160,9 +207,25 @@ def decode_signed(line: bytes) -> Signed:
         signed = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise OrderError(f"no order: {error}") from None
-    if not signed.who.strip() or not signed.reason.strip() or len(signed.reason) > REASON_LENGTH_MAX:
-        raise OrderError(f"say who orders it, and why, in at most {REASON_LENGTH_MAX} characters")
+    if not signed.who.strip():
+        raise OrderError("say who orders it")
+    _check_reason(signed.reason)
     return signed
+
+
+def decode_request(body: bytes) -> Request:
+    """A request of /v1/admin. Raises OrderError."""
+    try:
+        request = _request_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no order: {error}") from None
+    _check_reason(request.reason)
+    return request
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > REASON_LENGTH_MAX:
+        raise OrderError(f"say who orders it, and why, in at most {REASON_LENGTH_MAX} characters")
 
 
 def decode_answer(line: bytes) -> Answer:

@@ -8,6 +8,7 @@ from exchange.http.peers import PeerReadiness, parse_peers
 from exchange.http.server import serve
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
+from services.operator.admin import AdminApi
 from services.user.api import create_app
 from services.user.component import UserService
 
@@ -20,8 +21,9 @@ async def main(settings: Settings) -> None:
     async with deployed_resources(settings) as resources:
         service = UserService(resources)
         app = create_app(service)
+        # Beside the service, not in it: operators' orders are another room's, and this process has the path.
         add_exchange_readiness_route(app, peers.readiness)
-        await serve(app, [peers, service], settings)
+        await serve(AdminApi(app, resources), [peers, service], settings)
 
 
 if __name__ == "__main__":

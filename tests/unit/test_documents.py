@@ -103,6 +103,7 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
         "LOG_KEPT_DAYS",
         "HOST",
         "BAD_DAYS",
+        "HISTORY",
     }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
@@ -113,5 +114,6 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.rate_limits == (table["RATE_LIMITS"] == "1")
     assert options.request_limits == (table["REQUEST_LIMITS"] == "1")
     assert options.host == table["HOST"]
+    assert options.history == (table["HISTORY"] == "1")
     assert options.bad_days == (table["BAD_DAYS"] == "1")
     assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])
