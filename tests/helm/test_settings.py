@@ -309,6 +309,15 @@ def test_alerts_are_those_of_prometheus_elsewhere() -> None:
         assert [port["name"] for port in service["spec"]["ports"]] == [monitor["endpoints"][0]["port"]]
 
 
+def test_labels_and_annotations_of_alerts_are_texts() -> None:
+    """A comma outside quotes begins another key: Prometheus and its operator refuse the whole file for it."""
+    rules = objects("production", "PrometheusRule")["exchange"]["spec"]["groups"]
+    for rule in (rule for group in rules for rule in group["rules"]):
+        for name, value in {**rule.get("labels", {}), **rule.get("annotations", {})}.items():
+            assert re.fullmatch(r"[a-z_]+", name), (rule["alert"], name)
+            assert isinstance(value, str), (rule["alert"], name)
+
+
 def test_autoscalers_ask_for_metrics_that_the_adapter_makes_of_ours() -> None:
     adapter = yaml.safe_load((Path(CHART).parent / "prometheus-adapter-values.yaml").read_text("utf-8"))
     made = {}
