@@ -3,9 +3,11 @@ the commands, in another process, is the state of the engine that ordered it, or
 
 import asyncio
 import logging
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,21 +144,21 @@ async def test_a_process_that_dies_is_told_and_the_engine_goes_on(
 
 
 async def test_stopping_kills_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[asyncio.subprocess.Process] = []
-    real = asyncio.create_subprocess_exec
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
 
-    async def sleeping(*_: str, **named: object) -> asyncio.subprocess.Process:
+    def sleeping(*_: object, **named: Any) -> "subprocess.Popen[bytes]":
         program = "import sys, time; sys.stdin.read(); time.sleep(600)"
-        started.append(await real(sys.executable, "-c", program, **named))  # type: ignore[arg-type]
+        started.append(real([sys.executable, "-c", program], **named))
         return started[0]
 
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", sleeping)
+    monkeypatch.setattr(subprocess, "Popen", sleeping)
     async with running(place.runner(snapshot_every_commands=50)) as runner:
         await place.send(command_records())
         await decided(runner, place)
         await place.send(command_records()[:1])
         await eventually(lambda: bool(started))
-    assert started[0].returncode is not None
+    await eventually(lambda: started[0].poll() is not None)
 
 
 async def test_the_log_is_read_beside_its_owner(place: Place) -> None:

@@ -25,7 +25,6 @@ from matching_engine.core.order import Level, Order
 from matching_engine.core.shard import Shard
 from matching_engine.outbox import Outbox
 from matching_engine.snapshots import Snapshot, capture
-from matching_engine.snapshotting import SnapshotTaker
 from services.projections.book import projection as book_projection
 from services.projections.book.cache import BookChange
 from services.projections.ledger import projection as ledger_projection
@@ -251,7 +250,7 @@ def _snapshot_before_its_events() -> AbstractContextManager[None]:
     async def store(self: Any, snapshot: Snapshot) -> None:
         await self._snapshots.store(snapshot)
 
-    return patched(SnapshotTaker, _store=store)
+    return patched(snapshotting.SnapshotTaker, _store=store)
 
 
 def _end_of_events_taken_from_one_record() -> AbstractContextManager[None]:

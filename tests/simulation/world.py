@@ -390,8 +390,7 @@ def _leaves(error: BaseException | None) -> list[BaseException]:
 def run_seed(seed: int) -> Result:
     """Run one seed from the beginning to its end. Never raises for a broken promise."""
     world = World(seed)
-    # What a planted bug has found to follow from what is no word for another run of the same bytes.
-    decoded_records.clear()
+    decoded_records.clear()  # What was checked under a planted bug is no word for this run.
     with deterministic(f"seed {seed}", world.loop), world.small_limits():
         try:
             world.run()
