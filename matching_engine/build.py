@@ -55,6 +55,7 @@ _INTERPRETED: Final = (
     "exchange/contracts/__init__.py",
     "exchange/contracts/codec.py",
     "exchange/contracts/limits.py",
+    "exchange/contracts/plain_packing.py",
     "exchange/contracts/tables.py",
     "matching_engine/__init__.py",
     "matching_engine/core/__init__.py",

@@ -27,7 +27,9 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.plain_packing import packed
 
+IS_COMPILED: Final = not __file__.endswith(".py")
 _SHORT_ARRAY_MAX: Final = 15
 _SHORT_TEXT_MAX: Final = 31
 
@@ -98,7 +100,15 @@ def put_bytes(out: BytesWriter, data: bytes) -> None:
 
 
 def put_event(out: BytesWriter, event: Event) -> None:
-    """`tag, [field, …]`, as exchange/contracts/codec.py lists them; the frequent kinds first."""
+    """`tag, [field, …]`, as exchange/contracts/tables.py lists them."""
+    if IS_COMPILED:
+        put_fields(out, event)
+    else:
+        out.write(packed(event))
+
+
+def put_fields(out: BytesWriter, event: Event) -> None:
+    """The same without a library; the frequent kinds first."""
     if isinstance(event, OrderAccepted):
         _put_order_accepted(out, event)
     elif isinstance(event, OrderClosed):

@@ -186,7 +186,7 @@ LEFT_ALONE: Final = {
     ),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
-BY_TABLE: Final = {f"exchange/contracts/{name}.py" for name in ("chain", "codec", "tables")}
+BY_TABLE: Final = {f"exchange/contracts/{name}.py" for name in ("chain", "codec", "plain_packing", "tables")}
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
     "exchange/trading/filters.py",

@@ -20,7 +20,8 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder
 from exchange.contracts.events import Event
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX
-from exchange.contracts.packing import put_array, put_bytes, put_event, put_integer, put_text
+from exchange.contracts.packing import put_array, put_bytes, put_fields, put_integer, put_text
+from exchange.contracts.plain_packing import packed as packed_by_library
 from exchange.contracts.unpacking import read_commands
 from loadtest.bench.workload import Mischief, Traffic
 from tests.property.replay import SEED, mischief_log
@@ -75,14 +76,18 @@ def test_every_event(tag: int, kind: type[Event]) -> None:
     names = field_names(kind)
     for _ in range(50):
         values = [draw.choice(TEXTS) if name in TEXT_FIELDS else draw.choice(INTEGERS) for name in names]
-        out = BytesWriter()
-        put_event(out, kind(*values))
-        assert out.getvalue() == msgspec.msgpack.encode(tag) + msgspec.msgpack.encode(values)
+        out, event = BytesWriter(), kind(*values)
+        put_fields(out, event)
+        assert (
+            out.getvalue()
+            == msgspec.msgpack.encode(tag) + msgspec.msgpack.encode(values)
+            == packed_by_library(event)
+        )
 
 
 def test_no_event_is_packed_that_has_no_tag() -> None:
     with pytest.raises(AssertionError, match="no event"):
-        put_event(BytesWriter(), Event())
+        put_fields(BytesWriter(), Event())
 
 
 def fields(commands: list[Command]) -> list[tuple[type[Command], list[object]]]:
