@@ -67,7 +67,8 @@ export class OrderForm {
   /** @param {string} price to begin with, if nothing has been typed yet */
   suggestPrice(price) {
     const field = byId("price");
-    if (field.value === "" && document.activeElement !== field) {
+    // Without a trade yet there is no price to suggest.
+    if (/[1-9]/.test(price) && field.value === "" && document.activeElement !== field) {
       field.value = shown(price, this._market.priceDecimals);
       this.refresh();
     }

@@ -160,7 +160,7 @@ function sessionSection(account) {
     caption: "Sessions", empty: "No sessions.", key: (row) => String(row.sessionId),
     columns: [
       ["Since", (row) => day(row.begunAt)], ["From", (row) => row.ip], ["With", (row) => row.agent || "?"],
-      ["", (row) => (row.isCurrent ? "this one" : "")],
+      ["Which", (row) => (row.isCurrent ? "this one" : "another")],
     ],
     action: {
       label: "End", describe: (row) => `End the session of ${row.ip} since ${day(row.begunAt)}`,
