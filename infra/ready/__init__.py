@@ -1,1 +1,1 @@
-"""What is missing after each step of docs/deploy.md, in words: `python -m infra.ready STEP`."""
+"""What is missing after each step of docs/deploy.md: `python -m infra.ready STEP`."""

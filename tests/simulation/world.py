@@ -277,12 +277,11 @@ class World(Servers):
             self._check_everything()
 
     def _recover(self) -> None:
-        """Without faults everything must catch up, and new commands must be answered, in bounded time."""
+        """Without faults all must catch up, and new commands, sent again and again, be answered in time."""
         wanted = len(self.workload.told) + PROBES
         deadline_s = self.loop.time() + HEALING_S_MAX
 
         def probe() -> None:
-            # Again and again: what was under way at the end of the faults may still be lost.
             if self.workload.is_sent and len(self.workload.told) < wanted:
                 self.workload.probe(PROBES)
             self.loop.outside(PROBING_S, probe)

@@ -7,7 +7,7 @@ import pytest
 
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.past import write_past
-from exchange.contracts.codec import encode_commands
+from exchange.contracts.codec import encode_commands, outcomes_of
 from exchange.contracts.commands import CancelAllOrders, RegisterMarket
 from exchange.contracts.events import CommandRejected, OrderAccepted, TradeExecuted
 from exchange.ports.world import LogError
@@ -43,7 +43,7 @@ def test_the_engine_refuses_nothing_of_it(moments: list[Moment]) -> None:
     trades: dict[int, list[tuple[int, int]]] = {}
     resting = 0
     for offset, (time_ms, value) in enumerate(encoded(moments)):
-        for outcome in shard.apply_record(offset, time_ms, value):
+        for outcome in outcomes_of(shard.apply_record(offset, time_ms, value)):
             assert outcome.time_ms == time_ms
             for recorded in outcome.events:
                 event = recorded.event
