@@ -24,7 +24,6 @@ _RUN_DEADLINE_S: Final = 600
 
 # What trivy complains about and we mean: id -> reason. An id that no longer occurs is an error.
 TRIVY_EXCEPTIONS: Final = {
-    "AWS-0010": "trivy knows the older delivery alone; ours is CloudWatch's (aws_cloudwatch_log_delivery)",
     "AWS-0343": "deletion protection is a variable: on in production, off in staging, which is torn down",
 }
 

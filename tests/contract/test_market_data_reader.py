@@ -113,7 +113,9 @@ async def test_start_and_history_read_from_the_reader_and_the_log_brings_what_it
         for market_id, view in live.views.items():
             loaded = server.service.markets.state.views[market_id]
             assert loaded.book.bids.top(10_000) == view.book.bids.top(10_000)
-            assert loaded.trades.items[-50:] == view.trades.items[-50:]
+            # The ledger has counted aggregate trades; what comes from events alone has no such ids.
+            newest = [trade._replace(aggregate_id=0) for trade in loaded.trades.items[-50:]]
+            assert newest == view.trades.items[-50:]
         assert await first_price(server) == live.views[1].market.price(both.written_ticks + 1)
     assert times_away() == before
 

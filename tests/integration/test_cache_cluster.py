@@ -100,23 +100,30 @@ async def cache(nodes: Nodes) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
+async def opened(sessions: Sessions, user_id: int) -> str:
+    """A token of a new session."""
+    token, token_hash = sessions.new_token(user_id)
+    await sessions.open(user_id, token_hash)
+    return token
+
+
 async def test_sessions_open_are_found_and_end_and_a_user_has_only_so_many(cache: Redis) -> None:
     sessions = Sessions(cache, lifetime_s=60, deadline_ms=DEADLINE_MS)
     for user_id in range(1, 21):
-        token = await sessions.open(user_id)
+        token = await opened(sessions, user_id)
         session = await sessions.find(token)
         assert session is not None
         assert session.user_id == user_id
-        await sessions.end(session)
+        await sessions.end(user_id, [session.token_hash])
         assert await sessions.find(token) is None
-    tokens = [await sessions.open(7) for _ in range(52)]
+    tokens = [await opened(sessions, 7) for _ in range(52)]
     alive = [await sessions.find(token) is not None for token in tokens]
     assert alive == [False] * 2 + [True] * 50
 
 
 async def test_a_token_under_another_users_id_opens_nothing(cache: Redis) -> None:
     sessions = Sessions(cache, lifetime_s=60, deadline_ms=DEADLINE_MS)
-    secret = (await sessions.open(7)).partition("~")[2]
+    secret = (await opened(sessions, 7)).partition("~")[2]
     assert await sessions.find(f"8~{secret}") is None
     assert await sessions.find(secret) is None
 

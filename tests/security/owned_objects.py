@@ -1,8 +1,8 @@
 """For every endpoint: how a stranger names somebody else's objects there, and what he must be answered.
 
-`CASES` is keyed by the endpoint's name, which REST and the WebSocket API share; `V1` by method and path;
-`SOCKET_METHODS` by the methods that only a socket has. The tests compare the keys with the route tables, so
-an endpoint that is added without a case here fails them.
+`CASES` is keyed by the endpoint's name, which REST and the WebSocket API share; `SOCKET_METHODS` by the
+methods that only a socket has; routes of /v1 are in owned_v1.py. The tests compare the keys with the route
+tables, so an endpoint that is added without a case here fails them.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from tests.security.conftest import Trader
 
-__all__ = ["CASES", "LOCKED", "NAMES_OF_OBJECTS", "SOCKET_METHODS", "V1", "Case", "Owner", "V1Case"]
+__all__ = ["CASES", "NAMES_OF_OBJECTS", "SOCKET_METHODS", "Case", "Check", "Owner"]
 
 # Parameters that name an object of somebody's: public endpoints may have none of them.
 NAMES_OF_OBJECTS: Final = frozenset(
@@ -40,6 +40,7 @@ class Owner:
     address_id: str = ""
     withdrawal_id: str = ""
     listen_key: str = ""
+    session_id: str = ""
 
     def marks(self) -> list[str]:
         """Texts that nobody else may ever be shown."""
@@ -217,140 +218,6 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "userDataStream.stop": [Case(_listen_key, -1125)],
     "order.test": [Case(_same_name, _nothing)],
     "order.place": [Case(_same_name, _is_own_order)],
-}
-
-# Of these a stranger must not even get so far that the object is looked for: without a session, 401.
-LOCKED: Final = 401
-
-
-class V1Case(NamedTuple):
-    """`path` and `body` name the owner's objects. `needs_session`: without one the answer is LOCKED."""
-
-    path: Callable[[Owner], str]
-    body: Callable[[Owner], dict[str, object]] | None
-    status: int
-    looks_right: Check = lambda result, owner, stranger: True
-    needs_session: bool = True
-
-
-def _path(text: str) -> Callable[[Owner], str]:
-    return lambda owner: text
-
-
-def _rows_are_own(name: str, count: int) -> Check:
-    return lambda result, owner, stranger: len(result[name]) == count
-
-
-V1: Final[Mapping[str, list[V1Case]]] = {
-    "POST /v1/users": [
-        V1Case(
-            _path("/v1/users"),
-            lambda owner: {"email": owner.trader.email.upper(), "password": "another password"},
-            409,
-            needs_session=False,
-        )
-    ],
-    "POST /v1/sessions": [
-        V1Case(
-            _path("/v1/sessions"),
-            lambda owner: {"email": owner.trader.email, "password": "a wrong guess"},
-            401,
-            needs_session=False,
-        )
-    ],
-    # Here no issuer is believed; tests/security/test_outside_strangers.py has one.
-    "POST /v1/identities": [
-        V1Case(_path("/v1/identities"), lambda owner: {"token": owner.trader.token}, 401),
-        V1Case(_path("/v1/identities"), lambda owner: {"token": "x", "userId": owner.trader.user_id}, 422),
-    ],
-    "GET /v1/me": [
-        V1Case(_path("/v1/me"), None, 200, lambda me, owner, stranger: me["userId"] == stranger.user_id)
-    ],
-    "GET /v1/api-keys": [V1Case(_path("/v1/api-keys"), None, 200, _rows_are_own("apiKeys", 1))],
-    "POST /v1/api-keys": [
-        V1Case(
-            _path("/v1/api-keys"),
-            lambda owner: {"label": "x", "permissions": ["READ"], "userId": owner.trader.user_id},
-            422,
-        )
-    ],
-    "DELETE /v1/api-keys/{api_key}": [
-        V1Case(lambda owner: f"/v1/api-keys/{owner.trader.api_key}", None, 404)
-    ],
-    "GET /v1/deposits": [V1Case(_path("/v1/deposits?fromId=0"), None, 200, _rows_are_own("deposits", 2))],
-    "POST /v1/deposits": [
-        V1Case(
-            _path("/v1/deposits"),
-            lambda owner: {"asset": "BTC", "amount": "1", "userId": owner.trader.user_id},
-            422,
-        )
-    ],
-    "GET /v1/withdrawals": [
-        V1Case(_path("/v1/withdrawals?fromId=0"), None, 200, _rows_are_own("withdrawals", 0)),
-        V1Case(_path("/v1/withdrawals?userId=1001"), None, 422),
-    ],
-    "POST /v1/withdrawals": [
-        V1Case(
-            _path("/v1/withdrawals"),
-            lambda owner: {
-                "asset": "BTC",
-                "amount": "1",
-                "address": "x",
-                "userId": owner.trader.user_id,
-            },
-            422,
-        )
-    ],
-    # Behind the settlement, it is the engine that says no; to a stranger there is no such withdrawal.
-    "DELETE /v1/withdrawals/{withdrawal_id}": [
-        V1Case(lambda owner: f"/v1/withdrawals/{owner.withdrawal_id}", None, 404)
-    ],
-    # Whose link it is says the link; there is no naming an account.
-    "POST /v1/withdrawal-freezes": [
-        V1Case(_path("/v1/withdrawal-freezes"), lambda owner: {"token": "A" * 43}, 403, needs_session=False),
-        V1Case(
-            _path("/v1/withdrawal-freezes"),
-            lambda owner: {"token": "A" * 43, "userId": owner.trader.user_id},
-            422,
-            needs_session=False,
-        ),
-    ],
-    "GET /v1/withdrawal-freezes": [
-        V1Case(_path("/v1/withdrawal-freezes"), None, 200, _rows_are_own("withdrawalFreezes", 0))
-    ],
-    "POST /v1/withdrawal-unfreezes": [
-        V1Case(
-            _path("/v1/withdrawal-unfreezes"),
-            lambda owner: {"password": "x", "userId": owner.trader.user_id},
-            422,
-        ),
-        V1Case(_path("/v1/withdrawal-unfreezes"), lambda owner: {"password": "a wrong guess"}, 401),
-    ],
-    "GET /v1/ledger": [
-        V1Case(
-            _path("/v1/ledger?fromId=0"),
-            None,
-            200,
-            lambda page, owner, stranger: {entry["kind"] for entry in page["entries"]} == {"DEPOSIT"},
-        )
-    ],
-    "GET /v1/withdrawal-addresses": [
-        V1Case(_path("/v1/withdrawal-addresses"), None, 200, _rows_are_own("withdrawalAddresses", 0))
-    ],
-    "DELETE /v1/withdrawal-addresses/{address_id}": [
-        V1Case(lambda owner: f"/v1/withdrawal-addresses/{owner.address_id}", None, 404)
-    ],
-    # Two people may list one address; neither learns of the other.
-    "POST /v1/withdrawal-addresses": [
-        V1Case(
-            _path("/v1/withdrawal-addresses"),
-            lambda owner: {"asset": "BTC", "address": owner.listed_address, "label": "mine"},
-            201,
-            lambda shown, owner, stranger: str(shown["addressId"]) != owner.address_id,
-        )
-    ],
-    # Last, as it ends the stranger's session.
-    "DELETE /v1/sessions/current": [V1Case(_path("/v1/sessions/current"), None, 204)],
 }
 
 # Methods that only a socket has. What they name (a subscription's number) exists on that socket alone.
