@@ -119,8 +119,9 @@ class Answers:
         if is_own or (asked.landed_s is not None and asked.landed_s <= asked_s):
             self._deny(asked, "does not exist")
             return
-        # It is on no log, so somebody may still hand it to one: not for longer than its window.
-        require(not self._is_over_for_good(asked) or not asked.is_accepted, f"{asked.name} is there")
+        # It was on no log then, so somebody might still hand it to one: not for longer than its window. What has
+        # landed since the question came contradicts no answer: that tells of a moment between the two.
+        require(not asked.is_accepted or not self._is_over_for_good(asked, asked_s), f"{asked.name} is there")
 
     def listed(self, user_id: int, names: set[str], asked_s: float, open_before: set[str]) -> None:
         """A list of open orders, and which were open when it was asked for."""
@@ -145,8 +146,8 @@ class Answers:
         require(not asked.is_accepted, f"{asked.name} was placed, but its trader is told: {why}")
         asked.denied, asked.is_told = why, True
 
-    def _is_over_for_good(self, asked: Asked) -> bool:
-        return self._now_s() > asked.sent_s + asked.window_ms / 1000 + WAY_S_MAX
+    def _is_over_for_good(self, asked: Asked, now_s: float) -> bool:
+        return now_s > asked.sent_s + asked.window_ms / 1000 + WAY_S_MAX
 
     # -- what is true ---------------------------------------------------------------------------
 
