@@ -119,8 +119,8 @@ class Answers:
         if is_own or (asked.landed_s is not None and asked.landed_s <= asked_s):
             self._deny(asked, "does not exist")
             return
-        # It was on no log then, so somebody might still hand it to one: not for longer than its window. What has
-        # landed since the question came contradicts no answer: that tells of a moment between the two.
+        # It was on no log then, so somebody might still hand it to one: not for longer than its window. What
+        # has landed since the question came contradicts no answer: that tells of a moment between the two.
         require(not asked.is_accepted or not self._is_over_for_good(asked, asked_s), f"{asked.name} is there")
 
     def listed(self, user_id: int, names: set[str], asked_s: float, open_before: set[str]) -> None:
