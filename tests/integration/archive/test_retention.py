@@ -1,5 +1,6 @@
 """Logs are shortened by what is proven to be archived, and by nothing else; who reads them misses nothing."""
 
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,7 +38,8 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[F
         await opened.close()
         return
     cluster = KafkaCluster(request.getfixturevalue("kafka_bootstrap"), DEADLINE_MS)
-    topic = f"exchange.test.{tmp_path.name}"
+    # Folders of two test processes have the same names, and the broker is one.
+    topic = f"exchange.test.{secrets.token_hex(6)}"
     await ensure_topics(cluster, [topic], replicas=1)
     yield KafkaLog(cluster, topic)
 
