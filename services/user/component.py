@@ -103,7 +103,10 @@ class UserService:
             clock_ms=clock_ms,
         )
         self._sessions = Sessions(
-            resources.cache, lifetime_s=settings.session_lifetime_s, deadline_ms=settings.cache_deadline_ms
+            resources.cache,
+            lifetime_s=settings.session_lifetime_s,
+            deadline_ms=settings.cache_deadline_ms,
+            rate_limits=settings.rate_limits,
         )
         self.logins = Logins(
             LoginSessionStore(self._database),
@@ -117,7 +120,6 @@ class UserService:
             AccountStore(self._database),
             self._sessions,
             self._key_ring,
-            rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
@@ -194,7 +196,6 @@ class UserService:
             self._sessions,
             passwords,
             delay_s=settings.withdrawal_unfreeze_delay_s,
-            rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
         )
         accounts = self._make_accounts(store, passwords)
@@ -214,7 +215,6 @@ class UserService:
             self.logins,
             self.second_factor,
             cache_deadline_ms=settings.cache_deadline_ms,
-            rate_limits=settings.rate_limits,
             clock_ms=clock_ms,
         )
 
@@ -227,7 +227,6 @@ class UserService:
             self.logins,
             self.second_factor,
             delay_s=self.settings.withdrawal_unfreeze_delay_s,
-            rate_limits=self.settings.rate_limits,
             clock_ms=clock_ms,
         )
 

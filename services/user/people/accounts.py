@@ -79,7 +79,6 @@ class Accounts:
         second_factor: SecondFactor,
         *,
         cache_deadline_ms: int,
-        rate_limits: bool,
         clock_ms: Callable[[], int],
     ) -> None:
         self._store = store
@@ -91,7 +90,6 @@ class Accounts:
         self._logins = logins
         self._second_factor = second_factor
         self._cache_deadline_ms = cache_deadline_ms
-        self._rate_limits = rate_limits
         self._clock_ms = clock_ms
 
     @property
@@ -127,8 +125,6 @@ class Accounts:
 
     async def _count_attempt(self, action: str, email: str | None, caller: str) -> None:
         """By address, so that nobody tries many accounts; by account, so that many do not try one."""
-        if not self._rate_limits:
-            return
         owner = owner_with_network(caller)
         limits = [(f"address {owner.name}", ATTEMPTS_PER_ADDRESS_MAX)]
         if owner.siblings_max < OWNERS_OF_V4_NETWORK_MAX:

@@ -45,7 +45,6 @@ class PasswordChanges:
         second_factor: SecondFactor,
         *,
         delay_s: int,
-        rate_limits: bool,
         clock_ms: Callable[[], int],
     ) -> None:
         """`delay_s`: how long withdrawals are held after a password was set by a link."""
@@ -56,12 +55,16 @@ class PasswordChanges:
         self._logins = logins
         self._second_factor = second_factor
         self._delay_ms = delay_s * 1000
-        self._rate_limits = rate_limits
         self._clock_ms = clock_ms
 
     async def demand(self, session: Session, password: str, caller: str) -> None:
         """Let nobody on who does not know the account's password. Raises WrongCredentialsError."""
-        await self._count("password", f"account {session.user_id}", CHANGE_ATTEMPTS_MAX, ATTEMPTS_WINDOW_S)
+        await self._sessions.count_attempt(
+            "password",
+            f"account {session.user_id}",
+            attempts_max=CHANGE_ATTEMPTS_MAX,
+            window_s=ATTEMPTS_WINDOW_S,
+        )
         user = await self._accounts.user_by_id(session.user_id)
         if not await self._passwords.verify(None if user is None else user.password_hash, password):
             await self._accounts.record(Act("password-failed", session.user_id, caller, self._clock_ms(), {}))
@@ -81,8 +84,10 @@ class PasswordChanges:
 
     async def ask_reset(self, email: str, caller: str) -> None:
         """Have a link sent, if there is such an account; nobody is told whether there is."""
-        await self._count("reset", f"address {owner_of(caller)}", ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S)
-        await self._count("reset", f"account {email}", RESETS_PER_ACCOUNT_MAX, _RESETS_WINDOW_S)
+        await self._count_reset(caller)
+        await self._sessions.count_attempt(
+            "reset", f"account {email}", attempts_max=RESETS_PER_ACCOUNT_MAX, window_s=_RESETS_WINDOW_S
+        )
         user = await self._accounts.user_by_email(email)
         if user is not None and user.password_hash is not None:
             # The notifier makes the link and sends it: the token is never in this process.
@@ -92,7 +97,7 @@ class PasswordChanges:
 
     async def reset(self, token: str, wanted: str, code: str | None, caller: str) -> None:
         """Set a new password by a link. Raises ResetRefusedError and what `SecondFactor.demand` raises."""
-        await self._count("reset", f"address {owner_of(caller)}", ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S)
+        await self._count_reset(caller)
         if _TOKEN.fullmatch(token) is None:
             raise ResetRefusedError
         token_hash = hashlib.sha256(token.encode()).digest()
@@ -107,6 +112,11 @@ class PasswordChanges:
             raise ResetRefusedError
         await self._logins.end_all(user_id, caller)
 
-    async def _count(self, action: str, who: str, attempts_max: int, window_s: int) -> None:
-        if self._rate_limits:
-            await self._sessions.count_attempt(action, who, attempts_max=attempts_max, window_s=window_s)
+    async def _count_reset(self, caller: str) -> None:
+        """Asking for a link and using one are counted together, by address."""
+        await self._sessions.count_attempt(
+            "reset",
+            f"address {owner_of(caller)}",
+            attempts_max=ATTEMPTS_PER_ADDRESS_MAX,
+            window_s=ATTEMPTS_WINDOW_S,
+        )

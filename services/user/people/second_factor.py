@@ -72,14 +72,12 @@ class SecondFactor:
         sessions: Sessions,
         key_ring: KeyRing,
         *,
-        rate_limits: bool,
         clock_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._accounts = accounts
         self._sessions = sessions
         self._key_ring = key_ring
-        self._rate_limits = rate_limits
         self._clock_ms = clock_ms
 
     async def is_on(self, user_id: int) -> bool:
@@ -135,13 +133,13 @@ class SecondFactor:
         await self._store.remove(Act("second-factor-off", user_id, caller, self._clock_ms(), {}))
 
     async def _check(self, user_id: int, factor: Factor, code: str, caller: str) -> None:
-        if self._rate_limits:
-            # Six digits are few: the window's limit is the protection.
-            await self._sessions.count_attempt(
-                *("second-factor", f"account {user_id}"),
-                attempts_max=ATTEMPTS_MAX,
-                window_s=ATTEMPTS_WINDOW_S,
-            )
+        # Six digits are few: the window's limit is the protection.
+        await self._sessions.count_attempt(
+            "second-factor",
+            f"account {user_id}",
+            attempts_max=ATTEMPTS_MAX,
+            window_s=ATTEMPTS_WINDOW_S,
+        )
         secret = await self._key_ring.open(factor.secret_encrypted, _place(user_id))
         now_step = self._clock_ms() // (STEP_S * 1000)
         for step in (now_step + around for around in _STEPS_AROUND):

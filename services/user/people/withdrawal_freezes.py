@@ -36,7 +36,6 @@ class WithdrawalFreezes:
         passwords: Passwords,
         *,
         delay_s: int,
-        rate_limits: bool,
         clock_ms: Callable[[], int],
     ) -> None:
         """`delay_s`: how long a freeze still holds after its owner asked for its end."""
@@ -45,7 +44,6 @@ class WithdrawalFreezes:
         self._sessions = sessions
         self._passwords = passwords
         self._delay_ms = delay_s * 1000
-        self._rate_limits = rate_limits
         self._clock_ms = clock_ms
 
     async def freeze(self, token: str, caller: str) -> int:
@@ -53,13 +51,12 @@ class WithdrawalFreezes:
 
         Tries count by address whatever they are: 256 bits are not guessed, but nobody shall ask for free.
         """
-        if self._rate_limits:
-            await self._sessions.count_attempt(
-                "withdrawal-freeze",
-                f"address {owner_of(caller)}",
-                attempts_max=ATTEMPTS_PER_ADDRESS_MAX,
-                window_s=ATTEMPTS_WINDOW_S,
-            )
+        await self._sessions.count_attempt(
+            "withdrawal-freeze",
+            f"address {owner_of(caller)}",
+            attempts_max=ATTEMPTS_PER_ADDRESS_MAX,
+            window_s=ATTEMPTS_WINDOW_S,
+        )
         if _TOKEN.fullmatch(token) is None:
             raise FreezeTokenRefusedError
         return await self._store.freeze_by_token(
@@ -75,13 +72,12 @@ class WithdrawalFreezes:
 
         Raises WrongCredentialsError, TooManyAttemptsError, NotFrozenError, PasswordsBusyError.
         """
-        if self._rate_limits:
-            await self._sessions.count_attempt(
-                "withdrawal-unfreeze",
-                f"account {session.user_id}",
-                attempts_max=UNFREEZE_ATTEMPTS_MAX,
-                window_s=ATTEMPTS_WINDOW_S,
-            )
+        await self._sessions.count_attempt(
+            "withdrawal-unfreeze",
+            f"account {session.user_id}",
+            attempts_max=UNFREEZE_ATTEMPTS_MAX,
+            window_s=ATTEMPTS_WINDOW_S,
+        )
         user = await self._accounts.user_by_id(session.user_id)
         stored = None if user is None else user.password_hash
         now_ms = self._clock_ms()

@@ -4,7 +4,7 @@ Every change locks the account's row first, as a withdrawal does: what is asked 
 either before the freeze, and then held by who pays, or behind it, and refused.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
@@ -45,6 +45,12 @@ async def is_frozen(connection: "PoolConnectionProxy[Any]", user_id: int, now_ms
     )
 
 
+_FREEZE_BY_OWNER: Final = (
+    "INSERT INTO withdrawal_freezes (user_id, source, frozen_ms) VALUES ($1, 'OWNER', $2) "
+    "ON CONFLICT (user_id, source) DO UPDATE SET frozen_ms = excluded.frozen_ms, ends_ms = NULL"
+)
+
+
 class FreezeStore:
     """Everything raises DatabaseUnavailableError."""
 
@@ -76,12 +82,7 @@ class FreezeStore:
                 if frozen_ms is None:
                     raise FreezeTokenRefusedError
                 return int(frozen_ms)
-            await connection.execute(
-                "INSERT INTO withdrawal_freezes (user_id, source, frozen_ms) VALUES ($1, 'OWNER', $2) "
-                "ON CONFLICT (user_id, source) DO UPDATE SET frozen_ms = excluded.frozen_ms, ends_ms = NULL",
-                user_id,
-                now_ms,
-            )
+            await connection.execute(_FREEZE_BY_OWNER, user_id, now_ms)
             await connection.execute(
                 "UPDATE withdrawal_freeze_tokens SET used_ms = $2 WHERE token_hash = $1", token_hash, now_ms
             )
@@ -99,12 +100,7 @@ class FreezeStore:
             )
             if frozen_ms is not None:
                 return int(frozen_ms)
-            await connection.execute(
-                "INSERT INTO withdrawal_freezes (user_id, source, frozen_ms) VALUES ($1, 'OWNER', $2) "
-                "ON CONFLICT (user_id, source) DO UPDATE SET frozen_ms = excluded.frozen_ms, ends_ms = NULL",
-                user_id,
-                now_ms,
-            )
+            await connection.execute(_FREEZE_BY_OWNER, user_id, now_ms)
             act = Act("withdrawals-frozen", user_id, ip, now_ms, {"by": "session"})
             await audit_log.append(connection, act)
         return now_ms
