@@ -101,12 +101,8 @@ class Page:
         """A second tab of the same browser, with the same storage."""
         target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
         address = f"{self._address.rpartition('/')[0]}/{target}"
-        async with connect(address, max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
-            page = Page(socket, address)
-            try:
-                yield page
-            finally:
-                await page.close()
+        async with _page_at(address) as page:
+            yield page
 
     async def cut_network(self) -> None:
         """From now on the browser has no network."""
@@ -219,6 +215,16 @@ class Page:
 
 
 @asynccontextmanager
+async def _page_at(address: str) -> AsyncIterator[Page]:
+    async with connect(address, max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
+        page = Page(socket, address)
+        try:
+            yield page
+        finally:
+            await page.close()
+
+
+@asynccontextmanager
 async def open_page() -> AsyncIterator[Page]:
     """A Chromium with an empty profile and one empty tab. Raises BrowserError when it does not start."""
     assert CHROMIUM is not None, "tests ask for it before"
@@ -232,12 +238,8 @@ async def open_page() -> AsyncIterator[Page]:
     )
     try:
         address = await _tab_address(profile)
-        async with connect(address, max_size=MESSAGE_SIZE_BYTES_MAX, proxy=None) as socket:
-            page = Page(socket, address)
-            try:
-                yield page
-            finally:
-                await page.close()
+        async with _page_at(address) as page:
+            yield page
     finally:
         await _stop(process)
         shutil.rmtree(profile, ignore_errors=True)

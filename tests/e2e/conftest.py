@@ -1,10 +1,11 @@
 """Whole exchanges for unmodified clients: the embedded one and the stack, each started once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 
 from local.exchange_process import ExchangeProcess
+from tests.e2e.browser import Page, open_page
 from tests.e2e.journal import Journal
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually
@@ -87,3 +88,18 @@ def sign_up(exchange_url: str) -> Iterator[SignUp]:
             trader.cancel_everything()
         finally:
             trader.close()
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A browser's empty tab."""
+    async with open_page() as opened:
+        yield opened
+
+
+@pytest.fixture
+def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
+    """Somebody else, who trades through the API."""
+    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    yield trader
+    trader.close()

@@ -1,58 +1,21 @@
 """A trader at the web terminal: a real Chromium, a real exchange, and a second trader to trade with."""
 
 import json
-from collections.abc import Iterator
 
 import httpx
-import pytest
 
 from local.exchange_process import ExchangeProcess
-from tests.e2e.browser import CHROMIUM, Page, open_page
+from tests.e2e.browser import Page, open_page
+from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, deposit, place, sign_up
 from tests.e2e.trader import Trader
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
-]
-OPEN_ROWS = "[...document.querySelectorAll('#tab-panel tbody tr')]"
+pytestmark = BROWSER_TESTS
 SYMBOL = "BTCUSDT"
-
-
-@pytest.fixture
-def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
-    """Somebody else, who trades through the API."""
-    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
-    yield trader
-    trader.close()
 
 
 def bids(url: str, symbol: str = SYMBOL) -> object:
     """The book as anybody sees it."""
     return httpx.get(f"{url}/api/v3/depth?symbol={symbol}", timeout=20, trust_env=False).json()["bids"]
-
-
-async def sign_up(page: Page, email: str) -> None:
-    await page.until("document.querySelector('#connection').dataset.state === 'open'")
-    await page.click("#sign-up")
-    await page.fill("#email", email)
-    await page.fill("#password", "correct horse battery")
-    await page.click("#entrance-submit")
-    await page.until("!document.querySelector('#log-out').hidden")
-
-
-async def deposit(page: Page, usdt: str) -> None:
-    await page.click("#faucet")
-    await page.fill("#deposit-amount", usdt)
-    await page.click("#deposit-form [type=submit]")
-
-
-async def place(page: Page, side: str, price: str, quantity: str) -> None:
-    await page.click(f"#side-{side}")
-    await page.fill("#price", price)
-    await page.fill("#quantity", quantity)
-    await page.click("#submit")
-    await page.until("document.querySelector('#order-answer').classList.contains('good')")
 
 
 async def test_a_trader_signs_up_trades_and_cancels(

@@ -2,35 +2,14 @@
 
 import base64
 import time
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
 
 from local.exchange_process import ExchangeProcess
 from services.user.people.second_factor import totp_code
-from tests.e2e.browser import CHROMIUM, Page, open_page
-from tests.e2e.test_terminal import deposit, place, sign_up
+from tests.e2e.browser import Page
+from tests.e2e.terminal import BROWSER_TESTS, deposit, place, sign_up
 from tests.e2e.trader import Trader
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
-]
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with open_page() as opened:
-        yield opened
-
-
-@pytest.fixture
-def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
-    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
-    yield trader
-    trader.close()
+pytestmark = BROWSER_TESTS
 
 
 def part(title: str) -> str:

@@ -2,39 +2,19 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
 
 import httpx
-import pytest
 
 from local.exchange_process import ExchangeProcess
-from tests.e2e.browser import CHROMIUM, Page, open_page
-from tests.e2e.test_terminal import OPEN_ROWS, deposit, place, sign_up
+from tests.e2e.browser import Page
+from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, PASSWORD, deposit, place, sign_up
 from tests.e2e.trader import Trader
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path"),
-]
-PASSWORD = "correct horse battery"
+pytestmark = BROWSER_TESTS
 LOGGED_IN = "!document.querySelector('#log-out').hidden"
 LOGGED_OUT = "!document.querySelector('#log-in').hidden"
 TOASTS = "[...document.querySelectorAll('#toasts .toast')].map(toast => toast.innerText)"
 AVAILABLE = "document.querySelector('#available').innerText"
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with open_page() as opened:
-        yield opened
-
-
-@pytest.fixture
-def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
-    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
-    yield trader
-    trader.close()
 
 
 def log_in(url: str, email: str) -> dict[str, str]:
