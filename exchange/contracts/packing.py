@@ -128,12 +128,7 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         out.append(0x91)
         put_integer(out, event.epoch)
     elif isinstance(event, DepositCredited):
-        out.append(8)
-        out.append(0x94)
-        put_integer(out, event.user_id)
-        put_integer(out, event.asset_id)
-        put_integer(out, event.amount_atoms)
-        put_integer(out, event.deposit_id)
+        _put_transfer(out, 8, event.user_id, event.asset_id, event.amount_atoms, event.deposit_id)
     elif isinstance(event, WithdrawalReserved):
         out.append(9)
         out.append(0x95)
@@ -143,9 +138,9 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         put_integer(out, event.withdrawal_id)
         put_text(out, event.address)
     elif isinstance(event, WithdrawalSettled):
-        _put_withdrawal(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
+        _put_transfer(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
     elif isinstance(event, WithdrawalReleased):
-        _put_withdrawal(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
+        _put_transfer(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
     else:
         _put_administration(out, event)
 
@@ -203,15 +198,15 @@ def _put_order_closed(out: BytesWriter, event: OrderClosed) -> None:
     put_integer(out, event.counter_order_id)
 
 
-def _put_withdrawal(
-    out: BytesWriter, tag: i64, user_id: i64, asset_id: i64, amount_atoms: i64, withdrawal_id: i64
+def _put_transfer(
+    out: BytesWriter, tag: i64, user_id: i64, asset_id: i64, amount_atoms: i64, transfer_id: i64
 ) -> None:
     out.append(u8(tag))
     out.append(0x94)
     put_integer(out, user_id)
     put_integer(out, asset_id)
     put_integer(out, amount_atoms)
-    put_integer(out, withdrawal_id)
+    put_integer(out, transfer_id)
 
 
 def _put_administration(out: BytesWriter, event: Event) -> None:
