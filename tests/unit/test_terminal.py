@@ -101,6 +101,7 @@ def vectors(seed: int) -> dict[str, object]:
     return {"decimals": decimals, "signatures": signatures}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NODE is None, reason="node is not installed: the pure modules are tested by its runner")
 def test_money_books_signatures_and_rules_are_exact(tmp_path: Path) -> None:
     assert NODE is not None
