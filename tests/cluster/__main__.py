@@ -26,6 +26,7 @@ Scenario = Callable[[Scene], Awaitable[list[str]]]
 _TITLES = {
     "install": "Install",
     "placement": "Where pods run",
+    "looks": "The check of deploy.md's step",
     "three_zones": "Three zones",
     "access": "Rights of service accounts",
     "succession": "The engine's Lease",
@@ -49,6 +50,7 @@ async def run(report: Path) -> int:
     scenarios: dict[str, Scenario] = {
         "install": deploying.install,
         "placement": deploying.placement,
+        "looks": deploying.looks,
         "access": rights.access,
         "succession": lease.succession,
         "three_zones": deploying.three_zones,
