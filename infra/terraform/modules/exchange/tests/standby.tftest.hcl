@@ -19,6 +19,7 @@ run "the_other_region_stands_by" {
 
     database_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:exchange-production-b/database-AbCdEf"
     cidr                = "10.21.0.0/16"
+    other_hosts         = ["world.api.example.com"]
 
     application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
   }
@@ -26,5 +27,10 @@ run "the_other_region_stands_by" {
   assert {
     condition     = length(module.frontend) == 0 && output.frontend == null
     error_message = "One distribution for the world."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).ingress.otherHosts == tolist(["world.api.example.com"])
+    error_message = "The load balancer answers a name that it has no rule for with 404."
   }
 }
