@@ -9,10 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exchange.adapters.files.key import FileKeyWrapper
-from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
-from exchange.adapters.redis.client import open_cache
+from exchange.adapters.chosen.own_logs import file_logs, folder_of_log, own_log_resources
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
@@ -59,7 +56,7 @@ async def run_embedded(options: LocalOptions) -> None:
             steps("recovering from the log ...")
             # What has been built by now is what the child takes, or Python where that was not possible.
             snapshots = ProcessSnapshots(
-                settings.data_dir, log_of(settings, "commands"), settings.shard, options.engine_build
+                settings.data_dir, folder_of_log(settings, "commands"), settings.shard, options.engine_build
             )
             exchange = await assemble(
                 resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
@@ -187,32 +184,20 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
     )
 
 
-def log_of(settings: Settings, name: str) -> Path:
-    """The folder of one of the logs: "commands" or "events"."""
-    return settings.data_dir / "log" / f"{name}.log"
-
-
 @contextlib.asynccontextmanager
 async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
-    async with contextlib.AsyncExitStack() as stack:
-        steps("the log ...")
-        command_log = await FileLog.open(log_of(settings, "commands"), settings.log_deadline_ms)
-        stack.push_async_callback(command_log.close)
-        event_log = await FileLog.open(log_of(settings, "events"), settings.log_deadline_ms)
-        stack.push_async_callback(event_log.close)
-        database = await open_pool(settings)
-        stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
-        keys = await open_keys_pool(settings)
-        stack.push_async_callback(close_pool, keys, settings.database_deadline_ms)
-        cache = open_cache(settings)
-        stack.push_async_callback(cache.aclose)
-        async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
+    steps("the log ...")
+    async with (
+        file_logs(settings) as (command_log, event_log),
+        own_log_resources(settings, command_log, event_log) as resources,
+    ):
+        deadline_s = settings.database_deadline_ms / 1000
+        async with resources.database.acquire(timeout=deadline_s) as connection:
             try:
                 await migrate(connection)
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
-        key_wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)
+        yield resources
