@@ -18,6 +18,7 @@ from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
 from local.assembly import AssembledExchange, assemble
 from local.options import LocalOptions
+from local.past.writing import past_records
 from local.servers import free_port
 
 __all__ = ["open_exchange"]
@@ -30,7 +31,12 @@ _MONEY_DEFAULT: Final = "100000000"
 
 
 async def open_exchange(
-    folder: Path, database_dsn: str, cache_url: str, markets: Path | None, prices: Mapping[str, str]
+    folder: Path,
+    database_dsn: str,
+    cache_url: str,
+    markets: Path | None,
+    prices: Mapping[str, str],
+    history: bool,
 ) -> None:
     """Run it until standard input ends. Raises LogError, MarketsFileError."""
     port = free_port()
@@ -49,7 +55,8 @@ async def open_exchange(
             "command_tick_ms": 0,
         }
     )
-    logs = MemoryLog(_now_ms), MemoryLog(_now_ms)
+    commands = await _with_past(markets) if history else MemoryLog(_now_ms)
+    logs = commands, MemoryLog(_now_ms)
     async with own_log_resources(settings, *logs) as resources:
         exchange = await assemble(resources, bad_days=True, markets=markets)
         accounts = Accounts(resources, exchange.user)
@@ -58,6 +65,18 @@ async def open_exchange(
         components = [one for one in exchange.components if not one.name.startswith(_LEFT_OUT)]
         opening = _Opening(components, house, accounts, exchange, prices, options.url)
         await run_components([HttpServer(door, listener), *components, opening])
+
+
+async def _with_past(markets: Path | None) -> MemoryLog:
+    """A command log that begins with what seeded makers did (local/past), at its times."""
+    ended, times = False, 0
+    log = MemoryLog(lambda: _now_ms() if ended else times)
+    writer = await log.writer()
+    for times, record in past_records(markets):  # noqa: B007
+        await writer.append(record)
+    await writer.close()
+    ended = True
+    return log
 
 
 class _Opening:

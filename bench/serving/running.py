@@ -14,7 +14,7 @@ from local.servers import free_port, postgres
 __all__ = ["run_bench"]
 
 
-async def run_bench(markets: Path | None, prices: Mapping[str, str]) -> None:
+async def run_bench(markets: Path | None, prices: Mapping[str, str], history: bool) -> None:
     """Run until standard input ends or a signal comes. Raises ServerError, LogError, MarketsFileError."""
     folder = Path(tempfile.mkdtemp(prefix="exchange-bench-"))
     folder.chmod(0o755)
@@ -25,7 +25,7 @@ async def run_bench(markets: Path | None, prices: Mapping[str, str]) -> None:
             await imports
             from bench.serving.opening import open_exchange
 
-            await open_exchange(folder, database_dsn, cache_url, markets, prices)
+            await open_exchange(folder, database_dsn, cache_url, markets, prices, history)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

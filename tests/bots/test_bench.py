@@ -193,6 +193,17 @@ def test_a_start_costs_what_the_readme_says() -> None:
 
 
 @pytest.mark.thorough
+def test_a_bench_with_a_past_has_candles_for_a_strategy_that_looks_back() -> None:
+    with Exchange(history=True) as exchange:
+        for interval in ("1m", "1h", "1d"):
+            candles = exchange.ask("GET", f"/api/v3/klines?symbol=ETHUSDT&interval={interval}&limit=500")
+            assert len([candle for candle in candles if candle[8]]) >= 200, interval
+        exchange.clean()
+        assert exchange.market("ETHUSDT").price == 3_500
+        assert len(exchange.market("ETHUSDT").book()["bids"]) == 20
+
+
+@pytest.mark.thorough
 def test_it_ends_with_the_process_that_started_it() -> None:
     program = (
         "import os, json, time\nfrom bench import Exchange\ne = Exchange(); e.start()\n"
@@ -229,3 +240,16 @@ def test_the_plugin_gives_a_clean_exchange_to_each_test(tmp_path: Path, bench_ex
 
 def test_stopping_what_never_ran_is_nothing() -> None:
     Exchange().stop()
+
+
+def test_another_interpreter_has_packages_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bot's pins must not hide the exchange's: it was started with the bot's folder first on its path."""
+    interpreter = tmp_path / "python"
+    interpreter.write_text('#!/bin/sh\nprintf \'{"url": "path=%s"}\\n\' "$PYTHONPATH"\nread end\n', "utf-8")
+    interpreter.chmod(0o755)
+    monkeypatch.setenv("EXCHANGE_BENCH_PYTHON", str(interpreter))
+    monkeypatch.setenv("PYTHONPATH", "/somebody/s/pins")
+    exchange = Exchange()
+    exchange.start()
+    assert exchange.url == "path="
+    exchange.stop()
