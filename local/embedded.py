@@ -5,7 +5,7 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,19 @@ if TYPE_CHECKING:
     from local.assembly import AssembledExchange
     from local.market_maker.bot import MarketMaker
 
+    # What somebody does with an exchange that is ready: the replay of a recorded market.
+    Work = Callable[[AssembledExchange, Resources], Awaitable[None]]
+
 __all__ = ["run_embedded"]
 
 _READY_DEADLINE_S = 120.0
 
 
-async def run_embedded(options: LocalOptions) -> None:
-    """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
+async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> None:
+    """Run until cancelled, and do `work` once all is ready.
+
+    Raises ServerError, LogError or OSError when a part does not start, and what `work` raises.
+    """
     steps = Steps()
     folder = await DataFolder.take(options.data_dir, "embedded", call("run"), options.port, steps)
     require_space(folder.state, "embedded")
@@ -64,7 +70,9 @@ async def run_embedded(options: LocalOptions) -> None:
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
-            announce = _Announcement(exchange, options, folder, build, market_maker)
+            announce = _Announcement(
+                exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
+            )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
             await run_components([*servers, server, door, *exchange.components, announce], settle_process)
 
@@ -81,12 +89,14 @@ class _Announcement:
         folder: DataFolder,
         build: str,
         market_maker: "MarketMaker | None",
+        work: Callable[[], Awaitable[None]],
     ) -> None:
         self._exchange = exchange
         self._options = options
         self._folder = folder
         self._build = build
         self._market_maker = market_maker
+        self._work = work
 
     async def start(self) -> None:
         """Nothing: the other components must run first."""
@@ -104,6 +114,7 @@ class _Announcement:
                     group.create_task(self._market_maker.run(), name=self._market_maker.name)
                     await self._market_maker.first_quotes()
                 print(welcome(self._options, "run", self._build), flush=True)
+                await self._work()
                 await asyncio.Event().wait()
         finally:
             # The first to be cancelled when the exchange stops: the other components take a while.
@@ -117,6 +128,16 @@ class _Announcement:
     def readiness(self) -> Mapping[str, str | None]:
         """Never in the way."""
         return {}
+
+
+def _bound(
+    work: "Work | None", exchange: "AssembledExchange", resources: Resources
+) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        if work is not None:
+            await work(exchange, resources)
+
+    return do
 
 
 async def _give_past(folder: DataFolder, markets: Path | None, steps: Steps) -> None:

@@ -1,4 +1,4 @@
-"""Suites of strangers' bots are green on the bench, each in an environment of its own: of ours it has `bench`.
+"""Suites of strangers' bots are green on the bench, each in an environment of its own.
 
 The cheap twin: the two suites whose clients are in this project's environment run there in `make test`.
 hummingbot is not on the package index.
