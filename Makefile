@@ -19,6 +19,8 @@ STEP_SECONDS ?= 20
 WS_SHARE ?= 0
 WATCHERS ?= 0
 COMMANDS ?= 10000000
+# A folder with another commit, to measure its engine in turns with this one's.
+BESIDE ?=
 REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
@@ -175,8 +177,8 @@ chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RAT
 cold-start: setup ## How long until trading goes on when TAIL commands must be decided anew
 	@exec $(BIN)/python -m tests.chaos --cold-start-commands $(TAIL) --seed $(SEED) --reports $(REPORTS)
 
-bench: setup ## Measure the matching engine alone, from record to record; writes REPORTS/bench.json
-	@exec $(BIN)/python -m loadtest.bench.engine --json $(REPORTS)/bench.json
+bench: setup ## Measure the engine alone, record to record, into REPORTS/bench.json; BESIDE=folder of another commit
+	@exec $(BIN)/python -m loadtest.bench.$(if $(BESIDE),beside $(BESIDE) --json $(REPORTS)/bench-beside.json,engine --json $(REPORTS)/bench.json)
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
 	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism-$(shell date +%F).md
