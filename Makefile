@@ -63,7 +63,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max flame aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -167,6 +167,9 @@ loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION
 loadtest-max: setup ## The highest rate with p99 < 100 ms and no failure: MODES=run,stack RPS=500 STEP_SECONDS=20
 	@exec $(BIN)/python -m loadtest.search --modes $(MODES) --first $(RPS) --duration $(STEP_SECONDS) --reports $(REPORTS) \
 	  --ws-share $(WS_SHARE) --watchers $(WATCHERS) $(if $(filter 1 true on,$(MARKET_MAKER)),--market-maker)
+
+flame: setup ## Where the processor's time of make run goes: REPORTS/flame-DATE.svg and .md; RPS=500 SECONDS=60
+	@exec $(BIN)/python -m loadtest.flame --rps $(RPS) --seconds $(SECONDS) --reports $(REPORTS)
 
 aged: setup ## Five years in the tables, services on them, what requests cost: TRADES=5000000 (of 50 million)
 	@exec $(BIN)/python -m loadtest.aged --trades $(TRADES) --reports $(REPORTS)
