@@ -1,9 +1,9 @@
 """Where the processor's time of `make run` goes, as a flame graph and by module: `make flame RPS=300`.
 
 py-spy looks a hundred times a second at the thread of the exchange's process that holds the interpreter's
-lock, while the lean generator asks; the processor time that the process used is shared out by what was seen. It
-counts a loop that just begins to wait as one at work, so the loop's own part is too large by a sixth or so; a
-thread that writes to the disk holds no lock and is not seen.
+lock, while the lean generator asks; the processor time that the process used is shared out by what was seen.
+It counts a loop that just begins to wait as one at work, so the loop's own part is too large by a sixth or
+so; a thread that writes to the disk holds no lock and is not seen.
 """
 
 import collections
