@@ -1,9 +1,9 @@
-"""aiokafka beside confluent-kafka on the way of a command: cost, latency, and what each says of a lost broker.
+"""aiokafka beside confluent-kafka on the way of a command: cost, latency, and what each says of lost brokers.
 
-`python -m loadtest.bench.kafka_clients` (ADR 0044) with `pip install confluent-kafka`, which the exchange does
-not need. A broker of its own; a writer and a reader, each a process of its own, so that their processor time
-can be told apart. The writer appends a record, waits for the acknowledgement, and appends the next one when
-its time has come, as the engine does; idempotent, acks=all, nothing gathered.
+`python -m loadtest.bench.kafka_clients` (ADR 0044), with `pip install confluent-kafka`, which the exchange
+does not need. A broker of its own; a writer and a reader, each a process of its own, so that their processor
+time can be told apart. The writer appends a record, waits for the acknowledgement, and appends the next one
+when its time has come, as the engine does; idempotent, acks=all, nothing gathered.
 """
 
 import argparse
