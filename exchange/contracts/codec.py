@@ -41,6 +41,7 @@ __all__ = [
     "first_wrong_seq",
     "last_outcome",
     "link_hash",
+    "outcomes_beginning_with",
     "outcomes_of",
     "read_links",
 ]
@@ -267,6 +268,24 @@ def last_outcome(record: bytes) -> CommandOutcome:
         digest, body = links[-1]
         before = links[-2][0] if len(links) > 1 else previous
         return _outcome(_body_decoder.decode(body)[-1], before, digest)
+    except (*_UNREADABLE, LookupError) as error:
+        raise CodecError(f"event record cannot be read: {error}") from error
+
+
+def outcomes_beginning_with(kind: type[Event], record: bytes) -> list[CommandOutcome]:
+    """The outcomes of a record whose first event is of that kind; no other event is made. Raises CodecError.
+
+    Their events carry no hash in format 2.
+    """
+    wanted = _TAG_OF[kind]
+    try:
+        if _known_form_of(record) == 1:
+            hashed = _event_record_decoder.decode(record)[3]
+            return [_hashed_outcome(row) for row in hashed if row[5] and row[5][0][1] == wanted]
+        rows = (
+            row for _, body in _linked_record_decoder.decode(record)[4] for row in _body_decoder.decode(body)
+        )
+        return [_outcome(row, b"", b"") for row in rows if row[5] and row[5][0][0] == wanted]
     except (*_UNREADABLE, LookupError) as error:
         raise CodecError(f"event record cannot be read: {error}") from error
 

@@ -19,12 +19,14 @@ from exchange.contracts.codec import (
     encode_events,
     first_wrong_seq,
     last_outcome,
+    outcomes_beginning_with,
     outcomes_of,
     read_links,
 )
 from exchange.contracts.commands import ActivateRules
 from exchange.contracts.events import CommandRejected, Event, OrderClosed, TimeKept, TradingModeChanged
 from exchange.contracts.limits import INTEGER_MAX
+from exchange.contracts.plain_packing import packed
 from exchange.log.event_tail import ChainError, EventTail, TailPosition, newest_event
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
@@ -191,6 +193,22 @@ async def test_the_newest_event_is_found_without_making_all_the_others(
     assert made == ends < links[-1].last_seq / 10
 
 
+@pytest.mark.parametrize("versions", [{}, {1: 2, 60: 3}], ids=["format 2", "both formats"])
+def test_outcomes_of_one_kind_are_found_without_making_the_others(versions: dict[int, int]) -> None:
+    links, found = history(versions), 0
+    for record in records_of(0, 1, links):
+        ours = outcomes_beginning_with(CommandRejected, record)
+        theirs = [o for o in decode_events(record).outcomes if isinstance(o.events[0].event, CommandRejected)]
+        assert [(o[:4], vars_of(o)) for o in ours] == [(o[:4], vars_of(o)) for o in theirs]
+        found += len(ours)
+    assert 20 < found < links[-1].last_seq / 2
+
+
+def vars_of(outcome: CommandOutcome) -> list[tuple[int, bytes]]:
+    """Seqs and fields; the hashes are not asked for."""
+    return [(recorded.seq, packed(recorded.event)) for recorded in outcome.events]
+
+
 @pytest.mark.parametrize(
     "record", [b"", b"\x95", b"\x95\x02", b"\x95\x03\x00\x01", b"\x94\x02\x00\x01\x90", b"x"]
 )
@@ -199,6 +217,8 @@ def test_what_is_no_record_is_said_to_be_none(record: bytes) -> None:
         read_links(record)
     with pytest.raises(CodecError):
         last_outcome(record)
+    with pytest.raises(CodecError):
+        outcomes_beginning_with(CommandRejected, record)
 
 
 def test_a_link_without_outcomes_is_none() -> None:
