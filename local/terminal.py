@@ -32,7 +32,7 @@ _PACKED_SIZE_BYTES_MIN: Final = 1_000
 
 
 def terminal_app(root: Path = WEB_ROOT) -> ASGIApp:
-    """Serves `/terminal/...` from `root`, whose page is `/terminal/`. HEAD and GET only; 404 and 405 are plain text."""
+    """Serves `/terminal/...` from `root`. HEAD and GET only; 404 and 405 are plain text."""
     # Not left to what the machine's own table says: with nosniff a wrong type is a module that does not run.
     mimetypes.add_type("text/javascript", ".js")
 

@@ -17,12 +17,13 @@ ROWS_MAX: Final = 100
 SPARK_WIDTH: Final = 96
 SPARK_HEIGHT: Final = 28
 _MARGIN: Final = 2
+_NOTHING: Final = "\N{EN DASH}"
 _HOURS: Final = DAY_MS // HOUR_MS
 _AMOUNT_DECIMALS: Final = 2
 
 
 class Row(NamedTuple):
-    """One market. `look`: "up", "down" or "" for neither. `points`: of the sparkline, "" without any trade."""
+    """One market. `look`: "up", "down" or "". `points`: of the sparkline, "" without any trade."""
 
     symbol: str
     base: str
@@ -81,7 +82,7 @@ def readable(text: str, language: Language) -> str:
 
 def _price(market: Market, price_ticks: int, language: Language) -> str:
     if not price_ticks:
-        return "–"
+        return _NOTHING
     tick = market.price(1).rstrip("0")
     decimals = max(_AMOUNT_DECIMALS, len(tick.partition(".")[2]))
     return readable(_cut(market.price(price_ticks), decimals), language)

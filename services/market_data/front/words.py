@@ -19,7 +19,7 @@ class Language(NamedTuple):
 
 _ENGLISH: Final = {
     "title": "Exchange: spot markets",
-    "description": "Prices, changes and turnover of all spot markets. Charts, order book and trading in the terminal.",
+    "description": "Prices, changes and turnover of all spot markets. Charts, order book, trading.",
     "heading": "Spot markets",
     "lead": "Live prices from the order books. Look around without an account; trade with one.",
     "open": "Open the terminal",
@@ -40,7 +40,7 @@ _ENGLISH: Final = {
 }
 _GERMAN: Final = {
     "title": "Exchange: Spotmärkte",
-    "description": "Kurse, Veränderung und Umsatz aller Spotmärkte. Charts, Orderbuch und Handel im Terminal.",
+    "description": "Kurse, Veränderung und Umsatz aller Spotmärkte. Charts, Orderbuch, Handel.",
     "heading": "Spotmärkte",
     "lead": "Kurse direkt aus den Orderbüchern. Ansehen geht ohne Konto, handeln mit einem.",
     "open": "Terminal öffnen",
@@ -61,7 +61,7 @@ _GERMAN: Final = {
 }
 _SPANISH: Final = {
     "title": "Exchange: mercados al contado",
-    "description": "Precios, variación y volumen de todos los mercados al contado. Gráficos, libro y órdenes en el terminal.",
+    "description": "Precios, variación y volumen de los mercados al contado. Gráficos, libro y órdenes.",
     "heading": "Mercados al contado",
     "lead": "Precios en vivo de los libros de órdenes. Mire sin cuenta; opere con una.",
     "open": "Abrir el terminal",

@@ -1,4 +1,4 @@
-"""The front page: the markets for those without a session and without scripts, kept at the edge for seconds."""
+"""The front page: the markets for those without a session, without scripts, kept for seconds."""
 
 import base64
 import hashlib
@@ -71,7 +71,7 @@ async def test_it_says_of_every_market_what_the_api_says(offline: OfflineService
     assert set(rows) == set(tickers)
     assert len(tickers) > 1
     for symbol, ticker in tickers.items():
-        figures = [re.sub("^–$", "0", cell.replace(",", "").strip()) for cell in rows[symbol]]
+        figures = [re.sub("^\N{EN DASH}$", "0", cell.replace(",", "").strip()) for cell in rows[symbol]]
         _, last, change, high, low, *_ = figures
         for shown, name in ((last, "lastPrice"), (high, "highPrice"), (low, "lowPrice")):
             assert ticker[name].startswith(shown), symbol
