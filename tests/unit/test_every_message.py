@@ -202,7 +202,7 @@ ASK_FOR_ONE_KIND: Final = {
     "services/order/decisions/cancelling.py",
     "services/order/decisions/engine_link.py",
     "services/order/decisions/placing.py",
-    "services/order/decisions/prevention.py",
+    "services/order/shapes/prevention.py",
     "services/order/user_data/events.py",
     "services/order/view/bootstrap.py",
     "services/projections/ledger/store.py",

@@ -16,7 +16,7 @@ from exchange.contracts.errors import (
 from exchange.http.query_parameters import Parameters, integer, optional, required, time_ms
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.parameters import limit, market, named_order
+from services.order.requests.parameters import limit, market, named_order
 
 __all__ = ["Absent", "check_time_range"]
 

@@ -9,7 +9,7 @@ from exchange.contracts.events import OrderClosed
 from exchange.http.query_parameters import Parameters, optional
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.parameters import (
+from services.order.requests.parameters import (
     client_order_id,
     market,
     named_order,

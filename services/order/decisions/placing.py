@@ -11,9 +11,9 @@ from exchange.http.request_limits import RequestLimits
 from exchange.process.crash_points import crash_point
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink, NotSentError
-from services.order.decisions.fees import commission, no_discount, rate_text
-from services.order.decisions.placement import ACK, FULL, Placement, parse_placement
-from services.order.decisions.prevention import (
+from services.order.requests.placement import ACK, FULL, Placement, parse_placement
+from services.order.shapes.fees import commission, no_discount, rate_text
+from services.order.shapes.prevention import (
     NO_TRADE_GROUP,
     PreventedMatch,
     prevented_matches_of_taker,

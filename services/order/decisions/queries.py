@@ -20,9 +20,9 @@ from exchange.trading.filters import filter_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.fees import commission, no_discount, rate_text
-from services.order.decisions.parameters import limit, market, named_order, optional_market
-from services.order.decisions.prevention import add_prevention, match_row, matches_of_orders
+from services.order.requests.parameters import limit, market, named_order, optional_market
+from services.order.shapes.fees import commission, no_discount, rate_text
+from services.order.shapes.prevention import add_prevention, match_row, matches_of_orders
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
 from services.order.view.model import Market, OrderRecord
 

@@ -9,12 +9,12 @@ from exchange.http.weights import REFUSED, Weight
 from services.order.decisions.absent import Absent
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
-from services.order.decisions.placement import PLACEMENT_PARAMETERS
 from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
 from services.order.doors.endpoint import SIGNED_PARAMETERS, Endpoint, Security
 from services.order.doors.wallet_routes import wallet_endpoints
+from services.order.requests.placement import PLACEMENT_PARAMETERS
 from services.order.user_data.listen_keys import ListenKeys
 from services.order.wallet.wallet import Wallet
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderClosed, TradeExecuted
-from services.order.decisions.fees import commission
-from services.order.decisions.prevention import NO_TRADE_GROUP, PreventedMatch
+from services.order.shapes.fees import commission
+from services.order.shapes.prevention import NO_TRADE_GROUP, PreventedMatch
 from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = [

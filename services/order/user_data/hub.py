@@ -32,7 +32,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.prevention import prevented_match
+from services.order.shapes.prevention import prevented_match
 from services.order.user_data.events import (
     Moment,
     Shape,

@@ -17,7 +17,7 @@ from exchange.contracts.errors import (
     not_required,
 )
 from exchange.http.query_parameters import Parameters, integer, optional, required
-from services.order.decisions.parameters import amount, client_order_id, market, new_client_order_id
+from services.order.requests.parameters import amount, client_order_id, market, new_client_order_id
 from services.order.view.model import AccountView, Market
 
 __all__ = ["ACK", "FULL", "PLACEMENT_PARAMETERS", "Placement", "parse_placement"]
