@@ -41,7 +41,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in (
-        "chain", "codes", "commands", "events", "packing", "unpacking",
+        "chain", "codes", "commands", "events", "message_pack", "order_commands", "order_events",
+        "order_packing", "packing", "unpacking",
     )),
     *(f"matching_engine/core/{name}.py" for name in (
         "accounts", "administration", "attendance", "book", "engine", "engine_limits", "engine_state",

@@ -30,6 +30,8 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, Malformed
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
 from exchange.contracts.unpacking import read_commands
 from exchange.http import query_parameters as shared
 from exchange.log.records import records_between
@@ -169,8 +171,10 @@ class _Bytes:
         self._position += 1
         return value % below
 
-    def field(self, name: str) -> int | str:
+    def field(self, name: str) -> Any:
         """A value for a field: often one that fits, sometimes none that does."""
+        if name == LEGS_FIELD:
+            return [OrderLeg(*(self.field(x) for x in LEG_FIELDS)) for _ in range(self.number(5))]
         if name in codec.TEXT_FIELDS:
             return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
         kind = self.number(16)

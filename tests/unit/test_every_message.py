@@ -30,7 +30,8 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, Event
-from exchange.contracts.tables import COMMANDS, EVENTS
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from exchange.log.event_tail import EventTail, TailPosition
 from matching_engine.core.engine import Engine
 from services.auditor.audit.outcomes import Audit
@@ -49,7 +50,14 @@ from tests.simulation.model import Model
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALICE, BOB = 1001, 1002
 BTCUSDT, BTC, USDT = 1, 1, 3
-ALL: Final = frozenset(cls.__name__ for cls, _ in EVENTS.values())
+# Told by the contracts, made by no engine yet (ADR 0037): each leaves this list with the kind that makes it.
+COMING: Final = frozenset(
+    {
+        "OrderWithTermsAccepted", "OrderTriggered", "TrailingStarted", "PendingOrderPlaced",
+        "IcebergRefilled", "OrderAmended", "SelfTradeDecremented", "OrderListPlaced", "OrderListDone",
+    }
+)  # fmt: skip
+ALL: Final = frozenset(cls.__name__ for cls, _ in EVENTS.values()) - COMING
 
 
 def one_of_each() -> EngineStream:
@@ -186,7 +194,10 @@ LEFT_ALONE: Final = {
     ),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
-BY_TABLE: Final = {f"exchange/contracts/{name}.py" for name in ("chain", "codec", "plain_packing", "tables")}
+BY_TABLE: Final = {
+    f"exchange/contracts/{name}.py"
+    for name in ("chain", "codec", "order_events", "order_packing", "plain_packing", "tables")
+}
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
     "exchange/trading/filters.py",
@@ -232,7 +243,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("exchange", "services"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            if "exchange.contracts.events" in text:
+            if "exchange.contracts.events" in text or "exchange.contracts.order_events" in text:
                 yield path.relative_to(ROOT).as_posix(), ast.parse(text)
 
 
@@ -251,8 +262,11 @@ def test_every_module_that_imports_events_is_one_of_these() -> None:
 @pytest.mark.parametrize("kind", [cls for cls, _ in COMMANDS.values()], ids=lambda cls: cls.__name__)
 def test_the_engine_knows_every_command(kind: Callable[..., Command]) -> None:
     texts = {"code": "XYZ", "symbol": "XYZUSDT", "client_order_id": "a", "cancel_client_order_id": "b",
-             "address": "c", "leader_id": "d", "detail": "e", "signature": "f"}  # fmt: skip
-    command = kind(*(texts.get(name, 1) for name in field_names(cast(type[Command], kind))))
+             "address": "c", "leader_id": "d", "detail": "e", "signature": "f",
+             "list_client_order_id": "g", "new_client_order_id": "h"}  # fmt: skip
+    leg = OrderLeg(*(texts.get(name, 1) for name in LEG_FIELDS))  # type: ignore[arg-type]
+    values: dict[str, Any] = texts | {LEGS_FIELD: [leg, leg]}
+    command = kind(*(values.get(name, 1) for name in field_names(cast(type[Command], kind))))
     events = Engine().apply(command, 1)
     reasons = [event.reason for event in events if isinstance(event, CommandRejected)]
     assert codes.REJECT_UNKNOWN_COMMAND not in reasons
