@@ -1,4 +1,4 @@
-"""What an event about an order with terms does to a book's level: one rule for the hot book and for market data."""
+"""What an event about an order with terms does to a book's level: one rule for all who keep books."""
 
 from typing import NamedTuple
 

@@ -11,9 +11,11 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.errors import ApiError, invalid_data
+from exchange.contracts.order_commands import PlaceOrderList
 from exchange.http.query_parameters import Parameters, optional, required
 from services.order.requests.parameters import client_order_id, new_client_order_id
-from services.order.requests.placement import FORMS, RESULT, TRIGGERED, Placement, parse_placement
+from services.order.requests.placement import FORMS, Placement, parse_placement
+from services.order.shapes.placed import RESULT
 from services.order.view.model import AccountView, Market
 
 __all__ = [
@@ -49,6 +51,7 @@ _OF_THE_LIST: Final = ("symbol", "listClientOrderId", "newOrderRespType", "selfT
 _LIMITS: Final = (codes.LIMIT_MAKER,)
 _STOPS: Final = (codes.STOP_LOSS, codes.STOP_LOSS_LIMIT)
 _TAKE_PROFITS: Final = (codes.TAKE_PROFIT, codes.TAKE_PROFIT_LIMIT)
+_PAIRED_TYPES: Final = frozenset(["LIMIT_MAKER", *codes.TRIGGERED_TYPE_NAMES.values()])
 # Kind of an order, its side, whether it is the one above -> why it must not be there.
 _MISPLACED: Final = {
     (_LIMITS, codes.BUY, True): (-1165, "A limit order in a buy OCO must be below."),
@@ -102,8 +105,8 @@ LEGACY_OCO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_LEGACY_LIMIT, *_LEGAC
 class ListPlacement:
     """A list that passed every check that needs no engine.
 
-    `contingency`: codes.OCO, OTO or OTOCO. `orders`: of an OCO the stop loss and the other, of the others the
-    working order before what is pending. `form`: ACK, RESULT or FULL.
+    `contingency`: codes.CONTINGENCY_*. `orders`: of an OCO the one above and the one below, of the others the
+    working one before what is pending. `form`: ACK, RESULT or FULL.
     """
 
     market: Market
@@ -112,10 +115,23 @@ class ListPlacement:
     orders: tuple[Placement, ...]
     form: str
 
+    def command(self, command_id: int, user_id: int, valid_until_ms: int) -> PlaceOrderList:
+        """The command that asks the engine for it."""
+        return PlaceOrderList(
+            command_id,
+            user_id,
+            self.market.rules.market_id,
+            self.list_client_order_id,
+            self.contingency,
+            self.orders[0].stp_mode,
+            valid_until_ms,
+            [order.leg() for order in self.orders],
+        )
+
 
 def parse_oco(parameters: Parameters, view: AccountView) -> ListPlacement:
     """POST /orderList/oco. Raises ApiError."""
-    return _list(parameters, codes.OCO, _pair(parameters, view, _ABOVE, _BELOW))
+    return _list(parameters, codes.CONTINGENCY_OCO, _pair(parameters, view, _ABOVE, _BELOW))
 
 
 def parse_legacy_oco(parameters: Parameters, view: AccountView) -> ListPlacement:
@@ -124,22 +140,26 @@ def parse_legacy_oco(parameters: Parameters, view: AccountView) -> ListPlacement
         required(parameters, name)
     is_limit = "stopLimitPrice" in parameters
     stop_type = "STOP_LOSS_LIMIT" if is_limit else "STOP_LOSS"
-    limit = _order(parameters, view, _LEGACY_LIMIT, "LIMIT_MAKER")
-    return _list(parameters, codes.OCO, [_order(parameters, view, _LEGACY_STOP, stop_type), limit])
+    pair = [
+        _order(parameters, view, _LEGACY_LIMIT, "LIMIT_MAKER"),
+        _order(parameters, view, _LEGACY_STOP, stop_type),
+    ]
+    # A sale's limit is above the market, its stop below; a purchase's the other way round.
+    return _list(parameters, codes.CONTINGENCY_OCO, pair if pair[0].side == codes.SELL else pair[::-1])
 
 
 def parse_oto(parameters: Parameters, view: AccountView) -> ListPlacement:
     """POST /orderList/oto. Raises ApiError."""
     working = _working(parameters, view)
     required(parameters, "pendingQuantity")
-    return _list(parameters, codes.OTO, [working, _order(parameters, view, _PENDING)])
+    return _list(parameters, codes.CONTINGENCY_OTO, [working, _order(parameters, view, _PENDING)])
 
 
 def parse_otoco(parameters: Parameters, view: AccountView) -> ListPlacement:
     """POST /orderList/otoco. Raises ApiError."""
     working = _working(parameters, view)
     pending = _pair(parameters, view, _PENDING_ABOVE, _PENDING_BELOW)
-    return _list(parameters, codes.OTOCO, [working, *pending])
+    return _list(parameters, codes.CONTINGENCY_OTOCO, [working, *pending])
 
 
 def _list(parameters: Parameters, contingency: int, orders: Iterable[Placement]) -> ListPlacement:
@@ -166,7 +186,7 @@ def _working(parameters: Parameters, view: AccountView) -> Placement:
 def _pair(
     parameters: Parameters, view: AccountView, above: Mapping[str, str], below: Mapping[str, str]
 ) -> list[Placement]:
-    """The two orders of which one cancels the other: the stop loss, then the other."""
+    """The two orders of which one cancels the other: the one above, then the one below."""
     orders = []
     for names in (above, below):
         (type_name,) = (sent for sent, name in names.items() if name == "type")
@@ -179,12 +199,7 @@ def _pair(
         for (kinds, side, place), refusal in _MISPLACED.items():
             if order.order_type in kinds and (order.side, is_above) == (side, place):
                 raise ApiError(*refusal)
-    return sorted(orders, key=lambda order: order.order_type not in _STOPS)
-
-
-_PAIRED_TYPES: Final = frozenset(
-    codes.ORDER_TYPE_NAMES[kind] for kind in (codes.LIMIT_MAKER, *sorted(TRIGGERED))
-)
+    return orders
 
 
 def _order(
@@ -198,7 +213,7 @@ def _order(
     if order_type is not None:
         single["type"] = order_type
     try:
-        return parse_placement(single, view, is_listed=True)
+        return parse_placement(single, view)
     except ApiError as error:
         message = error.message
         for sent, name in names.items():

@@ -13,7 +13,9 @@ ALL_DONE: Final = "ALL_DONE"
 EXECUTING: Final = "EXECUTING"
 
 
-def order_list(found: Market, one: OrderListRecord, unit: int, time_ms: int | None = None) -> dict[str, object]:
+def order_list(
+    found: Market, one: OrderListRecord, unit: int, time_ms: int | None = None
+) -> dict[str, object]:
     """A list as questions show it; `time_ms` when it is the answer to what has just been done."""
     return {
         "orderListId": one.order_list_id,

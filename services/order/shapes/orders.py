@@ -87,7 +87,7 @@ def canceled_order(
 
 
 def amended_order(found: Market, order: OrderRecord, old_client_order_id: str, unit: int) -> Shape:
-    """An order after it was made smaller; of its own, it calls quantities and sums otherwise than the rest."""
+    """An order after it was made smaller; quantities and sums have other names here than elsewhere."""
     shape: Shape = {
         "symbol": found.rules.symbol,
         "orderId": order.order_id,

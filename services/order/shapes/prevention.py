@@ -1,11 +1,11 @@
 """Self-trades that were prevented (binance-spot-api 2.8): a match of two orders of one account that was none.
 
-Of a match that ended an order everything follows from the orders themselves. The newer of the two is the taker,
-and its mode says which of them has ended. It is named by the order that it ended, by the maker where it ended
-both: an order ends once, so the name is unique, and it is the same on every replica and in the ledger.
+Of a match that ended an order everything follows from the orders themselves. The newer of the two is the
+taker, and its mode says which of them has ended. It is named by the order that it ended, by the maker where
+it ended both: an order ends once, so the name is unique, and the same on every replica and in the ledger.
 
-A match that made both orders smaller (DECREMENT) is an event of its own, and is named by that event's seq: beyond
-DECREMENT_IDS_FROM, where no order's id comes.
+A match that made both orders smaller (DECREMENT) is an event of its own, and is named by that event's seq:
+beyond DECREMENT_IDS_FROM, where no order's id comes.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class PreventedMatch(NamedTuple):
 
 def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
     taker, maker = (closed, counter) if closed.order_id > counter.order_id else (counter, closed)
-    taker_lots, maker_lots = (_ended_lots(order) for order in (taker, maker))
+    taker_lots, maker_lots = (order.open_lots for order in (taker, maker))
     mode = taker.stp_mode
     return PreventedMatch(
         _match_id(closed),
@@ -73,10 +73,6 @@ def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
         maker_lots if mode in _ENDS_MAKER else 0,
         closed.updated_ms,
     )
-
-
-def _ended_lots(order: OrderRecord) -> int:
-    return order.quantity_lots - order.executed_lots - order.prevented_lots
 
 
 def _match_id(closed: OrderRecord) -> int:
@@ -93,7 +89,7 @@ def prevented_match(view: AccountView, event: OrderClosed) -> PreventedMatch | N
     assert closed is not None, "the view has just taken its event"
     assert counter is not None, "it ended not earlier than in the same outcome"
     # An order of which nothing was left has ended by decrements, and those have been told.
-    return _match(closed, counter) if _ended_lots(closed) else None
+    return _match(closed, counter) if closed.open_lots else None
 
 
 def decrement(event: SelfTradeDecremented, seq: int, time_ms: int) -> PreventedMatch:
@@ -125,7 +121,7 @@ def matches_of_orders(closed: Iterable[OrderRecord], counters: Iterable[OrderRec
     found = {
         _match_id(order): _match(order, by_id[order.counter_order_id])
         for order in closed
-        if order.counter_order_id in by_id and _ended_lots(order)
+        if order.counter_order_id in by_id and order.open_lots
     }
     return [found[match_id] for match_id in sorted(found)]
 
@@ -172,7 +168,7 @@ def prevented_matches_of_taker(
 
 def add_prevention(shape: dict[str, object], market: Market, order: OrderRecord) -> None:
     """What the answer about an order tells of the prevention that has ended it; nothing if none has."""
-    if order.counter_order_id and _ended_lots(order):
+    if order.counter_order_id and order.open_lots:
         shape["preventedMatchId"] = _match_id(order)
         shape["preventedQuantity"] = market.quantity_text(order.quantity_lots - order.executed_lots)
     elif order.prevented_lots:

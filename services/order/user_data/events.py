@@ -216,9 +216,7 @@ def list_status(
         "r": "NONE",
         "C": one.list_client_order_id,
         "T": time,
-        "O": [
-            {"s": market.rules.symbol, "i": order_id, "c": name} for order_id, name in one.orders.items()
-        ],
+        "O": [{"s": market.rules.symbol, "i": order_id, "c": name} for order_id, name in one.orders.items()],
     }
 
 

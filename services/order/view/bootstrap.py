@@ -42,8 +42,10 @@ def order_from_row(row: asyncpg.Record) -> OrderRecord:
     """A row with ORDER_COLUMNS, in that order, as an order."""
     values = tuple(row)
     count = len(ORDER_FIELDS)
-    terms = OrderTerms(*values[count:-1]) if values[-1] else None
-    return OrderRecord(*values[:count], terms)
+    order = OrderRecord(*values[:count])
+    if values[-1]:
+        order.terms = OrderTerms(*values[count:-1])
+    return order
 
 
 def lists_from_rows(

@@ -33,6 +33,7 @@ __all__ = ["AccountView", "Asset", "Balance", "Market", "OrderRecord", "ViewErro
 
 CLOSED_ORDERS_MAX = 20_000
 DONE_LISTS_MAX = 10_000
+NAMES_BEFORE_MAX = 10_000
 
 
 class ViewError(Exception):
@@ -56,6 +57,7 @@ class AccountView:
         self._open_by_client_id: dict[tuple[int, str], OrderRecord] = {}
         self._closed: OrderedDict[int, OrderRecord] = OrderedDict()
         self._closed_by_client_id: dict[tuple[int, int, str], OrderRecord] = {}
+        self._names_before: OrderedDict[int, str] = OrderedDict()
         self.lists = OrderLists(DONE_LISTS_MAX)
         self._appliers: dict[type, Callable[..., None]] = {
             AssetRegistered: self._asset_registered,
@@ -128,11 +130,18 @@ class AccountView:
         self._open_of_user.setdefault(order.user_id, {})[order.order_id] = order
         self._open_by_client_id[(order.user_id, order.client_order_id)] = order
 
-    def rename(self, order: OrderRecord, client_order_id: str) -> None:
-        """Give an open order another name."""
+    def rename(self, order: OrderRecord, client_order_id: str, seq: int) -> None:
+        """Give an open order another name; the old one is remembered under the event's seq."""
+        self._names_before[seq] = order.client_order_id
+        if len(self._names_before) > NAMES_BEFORE_MAX:
+            self._names_before.popitem(last=False)
         del self._open_by_client_id[(order.user_id, order.client_order_id)]
         order.client_order_id = client_order_id
         self._open_by_client_id[(order.user_id, client_order_id)] = order
+
+    def name_before(self, seq: int) -> str:
+        """The name that an order had before its amendment at `seq`; "" when that is long ago."""
+        return self._names_before.get(seq, "")
 
     def hold(self, order: OrderRecord, held_atoms: int, seq: int, time_ms: int) -> None:
         """Move money to an order's hold; negative: back."""

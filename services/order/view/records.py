@@ -53,9 +53,10 @@ class Balance:
 
 @dataclass(slots=True)
 class OrderTerms:
-    """What an order with terms has beside a plain one. The fields are columns of the table `orders`; 0: not set.
+    """What an order with terms has beside a plain one; 0: not set. The fields are columns of `orders`.
 
-    `state`: codes.STATE_*, once it has ended what it was then. `trailing_ms`: when it began to follow the price.
+    `state`: codes.STATE_*, once it has ended what it was then. `trailing_ms`: when it began to follow the
+    price.
     """
 
     order_list_id: int
@@ -105,6 +106,11 @@ class OrderRecord:
     def is_open(self) -> bool:
         """Whether more can happen to it."""
         return self.status in (codes.NEW, codes.PARTIALLY_FILLED)
+
+    @property
+    def open_lots(self) -> int:
+        """What is left of it, or was when it ended."""
+        return self.quantity_lots - self.executed_lots - self.prevented_lots
 
     @property
     def is_working(self) -> bool:

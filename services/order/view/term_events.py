@@ -1,4 +1,4 @@
-"""What events of orders with terms and of order lists do to a view (exchange.contracts.order_events). Pure."""
+"""What events of orders with terms and of order lists do to a view (contracts/order_events). Pure."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -32,8 +32,8 @@ class Orders(Protocol):
         """An order that is open. Raises KeyError."""
         ...
 
-    def rename(self, order: OrderRecord, client_order_id: str) -> None:
-        """Give an open order another name."""
+    def rename(self, order: OrderRecord, client_order_id: str, seq: int) -> None:
+        """Give an open order another name; the old one is remembered under the event's seq."""
         ...
 
     def hold(self, order: OrderRecord, held_atoms: int, seq: int, time_ms: int) -> None:
@@ -172,7 +172,7 @@ class TermEvents:
 
     def _amended(self, event: OrderAmended, seq: int, time_ms: int) -> None:
         order = self._orders.open_order(event.order_id)
-        self._orders.rename(order, event.client_order_id)
+        self._orders.rename(order, event.client_order_id, seq)
         one = self._lists.get(order.order_list_id)
         if one is not None:
             one.orders[event.order_id] = event.client_order_id

@@ -1,7 +1,8 @@
 """The books in memory, from the events' book rule alone. Pure.
 
 OrderAccepted adds `resting_lots` to its side and price; TradeExecuted takes from the maker's level;
-OrderClosed takes `unbooked_lots`; orders with terms: exchange/trading/book_rule.py. Inside one outcome a book may look crossed, after it never.
+OrderClosed takes `unbooked_lots`; of orders with terms exchange/trading/book_rule.py tells. Inside one
+outcome a book may look crossed, after it never.
 """
 
 from collections.abc import Iterable

@@ -70,7 +70,7 @@ class BalanceChange:
 class OrderChange:
     """What happened to one order in a batch; `accepted` is there when the batch created it.
 
-    `None` of `price_ticks` and the three below it: as it was. `displayed_lots` counts for orders with terms alone.
+    `None` of `price_ticks` and the three below it: as it was. `displayed_lots` counts for orders with terms.
     """
 
     __slots__ = (

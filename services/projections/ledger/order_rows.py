@@ -33,7 +33,8 @@ LIST_COLUMNS: Final = columns(
     "order_list_id user_id market_id list_client_order_id contingency created_ms done_ms"
 )
 AMENDMENT_COLUMNS: Final = columns(
-    "order_id execution_id old_client_order_id new_client_order_id old_quantity_lots new_quantity_lots time_ms"
+    "order_id execution_id old_client_order_id new_client_order_id old_quantity_lots new_quantity_lots "
+    "time_ms"
 )
 DECREMENT_COLUMNS: Final = columns(
     "seq user_id market_id taker_order_id maker_order_id price_ticks prevented_lots time_ms"

@@ -1,4 +1,4 @@
-"""What all writers of the ledger's tables need: rows by COPY, texts that PostgreSQL takes, counts that must fit."""
+"""What all writers of the ledger's tables need: rows by COPY, texts for PostgreSQL, counts that must fit."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
