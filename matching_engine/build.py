@@ -45,9 +45,11 @@ _COMPILED: Final = (
         "order_packing", "packing", "unpacking",
     )),
     *(f"matching_engine/core/{name}.py" for name in (
-        "accounts", "administration", "attendance", "book", "engine", "engine_limits", "engine_state",
-        "id_window", "ladder", "market", "naive_book", "order", "order_table", "rules", "rules_version",
-        "shard", "state", "trading", "treasury",
+        "accounts", "administration", "amending", "attendance", "book", "cancelling", "engine",
+        "engine_limits", "engine_state", "follow_ups", "id_window", "invariants", "ladder", "market",
+        "matching", "naive_book", "order", "order_table", "placing", "rules", "rules_version", "shard",
+        "state", "survey", "terms_rules", "terms_state", "trading", "trailing", "treasury", "waiting",
+        "working",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.

@@ -79,6 +79,7 @@ ORDER_AMENDS_MAX: Final = 10  # of one order
 ICEBERG_PARTS_MAX: Final = 100
 TRAILING_BIPS_MIN: Final = 10
 TRAILING_BIPS_MAX: Final = 2_000
+PEG_OFFSET_LEVELS_MAX: Final = 100
 # Who waits for a price to buy at any price holds what the quantity costs at that price, and this much more.
 STOP_MARKET_MARGIN_PPM: Final = 50_000
 # A market's own limit may be lower, never higher: cancelling all of them is one command. Upstream has 200.

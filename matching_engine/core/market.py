@@ -6,6 +6,7 @@ from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.book import Book
 from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import ReferencePrice
+from matching_engine.core.waiting import Waiting
 
 
 class Market:
@@ -32,6 +33,13 @@ class Market:
         self.base = base
         self.quote = quote
         self.traders: dict[int, Trader] = {}
+        self.waiting: Waiting | None = None  # until the first order of the market waits
+
+    def waits(self) -> Waiting:
+        """All that waits here."""
+        if self.waiting is None:
+            self.waiting = Waiting()
+        return self.waiting
 
     def crosses(self, side: int, price_ticks: int) -> bool:
         """Whether an order of `side` at `price_ticks` (0: any price) would trade at once."""

@@ -39,9 +39,10 @@ from exchange.money import NumberError, format_fixed, parse_fixed
 from exchange.ports.world import LogError, LogRecord
 from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants, from_rows, to_rows
+from matching_engine.core.state import from_rows, to_rows
 from matching_engine.genesis import genesis_commands
 from matching_engine.snapshots import Snapshots
 from services.market_data.rest import parameters as query

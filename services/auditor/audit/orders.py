@@ -44,7 +44,8 @@ class OrdersAudit:
         )
         self._check_acceptance(event, market)
         order.resting_lots = event.resting_lots
-        if event.side == codes.BUY and not event.price_ticks:
+        order.holds_as_told = _holds_as_told(event)
+        if order.holds_as_told:
             # What the book would cost stands in the event alone; its trades must use it up.
             order.hold_atoms = event.held_atoms
         else:
@@ -167,8 +168,9 @@ class OrdersAudit:
         """Less is open, so less is to be held; a filled order is forgotten."""
         order.open_lots -= lots
         before = order.hold_atoms
-        if order.side == codes.BUY and not order.price_ticks:
-            order.hold_atoms = before - quote_atoms
+        if order.holds_as_told:
+            spent = quote_atoms if order.side == codes.BUY else lots * order.market.lot_atoms
+            order.hold_atoms = before - spent
         else:
             order.hold_atoms = _hold_by_rule(order)
         order.pays.explained += order.hold_atoms - before
@@ -213,6 +215,12 @@ class OrdersAudit:
         if not market.side(side).change(price_ticks, lots):
             self._breach("I6", f"{market.symbol}: less than nothing at {price_ticks} on side {side}")
         self._scope.markets[market.market_id] = market
+
+
+def _holds_as_told(event: OrderAccepted) -> bool:
+    """Whether the hold is what the book would cost or give, not what price and quantity say."""
+    is_by_quote = event.quote_quantity_atoms > 0
+    return not event.price_ticks and (event.side == codes.BUY or is_by_quote)
 
 
 def _hold_by_rule(order: Order) -> int:

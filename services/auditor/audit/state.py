@@ -159,6 +159,7 @@ class Order:
         "client_order_id",
         "gets",
         "hold_atoms",
+        "holds_as_told",
         "is_resting",
         "market",
         "open_lots",
@@ -199,6 +200,7 @@ class Order:
         self.open_lots = quantity_lots
         self.resting_lots = 0
         self.hold_atoms = 0
+        self.holds_as_told = False
         self.pays = pays
         self.gets = gets
         self.is_resting = False
