@@ -184,7 +184,6 @@ ITEMS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-_NEW_KINDS: Final = "wants kinds of orders that the matching engine does not have yet"
 _NO_OPO: Final = "there are no lists whose pending orders sell what the working one bought"
 # Item -> what a request for it is told, where a test shows that; none of these counts as working.
 REFUSED: Final[dict[str, str]] = {
@@ -203,41 +202,16 @@ REFUSED: Final[dict[str, str]] = {
 }
 # Item -> why nothing of it is there.
 OPEN: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        (
-            "PUT /order/amend/keepPriority",
-            "ws order.amend.keepPriority",
-            "POST /order/oco",
-            *(f"POST /orderList/{kind}" for kind in _words("oco oto otoco")),
-            *("DELETE /orderList", "GET /orderList", "ws orderList.cancel", "ws orderList.status"),
-            "ws orderList.place",
-            *(f"ws orderList.place.{kind}" for kind in _words("oco oto otoco")),
-            *_words("OCO OTO OTOCO"),
-            "listStatus",
-            *(f"type {kind}" for kind in _words("STOP_LOSS STOP_LOSS_LIMIT TAKE_PROFIT TAKE_PROFIT_LIMIT")),
-            *(f"parameter {name}" for name in _words("icebergQty trailingDelta pegPriceType strategyId")),
-            *("mode DECREMENT", "mode TRANSFER"),
-        ),
-        _NEW_KINDS,
-    ),
     "externalLockUpdate": "nothing outside of the exchange locks money",
     "field sors": "optional: absent where orders are not routed",
     **{
-        f"filter {name}": _NEW_KINDS
+        f"filter {name}": "the matching engine would have to apply it"
         for name in _words("""
-            ICEBERG_PARTS MAX_NUM_ALGO_ORDERS MAX_NUM_ICEBERG_ORDERS TRAILING_DELTA MAX_NUM_ORDER_AMENDS
-            MAX_NUM_ORDER_LISTS EXCHANGE_MAX_NUM_ALGO_ORDERS EXCHANGE_MAX_NUM_ICEBERG_ORDERS
-            EXCHANGE_MAX_NUM_ORDER_LISTS
+            MIN_NOTIONAL PERCENT_PRICE MAX_POSITION MAX_ASSET EXCHANGE_MAX_NUM_ORDERS
+            EXCHANGE_MAX_NUM_ALGO_ORDERS EXCHANGE_MAX_NUM_ICEBERG_ORDERS EXCHANGE_MAX_NUM_ORDER_LISTS
         """)
     },
-    **{
-        f"filter {name}": "the matching engine would have to apply it"
-        for name in _words("MIN_NOTIONAL PERCENT_PRICE MAX_POSITION EXCHANGE_MAX_NUM_ORDERS MAX_ASSET")
-    },
-    **{
-        code: _NO_OPO
-        for code in _words("-1222 -1223 -1224 -1225")
-    },
+    **{code: _NO_OPO for code in _words("-1222 -1223 -1224 -1225")},
     "SBE answers": "left out",
     "SBE streams": "left out",
     "FIX": "left out",

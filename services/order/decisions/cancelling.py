@@ -14,6 +14,7 @@ from exchange.contracts.errors import (
 )
 from exchange.contracts.events import OrderClosed
 from exchange.contracts.order_commands import CancelOrderList
+from exchange.contracts.order_events import OrderListDone
 from exchange.http.query_parameters import Parameters, optional
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
@@ -111,6 +112,12 @@ class Cancelling:
         view, unit, user_id = self._engine.view, call.unit, call.caller.user_id
         answers: list[dict[str, object]] = []
         reports_of: dict[int, list[object]] = {}
+        # An order that outlives its list is told of by itself.
+        ended = {
+            recorded.event.order_list_id
+            for recorded in outcome.events
+            if isinstance(recorded.event, OrderListDone)
+        }
         for recorded in outcome.events:
             event = recorded.event
             # What a cancellation sets off tells of others, too.
@@ -121,7 +128,7 @@ class Cancelling:
                 raise outcome_unknown()
             name = event.cancel_client_order_id
             shape = canceled_order(found, order, name, outcome.time_ms, unit)
-            one = view.lists.get(order.order_list_id)
+            one = view.lists.get(order.order_list_id) if order.order_list_id in ended else None
             if one is None:
                 answers.append(shape)
             elif one.order_list_id in reports_of:

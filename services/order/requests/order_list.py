@@ -207,6 +207,12 @@ def _order(
 ) -> Placement:
     """One order of a list; `order_type` where its place alone says it. Errors name what was sent."""
     single = {name: parameters[sent] for sent, name in names.items() if sent in parameters}
+    if "icebergQty" in single and single.get("timeInForce", "GTC") != "GTC":
+        by_name = {name: sent for sent, name in names.items()}
+        raise ApiError(
+            -1160,
+            f"Parameter '{by_name['icebergQty']}' is not supported if '{by_name['timeInForce']}' is not GTC.",
+        )
     for name in ("symbol", "selfTradePreventionMode"):
         if name in parameters:
             single[name] = parameters[name]

@@ -1,7 +1,7 @@
 """Orders with terms, lists and amendments in the ledger's tables, on real PostgreSQL.
 
-What a view has that followed the events is what one has that is loaded from the tables, whether all came in one
-transaction or each outcome in its own; and the books of the tables are the books of the events.
+What a view has that followed the events is what one has that is loaded from the tables, whether all came in
+one transaction or each outcome in its own; and the books of the tables are the books of the events.
 """
 
 from collections.abc import Sequence

@@ -45,7 +45,10 @@ async def test_exchange_info_says_all_that_clients_need(offline: OfflineService)
         "PERCENT_PRICE_BY_SIDE",
         "MAX_NUM_ORDERS",
     ]
-    assert market["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert market["orderTypes"] == [
+        *("LIMIT", "LIMIT_MAKER", "MARKET"),
+        *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+    ]
     assert market["permissionSets"] == [["SPOT"]]
     assert market["permissions"] == []
     assert market["status"] in ("TRADING", "CANCEL_ONLY", "HALT")
