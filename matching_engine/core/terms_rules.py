@@ -120,20 +120,16 @@ def iceberg_rejection(market: Market, iceberg_lots: int, quantity_lots: int) -> 
 def price_rejection(market: Market, side: int, terms: Terms) -> int:
     """Whether the price that an order would wait for is there already, or cannot be told."""
     last = market.reference.last_ticks
+    stop = terms.stop_price_ticks
+    if not stop:
+        return 0 if last else codes.REJECT_NO_LAST_PRICE
     low, high = last or NO_LOW, last
     waiting = market.waiting
     if waiting is not None:
         # What is still being sent to work counts as the last price.
         high = max(high, waiting.reach.high, waiting.start_reach.high)
         low = min(low, waiting.reach.low, waiting.start_reach.low)
-    stop = terms.stop_price_ticks
-    if not stop:
-        if not last:
-            return codes.REJECT_NO_LAST_PRICE
-        rises = side == BUY
-        stop = trigger_ticks(rises, last, terms.trailing_bips)
-    else:
-        rises = rises_to_stop(side, terms.order_type)
+    rises = rises_to_stop(side, terms.order_type)
     is_reached = stop <= high if rises else stop >= low
     return codes.REJECT_WOULD_TRIGGER if is_reached else 0
 

@@ -77,7 +77,7 @@ def _trail_row(trail: Trail) -> list[Any]:
             [
                 segment.extreme_ticks,
                 segment.number,
-                int(segment.is_frozen),
+                int(segment.is_due),
                 [_order_row(order) for order in orders_of(segment)],
             ]
             for segment in trail.segments()
@@ -127,9 +127,9 @@ def restore_waiting(engine: Engine, market: Market, row: list[Any]) -> None:
             stops.add(order, order.terms.stop_price_ticks)
     for side, trail_row in zip((BUY, SELL), trail_rows, strict=True):
         trail = waiting.trails.of(side)
-        for extreme_ticks, number, is_frozen, order_rows in trail_row[1]:
+        for extreme_ticks, number, is_due, order_rows in trail_row[1]:
             orders = [_restored(engine, market, order_row) for order_row in order_rows]
-            trail.restore(extreme_ticks, number, bool(is_frozen), orders)
+            trail.restore(extreme_ticks, number, bool(is_due), orders)
         trail.next_number = trail_row[0]
     for order_row in pending:
         _restored(engine, market, order_row)

@@ -23,8 +23,9 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     """Check an order, hold its money, trade what crosses, rest or expire the remainder; then what follows."""
     _place(state, command, events)
     market = state.markets.get(command.market_id)
-    if market is not None and market.waiting is not None:
-        follow_up(state, market, events)
+    if market is None or market.waiting is None or isinstance(events[0], CommandRejected):
+        return  # What was refused changes nothing, not even for orders that are due.
+    follow_up(state, market, events)
 
 
 def _place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:

@@ -16,7 +16,8 @@ from matching_engine.core.order import Level, Order, Terms
 __all__ = ["Segment", "Trail", "Trails", "trigger_ticks"]
 
 _WHOLE_BIPS: Final = 10_000
-_NUMBERS: Final = 2**40
+_NUMBERS: Final = 2**40  # more than there are
+_BIPS: Final = 2**14  # more than one order may have
 
 
 def trigger_ticks(buys: bool, extreme_ticks: int, bips: int) -> int:
@@ -60,14 +61,14 @@ class Segment(Level):
     """Orders of one extreme; a level of the ladder of triggers, at that of its smallest distance.
 
     `number`: when its extreme was set; of equal triggers the lower one comes first. `older` and `newer`: its
-    neighbours by age, of one that `is_frozen` nothing.
+    neighbours by age. One that `is_due` follows no more, and has orders of one distance.
     """
 
     def __init__(self, extreme_ticks: int, number: int) -> None:
         super().__init__(0)
         self.extreme_ticks = extreme_ticks
         self.number = number
-        self.is_frozen = False
+        self.is_due = False
         self.bips: list[int] = []
         self.buckets: dict[int, Bucket] = {}
         self.older: Segment | None = None
@@ -87,65 +88,82 @@ class Segment(Level):
 
 
 class Trail:
-    """The trailing stops of one side. `first_due` tells who goes to work.
-
-    What is due by then is the caller's.
-    """
+    """The trailing stops of one side: those that follow, and those that are due."""
 
     def __init__(self, buys: bool) -> None:
         self.buys = buys
         self.next_number = 1
         self.newest: Segment | None = None
         self._ladder = Ladder()
+        self._due = Ladder()
 
-    def record(self, price_ticks: int, reached_ticks: int) -> None:
-        """Count a trade. `reached_ticks`: the price nearest to the triggers before it.
-
-        As far as it counts.
-        """
+    def record(self, price_ticks: int) -> None:
+        """Count a trade: what it reaches is due at the trigger that was reached, wherever the price goes."""
+        segment = self._first()
+        while segment is not None and self._is_reached(segment.price_ticks, price_ticks):
+            self._leave(segment)
+            self._split_due(segment, price_ticks)
+            if segment.bips:
+                self._enter(segment)
+            else:
+                self._unchain(segment)
+            segment = self._first()
         newest = self.newest
         if newest is not None and self._passes(price_ticks, newest.extreme_ticks):
-            self._melt(price_ticks, reached_ticks)
+            self._melt(price_ticks)
+
+    def _first(self) -> Segment | None:
+        """The segment whose trigger is the nearest."""
+        level = self._ladder.best
+        assert level is None or isinstance(level, Segment), "the ladder of triggers holds segments"
+        return level
 
     def _passes(self, price_ticks: int, extreme_ticks: int) -> bool:
         return price_ticks < extreme_ticks if self.buys else price_ticks > extreme_ticks
 
-    def _is_reached(self, trigger: int, reached_ticks: int) -> bool:
-        return trigger <= reached_ticks if self.buys else trigger >= reached_ticks
+    def _is_reached(self, trigger: int, price_ticks: int) -> bool:
+        return trigger <= price_ticks if self.buys else trigger >= price_ticks
 
-    def _melt(self, price_ticks: int, reached_ticks: int) -> None:
+    def _melt(self, price_ticks: int) -> None:
         melted: Segment | None = None
-        while True:
+        segment = self.newest
+        while segment is not None and (
+            segment.extreme_ticks == price_ticks or self._passes(price_ticks, segment.extreme_ticks)
+        ):
+            self._leave(segment)
+            self._unchain(segment)
+            melted = segment if melted is None else self._merged(segment, melted)
             segment = self.newest
-            if segment is None:
-                break
-            passes = self._passes(price_ticks, segment.extreme_ticks)
-            if not passes and segment.extreme_ticks != price_ticks:
-                break
-            if not passes and melted is None:
-                break
-            self._take_out(segment)
-            if passes:
-                self._freeze_due(segment, reached_ticks)
-            if segment.bips:
-                melted = segment if melted is None else self._merged(segment, melted)
-        if melted is not None:
-            melted.extreme_ticks, melted.number = price_ticks, self._number()
-            self._push(melted)
+        assert melted is not None, "the newest one has been passed"
+        melted.extreme_ticks, melted.number = price_ticks, self._number()
+        self._push(melted)
 
-    def _freeze_due(self, segment: Segment, reached_ticks: int) -> None:
-        """What was reached before the price turned stays due, at the trigger that was reached."""
-        frozen: Segment | None = None
+    def _split_due(self, segment: Segment, price_ticks: int) -> None:
+        """Let all that this price reaches be due, each distance by itself."""
         while segment.bips:
             bips = segment.bips[0]
-            if not self._is_reached(trigger_ticks(self.buys, segment.extreme_ticks, bips), reached_ticks):
-                break
-            if frozen is None:
-                frozen = Segment(segment.extreme_ticks, segment.number)
-                frozen.is_frozen = True
-            frozen.put(segment.drop(bips))
-        if frozen is not None:
-            self._enter(frozen)
+            trigger = trigger_ticks(self.buys, segment.extreme_ticks, bips)
+            if not self._is_reached(trigger, price_ticks):
+                return
+            due = Segment(segment.extreme_ticks, segment.number)
+            due.is_due = True
+            due.put(segment.drop(bips))
+            self._enter_due(due)
+
+    def _enter_due(self, due: Segment) -> None:
+        bips = due.bips[0]
+        due.price_ticks = trigger_ticks(self.buys, due.extreme_ticks, bips)
+        key = self._due_key(due, bips)
+        there = self._due.find(key)
+        if there is None:
+            self._due.insert(key, due)
+        else:
+            assert isinstance(there, Segment), "the ladder of triggers holds segments"
+            there.buckets[bips].pour_in(due.buckets[bips], False)
+
+    def _due_key(self, due: Segment, bips: int) -> int:
+        place, behind = due.price_ticks * _NUMBERS * _BIPS, due.number * _BIPS + bips
+        return -place - behind if self.buys else place - behind
 
     def _merged(self, older: Segment, newer: Segment) -> Segment:
         """Pour the smaller of two segments into the larger, which is returned."""
@@ -184,13 +202,7 @@ class Trail:
     def _leave(self, segment: Segment) -> None:
         self._ladder.remove(self._key(segment), segment)
 
-    def _take_out(self, segment: Segment) -> None:
-        self._leave(segment)
-        self._unchain(segment)
-
     def _unchain(self, segment: Segment) -> None:
-        if segment.is_frozen:
-            return
         older, newer = segment.older, segment.newer
         if older is not None:
             older.newer = newer
@@ -224,6 +236,9 @@ class Trail:
         if bucket.head is not None:
             return
         segment = bucket.segment
+        if segment.is_due:
+            self._due.remove(self._due_key(segment, bucket.price_ticks), segment)
+            return
         self._leave(segment)
         segment.drop(bucket.price_ticks)
         if segment.bips:
@@ -231,13 +246,11 @@ class Trail:
         else:
             self._unchain(segment)
 
-    def first_due(self, reached_ticks: int) -> Order | None:
-        """The order with the nearest trigger, if that is reached."""
-        segment = self._ladder.best
-        if segment is None or not self._is_reached(segment.price_ticks, reached_ticks):
-            return None
-        assert isinstance(segment, Segment), "the ladder of triggers holds segments"
-        return segment.buckets[segment.bips[0]].head
+    def first_due(self) -> Order | None:
+        """The order that goes to work next: by trigger, then by the age of its extreme, then by distance."""
+        level = self._due.best
+        assert level is None or isinstance(level, Segment), "the ladder of triggers holds segments"
+        return None if level is None else level.buckets[level.bips[0]].head
 
     def trigger_of(self, order: Order) -> int:
         """The price that sends an order to work, as of now."""
@@ -245,27 +258,24 @@ class Trail:
         return trigger_ticks(self.buys, bucket.segment.extreme_ticks, bucket.price_ticks)
 
     def segments(self) -> list[Segment]:
-        """Those that still follow, the oldest first, then the frozen ones by number."""
+        """Those that still follow, the oldest first, then those that are due, in the order of their turns."""
         found: list[Segment] = []
         segment = self.newest
         while segment is not None:
             found.append(segment)
             segment = segment.older
         found.reverse()
-        frozen: list[Segment] = []
-        level = self._ladder.best
+        level = self._due.best
         while level is not None:
             assert isinstance(level, Segment), "the ladder of triggers holds segments"
-            if level.is_frozen:
-                frozen.append(level)
+            found.append(level)
             level = level.worse
-        frozen.sort(key=_number_of)
-        return found + frozen
+        return found
 
-    def restore(self, extreme_ticks: int, number: int, is_frozen: bool, orders: list[Order]) -> None:
+    def restore(self, extreme_ticks: int, number: int, is_due: bool, orders: list[Order]) -> None:
         """Put in the next of `segments()` with its orders, those of each distance by age."""
         segment = Segment(extreme_ticks, number)
-        segment.is_frozen = is_frozen
+        segment.is_due = is_due
         for order in orders:
             assert order.terms is not None, "a trailing order has terms"
             bucket = segment.buckets.get(order.terms.trailing_bips)
@@ -273,8 +283,8 @@ class Trail:
                 bucket = Bucket(order.terms.trailing_bips, segment)
                 segment.put(bucket)
             bucket.append(order)
-        if is_frozen:
-            self._enter(segment)
+        if is_due:
+            self._enter_due(segment)
         else:
             self._push(segment)
 
@@ -290,10 +300,10 @@ class Trails:
         """Those of one side."""
         return self.buys if side == BUY else self.sells
 
-    def record(self, price_ticks: int, low_ticks: int, high_ticks: int) -> None:
-        """Count a trade; the lowest and highest price that counted before it."""
-        self.buys.record(price_ticks, high_ticks)
-        self.sells.record(price_ticks, low_ticks)
+    def record(self, price_ticks: int) -> None:
+        """Count a trade."""
+        self.buys.record(price_ticks)
+        self.sells.record(price_ticks)
 
     def add(self, order: Order, terms: Terms, last_ticks: int) -> None:
         """An order begins to follow the price."""
@@ -309,10 +319,6 @@ def orders_of(segment: Segment) -> list[Order]:
             found.append(order)
             order = order.next
     return found
-
-
-def _number_of(segment: Segment) -> int:
-    return segment.number
 
 
 def _bucket_of(order: Order) -> Bucket:

@@ -107,7 +107,7 @@ class Waiting:
 
     def record(self, price_ticks: int) -> None:
         """Count a trade."""
-        self.trails.record(price_ticks, self.reach.low, self.reach.high)
+        self.trails.record(price_ticks)
         self.reach.widen(price_ticks)
         self.start_reach.widen(price_ticks)
 
@@ -147,13 +147,13 @@ class Waiting:
         order = self.rising.first()
         if order is not None and order.level is not None and order.level.price_ticks <= reach.high:
             return order
-        order = self.trails.buys.first_due(reach.high)
+        order = self.trails.buys.first_due()
         if order is not None:
             return order
         order = self.falling.first()
         if order is not None and order.level is not None and order.level.price_ticks >= reach.low:
             return order
-        return self.trails.sells.first_due(reach.low)
+        return self.trails.sells.first_due()
 
     def due_start(self) -> Order | None:
         """The order that begins next to follow the price."""

@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 # Name -> the chain's hash and the open orders in it.
 CONTENTS = {
     "snapshot-00000000000000000218-00000000000000002217": ("2c7592fee807ca1bfdb2eae1f13870fe", 88),
-    "snapshot5-00000000000000000418-00000000000000003557": ("392d620ae4d6c4fb001b84b5a44df303", 38),
+    "snapshot5-00000000000000000419-00000000000000003602": ("4521d61680685182a1031d76b50273db", 36),
 }
 
 

@@ -219,6 +219,7 @@ ASK_FOR_ONE_KIND: Final = {
     "exchange/trading/trades.py",
     "services/auditor/alarm/red.py",
     "services/auditor/audit/orders.py",
+    "services/auditor/audit/terms.py",
     "services/auditor/audit/treasury.py",
     "services/market_data/markets/bootstrap.py",
     "services/market_history/component.py",
