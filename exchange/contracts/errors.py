@@ -11,6 +11,7 @@ from exchange.contracts import codes
 __all__ = [
     "ApiError",
     "LimitError",
+    "amend_rejection",
     "bad_combination",
     "banned",
     "cancel_rejection",
@@ -21,6 +22,7 @@ __all__ = [
     "invalid_data",
     "invalid_key",
     "invalid_symbol",
+    "list_rejection",
     "mandatory_parameter",
     "not_required",
     "not_supported",
@@ -35,6 +37,7 @@ __all__ = [
     "too_much_weight",
     "unavailable",
     "unknown_error",
+    "unknown_list",
     "unknown_order",
     "unread_parameters",
 ]
@@ -135,6 +138,7 @@ _CANCEL_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_MARKET_CLOSED: (-2011, "Market is closed."),
     codes.REJECT_SKIPPED: (-2011, SKIPPED_TEXT),
 }
+_AMEND_REJECTED: Final = -2038
 _UNKNOWN_REASON: Final = (-1000, "An unknown error occurred while processing the request.")
 
 
@@ -154,6 +158,22 @@ def cancel_rejection(reason: int) -> ApiError:
     """The answer to a refused cancellation. `reason`: codes.REJECT_*."""
     code, message = _CANCEL_REJECTIONS.get(reason) or _ORDER_REJECTIONS.get(reason) or _UNKNOWN_REASON
     return ApiError(code, message)
+
+
+def list_rejection(reason: int) -> ApiError:
+    """The answer to a refused cancellation of an order list. `reason`: codes.REJECT_*."""
+    return unknown_list() if reason == codes.REJECT_UNKNOWN_ORDER else cancel_rejection(reason)
+
+
+def unknown_list() -> ApiError:
+    """-2011: a cancellation named an order list that its sender does not have."""
+    return ApiError(-2011, "Unknown order list sent.")
+
+
+def amend_rejection(reason: int) -> ApiError:
+    """The answer to a refused amendment. `reason`: codes.REJECT_*."""
+    code, message = _ORDER_REJECTIONS.get(reason, _UNKNOWN_REASON)
+    return ApiError(_AMEND_REJECTED if code in (-2010, -2011) else code, message)
 
 
 def unknown_order() -> ApiError:
