@@ -21,8 +21,15 @@ import msgspec
 from exchange.contracts.chain import HASH_SIZE_BYTES, ChainLink
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.events import Event
-from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
-from exchange.contracts.tables import COMMANDS, EVENTS, TEXT_FIELDS
+from exchange.contracts.limits import (
+    COMMANDS_PER_RECORD_MAX,
+    INTEGER_MAX,
+    LEG_NAME_LENGTH_MAX,
+    LEGS_MAX,
+    TEXT_LENGTH_MAX,
+)
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD, TEXT_FIELDS
 
 __all__ = [
     "EMPTY_CHAIN_HASH",
@@ -59,7 +66,7 @@ class CodecError(ValueError):
 
 # Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
 # refuses such a command as code that does not know its tag does (core/administration.py).
-FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2}
+FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2, 22: 4, 23: 4, 24: 4, 25: 4}
 UNKNOWN_TAG: Final = "unknown command tag"
 
 
@@ -121,16 +128,36 @@ class EventRecord(NamedTuple):
     links: tuple[ReadLink, ...]
 
 
-def _field_type(name: str) -> Any:
+def _field_type(name: str, text_length_max: int) -> Any:
     if name in TEXT_FIELDS:
-        return Annotated[str, msgspec.Meta(max_length=TEXT_LENGTH_MAX)]
+        return Annotated[str, msgspec.Meta(max_length=text_length_max)]
+    if name == LEGS_FIELD:
+        return Annotated[list[OrderLeg], msgspec.Meta(max_length=LEGS_MAX)]
     return Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
 
 
-def _decoder(names: Sequence[str]) -> msgspec.msgpack.Decoder[Any]:
+def _fields_type(names: Sequence[str], text_length_max: int = TEXT_LENGTH_MAX) -> Any:
     # Built at run time: typing has no spelling for "a tuple of these types in this order".
-    fields = cast(Any, tuple).__class_getitem__(tuple(_field_type(name) for name in names))
-    return msgspec.msgpack.Decoder(fields)
+    types = tuple(_field_type(name, text_length_max) for name in names)
+    return cast(Any, tuple).__class_getitem__(types)
+
+
+_LEG_TYPE: Final = _fields_type(LEG_FIELDS, LEG_NAME_LENGTH_MAX)
+
+
+def _leg_of(kind: type[Any], fields: Any) -> OrderLeg:
+    """A leg from its array. Raises msgspec.ValidationError, as for any field."""
+    assert kind is OrderLeg, "the one class that is told within a message"
+    return OrderLeg(*msgspec.convert(fields, _LEG_TYPE))
+
+
+def _fields_of_leg(leg: Any) -> tuple[Any, ...]:
+    assert isinstance(leg, OrderLeg), "the one class that is told within a message"
+    return tuple(getattr(leg, name) for name in LEG_FIELDS)
+
+
+def _decoder(names: Sequence[str]) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(_fields_type(names), dec_hook=_leg_of)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -141,7 +168,7 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*names)
 
 
-_encoder: Final = msgspec.msgpack.Encoder()
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_fields_of_leg)
 _TAG_OF: Final = {cls: tag for table in (COMMANDS, EVENTS) for tag, (cls, _) in table.items()}
 _FIELDS_OF: Final = {cls: _getter(names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
 _COMMAND_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in COMMANDS.items()}
