@@ -27,6 +27,8 @@ locals {
         # RDS's own authorities, put there by hand once (docs/deploy.md).
         caConfigMap = "database-ca"
         secretName  = var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn
+        # Each service account is a user of its own, by its role; the owner's login is the jobs' alone.
+        auth = "iam"
       }
       redis = {
         url        = module.redis.url
