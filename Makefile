@@ -19,6 +19,8 @@ STEP_SECONDS ?= 20
 WS_SHARE ?= 0
 WATCHERS ?= 0
 COMMANDS ?= 10000000
+# A folder with another commit, to measure its engine in turns with this one's.
+BESIDE ?=
 REPORTS ?= docs/reports
 # What `make rebuild` rebuilds (run or stack; empty: the one that is there), and from what (log or archive).
 MODE ?=
@@ -61,7 +63,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max flame aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -166,6 +168,9 @@ loadtest-max: setup ## The highest rate with p99 < 100 ms and no failure: MODES=
 	@exec $(BIN)/python -m loadtest.search --modes $(MODES) --first $(RPS) --duration $(STEP_SECONDS) --reports $(REPORTS) \
 	  --ws-share $(WS_SHARE) --watchers $(WATCHERS) $(if $(filter 1 true on,$(MARKET_MAKER)),--market-maker)
 
+flame: setup ## Where the processor's time of make run goes: REPORTS/flame-DATE.svg and .md; RPS=500 SECONDS=60
+	@exec $(BIN)/python -m loadtest.flame --rps $(RPS) --seconds $(SECONDS) --reports $(REPORTS)
+
 aged: setup ## Five years in the tables, services on them, what requests cost: TRADES=5000000 (of 50 million)
 	@exec $(BIN)/python -m loadtest.aged --trades $(TRADES) --reports $(REPORTS)
 
@@ -175,8 +180,8 @@ chaos: setup ## Hurt a stack under load, audit it after each fault: KILLS=50 RAT
 cold-start: setup ## How long until trading goes on when TAIL commands must be decided anew
 	@exec $(BIN)/python -m tests.chaos --cold-start-commands $(TAIL) --seed $(SEED) --reports $(REPORTS)
 
-bench: setup ## Measure the matching engine alone, from record to record; writes REPORTS/bench.json
-	@exec $(BIN)/python -m loadtest.bench.engine --json $(REPORTS)/bench.json
+bench: setup ## Measure the engine alone, record to record, into REPORTS/bench.json; BESIDE=folder of another commit
+	@exec $(BIN)/python -m loadtest.bench.$(if $(BESIDE),beside $(BESIDE) --json $(REPORTS)/bench-beside.json,engine --json $(REPORTS)/bench.json)
 
 determinism: setup ## One log through both builds, three hash seeds and random snapshots: COMMANDS=10000000
 	@exec $(BIN)/python -m loadtest.bench.determinism --commands $(COMMANDS) --report $(REPORTS)/determinism-$(shell date +%F).md

@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 _HERE = Path(__file__).resolve().parent
 # In the checkout -> inside the package `local`.
-_CARRIED = {"web/index.html": "web", "web/terminal": "web/terminal", "infra/nginx": "gateway"}
+_CARRIED = {"web/terminal": "web/terminal", "infra/nginx": "gateway"}
 
 
 class BuildWithFiles(build_py):
@@ -18,12 +18,7 @@ class BuildWithFiles(build_py):
         """Build as ever, then copy."""
         super().run()
         for source, target in _CARRIED.items():
-            folder = Path(self.build_lib, "local", target)
-            if (_HERE / source).is_dir():
-                shutil.copytree(_HERE / source, folder, dirs_exist_ok=True)
-            else:
-                folder.mkdir(parents=True, exist_ok=True)
-                shutil.copy(_HERE / source, folder)
+            shutil.copytree(_HERE / source, Path(self.build_lib, "local", target), dirs_exist_ok=True)
 
 
 setup(cmdclass={"build_py": BuildWithFiles})

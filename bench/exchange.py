@@ -33,12 +33,18 @@ _LINES_KEPT: Final = 200
 class Exchange:
     """Runs in a process of its own, with PostgreSQL and Valkey beside it, and ends with this one.
 
-    `markets`: a file of markets (as matching_engine/markets.toml); `prices`: where markets begin.
+    `markets`: a file of markets (as matching_engine/markets.toml); `prices`: where markets begin. `history`:
+    begin with 210 days of trades, 200 candles and more of each usual interval; the start takes longer.
     """
 
     def __init__(
-        self, markets: Path | str | None = None, prices: Mapping[str, Decimal | int | str] | None = None
+        self,
+        markets: Path | str | None = None,
+        prices: Mapping[str, Decimal | int | str] | None = None,
+        *,
+        history: bool = False,
     ) -> None:
+        self._history = history
         self._markets = markets
         self._prices = {symbol: str(price) for symbol, price in (prices or {}).items()}
         self._process: subprocess.Popen[str] | None = None
@@ -71,12 +77,15 @@ class Exchange:
 
     def _started(self) -> str:
         """The address of a new one."""
-        argv = [os.environ.get(PYTHON_VARIABLE) or sys.executable, "-m", "bench.serving"]
+        other = os.environ.get(PYTHON_VARIABLE)
+        argv = [other or sys.executable, "-m", "bench.serving"]
         if self._markets is not None:
             argv += ["--markets", str(self._markets)]
         argv += ["--prices", json.dumps(self._prices)]
+        argv += ["--history"] if self._history else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EXCHANGE_")}
-        paths = (str(_ROOT), environment.get("PYTHONPATH", ""))
+        # Another interpreter has its own packages, which ours must not hide.
+        paths = () if other else (str(_ROOT), environment.get("PYTHONPATH", ""))
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         # It ends when this process lets go of its end of the pipe, however that ends.
         self._process = subprocess.Popen(

@@ -14,15 +14,18 @@ __all__ = ["bench_exchange", "exchange", "pytest_addoption"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The file of markets is the session's."""
+    """What the session's exchange begins with."""
     parser.addini("bench_markets", "A file of markets for the test bench's exchange.", default="")
+    parser.addini(
+        "bench_history", "Whether the exchange begins with a past of 210 days.", type="bool", default=False
+    )
 
 
 @pytest.fixture(scope="session")
 def bench_exchange(request: pytest.FixtureRequest) -> Iterator[Exchange]:
     """The session's exchange, as the last test has left it. Tests want `exchange`."""
     markets = str(request.config.getini("bench_markets"))
-    with Exchange(markets or None) as running:
+    with Exchange(markets or None, history=bool(request.config.getini("bench_history"))) as running:
         yield running
 
 

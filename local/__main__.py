@@ -15,10 +15,11 @@ from local.calling import install
 from local.disk import full_disk
 from local.operating import log_refusal, run_admin, run_operator
 from local.options import LocalOptions, OptionError
+from local.replay.prints import FileError
 from local.servers import ServerError
 
 # Whoever started it can mend it. A fault ends with 1 and a traceback.
-_MENDABLE: Final = (ServerError, LogError, OSError)
+_MENDABLE: Final = (ServerError, LogError, OSError, FileError)
 _MENDABLE_CODE: Final = 2
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="A whole exchange on this machine.")
@@ -36,6 +37,29 @@ def run(host: Host = None, port: Port = None, data_dir: Folder = None) -> None:
     from local.embedded import run_embedded
 
     _until_stopped(run_embedded)
+
+
+@cli.command()
+def replay(
+    files: Annotated[
+        list[Path], typer.Argument(help="Of Binance's public data: BTCUSDT-trades-2024-05-01.zip")
+    ],
+    speed: Annotated[float, typer.Option(min=0, help="Multiple of the recorded speed; 0: no waiting.")] = 1.0,
+    levels: Annotated[int, typer.Option(min=0, max=100, help="Of the book on each side of a price.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of what the files leave open.")] = 1,
+    markets: Annotated[str | None, typer.Option(help="File of markets for a new exchange. MARKETS=")] = None,
+    ends: Annotated[bool, typer.Option("--exit", help="End after the last trade.")] = False,
+    summary: Annotated[Path | None, typer.Option(help="Where to write what came of it, JSON.")] = None,
+    host: Host = None,
+    port: Port = None,
+    data_dir: Folder = None,
+) -> None:
+    """A recorded market traded again: `run`, with the trades of FILES at a multiple of their speed."""
+    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir, MARKETS=markets, MARKET_MAKER="0", HISTORY="0")
+    from local.replay.command import Wanted, run_replay
+
+    wanted = Wanted(files, speed, seed, levels, ends, summary)
+    _until_stopped(lambda options: run_replay(options, wanted))
 
 
 @cli.command()

@@ -5,14 +5,11 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exchange.adapters.files.key import FileKeyWrapper
-from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
-from exchange.adapters.redis.client import open_cache
+from exchange.adapters.chosen.own_logs import file_logs, folder_of_log, own_log_resources
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
@@ -31,13 +28,19 @@ if TYPE_CHECKING:
     from local.assembly import AssembledExchange
     from local.market_maker.bot import MarketMaker
 
+    # What somebody does with an exchange that is ready: the replay of a recorded market.
+    Work = Callable[[AssembledExchange, Resources], Awaitable[None]]
+
 __all__ = ["run_embedded"]
 
 _READY_DEADLINE_S = 120.0
 
 
-async def run_embedded(options: LocalOptions) -> None:
-    """Run until cancelled. Raises ServerError, LogError or OSError when a part does not start."""
+async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> None:
+    """Run until cancelled, and do `work` once all is ready.
+
+    Raises ServerError, LogError or OSError when a part does not start, and what `work` raises.
+    """
     steps = Steps()
     folder = await DataFolder.take(options.data_dir, "embedded", call("run"), options.port, steps)
     require_space(folder.state, "embedded")
@@ -59,7 +62,7 @@ async def run_embedded(options: LocalOptions) -> None:
             steps("recovering from the log ...")
             # What has been built by now is what the child takes, or Python where that was not possible.
             snapshots = ProcessSnapshots(
-                settings.data_dir, log_of(settings, "commands"), settings.shard, options.engine_build
+                settings.data_dir, folder_of_log(settings, "commands"), settings.shard, options.engine_build
             )
             exchange = await assemble(
                 resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
@@ -67,7 +70,9 @@ async def run_embedded(options: LocalOptions) -> None:
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
-            announce = _Announcement(exchange, options, folder, build, market_maker)
+            announce = _Announcement(
+                exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
+            )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
             await run_components([*servers, server, door, *exchange.components, announce], settle_process)
 
@@ -84,12 +89,14 @@ class _Announcement:
         folder: DataFolder,
         build: str,
         market_maker: "MarketMaker | None",
+        work: Callable[[], Awaitable[None]],
     ) -> None:
         self._exchange = exchange
         self._options = options
         self._folder = folder
         self._build = build
         self._market_maker = market_maker
+        self._work = work
 
     async def start(self) -> None:
         """Nothing: the other components must run first."""
@@ -107,6 +114,7 @@ class _Announcement:
                     group.create_task(self._market_maker.run(), name=self._market_maker.name)
                     await self._market_maker.first_quotes()
                 print(welcome(self._options, "run", self._build), flush=True)
+                await self._work()
                 await asyncio.Event().wait()
         finally:
             # The first to be cancelled when the exchange stops: the other components take a while.
@@ -120,6 +128,16 @@ class _Announcement:
     def readiness(self) -> Mapping[str, str | None]:
         """Never in the way."""
         return {}
+
+
+def _bound(
+    work: "Work | None", exchange: "AssembledExchange", resources: Resources
+) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        if work is not None:
+            await work(exchange, resources)
+
+    return do
 
 
 async def _give_past(folder: DataFolder, markets: Path | None, steps: Steps) -> None:
@@ -187,32 +205,20 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
     )
 
 
-def log_of(settings: Settings, name: str) -> Path:
-    """The folder of one of the logs: "commands" or "events"."""
-    return settings.data_dir / "log" / f"{name}.log"
-
-
 @contextlib.asynccontextmanager
 async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
-    async with contextlib.AsyncExitStack() as stack:
-        steps("the log ...")
-        command_log = await FileLog.open(log_of(settings, "commands"), settings.log_deadline_ms)
-        stack.push_async_callback(command_log.close)
-        event_log = await FileLog.open(log_of(settings, "events"), settings.log_deadline_ms)
-        stack.push_async_callback(event_log.close)
-        database = await open_pool(settings)
-        stack.push_async_callback(close_pool, database, settings.database_deadline_ms)
-        keys = await open_keys_pool(settings)
-        stack.push_async_callback(close_pool, keys, settings.database_deadline_ms)
-        cache = open_cache(settings)
-        stack.push_async_callback(cache.aclose)
-        async with database.acquire(timeout=settings.database_deadline_ms / 1000) as connection:
+    steps("the log ...")
+    async with (
+        file_logs(settings) as (command_log, event_log),
+        own_log_resources(settings, command_log, event_log) as resources,
+    ):
+        deadline_s = settings.database_deadline_ms / 1000
+        async with resources.database.acquire(timeout=deadline_s) as connection:
             try:
                 await migrate(connection)
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
-        key_wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, key_wrapper, database_keys=keys)
+        yield resources

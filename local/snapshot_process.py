@@ -18,6 +18,7 @@ import msgspec
 from exchange.adapters.files.log_view import records_in
 from exchange.adapters.files.objects import FolderStore
 from exchange.ports.object_keys import snapshots_prefix
+from exchange.process.loop.heap import quiet_collector
 from local.servers.process import tied_to_this_process
 from matching_engine import build
 
@@ -89,6 +90,7 @@ def _conversation(process: "subprocess.Popen[bytes]", work: bytes) -> bytes:
 
 def _main() -> None:
     os.nice(_NICENESS)
+    quiet_collector()
     work = msgspec.json.decode(sys.stdin.buffer.read(), type=_Work)
     build.activate(work.engine_build)
     asyncio.run(_make(work))

@@ -32,15 +32,15 @@ _PACKED_SIZE_BYTES_MIN: Final = 1_000
 
 
 def terminal_app(root: Path = WEB_ROOT) -> ASGIApp:
-    """Serves `/` and `/terminal/...` from `root`. HEAD and GET only; 404 and 405 are plain text."""
+    """Serves `/terminal/...` from `root`. HEAD and GET only; 404 and 405 are plain text."""
     # Not left to what the machine's own table says: with nosniff a wrong type is a module that does not run.
     mimetypes.add_type("text/javascript", ".js")
 
     async def page(_: Request) -> Response:
-        return FileResponse(root / "index.html")
+        return FileResponse(root / "terminal" / "index.html")
 
     app = Starlette(
-        routes=[Route("/", page), Mount("/terminal", StaticFiles(directory=root / "terminal"))],
+        routes=[Route("/terminal/", page), Mount("/terminal", StaticFiles(directory=root / "terminal"))],
         middleware=[Middleware(GZipMiddleware, minimum_size=_PACKED_SIZE_BYTES_MIN)],
     )
     return _WithHeaders(app)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from exchange.contracts import codes
-from exchange.contracts.codec import decode_events
+from exchange.contracts.codec import outcomes_beginning_with
 from exchange.contracts.events import CommandRejected
 from exchange.log.event_tail import ChainError, TailPosition
 from exchange.log.records import records_between
@@ -26,9 +26,10 @@ async def skipped_commands(event_log: Log) -> dict[tuple[int, int], int]:
     """
     found: dict[tuple[int, int], int] = {}
     async for record in records_between(event_log, 0, await event_log.end_offset()):
-        for outcome in decode_events(record.value).outcomes:
+        for outcome in outcomes_beginning_with(CommandRejected, record.value):
             event = outcome.events[0].event
-            if isinstance(event, CommandRejected) and event.reason == codes.REJECT_SKIPPED:
+            assert isinstance(event, CommandRejected), "as asked for"
+            if event.reason == codes.REJECT_SKIPPED:
                 found[outcome.command_offset, outcome.command_index] = outcome.time_ms
     return found
 

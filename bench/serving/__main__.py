@@ -12,11 +12,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.serving")
     parser.add_argument("--markets", type=Path)
     parser.add_argument("--prices", type=json.loads, default={})
+    parser.add_argument("--history", action="store_true")
     arguments = parser.parse_args()
     configure_logging("WARNING")
     from bench.serving.running import run_bench
 
-    return run_until_signal(run_bench(arguments.markets, arguments.prices))
+    return run_until_signal(run_bench(arguments.markets, arguments.prices, arguments.history))
 
 
 if __name__ == "__main__":

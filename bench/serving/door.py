@@ -1,7 +1,6 @@
 """What a test asks of its exchange beside the public API: paths below /bench, in this process alone."""
 
 import asyncio
-import json
 import os
 import secrets
 import time
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.serving.house import House, HouseError
 from exchange.contracts import codes
+from exchange.http.bodies import BodyRefusedError, send_whole, whole_body
 from exchange.process.components import Resources
 from local.assembly import AssembledExchange
 from local.bad_days.door import BadDays
@@ -101,10 +101,13 @@ class BenchDoor:
         try:
             if door is None:
                 raise HouseError("no such door")
-            status, body = 200, await door(await _parsed(receive))
+            text = await whole_body(receive, _BODY_SIZE_BYTES_MAX)
+            status, body = 200, await door(msgspec.json.decode(text or b"{}", type=dict[str, Any]))
+        except BodyRefusedError as error:
+            status, body = error.status, {"error": str(error)}
         except _REFUSALS as error:
             status, body = 400, {"error": f"{type(error).__name__}: {error}"}
-        await _answer(send, status, body)
+        await send_whole(send, status, msgspec.json.encode(body))
 
     async def _account(self, body: dict[str, Any]) -> object:
         made = await self._accounts.open_with_key(dict(body["money"]), list(body["permissions"]))
@@ -140,21 +143,3 @@ class BenchDoor:
         async with asyncio.timeout(5.0):
             while view.seq < seq:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-
-
-async def _parsed(receive: Receive) -> dict[str, Any]:
-    whole = b""
-    while True:
-        message = await receive()
-        whole += message.get("body", b"")
-        if len(whole) > _BODY_SIZE_BYTES_MAX:
-            raise ValueError(f"at most {_BODY_SIZE_BYTES_MAX} bytes")
-        if not message.get("more_body", False):
-            return msgspec.json.decode(whole, type=dict[str, Any]) if whole else {}
-
-
-async def _answer(send: Send, status: int, body: object) -> None:
-    payload = json.dumps(body).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(payload))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})

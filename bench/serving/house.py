@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from bench.serving.ladder import LEVELS, Ladder
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import CancelAllOrders, Command, SetTradingMode
 from exchange.contracts.events import CommandRejected
 from exchange.money import NumberError, parse_fixed
+from local.ladder import LEVELS, Ladder
 from services.market_data.component import MarketDataService
 from services.market_data.markets.state import MarketView
 from services.order.component import OrderService

@@ -39,7 +39,9 @@ __all__ = [
     "encode_events",
     "field_names",
     "first_wrong_seq",
+    "last_outcome",
     "link_hash",
+    "outcomes_beginning_with",
     "outcomes_of",
     "read_links",
 ]
@@ -156,8 +158,8 @@ _event_record_decoder: Final = msgspec.msgpack.Decoder(tuple[int, int, int, list
 _linked_record_decoder: Final = msgspec.msgpack.Decoder(
     tuple[int, int, int, bytes, list[tuple[bytes, bytes]]]
 )
-_Rows = list[tuple[int, int, int, int, int, list[tuple[int, msgspec.Raw]]]]
-_body_decoder: Final = msgspec.msgpack.Decoder(_Rows)
+_Row = tuple[int, int, int, int, int, list[tuple[int, msgspec.Raw]]]
+_body_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
 
 
 def field_names(message: type[Command] | type[Event]) -> tuple[str, ...]:
@@ -253,13 +255,45 @@ def decode_events(record: bytes) -> EventBatch:
     return EventBatch(shard, epoch, tuple(outcome for link in links for outcome in link.outcomes))
 
 
+def last_outcome(record: bytes) -> CommandOutcome:
+    """The last outcome of a record of the event log, without making the events before it. Raises CodecError.
+
+    A start looks so for the newest event: a record may hold thousands of outcomes.
+    """
+    try:
+        if _known_form_of(record) == 1:
+            rows = _event_record_decoder.decode(record)[3]
+            return _hashed_outcome(rows[-1])
+        _, _, _, previous, links = _linked_record_decoder.decode(record)
+        digest, body = links[-1]
+        before = links[-2][0] if len(links) > 1 else previous
+        return _outcome(_body_decoder.decode(body)[-1], before, digest)
+    except (*_UNREADABLE, LookupError) as error:
+        raise CodecError(f"event record cannot be read: {error}") from error
+
+
+def outcomes_beginning_with(kind: type[Event], record: bytes) -> list[CommandOutcome]:
+    """The outcomes of a record whose first event is of that kind; no other event is made. Raises CodecError.
+
+    Their events carry no hash in format 2.
+    """
+    wanted = _TAG_OF[kind]
+    try:
+        if _known_form_of(record) == 1:
+            hashed = _event_record_decoder.decode(record)[3]
+            return [_hashed_outcome(row) for row in hashed if row[5] and row[5][0][1] == wanted]
+        rows = (
+            row for _, body in _linked_record_decoder.decode(record)[4] for row in _body_decoder.decode(body)
+        )
+        return [_outcome(row, b"", b"") for row in rows if row[5] and row[5][0][0] == wanted]
+    except (*_UNREADABLE, LookupError) as error:
+        raise CodecError(f"event record cannot be read: {error}") from error
+
+
 def read_links(record: bytes) -> EventRecord:
     """Unpack a record of the event log, of either format. Raises CodecError."""
     try:
-        form = _form_of(record)
-        if form not in EVENT_FORMATS:
-            raise CodecError(f"event record of unknown format {form}")
-        return _hashed_outcomes(record) if form == 1 else _hashed_links(record)
+        return _hashed_outcomes(record) if _known_form_of(record) == 1 else _hashed_links(record)
     except (*_UNREADABLE, KeyError) as error:
         raise CodecError(f"event record cannot be read: {error}") from error
 
@@ -297,10 +331,13 @@ def link_hash(previous: bytes, body: bytes) -> bytes:
     return blake2b(previous + body, digest_size=HASH_SIZE_BYTES).digest()
 
 
-def _form_of(record: bytes) -> int:
-    """The format of an event record: its first entry, 0 where none can be read."""
+def _known_form_of(record: bytes) -> int:
+    """The format of an event record: its first entry. Raises CodecError on one that nobody reads."""
     # Both formats are arrays of less than sixteen entries, and their numbers one byte each.
-    return record[1] if len(record) > 1 and record[0] & 0xF0 == 0x90 else 0
+    form = record[1] if len(record) > 1 and record[0] & 0xF0 == 0x90 else 0
+    if form not in EVENT_FORMATS:
+        raise CodecError(f"event record of unknown format {form}")
+    return form
 
 
 def _hashed_outcomes(record: bytes) -> EventRecord:
@@ -332,16 +369,20 @@ def _hashed_links(record: bytes) -> EventRecord:
 
 
 def _outcomes(previous: bytes, digest: bytes, body: bytes) -> list[CommandOutcome]:
-    outcomes = []
     rows = _body_decoder.decode(body)
-    for row_number, (offset, index, command_id, time_ms, first_seq, entries) in enumerate(rows, 1):
-        recorded = []
-        last = len(entries) if row_number == len(rows) else 0
-        for position, (tag, fields) in enumerate(entries, 1):
-            cls, decoder = _EVENT_DECODERS[tag]
-            known = digest if position == last else previous
-            recorded.append(RecordedEvent(first_seq + position - 1, known, cls(*decoder.decode(fields))))
-        outcomes.append(CommandOutcome(offset, index, command_id, time_ms, tuple(recorded)))
-    if not outcomes:
+    if not rows:
         raise CodecError("a link of the chain without outcomes")
+    outcomes = [_outcome(row, previous, previous) for row in rows[:-1]]
+    outcomes.append(_outcome(rows[-1], previous, digest))
     return outcomes
+
+
+def _outcome(row: _Row, previous: bytes, digest: bytes) -> CommandOutcome:
+    """`previous`: the hash before the link. `digest`: of the outcome's last event."""
+    offset, index, command_id, time_ms, first_seq, entries = row
+    recorded, last_seq = [], first_seq + len(entries) - 1
+    for seq, (tag, fields) in enumerate(entries, first_seq):
+        cls, decoder = _EVENT_DECODERS[tag]
+        known = digest if seq == last_seq else previous
+        recorded.append(RecordedEvent(seq, known, cls(*decoder.decode(fields))))
+    return CommandOutcome(offset, index, command_id, time_ms, tuple(recorded))

@@ -45,4 +45,4 @@ def is_terminal_path(path: str) -> bool:
 
     In AWS they lie in a bucket (modules/frontend), and the load balancer knows nothing of them.
     """
-    return path == "/" or path.startswith("/terminal/")
+    return path.startswith("/terminal/")

@@ -9,8 +9,8 @@ from exchange.contracts.codec import (
     CodecError,
     CommandOutcome,
     ReadLink,
-    decode_events,
     first_wrong_seq,
+    last_outcome,
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
 from exchange.log.decoded import DecodedRecord, decoded_records
@@ -118,7 +118,9 @@ async def newest_outcome(log: Log, end: int) -> CommandOutcome | None:
     newest: CommandOutcome | None = None
     first = max(await log.first_offset(), end - _STALE_RECORDS_MAX)
     async for record in records_between(log, first, end):
-        last = decode_events(record.value).outcomes[-1]
+        last = last_outcome(record.value)
+        if not last.events:
+            raise CodecError("an outcome without events")
         if newest is None or last.events[-1].seq > newest.events[-1].seq:
             newest = last
     return newest

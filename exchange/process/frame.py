@@ -17,6 +17,7 @@ from prometheus_client import Gauge
 from exchange.process import crash_points
 from exchange.process.config import Settings, SettingsError
 from exchange.process.log_lines import LogFormat, formatter
+from exchange.process.loop.heap import quiet_collector
 from exchange.process.loop.pulse import beating
 
 __all__ = ["configure_logging", "run_process", "run_until_signal"]
@@ -78,6 +79,7 @@ def run_until_signal(main: Coroutine[Any, Any, None]) -> int:
     Whatever it raises is logged, and makes the exit code 1.
     """
     _raise_descriptor_limit()
+    quiet_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_until_signal(main))
 

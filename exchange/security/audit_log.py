@@ -7,19 +7,13 @@ elsewhere, and hand it to a later `verify --expect`.
     python -m exchange.security.audit_log verify [--expect 17:0a1b…]
 """
 
-import asyncio
 import hashlib
 import logging
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
 import orjson
-import typer
-from asyncpg.connect_utils import SessionAttribute
-
-from exchange.process.config import Settings, SettingsError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -33,7 +27,6 @@ EMPTY_HASH: Final = bytes(32)
 _LOCK_KEY: Final = 0x6175_6469  # "audi": nobody else takes this one
 _PAGE_SIZE: Final = 1_000
 _FAULTS_MAX: Final = 20
-_VERIFY_DEADLINE_S: Final = 3_600.0
 
 
 class Act(NamedTuple):
@@ -144,55 +137,8 @@ def _faults_of(row: "asyncpg.Record", last: AuditHead, expected: AuditHead | Non
     return faults
 
 
-def _parse_head(text: str) -> AuditHead:
-    number, _, digest = text.partition(":")
-    try:
-        return AuditHead(int(number), bytes.fromhex(digest))
-    except ValueError:
-        raise typer.BadParameter("expected ID:HASH, as verify prints it") from None
-
-
-async def _verify_database(
-    settings: Settings, expected: AuditHead | None
-) -> tuple[AuditHead, list[AuditFault]]:
-    deadline_s = settings.database_deadline_ms / 1000
-    connection: Any = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=deadline_s,
-        command_timeout=deadline_s,
-        target_session_attrs=SessionAttribute.any,
-    )
-    try:
-        async with asyncio.timeout(_VERIFY_DEADLINE_S):
-            return await verify(connection, expected)
-    finally:
-        await connection.close(timeout=deadline_s)
-
-
-def _run_verify(
-    expect: Annotated[str | None, typer.Option(help="ID:HASH, as an earlier verify printed it.")] = None,
-) -> None:
-    """Check the whole chain: 0 and its end when it is intact, 1 and the faults when it is not."""
-    expected = None if expect is None else _parse_head(expect)
-    try:
-        head, faults = asyncio.run(_verify_database(Settings.load(), expected))
-    except (SettingsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        print(f"audit log: {error or type(error).__name__}", file=sys.stderr)
-        raise typer.Exit(2) from None
-    for fault in faults:
-        print(f"row {fault.id}: {fault.what}", file=sys.stderr)
-    if faults:
-        raise typer.Exit(1)
-    print(f"intact {head}")
-
-
-def _commands() -> typer.Typer:
-    app = typer.Typer(help="The audit log.", add_completion=False)
-    app.command("verify")(_run_verify)
-    # A callback keeps "verify" a word of the command line although it is the only one.
-    app.callback()(lambda: None)
-    return app
-
-
 if __name__ == "__main__":
-    _commands()()
+    # The command's own packages take a third of a second to import, and every service imports this module.
+    from exchange.security.audit_log_command import commands
+
+    commands()()

@@ -42,7 +42,9 @@ def lacking(looks: tuple[Look, ...], environment: Mapping[str, str]) -> Iterator
     for look in looks:
         command = [string.Template(word).substitute(environment) for word in shlex.split(look.command)]
         worked, said = _said(command)
-        if not worked or not re.search(look.expected, said):
+        escaped = {name: re.escape(value) for name, value in environment.items()}
+        expected = string.Template(look.expected).safe_substitute(escaped)
+        if not worked or not re.search(expected, said):
             words = string.Template(look.missing).substitute(environment)
             last = said.strip().splitlines()[-1] if said.strip() else "nothing"
             yield f"{words} (`{command[0]} {command[1]}` said: {last[:200]})"

@@ -31,8 +31,34 @@ def _quota(service: str, code: str, least: int, name: str) -> Look:
     )
 
 
+def _tool(command: str, expected: str, name: str) -> Look:
+    """A program on this machine, in a version that the commands of the document need."""
+    return Look(command, expected, f"{name} is not here, or too old")
+
+
 _KUBE: Final = "kubectl get"
 STEPS: Final[dict[str, tuple[Look, ...]]] = {
+    "machine": (
+        _tool(
+            "terraform version", r"v1\.(?:1[1-9]|[2-9]\d)\.", "Terraform or OpenTofu 1.11, under that name,"
+        ),
+        _tool("aws --version", r"aws-cli/2\.", "AWS CLI 2"),
+        _tool("helm version --short", r"v4\.", "Helm 4"),
+        _tool(
+            "kubectl version --client", r"Client Version: v1\.3[5-9]", "kubectl 1.35, for a cluster of 1.36,"
+        ),
+        _tool("docker buildx version", "buildx", "Docker with buildx"),
+        _tool("git --version", "git version", "git"),
+        _tool("jq --version", "jq", "jq"),
+        _tool("zip -v", "Zip", "zip"),
+        _tool("openssl version", "SSL", "openssl"),
+        Look(
+            "aws sts get-caller-identity --query Arn --output text",
+            r"^arn:aws[\w-]*:(?:sts|iam)::\d+:(?:assumed-role|user)/",
+            "AWS does not know you as a role or a user: `aws configure sso`, and not as root, whom "
+            "Kubernetes does not let in",
+        ),
+    ),
     "bootstrap": (
         Look(
             "aws s3api get-bucket-versioning --bucket $STATE --query Status --output text",
@@ -55,6 +81,12 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "--query HostedZones[0].Name --output text",
             r"\.",
             "there is no zone: apply environments/global",
+        ),
+        Look(
+            "curl -sS 'https://dns.google/resolve?name=$ZONE&type=NS'",
+            r"\bawsdns\b|\bawsdns-",
+            "the world does not ask AWS about $ZONE: enter `terraform output name_servers` at the registrar "
+            "and wait, for step 4 needs certificates, which are given to whoever holds the zone",
         ),
         Look(
             "aws apigateway get-account --query cloudwatchRoleArn --output text",
@@ -102,9 +134,10 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "rotate-secret --secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
         ),
         Look(
-            "aws acm list-certificates --certificate-statuses ISSUED --query "
-            "CertificateSummaryList[].DomainName --output text",
-            r"\bapi\.",
+            # Without a kind of key it names those of RSA alone.
+            "aws acm list-certificates --certificate-statuses ISSUED --includes keyTypes=EC_prime256v1 "
+            "--query CertificateSummaryList[].DomainName --output text",
+            r"(?:^|\s)$HOST(?:\s|$)",
             "the certificate is not valid: are the zone's name servers entered at the registrar?",
         ),
     ),
@@ -151,6 +184,17 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "there are not two engines: `kubectl describe pod -n exchange` (room on their pool? topics?)",
         ),
         Look(
+            f"{_KUBE} hpa -n exchange -o "
+            "'jsonpath={.items[*].status.conditions[?(@.type==\"ScalingActive\")].status}'",
+            "^True True True$",
+            "a service is not scaled: `kubectl describe hpa -n exchange` says which metric it does not get",
+        ),
+        Look(
+            f"{_KUBE} deployment -n opentelemetry collector -o jsonpath={{.status.availableReplicas}}",
+            "[1-9]",
+            "nothing goes to CloudWatch, so no alarm can ring: `kubectl describe pod -n opentelemetry`",
+        ),
+        Look(
             f"{_KUBE} ingress -n exchange -o jsonpath={{.items[0].status.loadBalancer.ingress[0].hostname}}",
             r"\.elb\.",
             "there is no load balancer: `kubectl describe ingress -n exchange` repeats what AWS refused",
@@ -158,16 +202,21 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
     ),
     "names": (
         Look(
-            "curl -sS -o /dev/null -w %{http_code} https://api.$ZONE/readyz",
+            "curl -sS -o /dev/null -w %{http_code} https://$HOST/readyz",
             "^200",
             "the exchange does not answer under its name: 404 means that no rule knows the host, 503 that a "
-            "part is not ready (`curl https://api.$ZONE/readyz`), no answer that the second apply is missing",
+            "part is not ready (`curl https://$HOST/readyz`), no answer that the second apply is missing",
         ),
         Look(
             "aws cloudwatch describe-alarms --state-value ALARM "
             "--query MetricAlarms[].AlarmName --output text",
             r"^\s*(?:None)?\s*$",
             "an alarm rings: its description names the page of docs/runbooks",
+        ),
+        Look(
+            "aws sesv2 get-account --query ProductionAccessEnabled --output text",
+            "^True",
+            "mail goes to nobody but yourselves: SES is in its sandbox (step 1), so new users get no code",
         ),
     ),
 }

@@ -3,39 +3,17 @@
 As deployed but for the logs, of which each process has a copy: nothing is traded, so they never differ.
 """
 
-import contextlib
 import sys
-from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from exchange.adapters.files.key import FileKeyWrapper
-from exchange.adapters.files.log import FileLog
-from exchange.adapters.postgres.pool import close_pool, open_keys_pool, open_pool
-from exchange.adapters.redis.client import open_cache
+from exchange.adapters.chosen.own_logs import file_logs, own_log_resources
 from exchange.http.server import serve
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
 
 __all__ = ["main"]
-
-
-@contextlib.asynccontextmanager
-async def _resources(settings: Settings) -> AsyncIterator[Resources]:
-    async with contextlib.AsyncExitStack() as stack:
-        folder = settings.data_dir / "log"
-        command_log = await FileLog.open(folder / "commands.log", settings.log_deadline_ms)
-        stack.push_async_callback(command_log.close)
-        event_log = await FileLog.open(folder / "events.log", settings.log_deadline_ms)
-        stack.push_async_callback(event_log.close)
-        database, keys = await open_pool(settings), await open_keys_pool(settings)
-        for pool in (database, keys):
-            stack.push_async_callback(close_pool, pool, settings.database_deadline_ms)
-        cache = open_cache(settings)
-        stack.push_async_callback(cache.aclose)
-        wrapper = FileKeyWrapper(settings.secret_key_file)
-        yield Resources(settings, command_log, event_log, database, cache, wrapper, database_keys=keys)
 
 
 def _made(service: str, resources: Resources) -> tuple[FastAPI, list[Component]]:
@@ -62,7 +40,10 @@ def _made(service: str, resources: Resources) -> tuple[FastAPI, list[Component]]
 
 async def main(settings: Settings) -> None:
     """Serve until cancelled."""
-    async with _resources(settings) as resources:
+    async with (
+        file_logs(settings) as logs,
+        own_log_resources(settings, *logs) as resources,
+    ):
         app, components = _made(sys.argv[1], resources)
         await serve(app, components, settings)
 

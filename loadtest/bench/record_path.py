@@ -71,12 +71,13 @@ class RecordPath:
     def __init__(self, version: int = RULES_VERSION_MAX) -> None:
         self.shard = Shard(Engine())
         setup = [c for c in genesis_commands() if not isinstance(c, ActivateRules)]
-        self.send([ActivateRules(1, version), *setup])
+        # A leader's word that it is at work: no time passes here, so one is enough.
+        self.send([ActivateRules(1, version), *setup, KeepTime(0, 0, time_ms_of(0))])
 
     def send(self, commands: Sequence[Command]) -> None:
         """Commands that are not measured."""
         for first in range(0, len(commands), COMMANDS_PER_RECORD):
-            self.take([record_of(commands[first : first + COMMANDS_PER_RECORD])])
+            self.take(_records(commands[first : first + COMMANDS_PER_RECORD]))
 
     def outcomes(self, command: Command) -> list[CommandOutcome]:
         """What one command comes to."""
@@ -97,11 +98,6 @@ class RecordPath:
         started = time.process_time()
         self.take(records)
         return time.process_time() - started
-
-
-def record_of(commands: Sequence[Command]) -> bytes:
-    """As a gateway sends them, with a leader's word."""
-    return encode_commands([KeepTime(0, 0, time_ms_of(0)), *commands])
 
 
 def measured_traffic(seed: int, commands: int, version: int = RULES_VERSION_MAX) -> dict[str, Any]:
@@ -128,9 +124,8 @@ def measured_traffic(seed: int, commands: int, version: int = RULES_VERSION_MAX)
     return found
 
 
-def measured_kinds() -> dict[str, float]:
-    """µs a command by its kind, each against a book of ten thousand orders in a hundred levels."""
-    count = _SAMPLED_COMMANDS // 2
+def measured_kinds(count: int = _SAMPLED_COMMANDS // 2) -> dict[str, float]:
+    """µs a command by its kind, each against a book of `count` orders in a hundred levels."""
     far, near, through = _MIDDLE_TICKS - 300, _MIDDLE_TICKS - 90, _MIDDLE_TICKS + 300
     kinds: dict[str, tuple[type[Event], Callable[[int], Command]]] = {
         "limit, rests": (
@@ -168,7 +163,7 @@ def measured_kinds() -> dict[str, float]:
     return found
 
 
-def measured_books(sizes: Sequence[int]) -> list[dict[str, Any]]:
+def measured_books(sizes: Sequence[int], sampled: int = _SAMPLED_COMMANDS) -> list[dict[str, Any]]:
     """µs of an order that comes or goes, by live orders and levels, and memory per live order.
 
     A deep book has a hundred levels, a wide one a level for each order, up to a hundred thousand a side.
@@ -183,16 +178,14 @@ def measured_books(sizes: Sequence[int]) -> list[dict[str, Any]]:
             memory = _memory_bytes() - before
             next_id = path.shard.engine.next_order_id
             commands: list[Command] = []
-            for number in range(_SAMPLED_COMMANDS // 2):
+            for number in range(sampled // 2):
                 # Scattered over the whole book, between the levels that are there.
                 price_ticks = _MIDDLE_TICKS - 101 - 2 * (number * 7_919 % levels)
                 commands += [_order(number, codes.BUY, price_ticks), _cancel(_TAKER_ID, next_id + number)]
             records = _records(commands)
             with _QuietCollector():
                 us = path.seconds_of(records) / len(commands) * 1e6
-            assert path.shard.engine.next_order_id == next_id + _SAMPLED_COMMANDS // 2, (
-                "every order was accepted"
-            )
+            assert path.shard.engine.next_order_id == next_id + sampled // 2, "every order was accepted"
             assert len(path.shard.engine.orders) == live, "and cancelled"
             row = {"live": live, "book": kind, "levels": levels, "us": us, "bytes_per_order": memory / live}
             found.append(row)
@@ -243,7 +236,7 @@ def _maker(number: int) -> int:
 
 
 def _records(commands: Sequence[Command], per_record: int = COMMANDS_PER_RECORD) -> list[bytes]:
-    return [record_of(commands[i : i + per_record]) for i in range(0, len(commands), per_record)]
+    return [encode_commands(commands[i : i + per_record]) for i in range(0, len(commands), per_record)]
 
 
 def _memory_bytes() -> int:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exchange.http.bodies import BodyRefusedError, whole_body
 from local.bad_days.plan import BadDay, Plan, PlanError
 from local.bad_days.requests import answer_json, api_keys_of, serve_request
 from local.bad_days.sockets import Socket
@@ -62,34 +63,26 @@ class BadDays:
     async def _ordered(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status, body = await self._carry_out(scope, receive)
+        except BodyRefusedError as error:
+            status, body = error.status, {"error": str(error)}
         except (PlanError, msgspec.MsgspecError, UnicodeError) as error:
             status, body = 400, {"error": str(error)}
-        await answer_json(send, status, body, [])
+        await answer_json(send, status, body)
 
     async def _carry_out(self, scope: Scope, receive: Receive) -> tuple[int, object]:
         method = scope["method"]
+        text = await whole_body(receive, _BODY_SIZE_BYTES_MAX) if method == "POST" else b""
         if scope["path"] == EXPIRED_PATH and method == "POST":
-            wanted = msgspec.json.decode(await _body(receive) or b"{}", type=dict[str, str]).get("apiKey", "")
+            wanted = msgspec.json.decode(text or b"{}", type=dict[str, str]).get("apiKey", "")
             keys = [key for key, owner in self._owners.items() if wanted in ("", owner)]
             await self._expire(keys)
             for key in keys:
                 del self._owners[key]
             return 200, {"expired": len(keys)}
         if method == "POST":
-            return 200, {"number": self.plan.order(_decoder.decode(await _body(receive)))}
+            return 200, {"number": self.plan.order(_decoder.decode(text))}
         if method == "DELETE":
             self.plan.call_off()
         elif method != "GET":
             return 405, {"error": "GET, POST or DELETE"}
         return 200, self.plan.shapes()
-
-
-async def _body(receive: Receive) -> bytes:
-    whole: bytes = b""
-    while True:
-        message = await receive()
-        whole += message.get("body", b"")
-        if len(whole) > _BODY_SIZE_BYTES_MAX:
-            raise PlanError(f"at most {_BODY_SIZE_BYTES_MAX} bytes")
-        if not message.get("more_body", False):
-            return whole

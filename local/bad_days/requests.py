@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError
+from exchange.http.bodies import JSON_HEADER, send_whole
 from local.bad_days.answers import api_error, is_change, retry_after
 from local.bad_days.clock import SKEW_MS
 from local.bad_days.plan import ORDER_KINDS, REQUEST_KINDS, BadDay, Plan
@@ -50,13 +51,11 @@ def api_keys_of(scope: Scope) -> frozenset[str]:
     return frozenset()
 
 
-async def answer_json(send: Send, status: int, body: object, headers: list[tuple[bytes, bytes]]) -> None:
+async def answer_json(
+    send: Send, status: int, body: object, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
     """Answer with JSON."""
-    payload = json.dumps(body).encode()
-    start = [(b"content-type", b"application/json;charset=UTF-8"), *headers]
-    start.append((b"content-length", b"%d" % len(payload)))
-    await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": payload})
+    await send_whole(send, status, json.dumps(body).encode(), (JSON_HEADER, *(headers or ())))
 
 
 async def _refuse(day: BadDay, send: Send) -> None:
@@ -103,4 +102,4 @@ async def _served_with_time(app: ASGIApp, scope: Scope, receive: Receive, send: 
     if isinstance(answer.get("serverTime"), int):
         unit = 1_000 if answer["serverTime"] > 10**14 else 1
         answer["serverTime"] += SKEW_MS.get() * unit
-    await answer_json(send, int(messages[0]["status"]), answer, [])
+    await answer_json(send, int(messages[0]["status"]), answer)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exchange.contracts.errors import not_supported
 from exchange.http.operations import add_operations_routes
 from services.market_data.component import MarketDataService
+from services.market_data.front.page import FRONT_PATH, FrontPage
 from services.market_data.rest.app import REST_PREFIXES, RestApi
 from services.market_data.streams.sockets import StreamSockets
 
@@ -17,7 +18,7 @@ __all__ = ["create_app"]
 def create_app(service: MarketDataService) -> FastAPI:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
     app = FastAPI(title="Market-data service", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_PublicPaths, rest=service.rest, sockets=service.sockets)
+    app.add_middleware(_PublicPaths, front=service.front, rest=service.rest, sockets=service.sockets)
     add_operations_routes(app, service.readiness)
     app.add_exception_handler(HTTPException, _no_route)
     return app
@@ -26,14 +27,17 @@ def create_app(service: MarketDataService) -> FastAPI:
 class _PublicPaths:
     """Takes the public paths before any routing: cheap, and `send` is still the server's own."""
 
-    def __init__(self, app: ASGIApp, rest: RestApi, sockets: StreamSockets) -> None:
+    def __init__(self, app: ASGIApp, front: FrontPage, rest: RestApi, sockets: StreamSockets) -> None:
         self._app = app
+        self._front = front
         self._rest = rest
         self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(REST_PREFIXES):
             await self._rest(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == FRONT_PATH:
+            await self._front(scope, receive, send)
         elif scope["type"] == "websocket":
             if _is_stream_path(scope["path"]):
                 await self._sockets(scope, receive, send)

@@ -19,6 +19,7 @@ from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
+from services.market_data.front.page import FrontPage
 from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.candle_rows import CandlesBehindError
 from services.market_data.markets.follower import MarketFollower
@@ -64,9 +65,9 @@ def clock_ms() -> int:
 
 
 class MarketDataService:
-    """What follows the log and keeps time; `rest` and `sockets` are what an application mounts.
+    """What follows the log and keeps time; `rest`, `front` and `sockets` are what an application mounts.
 
-    Both read the markets between the steps of this component.
+    They read the markets between the steps of this component.
     """
 
     name = "market-data"
@@ -95,6 +96,7 @@ class MarketDataService:
             (*limits.windows, socket_limits.attempts), resources.cache, settings.cache_deadline_ms
         )
         self.rest = RestApi(list(chain(*(group.endpoints() for group in self.endpoint_groups))), limits)
+        self.front = FrontPage(self.markets, clock_us)
         self.hub = Hub()
         self._user_feed = UserFeed(resources.cache, self.hub, settings.cache_deadline_ms)
         self.sockets = StreamSockets(

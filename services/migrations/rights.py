@@ -73,7 +73,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "notifier": {
         "assets": _READ, "markets": _READ, "audit_log": _READ, "identities": _READ,
         "message_queue": _ALL, "notice_positions": _CHANGE, "password_reset_tokens": "SELECT, INSERT, DELETE",
-        "withdrawal_freeze_tokens": "SELECT, INSERT, DELETE",
+        "users": "SELECT (user_id, email)", "withdrawal_freeze_tokens": "SELECT, INSERT, DELETE",
     },
     # The function behind API Gateway: sums of one account's ledger, and who the token's account is.
     "statements": {

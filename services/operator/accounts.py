@@ -18,6 +18,7 @@ __all__ = [
     "show_account",
     "unfreeze_account",
     "user_id_of",
+    "utc",
 ]
 
 _ROWS_MAX: Final = 50
@@ -47,10 +48,10 @@ async def show_account(connection: "Connection", user_id: int) -> list[str]:
         _ROWS_MAX,
     )
     lines = [f"account {user_id}"]
-    lines += [f"  frozen by {row['source']} since {_utc(row['frozen_ms'])}, {_end(row)}" for row in freezes]
+    lines += [f"  frozen by {row['source']} since {utc(row['frozen_ms'])}, {_end(row)}" for row in freezes]
     lines += [
         f"  withdrawal {row['withdrawal_id']}: {row['amount_atoms']} atoms of {row['code']} "
-        f"reserved since {_utc(row['time_ms'])}"
+        f"reserved since {utc(row['time_ms'])}"
         for row in reserved
     ]
     return lines
@@ -89,7 +90,7 @@ async def list_breaches(connection: "Connection", shard: int) -> list[str]:
         _ROWS_MAX,
     )
     return [
-        f"{row['breach_id']}: {row['invariant']} at seq {row['seq']}, found {_utc(row['found_ms'])}, "
+        f"{row['breach_id']}: {row['invariant']} at seq {row['seq']}, found {utc(row['found_ms'])}, "
         f"{'halted' if row['halted_ms'] else 'the halt is not confirmed'}: {row['detail']}"
         for row in rows
     ] or ["no breach is open"]
@@ -107,8 +108,9 @@ async def clear_breach(connection: "Connection", shard: int, breach_id: int, now
 
 
 def _end(row: Mapping[str, Any]) -> str:
-    return "until somebody ends it" if row["ends_ms"] is None else f"ends {_utc(row['ends_ms'])}"
+    return "until somebody ends it" if row["ends_ms"] is None else f"ends {utc(row['ends_ms'])}"
 
 
-def _utc(time_ms: int) -> str:
+def utc(time_ms: int) -> str:
+    """A time for people."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")

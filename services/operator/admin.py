@@ -5,12 +5,12 @@ administrates, which rules hold, and what the engine skips. Who orders is the to
 body says. Stands before the user service, to which the gateway sends all of /v1.
 """
 
-import asyncio
 import logging
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from exchange.http.bodies import JSON_HEADER, BodyRefusedError, send_whole, whole_body
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from services.operator import administrators
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 PATH: Final = "/v1/admin/"
 ORDERS_PATH: Final = "/v1/admin/orders"
 _IN_WORK_MAX: Final = 4
-_RECEIVE_DEADLINE_S: Final = 10.0
 # A token that leaks must not make another, nor bring an engine to a halt for good.
 _NOT_OVER_HTTP: Final = (
     AddAdministrator, ListAdministrators, RevokeAdministrator, ActivateTheRules, SkipOne,
@@ -66,20 +65,13 @@ class AdminApi:
         try:
             answer = await self._answer(scope, receive)
             status = 200 if answer.is_done else 409
-        except _Refused as error:
+        except (_Refused, BodyRefusedError) as error:
             status, answer = error.status, Answer(False, [str(error)])
         except OrderError as error:
             status, answer = 400, Answer(False, [str(error)])
-        payload = encode(answer)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"cache-control", b"no-store"),
-            (b"content-length", b"%d" % len(payload)),
-        ]
-        if status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": payload})
+        challenge = ((b"www-authenticate", b"Bearer"),) if status == 401 else ()
+        headers = (JSON_HEADER, (b"cache-control", b"no-store"), *challenge)
+        await send_whole(send, status, encode(answer), headers)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if self._in_work >= _IN_WORK_MAX:
@@ -90,7 +82,7 @@ class AdminApi:
             who = await self._administrator(scope)
             if scope["path"] != ORDERS_PATH or scope["method"] != "POST":
                 raise _Refused(404, f"POST {ORDERS_PATH}")
-            request = decode_request(await _body(receive))
+            request = decode_request(await whole_body(receive, ORDER_SIZE_BYTES_MAX))
             is_look = isinstance(request.order, LOOKS)
             if isinstance(request.order, _NOT_OVER_HTTP) or not (is_look or who.role == ADMIN):
                 logger.warning("%s (%s) may not order %s", who.name, who.role, type(request.order).__name__)
@@ -115,20 +107,3 @@ class AdminApi:
         if found is None:
             raise _Refused(401, "no administrator has this token")
         return found
-
-
-async def _body(receive: Receive) -> bytes:
-    whole: bytes = b""
-    try:
-        async with asyncio.timeout(_RECEIVE_DEADLINE_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Refused(400, "the client has gone")
-                whole += message.get("body", b"")
-                if len(whole) > ORDER_SIZE_BYTES_MAX:
-                    raise _Refused(413, f"an order has at most {ORDER_SIZE_BYTES_MAX} bytes")
-                if not message.get("more_body", False):
-                    return whole
-    except TimeoutError:
-        raise _Refused(408, "the order did not arrive in time") from None

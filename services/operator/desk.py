@@ -15,17 +15,18 @@ import asyncpg
 import msgspec
 
 from exchange.contracts import codes
-from exchange.contracts.audit_keys import RED_KEY
+from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import (
     ActivateRules,
+    CancelAllOrders,
     Command,
     CreditDeposit,
     ReserveWithdrawal,
     SetTradingMode,
     SkipCommand,
 )
-from exchange.contracts.events import CommandRejected
+from exchange.contracts.events import CommandRejected, OrderClosed
 from exchange.log.deciding import decide_all, decide_one
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
 from exchange.money import NumberError, parse_fixed
@@ -36,7 +37,7 @@ from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
-from services.operator import accounts, administrators
+from services.operator import accounts, administrators, sight
 from services.operator.orders import (
     ALL_MARKETS,
     MODES,
@@ -45,15 +46,19 @@ from services.operator.orders import (
     AddMarkets,
     AdjustBalance,
     Answer,
+    CancelOrders,
     ClearBreach,
+    FindAccounts,
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
     ListMarkets,
+    ListWithdrawals,
     OrderError,
     RevokeAdministrator,
     SetMode,
     ShowAccount,
+    ShowReaders,
     Signed,
     SkipOne,
     UnfreezeAccount,
@@ -76,7 +81,9 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (
     GatewayUnavailableError,
 )
 # They change nothing, so they need no reason and no line in the audit log.
-LOOKS: Final = (ListMarkets, ListBreaches, ListAdministrators, ShowAccount)
+LOOKS: Final = (
+    ListMarkets, ListBreaches, ListAdministrators, ListWithdrawals, ShowAccount, ShowReaders, FindAccounts,
+)  # fmt: skip
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
 # Where money goes that an operator takes away; the settler lets it leave as any other.
@@ -154,6 +161,10 @@ class OperatorDesk:
                 return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
+            case FindAccounts() | ListWithdrawals() | ShowReaders():
+                return await self._look(signed.order)
+            case CancelOrders(account):
+                return await self._cancel_orders(account)
             case AdjustBalance():
                 return await self._adjust(signed.order)
             case AddAdministrator(name, role, token_hash):
@@ -257,6 +268,36 @@ class OperatorDesk:
         await self._decide(lambda n: CreditDeposit(n, user_id, asset_id, atoms, number))
         return [f"{amount} {order.asset} were credited to account {user_id}: deposit {number}"]
 
+    async def _cancel_orders(self, account: str) -> list[str]:
+        async with self._transaction() as connection:
+            user_id = await accounts.user_id_of(connection, account)
+        # In every market, whatever the ledger knows by now: an order may be younger.
+        numbers = [int(row["market_id"]) for row in (await self._known()).markets.values()]
+        makes = [partial(_cancel_all, user_id, number) for number in numbers]
+        outcomes = await decide_all(self._resources, makes)
+        closed = sum(isinstance(one.event, OrderClosed) for outcome in outcomes for one in outcome.events)
+        refused = {
+            _REASON_NAMES.get(event.reason, str(event.reason))
+            for outcome in outcomes
+            if isinstance(event := outcome.events[0].event, CommandRejected)
+            and event.reason != codes.REJECT_UNKNOWN_ORDER
+        }
+        lines = [f"{closed} orders of account {user_id} were cancelled"]
+        return lines + [f"some markets cancel nothing: {reason}" for reason in sorted(refused)]
+
+    async def _look(self, order: FindAccounts | ListWithdrawals | ShowReaders) -> list[str]:
+        async with self._transaction() as connection:
+            match order:
+                case FindAccounts(text):
+                    return await sight.find_accounts(connection, text)
+                case ListWithdrawals():
+                    return await sight.list_withdrawals(connection, _now_ms())
+                case ShowReaders():
+                    async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
+                        heartbeat = await self._resources.cache.get(HEARTBEAT_KEY)
+                    log, shard = self._resources.event_log, self._settings.shard
+                    return await sight.readers(connection, log, shard, heartbeat)
+
     # -- accounts -------------------------------------------------------------------------------
 
     async def _account(self, signed: Signed, account: str) -> list[str]:
@@ -296,6 +337,10 @@ def _demand_done(outcome: CommandOutcome) -> None:
 def _cannot_wait(order: object) -> bool:
     """Whether it takes risk away, and must be possible while the database is away."""
     return isinstance(order, SkipOne) or (isinstance(order, SetMode) and order.word != "reopen")
+
+
+def _cancel_all(user_id: int, market_id: int, command_id: int) -> Command:
+    return CancelAllOrders(command_id, user_id, market_id, "", 0)
 
 
 def _with_id(command: Command, command_id: int) -> Command:

@@ -32,16 +32,20 @@ from services.operator.orders import (
     AddMarkets,
     AdjustBalance,
     Answer,
+    CancelOrders,
     ClearBreach,
+    FindAccounts,
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
     ListMarkets,
+    ListWithdrawals,
     Order,
     OrderError,
     RevokeAdministrator,
     SetMode,
     ShowAccount,
+    ShowReaders,
     Signed,
     SkipOne,
     UnfreezeAccount,
@@ -168,6 +172,30 @@ def skip(
 def show_account(account: Account) -> None:
     """What holds an account's withdrawals back."""
     _order(ShowAccount(account), _HERE, _LOOK)
+
+
+@_account.command("find")
+def find_accounts(text: Annotated[str, typer.Argument(help="Part of an address, a number, a key.")]) -> None:
+    """Which accounts there are like TEXT."""
+    _order(FindAccounts(text), _HERE, _LOOK)
+
+
+@_account.command("cancel-orders")
+def cancel_orders(account: Account, reason: Reason, who: Who = _HERE) -> None:
+    """Cancel every open order of the account, in all markets."""
+    _order(CancelOrders(account), who, reason)
+
+
+@cli.command("withdrawals")
+def list_withdrawals() -> None:
+    """What is reserved and has not left, the oldest first."""
+    _order(ListWithdrawals(), _HERE, _LOOK)
+
+
+@cli.command("readers")
+def show_readers() -> None:
+    """How far each reader of the event log is."""
+    _order(ShowReaders(), _HERE, _LOOK)
 
 
 @_account.command("freeze")

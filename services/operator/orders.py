@@ -15,17 +15,21 @@ __all__ = [
     "AddMarkets",
     "AdjustBalance",
     "Answer",
+    "CancelOrders",
     "ClearBreach",
+    "FindAccounts",
     "FreezeAccount",
     "ListAdministrators",
     "ListBreaches",
     "ListMarkets",
+    "ListWithdrawals",
     "Order",
     "OrderError",
     "Request",
     "RevokeAdministrator",
     "SetMode",
     "ShowAccount",
+    "ShowReaders",
     "Signed",
     "SkipOne",
     "UnfreezeAccount",
@@ -95,6 +99,26 @@ class ShowAccount(_Tagged, frozen=True, tag=True):
     account: str
 
 
+class FindAccounts(_Tagged, frozen=True, tag=True):
+    """Which accounts are like `text`: a part of an e-mail address, a number, or an API key."""
+
+    text: str
+
+
+class CancelOrders(_Tagged, frozen=True, tag=True):
+    """Cancel every open order of this account, in all markets."""
+
+    account: str
+
+
+class ListWithdrawals(_Tagged, frozen=True, tag=True):
+    """What is reserved and has not left."""
+
+
+class ShowReaders(_Tagged, frozen=True, tag=True):
+    """How far each reader of the event log is."""
+
+
 class FreezeAccount(_Tagged, frozen=True, tag=True):
     """Nothing leaves this account any more."""
 
@@ -153,6 +177,10 @@ Order = (
     | ActivateTheRules
     | SkipOne
     | ShowAccount
+    | FindAccounts
+    | CancelOrders
+    | ListWithdrawals
+    | ShowReaders
     | FreezeAccount
     | UnfreezeAccount
     | ListBreaches

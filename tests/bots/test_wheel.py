@@ -97,7 +97,7 @@ def test_the_wheel_holds_what_the_checkout_does(tmp_path: Path) -> None:
         if path.suffix in (".py", ".sql", ".toml", ".lock", ".html") and "__pycache__" not in path.parts
     }
     web = {f"local/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "web" / "terminal").iterdir()}
-    carried = {f"local/{name}" for name in ("web/index.html", "gateway/exchange.conf.template")}
+    carried = {f"local/{name}" for name in ("web/terminal/index.html", "gateway/exchange.conf.template")}
     assert modules - names == set()
     assert (web | carried) - names == set()
     assert not [name for name in names if name.startswith(("tests/", "loadtest/", "infra/"))]

@@ -33,6 +33,7 @@ _ARRIVES_S = 40.0
 _TIMES = 7
 # Of each workload that is scaled: the least that production's values allow.
 _AT_REST = 2
+_JOBS = ("migrations", "topics", "rebuild", "readiness")
 _LONG = "x" * 20_000
 # The node cuts what a container says into parts of this length.
 _PART_BYTES = 8_192
@@ -84,7 +85,7 @@ async def logs(scene: Scene) -> list[str]:
     files = folder / "pods"
     config = await configuration(scene, "logs")
     groups = {name.partition("/")[2]: each["log_group_name"] for name, each in config["exporters"].items()}
-    pods = await _pods(scene)
+    pods = [*await _pods(scene), *_jobs()]
     for pod in pods:
         _say(_file(files, pod), _line(f"this is {pod['metadata']['name']}"))
     stranger = {**pods[0], "metadata": {**pods[0]["metadata"], "namespace": "kube-system"}}
@@ -118,7 +119,8 @@ async def logs(scene: Scene) -> list[str]:
         assert ends.groups() == set(groups.values())
         for pod in pods:
             name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
-            (group,) = (groups[each] for each in groups if f"{container}-".startswith(f"{each}-"))
+            process = "jobs" if container in _JOBS else container
+            (group,) = (groups[each] for each in groups if f"{process}-".startswith(f"{each}-"))
             assert _said(ends, group, pod)[f"this is {name}"] == 1, name
         everything = [found for group in groups.values() for found in ends.events(group)]
     assert {stream for stream, _ in everything} == {NODE}
@@ -127,6 +129,17 @@ async def logs(scene: Scene) -> list[str]:
         f"lines of {len(pods)} pods in {len(groups)} log groups, each with its pod's name: JSON as objects, "
         f"{len(_line(_LONG))} bytes in parts as one line, a traceback as text",
         "nothing lost or told twice over two rotations, one of them while the collector was away",
+    ]
+
+
+def _jobs() -> list[Object]:
+    """Pods of the jobs, which were there before the collector was, and are gone."""
+    return [
+        {
+            "metadata": {"name": f"{name}-x1", "namespace": NAMESPACE, "uid": f"uid-of-{name}"},
+            "spec": {"containers": [{"name": name}]},
+        }
+        for name in _JOBS
     ]
 
 

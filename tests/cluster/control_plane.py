@@ -108,6 +108,9 @@ def _apiserver(port: int, etcd_port: int, tokens: Path, files: certificates.File
         f"--requestheader-client-ca-file={files.authority}",
         f"--proxy-client-cert-file={files.certificate}",
         f"--proxy-client-key-file={files.key}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         "--v=1",
     ]
 

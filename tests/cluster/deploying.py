@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from infra.ready.looks import STEPS, Look
 from tests.cluster.api import NAMESPACE, Api, Object, until
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.metrics_api import MetricsApi
@@ -102,6 +105,21 @@ async def placement(scene: Scene) -> list[str]:
         (pod,) = await scene.api.ready_pods(name)
         assert not node_of(pod).startswith("spot-"), f"{name} is on {node_of(pod)}"
     return lines
+
+
+async def looks(scene: Scene) -> list[str]:
+    """What `python -m infra.ready exchange` asks kubectl, as far as kwok plays it, finds nothing missing."""
+    played = ("kubectl get hpa ", "kubectl get pod ")
+    asked = [look for look in STEPS["exchange"] if look.command.startswith(played)]
+    assert len(asked) == len(played)
+    for look in asked:
+        words = shlex.split(look.command)[1:]
+
+        async def is_content(words: list[str] = words, look: Look = look) -> bool:
+            return re.search(look.expected, await scene.operator.kubectl(*words)) is not None
+
+        await until(look.missing, is_content, _WAIT_S)
+    return [f"{len(asked)} of its looks are content: autoscalers have their metrics, two engines run"]
 
 
 async def three_zones(scene: Scene) -> list[str]:

@@ -1,4 +1,4 @@
-"""The simulated cluster: three zones, each with an on-demand node for the engine and two of Spot."""
+"""The simulated cluster: three zones, each with a node for the engine, one of the base pool, two of Spot."""
 
 import json
 
@@ -30,11 +30,12 @@ def _node(name: str, zone: str, pool: str, capacity: str, taints: list[Object]) 
 
 
 def nodes() -> list[Object]:
-    """Nine nodes, in the pools that infra/terraform makes."""
+    """Twelve nodes, in the pools that infra/terraform makes."""
     found = []
     for zone in ZONES:
         letter = zone[-1]
         found.append(_node(f"engine-{letter}", zone, "engine", "ON_DEMAND", [ENGINE_POOL]))
+        found.append(_node(f"base-{letter}", zone, "base", "ON_DEMAND", []))
         found += [_node(f"spot-{letter}-{n}", zone, "stateless", "SPOT", []) for n in (0, 1)]
     return found
 

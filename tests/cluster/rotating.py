@@ -23,13 +23,14 @@ from exchange.adapters.postgres.pool import close_pool, open_pool
 from exchange.process.config import Settings
 from exchange.process.connections import CONNECTION_ERRORS
 from local.servers import free_port, postgres
-from tests.cluster.api import NAMESPACE, Api, ApiError, Object
+from tests.cluster.api import NAMESPACE, Api, ApiError, Object, until
 from tests.cluster.deploying import SCALED, SINGLE, Scene
 from tests.emulator import start_emulator
 
 _POD_OF = "order"
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 _DEADLINE_MS = 5_000
+_WAIT_S = 60.0
 
 
 async def rotation(scene: Scene) -> list[str]:
@@ -40,6 +41,7 @@ async def rotation(scene: Scene) -> list[str]:
         "secretsmanager", endpoint_url=f"http://{host}:{port}", region_name="eu-central-1",
         aws_access_key_id="t", aws_secret_access_key="t",
     )  # fmt: skip
+    await until("the autoscaler has nothing left to do", lambda: _is_at_rest(scene.api), _WAIT_S)
     before = await _identities(scene.api)
     with tempfile.TemporaryDirectory(prefix="exchange-rotation-") as folder:
         try:
@@ -48,7 +50,8 @@ async def rotation(scene: Scene) -> list[str]:
         finally:
             aws.close()
             emulator.stop()
-    assert await _identities(scene.api) == before, "a pod was made anew"
+    after = await _identities(scene.api)
+    assert after == before, f"pods were made anew: {after.items() ^ before.items()}"
     return [
         "a changed password of the database: Secrets Manager -> ExternalSecret -> Secret -> file -> the next "
         f"connection of a pool that was open all the time; {len(before)} pods as before, no restarts"
@@ -141,6 +144,12 @@ async def _write_secret(api: Api, name: str, values: dict[str, str]) -> None:
         if error.code != 404:
             raise
         await api.post(_SECRETS, body)
+
+
+async def _is_at_rest(api: Api) -> bool:
+    """Whether every service has as many pods as production has without load."""
+    counts = [(await api.replicas(name), len(await api.ready_pods(name))) for name in SCALED]
+    return counts == [(2, 2)] * len(SCALED)
 
 
 async def _identities(api: Api) -> dict[str, int]:

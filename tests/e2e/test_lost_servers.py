@@ -23,7 +23,7 @@ ORDERS_AFTER_RECOVERY = 20
 PAUSE_S = 0.2
 
 
-@pytest.mark.parametrize("server", ["kafka", "postgres", "valkey"])
+@pytest.mark.parametrize("server", ["kafka", "postgres", pytest.param("valkey", marks=pytest.mark.thorough)])
 async def test_stack_tells_that_a_server_is_silent_and_recovers(
     server: str, stack_exchange: ExchangeProcess, stack_traders: list[Trader], stack_journal: Journal
 ) -> None:

@@ -1,4 +1,4 @@
-"""The README's first order, as it stands there: pasted into a shell and into Python, it trades."""
+"""First orders as the documents have them: pasted into a shell and into Python, they trade."""
 
 import json
 import os
@@ -20,9 +20,9 @@ DEADLINE_S = 60
 ADDRESS = "http://127.0.0.1:8080"
 
 
-def first_order(language: str) -> str:
+def first_order(language: str, document: str = "README.md", heading: str = "## First order\n") -> str:
     """The first block of this language below the heading."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## First order\n")[1]
+    section = (ROOT / document).read_text(encoding="utf-8").split(heading)[1]
     block = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert block is not None
     return block[1]
@@ -74,3 +74,34 @@ def test_first_order_trades(market: ExchangeProcess) -> None:
     assert book == "best bids [[59000.0, 5.0]]"
     assert cancelled_status == "canceled"
     assert outcome.startswith("closed 59000.0 {")
+
+
+def test_the_first_trade_of_a_deployed_exchange_trades(
+    embedded_exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    """docs/deploy.md, step 8; in place of `kubectl exec` stands the same command beside the exchange."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(
+        "#!/bin/bash\n"
+        '[[ "$1 $2 $3 $4 $5" == "exec -n exchange deploy/projections-withdrawals --" ]] || exit 90\n'
+        '[[ "$6 $7 $8" == "python -m services.operator" ]] || exit 91\n'
+        f'exec {sys.executable} -m local operator -- "${{@:9}}"\n',
+        encoding="utf-8",
+    )
+    kubectl.chmod(0o755)
+    shell = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", first_order("bash", "docs/deploy.md", "## 8. First user")],
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "EXCHANGE": embedded_exchange.url,
+            "DATA_DIR": str(embedded_exchange.data_dir),
+        },
+        cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    assert shell.returncode == 0, shell.stdout + shell.stderr
+    resting, bought, trades = [
+        json.loads(line) for line in shell.stdout.splitlines() if line.startswith(("{", "["))
+    ]
+    assert (resting["status"], bought["status"]) == ("NEW", "FILLED")
+    assert [trade["orderId"] for trade in trades] == [bought["orderId"]]

@@ -22,7 +22,7 @@ async def test_a_trader_signs_up_trades_and_cancels(
     embedded_exchange: ExchangeProcess, counterparty: Trader
 ) -> None:
     async with open_page() as page:
-        await page.go(embedded_exchange.url + "/")
+        await page.go(embedded_exchange.url + "/terminal/")
         await sign_up(page, "somebody@example.com")
 
         # Money from the faucet arrives by the account's own stream.
@@ -64,11 +64,30 @@ async def test_a_trader_signs_up_trades_and_cancels(
         assert [problem for problem in page.problems if "400 (Bad Request)" not in problem] == []
 
 
+async def test_the_front_page_needs_no_script_and_leads_on(
+    embedded_exchange: ExchangeProcess, page: Page
+) -> None:
+    url = embedded_exchange.url
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.go(f"{url}/")
+    await page.until("document.querySelectorAll('tbody tr').length >= 3")
+    assert "BTC/USDT" in await page.text("tbody")
+    # With scripts, older links of mails still lead to the dialog that they were made for.
+    await page.call("Emulation.setScriptExecutionDisabled", value=False)
+    await page.go("about:blank")
+    await page.call("Page.navigate", url=f"{url}/#freeze={'A' * 43}")
+    await page.until("document.querySelector('#freeze')?.open")
+    await page.go(f"{url}/?lang=de")
+    await page.click("a[href='/terminal/#ETHUSDT']")
+    await page.until("document.querySelector('#market')?.value === 'ETHUSDT'")
+    assert page.problems == []
+
+
 async def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(
     embedded_exchange: ExchangeProcess,
 ) -> None:
     async with open_page() as page:
-        await page.go(embedded_exchange.url + "/#ETHUSDT")
+        await page.go(embedded_exchange.url + "/terminal/#ETHUSDT")
         await sign_up(page, "unlucky@example.com")
         await deposit(page, "10000")
         await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")

@@ -40,7 +40,7 @@ async def says(page: Page, title: str, words: str) -> None:
 async def test_an_account_is_protected_and_its_keys_and_papers_are_at_hand(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "room@example.com")
     await page.click("#open-room")
     await page.until(f"{part('Deposits')}?.querySelector('select option') != null")
@@ -87,7 +87,7 @@ async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
             *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
             quantity="0.01", price=price,
         )  # fmt: skip
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "chart@example.com")
     await deposit(page, "10000")
     await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")

@@ -38,11 +38,11 @@ async def test_all_tabs_are_one_session_and_it_ends_with_its_key_wherever_it_is_
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
     url = embedded_exchange.url
-    await page.go(f"{url}/")
+    await page.go(f"{url}/terminal/")
     await sign_up(page, "tabs@example.com")
     async with page.another_tab() as second:
         # A tab that is opened later is the same person, and the first one stays.
-        await second.go(f"{url}/#ETHUSDT")
+        await second.go(f"{url}/terminal/#ETHUSDT")
         await second.until(LOGGED_IN)
         assert await page.evaluate(LOGGED_IN)
         elsewhere = log_in(url, "tabs@example.com")
@@ -70,7 +70,7 @@ async def test_all_tabs_are_one_session_and_it_ends_with_its_key_wherever_it_is_
 async def test_a_cut_network_is_said_at_once_and_what_is_old_looks_old(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/")
+    await page.go(f"{embedded_exchange.url}/terminal/")
     await page.until("document.querySelector('#connection').dataset.state === 'open'")
     await page.cut_network()
     state = await page.until("(s => s !== 'open' && s)(document.querySelector('#connection').dataset.state)")
@@ -92,7 +92,7 @@ async def test_an_order_is_told_once_with_price_total_and_fee(
             *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
             quantity="0.01", price=price,
         )  # fmt: skip
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "told@example.com")
     await deposit(page, "10000")
     await page.until(f"{AVAILABLE} === '10,000.00 USDT'")
@@ -135,7 +135,7 @@ async def test_an_order_is_told_once_with_price_total_and_fee(
 async def test_cancelling_all_asks_with_the_number_to_be_read_and_tells_once(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "many@example.com")
     await deposit(page, "10000")
     await page.until(f"{AVAILABLE} === '10,000.00 USDT'")
@@ -159,7 +159,7 @@ async def test_cancelling_all_asks_with_the_number_to_be_read_and_tells_once(
 async def test_back_goes_back_between_markets_and_an_unknown_one_is_said(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/#NOSUCHCOIN")
+    await page.go(f"{embedded_exchange.url}/terminal/#NOSUCHCOIN")
     await page.until(f"{TOASTS}.some(text => text.startsWith('There is no market NOSUCHCOIN here.'))")
     first = await page.evaluate("location.hash")
     await page.choose_market("ETHUSDT")
@@ -173,7 +173,7 @@ async def test_in_forced_colours_what_is_chosen_can_be_told(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
     await page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT")
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
     await page.until("document.querySelector('#types button') !== null")
     look = (
         "(style => style.backgroundColor + style.outlineStyle + style.color)"
@@ -193,7 +193,7 @@ async def test_in_forced_colours_what_is_chosen_can_be_told(
 async def test_a_password_that_is_guessed_first_is_told_so(
     embedded_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/")
+    await page.go(f"{embedded_exchange.url}/terminal/")
     await page.click("#sign-up")
     await page.fill("#email", "weak@example.com")
     await page.fill("#password", " " * 8)
@@ -207,7 +207,7 @@ async def test_a_password_that_is_guessed_first_is_told_so(
 
 
 async def test_a_narrow_window_leaves_nothing_out(embedded_exchange: ExchangeProcess, page: Page) -> None:
-    await page.go(f"{embedded_exchange.url}/#BTCUSDT", width=390, height=844)
+    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT", width=390, height=844)
     await page.until("document.querySelector('#volume').innerText.includes('.')")
     reachable = (
         "[...document.querySelectorAll('.figures dd')].every(figure => figure.checkVisibility()) && "

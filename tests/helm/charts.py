@@ -12,7 +12,9 @@ from tests.helm import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm" / "exchange"
-KUBERNETES = "1.34"
+# What Terraform asks EKS for, and the oldest version that the charts take.
+KUBERNETES = "1.36"
+OLDEST_KUBERNETES = "1.34"
 NAMESPACE = "exchange"
 # Shape -> its values files, in order.
 SHAPES = {

@@ -1,17 +1,21 @@
 """helm takes the charts in every shape, and Kubernetes' own schemas take what comes out."""
 
 import json
+import re
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from tests.cluster import build
 from tests.helm.charts import (
     AWS_SHAPES,
     BY_PASSWORD,
     CHART,
     KUBERNETES,
     NAMESPACE,
+    OLDEST_KUBERNETES,
+    ROOT,
     SCRAM,
     SHAPES,
     HelmError,
@@ -42,14 +46,24 @@ def test_helm_lints_every_shape(shape: str) -> None:
     assert "WARNING" not in said
 
 
-def test_every_object_is_valid_for_kubernetes() -> None:
+@pytest.mark.parametrize("version", [OLDEST_KUBERNETES, KUBERNETES])
+def test_every_object_is_valid_for_kubernetes(version: str) -> None:
     # Shapes share most of their objects, and the schemas are slow.
     distinct = {json.dumps(found): found for shape in SHAPES for found in rendered(shape)}
     for found in distinct.values():
         if found["kind"] in OPERATORS:
             assert set(found["spec"]) <= OPERATORS[found["kind"]]
             continue
-        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+        kubernetes_validate.validate(found, version, strict=True)
+
+
+def test_the_versions_that_are_tried_are_those_that_terraform_and_the_charts_name() -> None:
+    module = (ROOT / "infra" / "terraform" / "modules" / "eks" / "variables.tf").read_text("utf-8")
+    assert re.findall(r'default\s*=\s*"(1\.\d+)"', module) == [KUBERNETES]
+    assert build.KUBERNETES.startswith(f"{KUBERNETES}."), "what make cluster-test runs"
+    for chart in ("exchange", "collector"):
+        wanted = yaml.safe_load((ROOT / "helm" / chart / "Chart.yaml").read_text("utf-8"))["kubeVersion"]
+        assert wanted == f">={OLDEST_KUBERNETES}.0-0"
 
 
 def test_the_schemas_see_a_misspelled_field() -> None:

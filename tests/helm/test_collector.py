@@ -219,7 +219,7 @@ def test_what_each_process_says_goes_to_the_log_group_that_terraform_made_for_it
     assert set(groups) == processes
     made = config(of_logs=True)
     pipelines = made["service"]["pipelines"]
-    assert set(pipelines) == {f"logs/{process}" for process in processes - {"jobs"}}, "jobs run on Fargate"
+    assert set(pipelines) == {f"logs/{process}" for process in processes}
     for name, pipeline in pipelines.items():
         (receiver,), (exporter,) = pipeline["receivers"], pipeline["exporters"]
         assert made["exporters"][exporter]["log_group_name"] == groups[name.removeprefix("logs/")]
@@ -231,8 +231,8 @@ def test_each_container_of_the_exchange_is_read_once() -> None:
     receivers = config(of_logs=True)["receivers"]
     patterns = [(name, pattern) for name, found in receivers.items() for pattern in found["include"]]
     packed = {pattern for found in receivers.values() for pattern in found["exclude"]}
-    for kind in ("Deployment", "StatefulSet"):
-        for name, found in objects("production", kind).items():
+    for kind in ("Deployment", "StatefulSet", "Job"):
+        for name, found in objects("production", kind, "--set", "rebuild.enabled=true").items():
             for container in found["spec"]["template"]["spec"]["containers"]:
                 path = f"/var/log/pods/exchange_{name}-x1_0-1-2/{container['name']}/0.log"
                 # Also what the node has set aside, until it is packed.

@@ -216,6 +216,14 @@ def test_the_only_one_of_a_kind_is_never_two_nor_on_spot(shape: str) -> None:
 
 
 @every_shape
+def test_no_job_is_on_a_node_that_may_go_in_the_middle_of_it(shape: str) -> None:
+    more = () if shape == "local" else ("--set", "rebuild.enabled=true")
+    for name, job in objects(shape, "Job", *more).items():
+        found = requirements(job["spec"]["template"]["spec"])
+        assert ("eks.amazonaws.com/capacityType", "NotIn", ["SPOT"]) in found, name
+
+
+@every_shape
 def test_services_scale_from_two_by_load_of_their_own(shape: str) -> None:
     scalers = objects(shape, "HorizontalPodAutoscaler")
     assert set(scalers) == SCALED

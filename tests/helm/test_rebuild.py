@@ -44,8 +44,6 @@ def test_it_runs_between_migrations_and_topics_and_fails_once(shape: str) -> Non
 @on_aws
 def test_it_has_a_role_of_aws_and_the_engine_s_lease_and_no_spot_node(shape: str) -> None:
     pod = workloads(shape, *ON)["rebuild"]["spec"]["template"]
-    # Pod Identity does not reach pods on Fargate.
-    assert "exchange/placement" not in pod["metadata"]["labels"]
     assert pod["spec"]["nodeSelector"] == {"exchange/pool": "engine"}
     assert pod["spec"]["serviceAccountName"] == "rebuild"
     assert pod["spec"]["automountServiceAccountToken"] is True

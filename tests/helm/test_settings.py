@@ -10,7 +10,7 @@ import yaml
 
 from exchange.http.peers import parse_peers
 from exchange.process.config import LOGINS, Settings
-from exchange.security.identity.issuer_keys import parse_issuers
+from exchange.security.identity.issuers import parse_issuers
 from services.migrations.rights import RIGHTS, user_of
 from tests.helm.charts import (
     AWS_SHAPES,

@@ -16,13 +16,10 @@ __all__ = ["CHECKS", "Image", "bytes_of"]
 USER: Final = "10001"
 # What the Dockerfile adds to its base, at most: packages, the compiled engine, our own files.
 ADDED_BYTES_MAX: Final = 600 * 1024**2
-_WRITABLE: Final = ("opt/cache/", "var/lib/exchange", "tmp", "var/tmp", "run/lock", "dev/", "proc/", "sys/")
+_WRITABLE: Final = ("opt/cache", "var/lib/exchange", "tmp", "var/tmp", "run/lock", "dev", "proc", "sys")
 # Answers /healthz on the port that the health command asks, asks as it does, and ends with its answer.
 _ASKED: Final = """
-import fcntl, http.server, socket, struct, subprocess, sys, threading
-# A network of its own has a loopback that is down.
-with socket.socket() as s:
-    fcntl.ioctl(s, 0x8914, struct.pack("16sH14s", b"lo", 0x1 | 0x40, b""))
+import http.server, subprocess, sys, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(int(sys.argv[1]) if self.path == "/healthz" else 404); self.end_headers()
@@ -107,7 +104,11 @@ def files(image: Image) -> str:
         for path in image.root.rglob("*")
         if not path.is_symlink() and (path.stat().st_uid == int(USER) or path.stat().st_mode & 0o002)
     ]
-    others = [path for path in writable if not path.startswith(_WRITABLE)]
+    others = [
+        path
+        for path in writable
+        if not any(path == each or path.startswith(f"{each}/") for each in _WRITABLE)
+    ]
     assert not others, others[:20]
     app = {path.name for path in (image.root / "app").iterdir()}
     assert app == {"exchange", "matching_engine", "services", "infra"}, app
@@ -127,18 +128,17 @@ def packages(image: Image) -> str:
     said = image.run("pip", "check")
     assert said.startswith("0:"), said
     lock = (ROOT / "infra" / "docker" / "requirements.lock").read_text("utf-8")
-    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
-    frozen = dict(
-        re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", image.run("pip", "freeze").split(": ", 1)[1], re.MULTILINE)
-    )
-    wrong = {
-        name: version
-        for name, version in frozen.items()
-        if locked.get(name.lower(), locked.get(name)) != version
-    }
+    locked, frozen = _versions(lock), _versions(image.run("pip", "freeze").split(": ", 1)[1])
+    wrong = {name: version for name, version in frozen.items() if locked.get(name) != version}
     assert frozen
     assert not wrong, wrong
     return f"{len(frozen)} packages, each as the lock file has it"
+
+
+def _versions(lines: str) -> dict[str, str]:
+    """Package -> version, by the name that all its spellings have in common (PEP 503)."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lines, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
 def bytes_of(folder: Path) -> int:

@@ -27,6 +27,7 @@ __all__ = ["Command", "commands", "problems"]
 _AWS_OWN = {
     ("s3", "cp"): {"--recursive"},
     ("s3", "ls"): {"--recursive"},
+    ("s3", "mb"): set(),
     ("s3", "sync"): {"--delete", "--cache-control", "--exclude", "--include"},
     ("ecr", "get-login-password"): set(),
     ("eks", "update-kubeconfig"): {"--name", "--alias", "--role-arn"},
@@ -53,6 +54,7 @@ _TERRAFORM = {
     "fmt",
     "test",
     "providers",
+    "version",
 }
 _SHELL = frozenset({"export", "do", "done", "for", "then", "$"})
 _TOP = re.compile(r"^(?:\./)?(?:docs|exchange|helm|infra|matching_engine|services|tests|web)/[\w./-]+$")
@@ -159,6 +161,8 @@ def _aws_input(service: str, operation: str) -> set[str] | None:
 
 
 def _aws(command: Command) -> Iterator[str]:
+    if command.words[1:] == ("--version",):
+        return
     words = [word for word in command.words[1:] if not word.startswith("-")]
     service, operation = words[0], words[1]
     if operation == "wait":
@@ -226,6 +230,8 @@ def _terraform(command: Command) -> Iterator[str]:
     }
     for index, word in enumerate(words):
         value = words[index + 1] if index + 1 < len(words) else ""
+        if word in ("-var", "--var") and value.endswith("=null"):
+            yield f"{value} is the text null where the variable is a string: leave it out"
         if word in ("-var", "--var") and value.partition("=")[0] not in declared["variable"]:
             yield f"{folder.name} has no variable {value.partition('=')[0]}"
         if word.startswith("-var-file="):

@@ -41,6 +41,10 @@ def test_the_documents_have_commands_of_every_program() -> None:
             "global has no variable zonee",
         ),
         (
+            "terraform -chdir=infra/terraform/environments/staging apply -var load_balancer_name=null",
+            "load_balancer_name=null is the text null",
+        ),
+        (
             "cd infra/terraform/environments/production\nterraform apply -var-file=third.tfvars",
             "no third.tfvars",
         ),

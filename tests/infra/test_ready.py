@@ -11,8 +11,13 @@ from infra.ready.looks import STEPS
 from tests.infra.commands import commands, problems
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
-NAMES = {"STATE": "a-state", "ARTEFACTS": "artefacts", "ZONE": "example.com", "NAME": "exchange-production"}
+NAMES = {
+    "STATE": "a-state", "ARTEFACTS": "artefacts", "ZONE": "example.com", "NAME": "exchange-production",
+    "HOST": "api.example.com",
+}  # fmt: skip
 READS = ("describe-", "get-", "list-", "head-")
+# Asked for its version alone.
+TOOLS = {"terraform", "helm", "docker", "git", "jq", "zip", "openssl"}
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -27,11 +32,14 @@ def test_each_look_only_reads_and_asks_what_there_is_to_ask(step: str) -> None:
         words = shlex.split(look.command)
         match words[0]:
             case "kubectl":
-                assert words[1] == "get"
+                assert words[1] == "get" or words[1:] == ["version", "--client"]
             case "aws":
-                assert words[2].startswith(READS)
-            case program_name:
-                assert program_name == "curl"
+                assert words[1:] == ["--version"] or words[2].startswith(READS)
+            case "curl":
+                assert not {"-X", "-d", "--data", "-T"} & set(words)
+            case tool:
+                assert tool in TOOLS
+                assert {"version", "--version", "-v"} & set(words)
         found = list(commands(f"```bash\n{look.command}\n```\n"))
         assert len(found) == 1
         assert list(problems(found[0])) == []
@@ -51,7 +59,7 @@ def test_what_is_missing_is_said_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    for name in ("aws", "kubectl", "curl"):
+    for name in ("aws", "kubectl", "curl", *TOOLS):
         program(tmp_path, name, "echo AccessDenied >&2; exit 254")
     told = list(lacking(STEPS[step], NAMES))
     assert len(told) == len(STEPS[step])
@@ -70,6 +78,37 @@ def test_a_quota_of_a_fresh_account_is_told(
     program(tmp_path, "aws", f"echo {quota}")
     functions = tuple(look for look in STEPS["bootstrap"] if "L-B99A9384" in look.command)
     assert (list(lacking(functions, NAMES)) == []) is enough
+
+
+@pytest.mark.parametrize(
+    ("certificates", "enough"),
+    [
+        ("trade.example.com\tapi.example.com", True),
+        ("api.staging.example.com", False),
+        ("apixexample.com", False),
+    ],
+)
+def test_the_certificate_is_the_load_balancer_s_own_and_of_its_kind_of_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificates: str, enough: bool
+) -> None:
+    """AWS lists RSA alone where no kind is asked for (ListCertificates, Includes)."""
+    edge = DEPLOY.parents[1] / "infra" / "terraform" / "modules" / "edge" / "main.tf"
+    (kind,) = re.findall(r'key_algorithm\s*=\s*"(\w+)"', edge.read_text(encoding="utf-8"))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    script = f'case "$*" in *keyTypes={kind}*) echo "{certificates}";; esac'
+    program(tmp_path, "aws", script)
+    looks = tuple(look for look in STEPS["region"] if "list-certificates" in look.command)
+    assert (list(lacking(looks, NAMES)) == []) is enough
+
+
+@pytest.mark.parametrize(("version", "enough"), [("1.10.5", False), ("1.11.4", True), ("2.0.0", False)])
+def test_a_program_that_is_too_old_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, enough: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program(tmp_path, "terraform", f"echo Terraform v{version}")
+    looks = tuple(look for look in STEPS["machine"] if look.command.startswith("terraform"))
+    assert (list(lacking(looks, NAMES)) == []) is enough
 
 
 def test_an_unknown_step_and_a_variable_that_is_not_set_are_no_yes() -> None:

@@ -23,7 +23,13 @@ def test_everything_is_formatted(terraform: Terraform) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", folders())
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(folder, marks=pytest.mark.thorough) if folder == "environments/production" else folder
+        for folder in folders()
+    ],
+)
 def test_folder_is_valid_and_keeps_its_promises(outcome_of: Callable[[str], Outcome], folder: str) -> None:
     outcome = outcome_of(folder)
     assert outcome.errors == []

@@ -179,7 +179,7 @@ async def test_hanging_reads_of_history_stand_in_nobodys_way(
         await blocker.close()
 
 
-@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGSTOP, marks=pytest.mark.thorough), signal.SIGKILL])
 async def test_who_was_known_goes_on_while_the_database_is_away(
     server: Server, valkey_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "nginx" / "exchange.conf.template"
 AWAY = '{"code":-1001,"msg":"Internal error; unable to process your request. Please try again."}'
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_page_and_files_come_with_policy_type_and_validator(client: httpx.AsyncClient) -> None:
-    page = await client.get("/")
+    page = await client.get("/terminal/")
     assert page.text == PAGE
     assert page.headers["content-type"] == "text/html"
     for path in FILES:
@@ -57,7 +57,6 @@ async def test_page_and_files_come_with_policy_type_and_validator(client: httpx.
 @pytest.mark.parametrize(
     "path",
     [
-        "/terminal/",
         "/terminal/nothing.js",
         "/terminal/../tests/rules.test.mjs",
         "/terminal/%2e%2e/package.json",
@@ -73,6 +72,7 @@ async def test_nothing_else_of_the_folder_is_served(client: httpx.AsyncClient, p
 @pytest.mark.parametrize(
     "path",
     [
+        "/",
         "/index.html",
         "/terminal",
         "/package.json",

@@ -4,6 +4,7 @@ import random
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from exchange.contracts.codec import EventBatch, encode_events
 from matching_engine.core.engine import Engine
@@ -12,16 +13,16 @@ from matching_engine.core.state import check_invariants, from_rows
 from matching_engine.snapshots import state_bytes
 from tests.property.replay import SEED, mischief_log, replay
 
-COMMANDS = 6_000
-SNAPSHOTS = 25
 
-
-def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay() -> None:
+@pytest.mark.parametrize(
+    ("commands", "snapshots"), [(1_500, 10), pytest.param(6_000, 25, marks=pytest.mark.slow)]
+)
+def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay(commands: int, snapshots: int) -> None:
     print(f"SEED={SEED}")
-    log = mischief_log(SEED, COMMANDS)
+    log = mischief_log(SEED, commands)
     whole = Shard(Engine())
     outcomes = replay(whole, log)
-    points = sorted(random.Random(SEED).sample(range(len(log)), SNAPSHOTS))
+    points = sorted(random.Random(SEED).sample(range(len(log)), snapshots))
     before, head = Shard(Engine()), []
     for start, point in pairwise([0, 0, *points, len(log)]):
         head += replay(before, log[:point], start)

@@ -32,6 +32,7 @@ from services.projections.ledger.store import OpenBooks
 from tests.simulation.adapters.calls import ask
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
+from tests.simulation.chain_bugs import CHAIN_BUGS
 from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
 
@@ -391,5 +392,6 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "a lost book in the cache is not noticed": _lost_book_not_noticed,
     "the cache applies changes that do not fit": _cache_applies_what_does_not_fit,
     "position and orders are read in two transactions": _ledger_read_in_two_transactions,
+    **CHAIN_BUGS,
     **LIES,
 }

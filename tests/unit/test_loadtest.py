@@ -10,6 +10,7 @@ import uvloop
 from prometheus_client import generate_latest
 
 from exchange.process.loop.pulse import beating
+from loadtest.flame import LOOP, Stack, drawn, modules, parsed
 from loadtest.lean.connections import Connections
 from loadtest.lean.figures import Counts
 from loadtest.mix import Mix
@@ -197,3 +198,33 @@ def test_processes_have_the_names_that_people_know() -> None:
     assert name_of(["/x/bin/java", "-Xmx1g"]) == "kafka"
     assert name_of(["postgres: exchange postgres 127.0.0.1(3) idle"]) == "postgres"
     assert spent({"a": 1.0, "b": 1.0}, {"a": 1.5, "b": 1.0, "c": 2.0}) == {"c": 2.0, "a": 0.5}
+
+
+LOOP_FRAME, REST = "run (exchange/process/frame.py:80)", "services/order/doors/rest.py"
+PLACING = "place <x> (services/order/decisions/placing.py:4)"
+RAW = [
+    f"{LOOP_FRAME};answer ({REST}:12);hmac (hmac.py:3) 30",
+    f"{LOOP_FRAME};answer ({REST}:19);{PLACING} 60",
+    "select (selectors.py:1) 10",
+    f"{LOOP_FRAME};narrow ({REST}:12) 0",
+]
+
+
+def test_a_librarys_time_is_that_of_the_module_that_called_it() -> None:
+    stacks = parsed(RAW)
+    assert stacks[2] == Stack(("select (selectors.py:1)",), 10)
+    assert modules(stacks)[:3] == [
+        ("services/order/decisions/placing.py", 0.6),
+        (REST, 0.3),
+        (LOOP, 0.1),
+    ]
+
+
+def test_a_flame_graph_joins_the_lines_of_a_function_and_leaves_out_what_is_narrow() -> None:
+    picture = drawn(parsed(RAW), "all & sundry")
+    assert picture.count("<rect") == 1 + 5, "the ground and five functions"
+    assert f"answer ({REST}): 90.0%" in picture
+    assert "narrow" not in picture
+    assert "all &amp; sundry" in picture
+    assert "place &lt;x&gt;" in picture
+    assert "<script" not in picture

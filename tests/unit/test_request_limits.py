@@ -192,6 +192,7 @@ def test_a_48_is_not_65536_times_one_owner(limits: RequestLimits) -> None:
     assert refusal(limits, ipv6(2, 0)) is None
 
 
+@pytest.mark.slow
 def test_a_full_table_refuses_who_goes_beyond(limits: RequestLimits) -> None:
     """Each kind of address has a table: who owns much of IPv6 takes no room from IPv4."""
     for number in range(KEYS_MAX):
@@ -206,6 +207,7 @@ def test_a_full_table_refuses_who_goes_beyond(limits: RequestLimits) -> None:
     assert refusal(limits, HERE) is None
 
 
+@pytest.mark.slow
 def test_a_full_table_keeps_its_counts(limits: RequestLimits) -> None:
     limits.add_weight(HERE, WEIGHT.most - 1)
     for number in range(2 * KEYS_MAX):

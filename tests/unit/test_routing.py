@@ -118,7 +118,7 @@ def test_gateway_and_embedded_mode_route_alike(path: str) -> None:
 
 def test_the_terminal_takes_no_path_of_the_api() -> None:
     assert {path for path in PATHS if is_terminal_path(path)} == {
-        "/", "/terminal/", "/terminal/app.js", "/terminal/api/v3/order",
+        "/terminal/", "/terminal/app.js", "/terminal/api/v3/order",
     }  # fmt: skip
 
 

@@ -6,30 +6,78 @@ way of every record and every command is all that ever happens.
 
 import asyncio
 from collections import deque
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-__all__ = ["Deadlines", "WaitTimer"]
+__all__ = ["Allowance", "Deadlines", "WaitTimer"]
 
 # A timer fires up to so much early, by the clock's resolution.
 _EARLY_S: Final = 0.001
 
 
+class Allowance:
+    """The time of a stretch of a task, as `with deadlines.allowance():`. Raises TimeoutError when it is over.
+
+    As `asyncio.timeout`: whoever else cancels the task is heard too.
+    """
+
+    __slots__ = ("_cancelling", "_is_done", "_is_over", "_task")
+
+    def __init__(self, task: "asyncio.Task[Any]") -> None:
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._is_done = self._is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_done = True
+        if (
+            self._is_over
+            and self._task.uncancel() <= self._cancelling
+            and isinstance(error, asyncio.CancelledError)
+        ):
+            raise TimeoutError from error
+
+    def done(self) -> bool:
+        """Whether the stretch has been left."""
+        return self._is_done
+
+    def end(self) -> None:
+        """Its time is over."""
+        self._is_over = True
+        self._task.cancel()
+
+
 class Deadlines:
-    """Futures that all have the same time: one that is not done by then gets a TimeoutError."""
+    """Futures and stretches of tasks that all have the same time: who is late gets a TimeoutError."""
 
     def __init__(self, after_s: float) -> None:
         self._after_s = after_s
         # In the order of their deadlines; those at the left that are done are dropped by the next one.
-        self._watched: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._watched: deque[tuple[float, asyncio.Future[Any] | Allowance]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, future: "asyncio.Future[Any]") -> None:
         """Begin the time of a future of the running loop."""
+        self._watch(future, future.get_loop())
+
+    def allowance(self) -> Allowance:
+        """Begin the time of what the running task does next."""
+        task = asyncio.current_task()
+        assert task is not None, "a task asks for time"
+        allowed = Allowance(task)
+        self._watch(allowed, task.get_loop())
+        return allowed
+
+    def _watch(self, waited: "asyncio.Future[Any] | Allowance", loop: asyncio.AbstractEventLoop) -> None:
         watched = self._watched
         while watched and watched[0][1].done():
             watched.popleft()
-        loop = future.get_loop()
-        watched.append((loop.time() + self._after_s, future))
+        watched.append((loop.time() + self._after_s, waited))
         if self._timer is None:
             self._timer = loop.call_later(self._after_s, self._fire, loop)
 
@@ -37,12 +85,15 @@ class Deadlines:
         self._timer = None
         now_s = loop.time() + _EARLY_S
         while self._watched:
-            due_s, future = self._watched[0]
-            if not future.done():
+            due_s, waited = self._watched[0]
+            if not waited.done():
                 if due_s > now_s:
                     self._timer = loop.call_at(due_s, self._fire, loop)
                     return
-                future.set_exception(TimeoutError())
+                if isinstance(waited, Allowance):
+                    waited.end()
+                else:
+                    waited.set_exception(TimeoutError())
             self._watched.popleft()
 
 

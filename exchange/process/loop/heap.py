@@ -9,7 +9,7 @@ import gc
 import logging
 from typing import Final, NamedTuple
 
-__all__ = ["THRESHOLDS", "Thresholds", "settle_heap"]
+__all__ = ["THRESHOLDS", "Thresholds", "quiet_collector", "settle_heap"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ class Thresholds(NamedTuple):
 THRESHOLDS: Final = Thresholds(20_000, 20, 50)
 
 
+def quiet_collector() -> None:
+    """Call when a process begins: a recovery makes millions of objects that stay, and no circles.
+
+    Python's own thresholds look at the young ones after every 700 of them.
+    """
+    gc.set_threshold(*THRESHOLDS)
+
+
 def settle_heap() -> None:
     """Call when a process has started: what is alive now stays, and no collection looks at it any more.
 
@@ -35,5 +43,5 @@ def settle_heap() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    quiet_collector()
     logger.info("%d objects of the start are not looked at any more", gc.get_freeze_count())

@@ -11,9 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -22,9 +20,9 @@ from joserfc.jwk import RSAKey
 from joserfc.util import base64_to_int
 from prometheus_client import Gauge
 
-from exchange.process.config import SettingsError
+from exchange.security.identity.verifier import KeysUnavailableError
 
-__all__ = ["IssuerKeys", "IssuerKeysOnDemand", "KeysUnavailableError", "parse_issuers"]
+__all__ = ["IssuerKeys", "IssuerKeysOnDemand"]
 
 FRESH_S: Final = 300.0
 STALE_S: Final = 3_600.0
@@ -34,16 +32,11 @@ BODY_SIZE_BYTES_MAX: Final = 65_536
 KEYS_MAX: Final = 20
 # Shorter ones can be broken; longer ones cost more to check than a token is worth.
 MODULUS_BITS: Final = range(2_048, 4_097)
-_WELL_KNOWN: Final = "/.well-known/jwks.json"
 
 logger = logging.getLogger(__name__)
 _age: Final = Gauge(
     "exchange_identity_issuer_keys_age_seconds", "Since an issuer's keys were last read", ["issuer"]
 )
-
-
-class KeysUnavailableError(Exception):
-    """An issuer's keys cannot be had, so a token of it can be neither believed nor refused."""
 
 
 class _Key(msgspec.Struct):
@@ -57,43 +50,6 @@ class _Key(msgspec.Struct):
 
 class _KeySet(msgspec.Struct):
     keys: Annotated[list[_Key], msgspec.Meta(max_length=KEYS_MAX)]
-
-
-def parse_issuers(text: str) -> dict[str, str]:
-    """Read `issuer,issuer=jwks_url,...` into issuer -> address of its keys. Raises SettingsError.
-
-    An issuer is compared with a token's `iss` letter by letter. Plain HTTP is for this machine alone.
-    """
-    issuers: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        issuer, _, url = part.partition("=")
-        url = url or issuer.rstrip("/") + _WELL_KNOWN
-        for address in (issuer, url):
-            if not _is_safe(address):
-                raise SettingsError(f"issuer of tokens: {address!r} must be a plain https URL")
-        issuers[issuer] = url
-    return issuers
-
-
-def _is_safe(address: str) -> bool:
-    try:
-        url = urlsplit(address)
-        host = url.hostname
-        is_plain = not (url.query or url.fragment or url.username or url.password) and url.port != 0
-        # A bar would let two identities be one text (`owner_of`).
-        is_plain = is_plain and "|" not in address
-    except ValueError:
-        return False
-    if host is None or not is_plain:
-        return False
-    return url.scheme == "https" or (url.scheme == "http" and _is_this_machine(host))
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _KeptKeys:

@@ -7,12 +7,12 @@ algorithm, a header with nothing but its name and the key's, and claims of the r
 import base64
 import binascii
 import re
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
 
 __all__ = ["TOKEN_LENGTH_MAX", "Claims", "SeenToken", "TokenRefusedError", "check", "owner_of", "read"]
 
@@ -95,8 +95,12 @@ def _decoded(part: str) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def check(seen: SeenToken, key: RSAKey, audiences: frozenset[str], now_s: int) -> Claims:
+def check(seen: SeenToken, key: "RSAKey", audiences: frozenset[str], now_s: int) -> Claims:
     """Return what is proven by the signature and the time. Raises TokenRefusedError."""
+    # Who believes no issuer is spared the import.
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
     try:
         jws.deserialize_compact(seen.text, key, algorithms=_ALGORITHMS)
     except JoseError:

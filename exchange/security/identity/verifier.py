@@ -1,20 +1,25 @@
 """Believing a token: read it, find its issuer's key, check it. The same in every place that is shown one."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
-
-from joserfc.jwk import RSAKey
+from typing import TYPE_CHECKING, Protocol
 
 from exchange.process.config import SettingsError
 from exchange.security.identity.tokens import Claims, TokenRefusedError, check, read
 
-__all__ = ["KeySource", "TokenVerifier"]
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
+
+__all__ = ["KeySource", "KeysUnavailableError", "TokenVerifier"]
+
+
+class KeysUnavailableError(Exception):
+    """An issuer's keys cannot be had, so a token of it can be neither believed nor refused."""
 
 
 class KeySource(Protocol):
     """The keys of one issuer."""
 
-    async def key(self, key_id: str) -> RSAKey | None:
+    async def key(self, key_id: str) -> "RSAKey | None":
         """The key of this name; None when the issuer has none. Raises KeysUnavailableError."""
         ...
 

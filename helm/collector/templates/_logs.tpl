@@ -4,8 +4,9 @@ was left is kept on the node: a new collector goes on there.
 */}}
 {{- define "collector.logs" -}}
 {{- $region := required "global.region is needed" .Values.global.region }}
-{{- /* Jobs run on Fargate, where no DaemonSet is. */}}
-{{- $groups := omit .Values.global.telemetry.logGroups "jobs" }}
+{{- $groups := .Values.global.telemetry.logGroups }}
+{{- /* Containers by the start of their name: most have their process's, jobs each their own. */}}
+{{- $containers := dict "jobs" (list "migrations" "topics" "rebuild" "readiness") }}
 extensions:
   health_check: {endpoint: 0.0.0.0:13133}
   file_storage: {directory: /var/lib/exchange-logs}
@@ -16,8 +17,10 @@ receivers:
     # A file that the node has set aside since (<restart>.log.<time>) may have lines that nobody has read; the oldest
     # are packed.
     include:
-      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $process }}*/*.log
-      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $process }}*/*.log.*
+      {{- range $container := get $containers $process | default (list $process) }}
+      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $container }}*/*.log
+      - /var/log/pods/{{ $.Values.global.namespace }}_*/{{ $container }}*/*.log.*
+      {{- end }}
     exclude: ["/var/log/pods/*/*/*.gz", "/var/log/pods/*/*/*.tmp"]
     include_file_path: true
     start_at: beginning

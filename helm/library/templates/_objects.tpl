@@ -127,7 +127,7 @@ spec:
 {{- end }}
 
 {{/* A Job that Helm runs before the rest: "weight" orders them, "deadlineSeconds" ends them. With a "placement" of
-     its own it does not go where the other jobs go. */}}
+     its own it does not go where the other jobs go; none goes where its node may be taken away. */}}
 {{- define "library.hookJob" -}}
 apiVersion: batch/v1
 kind: Job
@@ -142,5 +142,5 @@ spec:
   backoffLimit: {{ hasKey . "backoffLimit" | ternary .backoffLimit 3 }}
   activeDeadlineSeconds: {{ .deadlineSeconds }}
   template:
-    {{- include "library.podTemplate" (merge (dict "isJob" true) . (ternary dict (dict "placement" .root.Values.jobs "podLabels" .root.Values.jobs.podLabels) (hasKey . "placement"))) | nindent 4 }}
+    {{- include "library.podTemplate" (merge (dict "isJob" true) . (dict "placement" .root.Values.jobs "affinity" (include "library.neverSpot" .))) | nindent 4 }}
 {{- end }}

@@ -80,9 +80,6 @@ readinessProbe:
 metadata:
   labels:
     {{- include "library.labels" . | nindent 4 }}
-    {{- with .podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
   annotations:
     {{- if .isJob }}
     # Migrations, topics, a rebuild: begun work is not moved to make a node empty.

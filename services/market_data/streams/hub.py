@@ -33,6 +33,8 @@ _COMBINED: Final = 1
 _MICROSECONDS: Final = 2
 Build = Callable[[int], bytes]
 """Makes a message's JSON; the argument is what milliseconds are multiplied with (1 or 1000)."""
+WriteNow = Callable[["Frame"], bool]
+"""Hands a frame to the connection at once; False when it must wait for what is before it."""
 
 _clients: Final = Gauge("exchange_market_data_stream_clients", "Open stream connections")
 _clients_cut: Final = Counter("exchange_market_data_stream_clients_cut", "Connections ended by the service")
@@ -64,9 +66,13 @@ class Frame:
 
 
 class Client:
-    """One connection's subscriptions and outgoing queue. Its socket task takes frames with `next_frames`."""
+    """One connection's subscriptions and outgoing queue. Its socket task takes frames with `next_frames`.
+
+    `write_now`, once there is a connection: what need not queue goes out without waking that task.
+    """
 
     def __init__(self, *, combined: bool, microseconds: bool) -> None:
+        self.write_now: WriteNow | None = None
         self.combined = combined
         self.microseconds = microseconds
         # What it has subscribed to and is remembered, and how many names were taken and forgotten.
@@ -88,7 +94,15 @@ class Client:
         return (_COMBINED if self.combined else 0) | (_MICROSECONDS if self.microseconds else 0)
 
     def put(self, frame: Frame) -> None:
-        """Queue a frame; a client whose queue has too many bytes, or too old ones, is cut."""
+        """Send a frame, or queue it; a client whose queue has too many bytes, or too old ones, is cut."""
+        # While the task is at work with earlier frames, later ones queue behind them.
+        if (
+            not self._queue
+            and self.sending_since_s is None
+            and self.write_now is not None
+            and self.write_now(frame)
+        ):
+            return
         now_s, cost = time.monotonic(), len(frame.payload) + FRAME_COST_BYTES
         if not self._queue:
             self._oldest_queued_s = now_s

@@ -26,6 +26,10 @@ class Outlet(Protocol):
         """Hand over frames in order; return when more may come. Raises OSError when the peer is gone."""
         ...
 
+    def write_now(self, frame: Frame) -> bool:
+        """Hand over one frame if the peer keeps up with what it was given; whether it was."""
+        ...
+
     def abort(self) -> None:
         """Drop the connection with all that it was not yet given."""
         ...
@@ -38,6 +42,9 @@ class _AsgiOutlet:
     async def write(self, frames: Sequence[Frame]) -> None:
         for frame in frames:
             await self._send({"type": "websocket.send", "text": frame.payload.decode()})
+
+    def write_now(self, frame: Frame) -> bool:
+        return False
 
     def abort(self) -> None:
         return None
@@ -61,6 +68,14 @@ class _TransportOutlet:
                 pending, size = [], 0
         if pending:
             await self._flush(pending)
+
+    def write_now(self, frame: Frame) -> bool:
+        transport = self._transport
+        # What one turn of the loop writes counts here too, before any of it has left.
+        if transport.get_write_buffer_size() >= _WRITE_SIZE_MAX or transport.is_closing():
+            return False
+        transport.write(frame.wire)
+        return True
 
     async def _flush(self, pending: list[bytes]) -> None:
         if self._transport.is_closing():

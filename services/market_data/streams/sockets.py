@@ -77,6 +77,7 @@ class StreamSockets:
             return
         await send({"type": "websocket.accept"})
         outlet = open_outlet(send)
+        client.write_now = outlet.write_now
         self._hub.connect(client)
         try:
             await self._converse(client, names, receive, send, outlet)

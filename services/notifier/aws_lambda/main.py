@@ -15,7 +15,8 @@ from typing import Any, Final
 from exchange.adapters.aws.browser_connections import DynamoConnections
 from exchange.adapters.aws.sns import SnsTopic
 from exchange.ports.messages import MessageError
-from exchange.security.identity.issuer_keys import IssuerKeysOnDemand, parse_issuers
+from exchange.security.identity.issuer_keys import IssuerKeysOnDemand
+from exchange.security.identity.issuers import parse_issuers
 from exchange.security.identity.tokens import TokenRefusedError, owner_of
 from exchange.security.identity.verifier import TokenVerifier
 from services.notifier.worker import deliver

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from exchange.contracts import codes
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
 from exchange.process.turns import NoTurnError
-from exchange.security.identity.issuer_keys import KeysUnavailableError
 from exchange.security.identity.tokens import TokenRefusedError
+from exchange.security.identity.verifier import KeysUnavailableError
 from exchange.security.key_ring import KeyRingError
 from services.user.component import NotReadyError
 from services.user.doors.problems import (

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
 
 from exchange.process.config import Settings
-from exchange.security.identity.issuer_keys import IssuerKeys, parse_issuers
+from exchange.security.identity.issuers import parse_issuers
 from exchange.security.identity.tokens import Claims, TokenRefusedError
 from exchange.security.identity.verifier import TokenVerifier
 from services.user.people.email import Email
@@ -16,6 +16,9 @@ from services.user.people.sessions import OutsideLogin, Session, Sessions
 from services.user.tables.database import Database
 from services.user.tables.identities import Identity, IdentityStore, IdentityUnknownError, Login
 from services.user.tables.readers import login_hash_of
+
+if TYPE_CHECKING:
+    from exchange.security.identity.issuer_keys import IssuerKeys
 
 __all__ = ["EmailNotAcceptedError", "Identities", "is_outside", "verified_email"]
 
@@ -53,7 +56,7 @@ class Identities:
 
     def __init__(
         self,
-        keys: Mapping[str, IssuerKeys],
+        keys: "Mapping[str, IssuerKeys]",
         audience: str,
         store: IdentityStore,
         sessions: Sessions,
@@ -73,6 +76,9 @@ class Identities:
         issuers = parse_issuers(settings.identity_issuers)
         if not issuers:
             return None
+        # An HTTP client and a library of keys: who believes no issuer is spared them.
+        from exchange.security.identity.issuer_keys import IssuerKeys
+
         store = IdentityStore(database, link_by_email=settings.identity_link_by_email)
         keys = {issuer: IssuerKeys(issuer, url) for issuer, url in issuers.items()}
         return cls(keys, settings.identity_audience, store, sessions, clock_ms)

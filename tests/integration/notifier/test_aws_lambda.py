@@ -12,7 +12,7 @@ import pytest
 
 from exchange.process.config import SettingsError
 from exchange.security.identity import issuer_keys
-from exchange.security.identity.issuer_keys import KeysUnavailableError
+from exchange.security.identity.verifier import KeysUnavailableError
 from services.notifier.aws_lambda import main as aws_lambda
 from services.notifier.notices import Notice
 from tests.integration.notifier.conftest import ROUTE, Estate, arrived, asks, connects

@@ -11,7 +11,9 @@ import pytest
 from exchange.process.components import Resources
 from exchange.process.config import Settings, SettingsError
 from exchange.security.identity import issuer_keys
-from exchange.security.identity.issuer_keys import IssuerKeys, KeysUnavailableError, parse_issuers
+from exchange.security.identity.issuer_keys import IssuerKeys
+from exchange.security.identity.issuers import parse_issuers
+from exchange.security.identity.verifier import KeysUnavailableError
 from services.user.api import create_app
 from services.user.component import UserService
 from tests.integration.user.conftest import Exchange, assert_problem

@@ -54,7 +54,7 @@ def test_a_days_trading_is_sound() -> None:
     assert state.seq == stream.seq
 
 
-@pytest.mark.parametrize("seed", [501, 502])
+@pytest.mark.parametrize("seed", [501, pytest.param(502, marks=pytest.mark.slow)])
 def test_random_commands_are_sound_and_derived_as_the_engine_has_them(seed: int) -> None:
     print(f"seed {seed}")
     trading = RandomTrading(seed)

@@ -90,7 +90,7 @@ def test_cache_that_others_may_write_is_not_trusted(tmp_path: Path) -> None:
 
 
 @needs_compiler
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_processes_that_start_together_compile_once_and_leave_the_checkout_clean(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: activated("compiled", XDG_CACHE_HOME=str(tmp_path)), range(2)))

@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 from exchange.adapters.memory.log import MemoryLog
-from exchange.contracts import limits
+from exchange.contracts import codec, limits
 from exchange.contracts.chain import ChainLink, LinkWriter, pack_links
 from exchange.contracts.codec import (
     EMPTY_CHAIN_HASH,
@@ -17,13 +18,16 @@ from exchange.contracts.codec import (
     encode_commands,
     encode_events,
     first_wrong_seq,
+    last_outcome,
+    outcomes_beginning_with,
     outcomes_of,
     read_links,
 )
 from exchange.contracts.commands import ActivateRules
 from exchange.contracts.events import CommandRejected, Event, OrderClosed, TimeKept, TradingModeChanged
 from exchange.contracts.limits import INTEGER_MAX
-from exchange.log.event_tail import ChainError, EventTail, TailPosition
+from exchange.contracts.plain_packing import packed
+from exchange.log.event_tail import ChainError, EventTail, TailPosition, newest_event
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
 from matching_engine.core.shard import Shard
@@ -160,18 +164,69 @@ def test_links_do_not_depend_on_what_was_published_together() -> None:
     assert [(link.hash, link.body) for link in one] == [(link.hash, link.body) for link in other]
 
 
+@pytest.mark.parametrize("versions", [{}, {1: 2, 60: 3}], ids=["format 2", "both formats"])
+async def test_the_newest_event_is_found_without_making_all_the_others(
+    versions: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start after a flood meets a thousand records of a thousand outcomes each."""
+    log = MemoryLog(lambda: 1)
+    writer, links = await log.writer(), history(versions)
+    records = [records_of(0, 1, links[first : first + 50]) for first in range(0, len(links), 50)]
+    for record in itertools.chain.from_iterable(records):
+        await writer.append(record)
+        assert said([last_outcome(record)]) == said(decode_events(record).outcomes[-1:])
+    made, ends, decoders = 0, 0, dict(codec._EVENT_DECODERS)
+    for record in log.records:
+        ends += len(decode_events(record.value).outcomes[-1].events)
+
+    def counted(cls: type[Event]) -> Any:
+        def make(*fields: Any) -> Event:
+            nonlocal made
+            made += 1
+            return cls(*fields)
+
+        return make
+
+    monkeypatch.setattr(codec, "_EVENT_DECODERS", {t: (counted(c), d) for t, (c, d) in decoders.items()})
+    newest = await newest_event(log)
+    assert (newest.seq, newest.hash) == (links[-1].last_seq, links[-1].hash)
+    assert made == ends < links[-1].last_seq / 10
+
+
+@pytest.mark.parametrize("versions", [{}, {1: 2, 60: 3}], ids=["format 2", "both formats"])
+def test_outcomes_of_one_kind_are_found_without_making_the_others(versions: dict[int, int]) -> None:
+    links, found = history(versions), 0
+    for record in records_of(0, 1, links):
+        ours = outcomes_beginning_with(CommandRejected, record)
+        theirs = [o for o in decode_events(record).outcomes if isinstance(o.events[0].event, CommandRejected)]
+        assert [(o[:4], vars_of(o)) for o in ours] == [(o[:4], vars_of(o)) for o in theirs]
+        found += len(ours)
+    assert 20 < found < links[-1].last_seq / 2
+
+
+def vars_of(outcome: CommandOutcome) -> list[tuple[int, bytes]]:
+    """Seqs and fields; the hashes are not asked for."""
+    return [(recorded.seq, packed(recorded.event)) for recorded in outcome.events]
+
+
 @pytest.mark.parametrize(
     "record", [b"", b"\x95", b"\x95\x02", b"\x95\x03\x00\x01", b"\x94\x02\x00\x01\x90", b"x"]
 )
 def test_what_is_no_record_is_said_to_be_none(record: bytes) -> None:
     with pytest.raises(CodecError):
         read_links(record)
+    with pytest.raises(CodecError):
+        last_outcome(record)
+    with pytest.raises(CodecError):
+        outcomes_beginning_with(CommandRejected, record)
 
 
 def test_a_link_without_outcomes_is_none() -> None:
     empty = ChainLink(2, 0, 0, 0, 0, 1, 1, EMPTY_CHAIN_HASH, EMPTY_CHAIN_HASH, b"\x90")
     with pytest.raises(CodecError, match="without outcomes"):
         decode_events(pack_links(0, 1, [empty]))
+    with pytest.raises(CodecError):
+        last_outcome(pack_links(0, 1, [empty]))
 
 
 def test_largest_outcomes_are_no_larger_in_format_2() -> None:

@@ -31,7 +31,7 @@ class OfflineService:
         self.hub = self.service.hub
         self.publisher = StreamPublisher(self.state, self.hub, self.clock_us)
         self.app: ASGIApp = create_app(self.service)
-        for part in self.service.endpoint_groups:
+        for part in (*self.service.endpoint_groups, self.service.front):
             vars(part)["_clock_us"] = self.clock_us
         vars(self.service.rest)["_limits"] = RequestLimits(lambda: self.now_ms, is_enforced=True)
 

@@ -44,7 +44,7 @@ class Follower:
             self.book.on_snapshot(snapshot(state, view))
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (12, 13))])
 @pytest.mark.parametrize("speed", ["@depth", "@depth@100ms", "@depth@1000ms"])
 def test_a_local_book_kept_by_binances_rules_equals_the_engines_after_ten_thousand_events(
     seed: int, speed: str

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
 
 from exchange.process.components import HISTORY_LEAVES
 from exchange.process.turns import WAITING_MAX
@@ -100,6 +101,7 @@ async def slow_engine(**settings: object) -> AsyncIterator[SlowEngine]:
             exchange.permits = None
 
 
+@pytest.mark.slow
 async def test_overload_is_shed_and_what_is_accepted_is_answered_within_the_bound() -> None:
     async with slow_engine() as slow:
         for _ in range(300):

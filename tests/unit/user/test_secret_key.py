@@ -20,6 +20,7 @@ def test_a_missing_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Pat
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     with multiprocessing.get_context("spawn").Pool(8) as pool:

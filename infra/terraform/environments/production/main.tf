@@ -8,6 +8,7 @@ module "exchange" {
   zone                = var.zone
   host                = "api.${var.zone}"
   web_host            = "trade.${var.zone}"
+  other_hosts         = var.other_hosts
   cidr                = var.cidr
   nat_gateways        = "per_zone"
   image_repository    = var.image_repository

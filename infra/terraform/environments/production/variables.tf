@@ -104,6 +104,12 @@ variable "multi_region" {
   default     = false
 }
 
+variable "other_hosts" {
+  description = "Names beside api.<zone> that lead to this load balancer: [\"world.api.<zone>\"] with a second region."
+  type        = list(string)
+  default     = []
+}
+
 variable "other_issuers" {
   description = "Output `issuers` of the other region."
   type        = list(string)

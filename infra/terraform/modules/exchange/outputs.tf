@@ -74,6 +74,7 @@ locals {
     }
     ingress = {
       host             = var.host
+      otherHosts       = var.other_hosts
       className        = "alb"
       certificateArn   = module.edge.certificate_arn
       wafArn           = module.edge.web_acl_arn

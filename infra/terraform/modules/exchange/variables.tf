@@ -167,6 +167,12 @@ variable "second_pool_region" {
   default     = null
 }
 
+variable "other_hosts" {
+  description = "Names beside host that lead to this load balancer, such as the accelerator's."
+  type        = list(string)
+  default     = []
+}
+
 variable "other_issuers" {
   description = "Issuers of tokens in other regions that are believed here too: output `issuers` of the other side."
   type        = list(string)

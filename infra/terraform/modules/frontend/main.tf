@@ -1,5 +1,6 @@
 locals {
-  # Answered by the exchange: never from a cache, every header passed on. The rest is the terminal's files.
+  # Answered by the exchange: never from a cache, every header passed on. `/` is the exchange's too, and kept for
+  # seconds. The rest is the terminal's files, below /terminal/.
   passed = ["/api/*", "/sapi/*", "/v1/*", "/ws", "/ws/*", "/ws-api/*", "/stream", "/stream*"]
   # AWS's managed policies, by the ids that AWS publishes for all accounts.
   policies = {
@@ -35,14 +36,13 @@ resource "aws_cloudfront_origin_access_control" "this" {
 }
 
 resource "aws_cloudfront_distribution" "this" {
-  enabled             = true
-  comment             = "${var.name}: the trader's terminal"
-  aliases             = [var.host]
-  default_root_object = "index.html"
-  http_version        = "http2and3"
-  is_ipv6_enabled     = true
-  price_class         = var.price_class
-  web_acl_id          = module.web_acl.arn
+  enabled         = true
+  comment         = "${var.name}: the trader's terminal"
+  aliases         = [var.host]
+  http_version    = "http2and3"
+  is_ipv6_enabled = true
+  price_class     = var.price_class
+  web_acl_id      = module.web_acl.arn
 
   origin {
     origin_id                = "files"
@@ -72,6 +72,23 @@ resource "aws_cloudfront_distribution" "this" {
     compress                   = true
     cache_policy_id            = local.policies.caching_optimized
     response_headers_policy_id = aws_cloudfront_response_headers_policy.this.id
+
+    function_association {
+      event_type   = "viewer-request"
+      function_arn = aws_cloudfront_function.page.arn
+    }
+  }
+
+  # The front page: its own policy for contents comes with it (services/market_data/front).
+  ordered_cache_behavior {
+    path_pattern               = "/"
+    target_origin_id           = "exchange"
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    compress                   = true
+    cache_policy_id            = aws_cloudfront_cache_policy.front.id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.front.id
   }
 
   dynamic "ordered_cache_behavior" {
@@ -98,6 +115,63 @@ resource "aws_cloudfront_distribution" "this" {
   restrictions {
     geo_restriction {
       restriction_type = "none"
+    }
+  }
+}
+
+# A bucket that is read by a signed request knows no index pages: `/terminal/` is a file's name only here.
+resource "aws_cloudfront_function" "page" {
+  name    = "${var.name}-page"
+  comment = "/terminal/ is its index.html"
+  runtime = "cloudfront-js-2.0"
+  code    = <<-CODE
+    function handler(event) {
+      if (event.request.uri === "/terminal/") event.request.uri = "/terminal/index.html";
+      return event.request;
+    }
+  CODE
+}
+
+# As long as the page says itself, and one for each language; a header or cookie makes no difference.
+resource "aws_cloudfront_cache_policy" "front" {
+  name        = "${var.name}-front"
+  comment     = "The front page, for seconds"
+  min_ttl     = 0
+  default_ttl = 0
+  max_ttl     = 60
+
+  parameters_in_cache_key_and_forwarded_to_origin {
+    enable_accept_encoding_brotli = true
+    enable_accept_encoding_gzip   = true
+
+    cookies_config {
+      cookie_behavior = "none"
+    }
+
+    headers_config {
+      header_behavior = "none"
+    }
+
+    query_strings_config {
+      query_string_behavior = "whitelist"
+
+      query_strings {
+        items = ["lang"]
+      }
+    }
+  }
+}
+
+resource "aws_cloudfront_response_headers_policy" "front" {
+  name    = "${var.name}-front"
+  comment = "What the front page does not say itself"
+
+  security_headers_config {
+    strict_transport_security {
+      access_control_max_age_sec = 63072000
+      include_subdomains         = true
+      preload                    = true
+      override                   = true
     }
   }
 }

@@ -19,6 +19,7 @@ run "the_other_region_stands_by" {
 
     database_secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:exchange-production-b/database-AbCdEf"
     cidr                = "10.21.0.0/16"
+    other_hosts         = ["world.api.example.com"]
 
     image_digest       = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
     database_authority = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
@@ -41,5 +42,10 @@ run "the_other_region_stands_by" {
   assert {
     condition     = local.statement_issuer == "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_lead"
     error_message = "People are known by the leading region's pool."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).ingress.otherHosts == tolist(["world.api.example.com"])
+    error_message = "The load balancer answers a name that it has no rule for with 404."
   }
 }

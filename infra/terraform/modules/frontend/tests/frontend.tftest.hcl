@@ -32,8 +32,8 @@ run "files_are_private_and_signed" {
 
 run "the_terminal_runs_as_it_is" {
   assert {
-    condition     = aws_cloudfront_distribution.this.default_root_object == "index.html" && one(aws_cloudfront_distribution.this.default_cache_behavior[*].target_origin_id) == "files"
-    error_message = "`/` is index.html of the bucket, and so are the files below /terminal/."
+    condition     = one(aws_cloudfront_distribution.this.default_cache_behavior[*].target_origin_id) == "files" && strcontains(aws_cloudfront_function.page.code, "/terminal/index.html")
+    error_message = "`/terminal/` is its index.html in the bucket, and so are the files beside it."
   }
 
   assert {
@@ -78,9 +78,21 @@ run "all_of_aws_is_nobody" {
   expect_failures = [var.notices_origin]
 }
 
+run "the_front_page_is_kept_for_seconds" {
+  assert {
+    condition     = one([for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.cache_policy_id if b.path_pattern == "/" && b.target_origin_id == "exchange"]) == aws_cloudfront_cache_policy.front.id && aws_cloudfront_cache_policy.front.max_ttl <= 60
+    error_message = "`/` is the exchange's, and kept as long as it says itself."
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_response_headers_policy.front.security_headers_config[0].content_security_policy) == 0
+    error_message = "Its policy for contents is the page's own."
+  }
+}
+
 run "the_exchange_is_never_cached" {
   assert {
-    condition     = alltrue([for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.target_origin_id == "exchange" && b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"])
+    condition     = alltrue([for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.target_origin_id == "exchange" && b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" if b.path_pattern != "/"])
     error_message = "Caching is disabled on what the exchange answers."
   }
 

@@ -1,4 +1,4 @@
-"""The house's orders as commands: a ladder around a price, a print at it, a sweep up to it. Pure."""
+"""Orders of a house that quotes: a ladder around a price, a print at it, a sweep up to it. Pure."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Ladder:
     maker_id: int
     taker_id: int
 
-    def quotes(self, middle_ticks: int, new_id: NewId, levels: int = LEVELS) -> Iterator[Command]:
+    def quotes(self, middle_ticks: int, new_id: NewId, levels: int = LEVELS) -> Iterator[PlaceOrder]:
         """Both sides, the inner levels first."""
         for level in range(levels):
             offset = max(level + 1, middle_ticks * (_HALF_SPREAD_PPM + level * _GAP_PPM) // _PPM)
@@ -52,6 +52,11 @@ class Ladder:
             lots -= part
             size = max(part, self._smallest(price_ticks))
             yield self._order(new_id(), self.taker_id, side, codes.LIMIT, price_ticks, size, codes.IOC)
+
+    def allowed(self, price_ticks: int, lots: int) -> int:
+        """The lots nearest to these that one order may have at this price."""
+        most = min(self.rules.quantity_lots_max, self._lots_worth(self.rules.notional_atoms_max, price_ticks))
+        return max(1, min(max(lots, self._smallest(price_ticks)), most))
 
     def _is_allowed(self, price_ticks: int) -> bool:
         return max(1, self.rules.price_ticks_min) <= price_ticks <= self.rules.price_ticks_max

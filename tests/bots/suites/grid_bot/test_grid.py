@@ -3,7 +3,7 @@
 import pytest
 
 from bench import Account, Exchange
-from tests.bots.suites.grid import GridBot
+from tests.bots.suites.grid_bot.bot import GridBot
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench import Account, Exchange
-from tests.bots.suites.stopper import Stopper
+from tests.bots.suites.stopper_bot.bot import Stopper
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

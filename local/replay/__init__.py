@@ -1,0 +1,1 @@
+"""A recorded market traded again: `exchange replay` (ADR 0043)."""

@@ -1,0 +1,49 @@
+"""Recorded markets from files (.csv, or .zip with one in it), merged by time. Read line by line."""
+
+import heapq
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from local.replay.prints import FileError, Print, kind_of, prints_of, symbol_of
+
+__all__ = ["FILES_MAX", "merged", "symbols"]
+
+FILES_MAX: Final = 2_000
+
+
+def symbols(files: Sequence[Path]) -> set[str]:
+    """The markets that are recorded in the files. Raises FileError."""
+    if len(files) > FILES_MAX:
+        raise FileError(f"{len(files)} files: at most {FILES_MAX}")
+    for file in files:
+        if file.suffix not in (".csv", ".zip") or not file.is_file():
+            raise FileError(f"{file}: no file of the kind .csv or .zip")
+        kind_of(file.stem)
+    return {symbol_of(file.stem) for file in files}
+
+
+def merged(files: Sequence[Path], seed: int) -> Iterator[Print]:
+    """All prints of all files by time, then by file. Raises FileError, OSError."""
+    yield from heapq.merge(*(_read(file, seed) for file in files), key=_time_ms)
+
+
+def _time_ms(one: Print) -> int:
+    return one.time_ms
+
+
+def _read(file: Path, seed: int) -> Iterator[Print]:
+    if file.suffix == ".csv":
+        with file.open(encoding="ascii", errors="replace") as lines:
+            yield from prints_of(file.stem, lines, seed)
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            (name,) = archive.namelist()
+            with archive.open(name) as member:
+                lines = io.TextIOWrapper(member, encoding="ascii", errors="replace")
+                yield from prints_of(file.stem, lines, seed)
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise FileError(f"{file}: not a zip of one file: {error}") from None

@@ -1,0 +1,1 @@
+"""A strategy of freqtrade, and its suite: dry run, in an environment of its own."""

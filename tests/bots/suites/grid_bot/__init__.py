@@ -1,0 +1,1 @@
+"""A grid bot on ccxt, and its suite."""

@@ -1,0 +1,1 @@
+"""A stop that a bot on python-binance watches itself, and its suite."""

@@ -1,0 +1,80 @@
+"""Suites of strangers' bots are green on the bench, each in an environment of its own.
+
+The cheap twin: the two suites whose clients are in this project's environment run there in `make test`.
+hummingbot is not on the package index.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import Exchange
+from tests.bots.wheel import ROOT
+
+SUITES = ROOT / "tests" / "bots" / "suites"
+INSTALL_DEADLINE_S = 900
+SUITE_DEADLINE_S = 600
+
+
+@pytest.fixture(scope="session")
+def exchange_with_past() -> Iterator[Exchange]:
+    """Strategies look back."""
+    with Exchange(history=True) as running:
+        yield running
+
+
+def test_every_suite_says_what_it_needs() -> None:
+    names = {path.name for path in SUITES.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert names == {"grid_bot", "stopper_bot", "freqtrade_bot"}
+    for name in names:
+        pins = (SUITES / name / "requirements.txt").read_text("utf-8").split()
+        assert pins
+        assert all(re.fullmatch(r"[a-z-]+==[\w.]+", pin) for pin in pins), name
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(INSTALL_DEADLINE_S + SUITE_DEADLINE_S)
+@pytest.mark.parametrize("name", ["grid_bot", "stopper_bot", "freqtrade_bot"])
+def test_a_stranger_s_suite_is_green(name: str, tmp_path: Path, exchange_with_past: Exchange) -> None:
+    venv, place = tmp_path / "venv", tmp_path / "project"
+    uv = str(Path(sys.executable).parent / "uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True, timeout=60)
+    python = str(venv / "bin" / "python")
+    install = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "-r",
+        str(SUITES / name / "requirements.txt"),
+    ]
+    subprocess.run(install, check=True, timeout=INSTALL_DEADLINE_S)
+    # Of the exchange the stranger has this package alone, and of this project's tests his own.
+    shutil.copytree(ROOT / "bench", place / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SUITES / name, place / "tests" / "bots" / "suites" / name)
+    for folder in ("tests", "tests/bots", "tests/bots/suites"):
+        (place / folder / "__init__.py").touch()
+    (place / "pytest.ini").write_text(
+        "[pytest]\naddopts = -p bench.pytest_plugin\nasyncio_mode = auto\nmarkers = slow\n", "utf-8"
+    )
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "tests"],
+        cwd=place,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(place),
+            "EXCHANGE_BENCH_URL": exchange_with_past.url,
+        },
+        capture_output=True, text=True, check=False, timeout=SUITE_DEADLINE_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
+    assert re.search(r"^[3-9] passed", done.stdout, re.MULTILINE), done.stdout[-2_000:]
+    assert "skipped" not in done.stdout

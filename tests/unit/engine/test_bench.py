@@ -1,0 +1,47 @@
+"""`make bench`: what is measured is what is said, and a checkout can be set beside another."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtest.bench.beside import compared
+from loadtest.bench.record_path import measured_books, measured_kinds, measured_traffic, yardstick_us
+
+ROOT = Path(__file__).resolve().parents[3]
+COSTS = {
+    "record_to_record_us",
+    "one_command_a_record_us",
+    "replay_us",
+    "wide_book_us",
+    "copy_of_state_ms",
+    "decision_p50_ns",
+    "yardstick_us",
+}
+
+
+def test_figures_are_of_what_they_are_called() -> None:
+    """Each kind asserts its own outcome; books hold what they are filled with."""
+    assert yardstick_us() > 0
+    traffic = measured_traffic(7, 2_000)
+    assert traffic["trades"] > 100
+    assert traffic["record_to_record"]["us"] > 0
+    assert traffic["record_to_record"]["bytes"] < traffic["one_command_a_record"]["bytes"]
+    kinds = measured_kinds(200)
+    assert len(kinds) >= 8
+    assert min(kinds.values()) > 0
+    books = measured_books((100, 400), 100)
+    assert [(row["live"], row["book"], row["levels"]) for row in books] == [
+        (100, "deep", 100),
+        (100, "wide", 100),
+        (400, "deep", 100),
+        (400, "wide", 400),
+    ]
+
+
+@pytest.mark.slow
+def test_a_checkout_beside_itself_does_the_same_and_tells_both_costs() -> None:
+    found = compared(ROOT, 400, 200, turns=1, build="interpreted")
+    for side in ("there", "here"):
+        assert found[side]["trades"] > 20
+        assert found[side]["live"] == 200
+        assert all(found[side][name] > 0 for name in COSTS)

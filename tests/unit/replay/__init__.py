@@ -1,0 +1,1 @@
+"""A recorded market read, and what is ordered for it."""
