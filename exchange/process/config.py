@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     # Notices to people. "" for what needs no AWS: a table of the database, a file in data_dir, no browsers.
     notices_queue_url: str = ""
     notices_topic_arn: str = ""
+    # Whose name SES sends in: what a person has asked for goes by mail to him alone, and not to the topic.
+    notices_mail_from: str = ""
     # Table of browsers' connections, and where to post to them: both or neither.
     notices_connections_table: str = ""
     notices_connections_url: str = ""

@@ -285,6 +285,17 @@ def test_whoever_opens_the_logs_on_aws_has_the_login_for_them(shape: str) -> Non
             assert given["EXCHANGE_KAFKA_SASL_MECHANISM"] == "SCRAM-SHA-512", name
 
 
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_links_in_notices_lead_to_the_terminal_and_a_reset_goes_by_mail(shape: str) -> None:
+    """The API's host shows no pages on AWS: the terminal is CloudFront's."""
+    handover = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))
+    web_host = handover["global"]["webHost"]
+    assert web_host != handover["ingress"]["host"]
+    given = environment(shape)["notifier"]
+    assert given["EXCHANGE_PUBLIC_URL"] == f"https://{web_host}"
+    assert given["EXCHANGE_NOTICES_MAIL_FROM"] == f"no-reply@{web_host}"
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_command_names_a_module_that_exists(shape: str) -> None:
     for name, container in containers(shape):

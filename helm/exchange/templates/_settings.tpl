@@ -61,7 +61,7 @@ plain:
   {{- end }}
   {{- end }}
   {{- if has "notices" $needs }}
-  {{- with .root.Values.ingress.host }}
+  {{- with $global.webHost | default .root.Values.ingress.host }}
   public_url: {{ printf "https://%s" . | quote }}
   {{- end }}
   {{- with $global.notices.queueUrl }}
@@ -71,6 +71,9 @@ plain:
   {{- end }}
   {{- with $global.notices.topicArn }}
   notices_topic_arn: {{ . | quote }}
+  {{- end }}
+  {{- with $global.notices.mailFrom }}
+  notices_mail_from: {{ . | quote }}
   {{- end }}
   # Without the function that lets browsers in there is no endpoint, and the table stays empty.
   {{- if and $global.notices.connectionsTable $global.notices.connectionsEndpoint }}

@@ -167,6 +167,7 @@ module "messaging" {
   jwt_issuers         = local.issuers
   jwt_audience        = local.audience
   deletion_protection = var.protected
+  mail                = one([for each in module.mail : { sender = each.sender, identity_arn = each.identity_arn }])
 }
 
 module "lake" {

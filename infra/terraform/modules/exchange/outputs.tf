@@ -10,6 +10,7 @@ locals {
       environment = var.name
       region      = local.region
       namespace   = "exchange"
+      webHost     = var.web_host
       image       = { repository = var.image_repository, digest = var.image_digest }
       kafka = {
         bootstrap        = module.msk.bootstrap_iam
@@ -51,6 +52,7 @@ locals {
       lake = { streamName = one(module.lake[*].stream.name) }
       notices = {
         topicArn            = module.messaging.notices_topic_arn
+        mailFrom            = one(module.mail[*].sender)
         queueUrl            = module.messaging.queues["notices"].url
         withdrawalsQueueUrl = module.messaging.queues["withdrawals"].url
         connectionsTable    = module.messaging.connections_table.name
