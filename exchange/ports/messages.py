@@ -1,4 +1,4 @@
-"""Messages that leave the exchange: the ports of queues, of a topic to people, of browsers' connections.
+"""Messages that leave the exchange: the ports of queues, of a topic, of mail, of browsers' connections.
 
 Adapters under `exchange.adapters` implement them, once for AWS and once for a machine without it.
 Every call has a deadline of the adapter's own, and raises MessageError.
@@ -13,6 +13,7 @@ __all__ = [
     "RECEIVED_MAX",
     "Announcement",
     "Connections",
+    "Mailer",
     "MessageError",
     "MessageQueue",
     "NewMessage",
@@ -101,6 +102,18 @@ class Topic(Protocol):
 
     async def publish(self, announcement: Announcement) -> None:
         """Hand it over; a repeat is delivered again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class Mailer(Protocol):
+    """Sends mail to one person."""
+
+    async def send(self, address: str, subject: str, text: str) -> None:
+        """Hand it over; a repeat is sent again."""
         ...
 
     async def close(self) -> None:

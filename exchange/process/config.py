@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     database_dsn: SecretStr = SecretStr("postgresql://exchange@127.0.0.1:5432/exchange")
     # A reader beside it (Aurora's reader endpoint), for history that may be a moment old; "" for the writer.
     database_reader_dsn: SecretStr = SecretStr("")
+    # The password of both is a token for the IAM role of this process (Aurora), made for each connection.
+    database_tokens: bool = False
+    # The migrations also make a user of the database for each service, with its rights (ADR 0041).
+    database_rights: bool = False
     # redis:// or, for TLS, rediss://. Of a cluster, any of its nodes, or the address that stands for all.
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cache_cluster: bool = False
@@ -164,6 +168,8 @@ class Settings(BaseSettings):
     # Notices to people. "" for what needs no AWS: a table of the database, a file in data_dir, no browsers.
     notices_queue_url: str = ""
     notices_topic_arn: str = ""
+    # Whose name SES sends in: what a person has asked for goes by mail to him alone, and not to the topic.
+    notices_mail_from: str = ""
     # Table of browsers' connections, and where to post to them: both or neither.
     notices_connections_table: str = ""
     notices_connections_url: str = ""

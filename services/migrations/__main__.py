@@ -1,4 +1,7 @@
-"""`python -m services.migrations`: bring the database of EXCHANGE_DATABASE_DSN up to date."""
+"""`python -m services.migrations`: bring the database of EXCHANGE_DATABASE_DSN up to date.
+
+With EXCHANGE_DATABASE_RIGHTS it also makes the services' users, with the rights of `rights.py` beside it.
+"""
 
 import asyncio
 import sys
@@ -7,10 +10,12 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from exchange.process.config import Settings, SettingsError
+from services.migrations.rights import apply_rights
 from services.migrations.runner import MigrationError, migrate
 
 
 async def _run(settings: Settings) -> list[str]:
+    """Lines that say what was done."""
     connection = await asyncpg.connect(
         settings.database_dsn.get_secret_value(),
         timeout=settings.database_deadline_ms / 1000,
@@ -18,7 +23,10 @@ async def _run(settings: Settings) -> list[str]:
         target_session_attrs=SessionAttribute.read_write,
     )
     try:
-        return await migrate(connection)
+        done = [f"applied {name}" for name in await migrate(connection)]
+        if settings.database_rights:
+            done.append(f"users with their rights: {', '.join(await apply_rights(connection))}")
+        return done
     finally:
         await connection.close(timeout=settings.database_deadline_ms / 1000)
 
@@ -26,11 +34,11 @@ async def _run(settings: Settings) -> list[str]:
 def main() -> int:
     """Apply what is pending; 0 when the database is up to date, 1 with a reason when it is not."""
     try:
-        applied = asyncio.run(_run(Settings.load()))
+        done = asyncio.run(_run(Settings.load()))
     except (MigrationError, SettingsError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"migrations: {error or type(error).__name__}", file=sys.stderr)
         return 1
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+    print("\n".join(done) or "nothing to apply")
     return 0
 
 

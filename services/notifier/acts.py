@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from exchange.process.components import Resources
+from services.notifier.addresses import Addresses
 from services.notifier.freeze_links import FreezeLinks
 from services.notifier.notices import act_notice
 from services.notifier.outlet import Outlet
@@ -28,6 +29,9 @@ class ActFollower:
         settings = resources.settings
         self._store = NotifierStore(resources.database, settings.shard, settings.database_deadline_ms)
         self._links = FreezeLinks(resources.database, settings.database_deadline_ms, settings.public_url)
+        self._addresses = Addresses(
+            resources.database, settings.database_deadline_ms, is_there_mail=bool(settings.notices_mail_from)
+        )
         self._outlet = outlet
         self._patience = patience(self.name)
         self.last_id: int | None = None
@@ -63,7 +67,8 @@ class ActFollower:
         if self.last_id is None:
             self.last_id = await self._store.login_position()
         acts, last_id = await self._store.acts_after(self.last_id, PAGE_ROWS_MAX)
-        await self._outlet.send(await self._links.add([act_notice(*act) for act in acts]))
+        notices = await self._links.add([act_notice(*act) for act in acts])
+        await self._outlet.send(await self._addresses.add(notices))
         if last_id == self.last_id:
             return False
         await self._store.move_logins(self.last_id, last_id)

@@ -2,11 +2,11 @@
 
 import sys
 
-from exchange.adapters.chosen.notice_channels import browsers, notice_queue, notice_topic
+from exchange.adapters.chosen.notice_channels import browsers, notice_mailer, notice_queue, notice_topic
 from exchange.adapters.chosen.resources import deployed_resources
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
-from exchange.ports.messages import MessageQueue, Topic
+from exchange.ports.messages import Mailer, MessageQueue, Topic
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
@@ -23,9 +23,13 @@ _SHARD_OF_LOGINS = 0
 
 
 def components_for(
-    resources: Resources, queue: MessageQueue, topic: Topic, push: BrowserPush | None
+    resources: Resources,
+    queue: MessageQueue,
+    topic: Topic,
+    push: BrowserPush | None,
+    mailer: Mailer | None = None,
 ) -> list[Component]:
-    """Event log and audit log -> queue and browsers; queue -> topic, unless a function does that."""
+    """Event log and audit log -> queue and browsers; queue -> topic and mail, unless a function does that."""
     settings = resources.settings
     outlet = Outlet(queue, push)
     components: list[Component] = [EventFollower(resources, outlet)]
@@ -34,7 +38,7 @@ def components_for(
     if push is not None:
         components.append(push)
     if settings.notices_worker:
-        components.append(NoticeWorker(queue, topic))
+        components.append(NoticeWorker(queue, topic, mailer))
     return components
 
 
@@ -43,13 +47,14 @@ async def main(settings: Settings) -> None:
     windows = browsers(settings)
     async with deployed_resources(settings) as resources:
         queue, topic = notice_queue(settings, resources.database), notice_topic(settings)
+        mailer = notice_mailer(settings)
         owners = Owners(resources.database, settings.database_deadline_ms)
         push = None if windows is None else BrowserPush(*windows, owners)
         try:
-            components = components_for(resources, queue, topic, push)
+            components = components_for(resources, queue, topic, push, mailer)
             await serve(operations_app("notifier", components), components, settings)
         finally:
-            for channel in (queue, topic, *(windows or ())):
+            for channel in (queue, topic, *(windows or ()), *([mailer] if mailer else ())):
                 await channel.close()
 
 

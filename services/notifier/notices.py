@@ -5,7 +5,8 @@ A notice is JSON:
     {"noticeId": "0.417.maker", "userId": 1001, "kind": "FILL", "time": 1700000000000,
      "fields": {"symbol": "BTCUSDT", "side": "BUY", …}, "text": "Your order … "}
 
-`time` is in milliseconds since 1970; every field is text, amounts with all decimals of their asset.
+`time` is in milliseconds since 1970; every field is text, amounts with all decimals of their asset. One that
+goes by mail has its `address` too.
 `noticeId` follows from the event alone, so that whoever gets a notice twice can tell.
 """
 
@@ -38,6 +39,7 @@ __all__ = [
     "FREEZABLE",
     "IDENTITY_LINKED",
     "LOGIN",
+    "MAILED",
     "PASSWORD_CHANGED",
     "PASSWORD_RESET",
     "SECOND_FACTOR_CHANGED",
@@ -77,6 +79,9 @@ FREEZABLE: Final = frozenset(
         *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED),
     }
 )
+# What its owner has asked for, and nobody else may read: where there is mail, it goes by mail to the address
+# of the account, and neither to the topic nor to a browser that somebody else may have opened.
+MAILED: Final = frozenset({PASSWORD_RESET})
 # Acts of the audit log that their owner is told of -> the kind of notice.
 ACTS: Final[Mapping[str, str]] = {
     "log-in": LOGIN,
@@ -121,7 +126,7 @@ class UnknownNameError(Exception):
     """An event names an asset or a market of which nobody has told yet: ask the ledger again."""
 
 
-class Notice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class Notice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """One thing that one person is told."""
 
     notice_id: str
@@ -130,6 +135,8 @@ class Notice(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=
     time: int
     fields: dict[str, str]
     text: str
+    # Where it goes by mail: of kinds in MAILED alone (addresses.py).
+    address: str = ""
 
     def encode(self) -> str:
         """The notice as JSON."""

@@ -13,7 +13,7 @@ from exchange.ports.messages import (
     NewMessage,
     Pusher,
 )
-from services.notifier.notices import Notice
+from services.notifier.notices import MAILED, Notice
 from services.notifier.owners import Owners
 from services.notifier.retries import RETRYABLE
 
@@ -114,5 +114,5 @@ class Outlet:
         await self._queue.put([NewMessage(notice.notice_id, notice.encode()) for notice in notices])
         for notice in notices:
             _queued_total.labels(notice.kind).inc()
-            if self._push is not None:
+            if self._push is not None and notice.kind not in MAILED:
                 self._push.add(notice)

@@ -11,8 +11,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from exchange.ports.messages import Announcement, MessageError, MessageQueue, QueuedMessage, Topic
-from services.notifier.notices import Notice, NoticeError, subject_of
+from exchange.ports.messages import Announcement, Mailer, MessageError, MessageQueue, QueuedMessage, Topic
+from services.notifier.notices import MAILED, Notice, NoticeError, subject_of
 from services.notifier.retries import patience
 
 __all__ = ["NoticeWorker", "deliver"]
@@ -32,14 +32,21 @@ _failed_total = Counter(
 _dead = Gauge("exchange_notices_dead", "Dead letters: notices that failed too often and wait for a person.")
 
 
-async def deliver(bodies: Sequence[str], topic: Topic) -> dict[int, NoticeError | MessageError]:
+async def deliver(
+    bodies: Sequence[str], topic: Topic, mailer: Mailer | None
+) -> dict[int, NoticeError | MessageError]:
     """Send notices to their people, each apart from the others; place -> what was wrong with it."""
     failures: dict[int, NoticeError | MessageError] = {}
 
     async def one(place: int, body: str) -> None:
         try:
             notice = Notice.decode(body)
-            await topic.publish(_announcement(notice))
+            if mailer is None or notice.kind not in MAILED:
+                await topic.publish(_announcement(notice))
+            elif notice.address:
+                await mailer.send(notice.address, subject_of(notice), notice.text)
+            else:
+                raise NoticeError(f"no address: {notice.notice_id}")
         except NoticeError as error:
             failures[place] = error
             _failed_total.labels("unreadable").inc()
@@ -63,9 +70,17 @@ class NoticeWorker:
 
     name = "notices-worker"
 
-    def __init__(self, queue: MessageQueue, topic: Topic, *, retry_delay_ms: int = RETRY_DELAY_MS) -> None:
+    def __init__(
+        self,
+        queue: MessageQueue,
+        topic: Topic,
+        mailer: Mailer | None = None,
+        *,
+        retry_delay_ms: int = RETRY_DELAY_MS,
+    ) -> None:
         self._queue = queue
         self._topic = topic
+        self._mailer = mailer
         self._retry_delay_ms = retry_delay_ms
         self._patience = patience(self.name)
         self._dead_patience = patience("notices-dead")
@@ -94,7 +109,7 @@ class NoticeWorker:
         then it may be away, and whatever else were taken now would only come nearer to the dead letters.
         """
         messages = await self._queue.receive(wait_ms)
-        failures = await deliver([message.body for message in messages], self._topic)
+        failures = await deliver([message.body for message in messages], self._topic, self._mailer)
         await self._queue.delete([m for place, m in enumerate(messages) if place not in failures])
         for place, problem in failures.items():
             message = messages[place]

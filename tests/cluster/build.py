@@ -25,7 +25,7 @@ PROMETHEUS = "0.316.0"
 # Whose kinds the charts use: the definitions lie in the operators' own modules.
 EXTERNAL_SECRETS = "1.3.2"
 PROMETHEUS_OPERATOR = "0.85.0"
-KINDS = "kinds.json"
+KINDS = f"kinds-{EXTERNAL_SECRETS}-{PROMETHEUS_OPERATOR}.json"
 _KINDS = (
     ("github.com/external-secrets/external-secrets", EXTERNAL_SECRETS, "config/crds/bases"),
     (

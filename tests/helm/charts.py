@@ -29,6 +29,8 @@ SCRAM = (
     *("--set", "global.kafka.saslMechanism=SCRAM-SHA-512"),
     *("--set", "global.kafka.secretName=AmazonMSK_exchange"),
 )
+# A database that knows one user with a password, where Terraform's has one for each service, by its role.
+BY_PASSWORD = ("--set", "global.database.auth=password")
 Object = dict[str, Any]
 
 

@@ -10,6 +10,7 @@ import yaml
 from tests.cluster import build
 from tests.helm.charts import (
     AWS_SHAPES,
+    BY_PASSWORD,
     CHART,
     KUBERNETES,
     NAMESPACE,
@@ -18,6 +19,7 @@ from tests.helm.charts import (
     SCRAM,
     SHAPES,
     HelmError,
+    Object,
     logins,
     objects,
     rendered,
@@ -125,19 +127,26 @@ def test_the_defaults_alone_say_what_is_missing() -> None:
 def test_no_secret_stands_in_what_helm_keeps(shape: str) -> None:
     assert not objects(shape, "Secret")
     externals = objects(shape, "ExternalSecret")
-    assert set(externals) == {"exchange-database", "exchange-jobs", "exchange-redis"}
+    assert set(externals) == {"exchange-jobs", "exchange-redis"}
     more = set(objects(shape, "ExternalSecret", *SCRAM)) - set(externals)
     assert more == {"exchange-kafka", "exchange-jobs-kafka"}
-    dsn = externals["exchange-database"]["spec"]["target"]["template"]["data"]["dsn"]
+    with_passwords = objects(shape, "ExternalSecret", *BY_PASSWORD)
+    assert set(with_passwords) - set(externals) == {"exchange-database"}
+    for kept in (externals["exchange-jobs"], with_passwords["exchange-database"]):
+        owners_login_is_kept_well(kept)
+    url = externals["exchange-redis"]["spec"]["target"]["template"]["data"]["url"]
+    assert url.startswith("rediss://:{{ .token | urlquery }}@")
+
+
+def owners_login_is_kept_well(external: Object) -> None:
+    dsn = external["spec"]["target"]["template"]["data"]["dsn"]
     assert dsn == (
         "postgresql://{{ .username | urlquery }}:{{ .password | urlquery }}"
         "@exchange.cluster-example.eu-central-1.rds.amazonaws.com:5432/exchange"
         "?sslmode=verify-full&sslrootcert=/etc/exchange/database/ca.pem"
     )
-    reader = externals["exchange-database"]["spec"]["target"]["template"]["data"]["readerDsn"]
+    reader = external["spec"]["target"]["template"]["data"]["readerDsn"]
     assert reader == dsn.replace(".cluster-example.", ".cluster-ro-example.")
-    url = externals["exchange-redis"]["spec"]["target"]["template"]["data"]["url"]
-    assert url.startswith("rediss://:{{ .token | urlquery }}@")
 
 
 def test_the_jobs_own_secrets_are_there_before_the_jobs() -> None:

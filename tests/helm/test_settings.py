@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -10,8 +11,10 @@ import yaml
 from exchange.http.peers import parse_peers
 from exchange.process.config import LOGINS, Settings
 from exchange.security.identity.issuers import parse_issuers
+from services.migrations.rights import RIGHTS, user_of
 from tests.helm.charts import (
     AWS_SHAPES,
+    BY_PASSWORD,
     CHART,
     ROOT,
     SCRAM,
@@ -20,6 +23,7 @@ from tests.helm.charts import (
     containers,
     logins,
     objects,
+    pods,
     workloads,
 )
 
@@ -149,10 +153,13 @@ def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is(
     for shape in SHAPES:
         told = {
             name: files["database_reader_dsn"]
-            for name, files in logins(shape).items()
+            for name, files in logins(shape, *BY_PASSWORD).items()
             if "database_reader_dsn" in files
         }
         assert told == ({} if shape == "local" else {"market-data": reader})
+    given = {name: env.get("EXCHANGE_DATABASE_READER_DSN") for name, env in environment("production").items()}
+    assert [name for name, dsn in given.items() if dsn is not None] == ["market-data"]
+    assert "@exchange.cluster-ro-example." in str(given["market-data"])
     without = environment("production", "--set", "global.database.readerHost=null")
     assert not [name for name, given in without.items() if "EXCHANGE_DATABASE_READER_DSN" in given]
 
@@ -160,7 +167,7 @@ def test_history_is_read_from_the_reader_where_there_is_one_and_nothing_else_is(
 def test_who_opens_the_database_has_its_authority_at_hand_and_nobody_else() -> None:
     for name, container in containers("production"):
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
-        opens = "database_dsn" in logins("production")[name]
+        opens = DATABASE in environment("production")[name]
         assert ("/etc/exchange/database" in paths) is opens, name
 
 
@@ -223,13 +230,40 @@ def test_no_password_outlives_its_rotation_in_a_variable(shape: str) -> None:
         given = {entry["name"]: entry for entry in container.get("env", [])}
         assert not [entry for entry in given.values() if "valueFrom" in entry], name
         if shape in AWS_SHAPES:
-            assert not {DATABASE, CACHE, *LOGIN} & set(given), name
+            assert not {CACHE, *LOGIN} & set(given), name
+            with_passwords = {entry["name"] for entry in dict(containers(shape, *BY_PASSWORD))[name]["env"]}
+            assert DATABASE not in with_passwords, name
         files = logins(shape)[name]
         assert set(files) <= set(LOGINS)
         mounts = [mount for mount in container["volumeMounts"] if mount["name"] == "logins"]
         told = [entry["value"] for key, entry in given.items() if key == "EXCHANGE_LOGINS_DIR"]
         assert [mount["mountPath"] for mount in mounts] == told == ["/etc/exchange/logins"] * bool(files)
         assert not [mount for mount in mounts if "subPath" in mount]
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_each_service_is_its_own_user_of_the_database_and_jobs_are_its_owner(shape: str) -> None:
+    seen = {}
+    for name, pod in pods(shape, "--set", "rebuild.enabled=true", "--set", "rebuild.source=archive"):
+        given = environment(shape, "--set", "rebuild.enabled=true", "--set", "rebuild.source=archive")[name]
+        if DATABASE not in given:
+            assert "EXCHANGE_DATABASE_TOKENS" not in given, name
+            continue
+        account = pod["serviceAccountName"]
+        if account in ("jobs", "rebuild"):
+            assert "EXCHANGE_DATABASE_TOKENS" not in given, name
+            assert given[DATABASE] == "", "a file of the owner's Secret"
+            continue
+        assert given["EXCHANGE_DATABASE_TOKENS"] == "true", name
+        for dsn in filter(None, (given[DATABASE], given.get("EXCHANGE_DATABASE_READER_DSN"))):
+            parts = urlsplit(dsn)
+            assert (parts.username, parts.password) == (user_of(account), None), name
+            assert "sslmode=verify-full" in parts.query
+        seen[account] = RIGHTS[account]
+    # What has no pod is a function of AWS.
+    assert set(RIGHTS) - set(seen) == {"statements"}
+    rights = {name for name, given in environment(shape).items() if "EXCHANGE_DATABASE_RIGHTS" in given}
+    assert rights == {"migrations"}
 
 
 def test_what_changes_in_aws_is_in_the_cluster_a_minute_later() -> None:
@@ -249,6 +283,17 @@ def test_whoever_opens_the_logs_on_aws_has_the_login_for_them(shape: str) -> Non
         if LOG in given:
             assert given["EXCHANGE_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL", name
             assert given["EXCHANGE_KAFKA_SASL_MECHANISM"] == "SCRAM-SHA-512", name
+
+
+@pytest.mark.parametrize("shape", AWS_SHAPES)
+def test_links_in_notices_lead_to_the_terminal_and_a_reset_goes_by_mail(shape: str) -> None:
+    """The API's host shows no pages on AWS: the terminal is CloudFront's."""
+    handover = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))
+    web_host = handover["global"]["webHost"]
+    assert web_host != handover["ingress"]["host"]
+    given = environment(shape)["notifier"]
+    assert given["EXCHANGE_PUBLIC_URL"] == f"https://{web_host}"
+    assert given["EXCHANGE_NOTICES_MAIL_FROM"] == f"no-reply@{web_host}"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

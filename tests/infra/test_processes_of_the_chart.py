@@ -2,7 +2,8 @@
 
 The environment is the chart's, the image's and Pod Identity's, and nothing of this machine's: no credentials
 and no region but those. Replaced are addresses of servers, folders and ports; the engine has no lease, for
-there is no Kubernetes here (tests/cluster has one).
+there is no Kubernetes here (tests/cluster has one). Each service is its own user of the database, made by the
+migrations' job, with a password here: no PostgreSQL but Amazon's takes a token.
 """
 
 import asyncio
@@ -15,12 +16,15 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import boto3
 import httpx
 import pytest
 
 from local.servers import free_port
+from services.migrations.rights import RIGHTS, user_of
 from tests.helm.charts import ROOT, containers, logins, workloads
 from tests.integration.market_history.conftest import terraform_tables
 
@@ -28,6 +32,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.thorough, pytest.mark.timeout
 
 REGION = "eu-central-1"
 READY_DEADLINE_S = 600.0
+PASSWORD = "stands-for-a-token"
 # Only the tree itself: a process of the image has no packages of ours.
 _PATHS = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
 
@@ -132,6 +137,13 @@ class Pods:
         }
         if "EXCHANGE_LOGINS_DIR" in told:
             places["EXCHANGE_LOGINS_DIR"] = str(home / "logins")
+        if "EXCHANGE_DATABASE_TOKENS" in told:
+            places["EXCHANGE_DATABASE_TOKENS"] = "false"
+            for setting in {"EXCHANGE_DATABASE_DSN", "EXCHANGE_DATABASE_READER_DSN"} & set(told):
+                user = urlsplit(told[setting]).username
+                here = urlsplit(secrets["database_dsn"])
+                netloc = f"{user}:{PASSWORD}@{here.netloc.rpartition('@')[2]}"
+                places[setting] = urlunsplit(here._replace(netloc=netloc))
         given = image_environment() | told | places | self._added | _PATHS
         # The image's cache is its user's: here the compiled engine is in that of whoever runs the tests.
         given["XDG_CACHE_HOME"] = str(Path.home() / ".cache")
@@ -204,6 +216,7 @@ async def test_every_process_becomes_ready_with_what_its_pod_is_told(
     for job in ("migrations", "topics"):
         process = await pods.start(job, secrets)
         assert await process.wait() == 0, (pods._folder / f"{job}.log").read_text("utf-8")
+    await _with_owner(database_dsn, f"ALTER ROLE {{}} PASSWORD '{PASSWORD}'")
     names = [
         name
         for name in workloads("production", *pods._more)
@@ -219,3 +232,14 @@ async def test_every_process_becomes_ready_with_what_its_pod_is_told(
             process.terminate()
     for name in names:
         assert await asyncio.wait_for(pods.running[name].wait(), 60) == 0, name
+    await _with_owner(database_dsn, "DROP OWNED BY {0}; DROP ROLE {0}")
+
+
+async def _with_owner(dsn: str, statement: str) -> None:
+    """The statement for each service's user."""
+    owner = await asyncpg.connect(dsn)
+    try:
+        for service in RIGHTS:
+            await owner.execute(statement.format(user_of(service)))
+    finally:
+        await owner.close()

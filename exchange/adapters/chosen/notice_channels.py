@@ -5,14 +5,15 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from exchange.adapters.aws.browser_connections import ApiGatewayPusher, DynamoConnections
+from exchange.adapters.aws.ses import SesMailer
 from exchange.adapters.aws.sns import SnsTopic
 from exchange.adapters.aws.sqs import SqsQueue
 from exchange.adapters.files.topic import FileTopic
 from exchange.adapters.postgres.queue import DatabaseQueue
-from exchange.ports.messages import Connections, MessageQueue, Pusher, Topic
+from exchange.ports.messages import Connections, Mailer, MessageQueue, Pusher, Topic
 from exchange.process.config import Settings, SettingsError
 
-__all__ = ["Browsers", "browsers", "notice_queue", "notice_topic"]
+__all__ = ["Browsers", "browsers", "notice_mailer", "notice_queue", "notice_topic"]
 
 # In data_dir.
 FILE_NAME: Final = "notices.jsonl"
@@ -37,6 +38,13 @@ def notice_topic(settings: Settings) -> Topic:
     if settings.notices_topic_arn:
         return SnsTopic(settings.notices_topic_arn, settings.notices_deadline_ms)
     return FileTopic(settings.data_dir / FILE_NAME)
+
+
+def notice_mailer(settings: Settings) -> Mailer | None:
+    """SES, or none: then everything goes to the topic."""
+    if not settings.notices_mail_from:
+        return None
+    return SesMailer(settings.notices_mail_from, settings.notices_deadline_ms)
 
 
 def browsers(settings: Settings) -> Browsers | None:

@@ -22,8 +22,8 @@ async def deployed_resources(settings: Settings) -> AsyncIterator[Resources]:
     The block is cancelled when the database does not take our password any more, and it stands in a variable:
     LoginRefusedError then.
     """
-    # Logins from files are read anew for each connection: an end would bring nothing.
-    logins = LoginWatch(ends_process=settings.logins_dir is None)
+    # Logins from files are read anew for each connection, and so are tokens: an end would bring nothing.
+    logins = LoginWatch(ends_process=settings.logins_dir is None and not settings.database_tokens)
     database = await open_pool(settings, logins)
     reader, keys = await open_reader_pool(settings, logins), await open_keys_pool(settings, logins)
     cache = open_cache(settings)

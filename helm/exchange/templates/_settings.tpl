@@ -8,10 +8,12 @@ What a process is told, as YAML: {plain: {name: value}, logins: {name: {name, ke
   notices    the ways to people and to browsers
   issuers    of tokens that people sign in with
   traces     the collector of spans
+"user" is the service account, whose user of the database the process is where these have users (database.auth iam).
 */}}
 {{- define "exchange.settings" -}}
 {{- $global := .root.Values.global -}}
 {{- $needs := .needs -}}
+{{- $byToken := and (eq $global.database.auth "iam") (not .databaseSecret) -}}
 plain:
   shard: {{ $global.shard }}
   log_format: {{ $global.logFormat }}
@@ -32,6 +34,14 @@ plain:
   {{- if and (has "cache" $needs) $global.redis.cluster }}
   cache_cluster: true
   {{- end }}
+  {{- if and (has "database" $needs) $byToken }}
+  database_tokens: true
+  {{- $login := printf "exchange_%s" (required "the user of the database is needed" .user | replace "-" "_") }}
+  database_dsn: {{ include "exchange.dsn" (dict "root" .root "login" $login) | quote }}
+  {{- if and (has "reader" $needs) $global.database.readerHost }}
+  database_reader_dsn: {{ include "exchange.dsn" (dict "root" .root "login" $login "host" $global.database.readerHost) | quote }}
+  {{- end }}
+  {{- end }}
   {{- range $kind := list "snapshots" "archive" }}
   {{- with and (has $kind $needs) (get $global.objectStore $kind) }}
   object_store: s3://{{ . }}
@@ -51,7 +61,7 @@ plain:
   {{- end }}
   {{- end }}
   {{- if has "notices" $needs }}
-  {{- with .root.Values.ingress.host }}
+  {{- with $global.webHost | default .root.Values.ingress.host }}
   public_url: {{ printf "https://%s" . | quote }}
   {{- end }}
   {{- with $global.notices.queueUrl }}
@@ -61,6 +71,9 @@ plain:
   {{- end }}
   {{- with $global.notices.topicArn }}
   notices_topic_arn: {{ . | quote }}
+  {{- end }}
+  {{- with $global.notices.mailFrom }}
+  notices_mail_from: {{ . | quote }}
   {{- end }}
   # Without the function that lets browsers in there is no endpoint, and the table stays empty.
   {{- if and $global.notices.connectionsTable $global.notices.connectionsEndpoint }}
@@ -92,10 +105,10 @@ logins:
   kafka_username: {name: {{ $login }}, key: username}
   kafka_password: {name: {{ $login }}, key: password}
   {{- end }}
-  {{- if has "database" $needs }}
+  {{- if and (has "database" $needs) (not $byToken) }}
   database_dsn: {name: {{ .databaseSecret | default (include "exchange.databaseSecret" .root) }}, key: dsn}
   {{- end }}
-  {{- if and (has "reader" $needs) $global.database.readerHost }}
+  {{- if and (has "reader" $needs) $global.database.readerHost (not $byToken) }}
   database_reader_dsn: {name: {{ include "exchange.databaseSecret" .root }}, key: readerDsn}
   {{- end }}
   {{- if and (has "cache" $needs) (include "exchange.cacheSecret" .root) }}

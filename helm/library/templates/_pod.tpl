@@ -74,7 +74,7 @@ readinessProbe:
 
 {{- define "library.podTemplate" -}}
 {{- $root := .root -}}
-{{- $usesDatabase := hasKey (.logins | default dict) "database_dsn" -}}
+{{- $usesDatabase := or (hasKey (.logins | default dict) "database_dsn") (hasKey (.settings | default dict) "database_dsn") -}}
 {{- $authority := ternary $root.Values.global.database.caConfigMap "" $usesDatabase -}}
 {{- $dataVolume := ne (toString .dataVolume) "false" -}}
 metadata:

@@ -100,6 +100,15 @@ mock_resource "aws_apigatewayv2_api" {
   }
 }
 
+mock_resource "aws_apigatewayv2_domain_name" {
+  defaults = {
+    domain_name_configuration = {
+      hosted_zone_id     = "ZMOCK"
+      target_domain_name = "d-mock.execute-api.eu-central-1.amazonaws.com"
+    }
+  }
+}
+
 mock_resource "aws_prometheus_workspace" {
   defaults = {
     arn                 = "arn:aws:aps:eu-central-1:111122223333:workspace/ws-mock"

@@ -2,14 +2,14 @@
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exchange.contracts import limits
 from exchange.http.query_parameters import time_ms
 from exchange.trading.candles import Candle, buckets, fill, rows_per_bucket
 from exchange.trading.intervals import Interval
-from exchange.trading.market import Market
+from exchange.trading.shown import kline_rows
 from services.market_data.markets.bucket_cache import BucketCache
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.history import History
@@ -60,7 +60,7 @@ class KlineEndpoints:
         if not openings:
             return b"[]"
         candles = await self._candles(view, asked, openings)
-        return _kline_rows(view.market, asked, candles, call.scale)
+        return kline_rows(view.market, asked, candles, call.scale)
 
     async def _candles(self, view: MarketView, asked: Interval, openings: list[int]) -> list[Candle]:
         """One candle for each opening. Those of many rows are kept once their time is over."""
@@ -128,23 +128,3 @@ class KlineEndpoints:
 
 def _open_ms(candle: Candle) -> int:
     return candle.open_ms
-
-
-def _kline_rows(market: Market, asked: Interval, candles: Iterable[Candle], scale: int) -> object:
-    return [
-        (
-            candle.open_ms * scale,
-            market.price(candle.open_ticks),
-            market.price(candle.high_ticks),
-            market.price(candle.low_ticks),
-            market.price(candle.close_ticks),
-            market.quantity(candle.quantity_lots),
-            asked.moved(candle.open_ms, 1) * scale - 1,
-            market.quote_amount(candle.quote_atoms),
-            candle.count,
-            market.quantity(candle.taker_lots),
-            market.quote_amount(candle.taker_quote_atoms),
-            "0",
-        )
-        for candle in candles
-    ]

@@ -7,6 +7,7 @@ from exchange.contracts import limits
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import integer, time_ms
 from exchange.trading.market import Market
+from exchange.trading.shown import trade_rows
 from exchange.trading.trades import AggregateTrade, Trade
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.history import History
@@ -39,7 +40,7 @@ class TradeEndpoints:
     def _trades(self, call: Call) -> object:
         view = one_view(self._markets.current(), call.parameters)
         count = limit(call.parameters, _TRADES_DEFAULT, _TRADES_MAX)
-        return _trade_rows(view.market, view.trades.newest(count), call.scale)
+        return trade_rows(view.market, view.trades.newest(count), call.scale)
 
     async def _historical_trades(self, call: Call) -> object:
         view = one_view(self._markets.current(), call.parameters)
@@ -47,12 +48,12 @@ class TradeEndpoints:
         first_id = integer(call.parameters, "fromId")
         ring = view.trades
         if first_id is None:
-            return _trade_rows(view.market, ring.newest(count), call.scale)
+            return trade_rows(view.market, ring.newest(count), call.scale)
         found: list[Trade] = []
         if first_id < ring.floor_id:
             found = await self._history.trades_from(view.market.market_id, first_id, ring.floor_id, count)
         found += ring.from_id(max(first_id, ring.floor_id), count - len(found))
-        return _trade_rows(view.market, found, call.scale)
+        return trade_rows(view.market, found, call.scale)
 
     async def _aggregates(self, call: Call) -> object:
         parameters = call.parameters
@@ -114,21 +115,6 @@ class TradeEndpoints:
             view.market.market_id, end_ms, ring.items[0].first_id, count - len(found)
         )
         return [*older, *found]
-
-
-def _trade_rows(market: Market, trades: Iterable[Trade], scale: int) -> object:
-    return [
-        {
-            "id": trade.id,
-            "price": market.price(trade.price_ticks),
-            "qty": market.quantity(trade.quantity_lots),
-            "quoteQty": market.quote_amount(trade.quote_atoms),
-            "time": trade.time_ms * scale,
-            "isBuyerMaker": trade.buyer_is_maker,
-            "isBestMatch": True,
-        }
-        for trade in trades
-    ]
 
 
 def _aggregate_rows(market: Market, trades: Iterable[AggregateTrade], scale: int) -> object:

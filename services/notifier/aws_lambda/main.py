@@ -1,8 +1,9 @@
 """The functions that AWS runs: `send` for the queue, `connections` for the WebSocket API.
 
-Their settings are the environment that infra/terraform/modules/messaging gives them: NOTICES_TOPIC_ARN;
-CONNECTIONS_TABLE, JWT_ISSUERS and JWT_AUDIENCE, which mean what EXCHANGE_IDENTITY_ISSUERS and
-EXCHANGE_IDENTITY_AUDIENCE mean to the user service. What they do is the notifier's own code.
+Their settings are the environment that infra/terraform/modules/messaging gives them: NOTICES_TOPIC_ARN and
+NOTICES_MAIL_FROM ("" for no mail); CONNECTIONS_TABLE, JWT_ISSUERS and JWT_AUDIENCE, which mean what
+EXCHANGE_IDENTITY_ISSUERS and EXCHANGE_IDENTITY_AUDIENCE mean to the user service. What they do is the
+notifier's own code.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ import time
 from typing import Any, Final
 
 from exchange.adapters.aws.browser_connections import DynamoConnections
+from exchange.adapters.aws.ses import SesMailer
 from exchange.adapters.aws.sns import SnsTopic
-from exchange.ports.messages import MessageError
+from exchange.ports.messages import Mailer, MessageError
 from exchange.security.identity.issuer_keys import IssuerKeysOnDemand
 from exchange.security.identity.issuers import parse_issuers
 from exchange.security.identity.tokens import TokenRefusedError, owner_of
@@ -38,7 +40,7 @@ def send(event: Event, _context: object) -> Event:
     records = event["Records"]
     # A body that is no text is no notice either: it fails as one that cannot be read.
     bodies = [str(record.get("body", "")) for record in records]
-    failures = asyncio.run(deliver(bodies, _topic()))
+    failures = asyncio.run(deliver(bodies, _topic(), _mailer()))
     for place, problem in failures.items():
         logger.warning("message %s: %s", records[place]["messageId"], problem)
     return {"batchItemFailures": [{"itemIdentifier": records[place]["messageId"]} for place in failures]}
@@ -91,6 +93,12 @@ def _policy(principal: str, effect: str, resource: str, context: dict[str, str])
 @functools.cache
 def _topic() -> SnsTopic:
     return SnsTopic(os.environ["NOTICES_TOPIC_ARN"], DEADLINE_MS)
+
+
+@functools.cache
+def _mailer() -> Mailer | None:
+    sender = os.environ["NOTICES_MAIL_FROM"]
+    return SesMailer(sender, DEADLINE_MS) if sender else None
 
 
 @functools.cache

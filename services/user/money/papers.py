@@ -4,6 +4,7 @@ Amounts are text with all decimals of their asset. A statement's lines are sums 
 asset's end is its beginning and the sum of its lines, and is checked to be so before anything is shown.
 """
 
+import calendar
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,9 +13,21 @@ from typing import Any, Final, NamedTuple
 
 from exchange.contracts.codes import ORDER_STATUS_NAMES, ORDER_TYPE_NAMES, SIDE_NAMES, TIME_IN_FORCE_NAMES
 from exchange.money import format_fixed
-from services.user.tables.reports import LedgerSum
+from services.user.tables.reports import LedgerSum, Span
 
-__all__ = ["Statement", "StatementLine", "csv_of", "entry_table", "fill_table", "order_table", "statement_of"]
+__all__ = [
+    "MONTH_PATTERN",
+    "Statement",
+    "StatementLine",
+    "csv_of",
+    "entry_table",
+    "fill_table",
+    "month_span",
+    "order_table",
+    "statement_of",
+]
+
+MONTH_PATTERN: Final = "^20[0-9]{2}-(0[1-9]|1[0-2])$"
 
 Table = list[list[str]]
 _BUCKETS: Final = {1: "AVAILABLE", 2: "HELD"}
@@ -38,6 +51,10 @@ class Statement(NamedTuple):
     email: str
     lines: Sequence[StatementLine]
 
+    def document(self) -> dict[str, Any]:
+        """The month for a JSON encoder."""
+        return {"month": self.month, "lines": [line._asdict() for line in self.lines]}
+
     def table(self) -> Table:
         """Rows for people and programs: asset, what, amount."""
         rows = [["asset", "line", "amount"]]
@@ -46,6 +63,13 @@ class Statement(NamedTuple):
             rows += [[line.asset, kind, amount] for kind, amount in line.movements.items()]
             rows.append([line.asset, "CLOSING", line.closing])
         return rows
+
+
+def month_span(month: str) -> Span:
+    """From the first of a month, in UTC, to the first of the next. `month` matches MONTH_PATTERN."""
+    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    from_ms = int(start.timestamp()) * 1000
+    return Span(from_ms, from_ms + calendar.monthrange(start.year, start.month)[1] * 86_400_000)
 
 
 def statement_of(

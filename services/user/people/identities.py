@@ -1,11 +1,9 @@
 """Signing in with a token of an outside issuer: whose it is, and whether its log-in still stands."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Self
 
-import orjson
 from prometheus_client import Counter
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +15,7 @@ from services.user.people.email import Email
 from services.user.people.sessions import OutsideLogin, Session, Sessions
 from services.user.tables.database import Database
 from services.user.tables.identities import Identity, IdentityStore, IdentityUnknownError, Login
+from services.user.tables.readers import login_hash_of
 
 if TYPE_CHECKING:
     from exchange.security.identity.issuer_keys import IssuerKeys
@@ -148,8 +147,7 @@ class Identities:
 
 
 def _login_hash(claims: Claims) -> str:
-    named = orjson.dumps([claims.iss, claims.sub, claims.origin_jti or claims.jti])
-    return hashlib.sha256(named).hexdigest()
+    return login_hash_of(claims.iss, claims.sub, claims.origin_jti or claims.jti)
 
 
 def _session(login: OutsideLogin, login_hash: str) -> Session | None:

@@ -37,6 +37,7 @@ def estate(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPa
     """Names of the test's own, and an environment in which boto3 finds the emulator."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("NOTICES_MAIL_FROM", "")
     name = f"test-{uuid.uuid4().hex[:12]}"
     sqs, sns, dynamo = (boto3.client(service) for service in ("sqs", "sns", "dynamodb"))
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
@@ -72,7 +73,7 @@ def estate(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPa
 def cold_functions() -> Iterator[None]:
     """AWS's functions as after a cold start."""
     yield
-    for kept in (aws_lambda._topic, aws_lambda._connections, aws_lambda._verifier):
+    for kept in (aws_lambda._topic, aws_lambda._mailer, aws_lambda._connections, aws_lambda._verifier):
         kept.cache_clear()
 
 

@@ -58,7 +58,9 @@ def test_functions_read_only_what_terraform_gives_them() -> None:
     asked = set(re.findall(r'os\.environ\["(\w+)"\]', source))
     folder = ROOT / "infra" / "terraform" / "modules" / "messaging"
     given = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
-    assert asked == {"NOTICES_TOPIC_ARN", "CONNECTIONS_TABLE", "JWT_ISSUERS", "JWT_AUDIENCE"}
+    assert asked == {
+        *("NOTICES_TOPIC_ARN", "NOTICES_MAIL_FROM", "CONNECTIONS_TABLE", "JWT_ISSUERS", "JWT_AUDIENCE"),
+    }
     for name in asked:
         assert re.search(rf"environment\s*= \{{[^}}]*\b{name}\b", given), name
 

@@ -37,6 +37,8 @@ module "exchange" {
   database_secret_arn = var.database_secret_arn
   second_pool_region  = var.second_pool_region
   history_replicas    = var.history_replicas
+  history_replica_of  = var.history_replica_of
+  database_authority  = var.database_authority
   stateless_on_spot   = var.switches.spot
   mail                = var.switches.mail
   size                = var.size

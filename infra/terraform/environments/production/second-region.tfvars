@@ -4,4 +4,6 @@ name         = "exchange-production-b"
 leads        = false
 frontend     = false
 multi_region = true
-cidr         = "10.21.0.0/16"
+# Its functions read the tables of candles and trades as DynamoDB copies them: history_replicas of the leading region.
+history_replica_of = "exchange-production"
+cidr               = "10.21.0.0/16"

@@ -147,6 +147,18 @@ variable "second_pool_region" {
   default     = null
 }
 
+variable "database_authority" {
+  description = "The certificate (PEM) of RDS's authority `rds-ca-rsa2048-g1` in this region (docs/deploy.md); null for no function that makes statements."
+  type        = string
+  default     = null
+}
+
+variable "history_replica_of" {
+  description = "In the region that stands by: `name` of the leading one, whose tables are copied here."
+  type        = string
+  default     = null
+}
+
 variable "history_replicas" {
   description = "Regions with a copy of the tables of candles and trades, and the ARN of the key there: output `replica` of the other region has it."
   type        = map(string)

@@ -63,6 +63,46 @@ module "frontend" {
   log_bucket_arn = module.storage.access_logs.arn
 }
 
+# Reads that every region answers from its own copies: `reads.<host>` leads to the nearest. The region that stands by has
+# the reader of the global database, and the leading region's tables as DynamoDB copies them.
+module "reads" {
+  source = "../reads"
+  count  = local.image_uri == null ? 0 : 1
+
+  name            = var.name
+  image_uri       = local.image_uri
+  api_host        = var.host
+  web_host        = var.web_host
+  certificate_arn = module.edge.certificate_arn
+  zone_id         = module.edge.zone_id
+  jwt_issuer      = local.statement_issuer
+  jwt_audience    = local.audience
+  logs_key_arn    = local.keys["logs"]
+  secrets_key_arn = local.keys["secrets"]
+  history = {
+    tables     = local.history_tables
+    table_arns = { for kind, table in local.history_tables : kind => "arn:aws:dynamodb:${local.region}:${local.account}:table/${table}" }
+    key_arn    = local.keys["data"]
+  }
+  database = var.database_authority == null ? null : {
+    host       = module.aurora.reader_host
+    port       = module.aurora.port
+    name       = "exchange"
+    user_arn   = local.database_user["statements"]
+    vpc_id     = module.network.vpc_id
+    vpc_cidr   = module.network.cidr
+    subnet_ids = module.network.intra_subnet_ids
+    authority  = var.database_authority
+  }
+}
+
+locals {
+  # DynamoDB makes a copy under the original's name.
+  history_tables = { for kind, table in module.market_history.tables : kind => var.history_replica_of == null ? table : "${var.history_replica_of}-${kind}" }
+  # Identities are linked to the pool of the region that leads.
+  statement_issuer = var.leads ? module.identity.issuer : try(var.other_issuers[0], module.identity.issuer)
+}
+
 module "api_gateway" {
   source = "../api_gateway"
   count  = var.api_gateway && var.load_balancer_name != null ? 1 : 0

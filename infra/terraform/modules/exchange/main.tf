@@ -85,7 +85,7 @@ module "aurora" {
   vpc_id              = module.network.vpc_id
   subnet_ids          = module.network.intra_subnet_ids
   zones               = module.network.zones
-  clients             = local.clients
+  clients             = merge(local.clients, local.image_uri == null || var.database_authority == null ? {} : { statements = module.reads[0].security_group_id })
   kms_key_arn         = local.keys["data"]
   secrets_key_arn     = local.keys["secrets"]
   logs_key_arn        = local.keys["logs"]
@@ -167,6 +167,7 @@ module "messaging" {
   jwt_issuers         = local.issuers
   jwt_audience        = local.audience
   deletion_protection = var.protected
+  mail                = one([for each in module.mail : { sender = each.sender, identity_arn = each.identity_arn }])
 }
 
 module "lake" {
@@ -193,7 +194,7 @@ module "observability" {
   aurora_id          = var.name
   redis_nodes        = module.redis.node_ids
   dead_letter_queues = { for name, queue in module.messaging.dead_letter_queues : name => queue.name }
-  functions          = concat(module.messaging.functions, var.rotation_package == null ? [] : ["${var.name}-rotation"])
+  functions          = concat(module.messaging.functions, flatten(module.reads[*].functions), var.rotation_package == null ? [] : ["${var.name}-rotation"])
   tables             = concat(values(module.market_history.tables), [module.messaging.connections_table.name])
   streams            = var.lake ? ["${var.name}-market-data"] : []
   certificates       = { api = module.edge.certificate_arn }

@@ -10,6 +10,7 @@ locals {
       environment = var.name
       region      = local.region
       namespace   = "exchange"
+      webHost     = var.web_host
       image       = { repository = var.image_repository, digest = var.image_digest }
       kafka = {
         bootstrap        = module.msk.bootstrap_iam
@@ -27,6 +28,8 @@ locals {
         # RDS's own authorities, put there by hand once (docs/deploy.md).
         caConfigMap = "database-ca"
         secretName  = var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn
+        # Each service account is a user of its own, by its role; the owner's login is the jobs' alone.
+        auth = "iam"
       }
       redis = {
         url        = module.redis.url
@@ -49,6 +52,7 @@ locals {
       lake = { streamName = one(module.lake[*].stream.name) }
       notices = {
         topicArn            = module.messaging.notices_topic_arn
+        mailFrom            = one(module.mail[*].sender)
         queueUrl            = module.messaging.queues["notices"].url
         withdrawalsQueueUrl = module.messaging.queues["withdrawals"].url
         connectionsTable    = module.messaging.connections_table.name

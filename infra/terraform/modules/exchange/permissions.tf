@@ -35,7 +35,13 @@ locals {
     ]
   }
 
-  service_accounts = { for account, statements in local.services : account => concat(local.logs[account], statements) }
+  # Who is which user of the database: each logs in as itself and as nobody else. What each user may do there is in
+  # services/migrations/rights.py. Jobs and the rebuild are its owner, with Aurora's own password.
+  database_users = toset(["order", "user", "market-data", "projections", "auditor", "notifier"])
+  database_user  = { for account in concat(tolist(local.database_users), ["statements"]) : account => "arn:aws:rds-db:${local.region}:${local.account}:dbuser:${module.aurora.resource_id}/exchange_${replace(account, "-", "_")}" }
+  database_login = { for account in keys(local.services) : account => [for user in [account] : { Effect = "Allow", Action = ["rds-db:connect"], Resource = [local.database_user[user]] } if contains(local.database_users, user)] }
+
+  service_accounts = { for account, statements in local.services : account => concat(local.logs[account], local.database_login[account], statements) }
 
   data_key = { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [local.keys["data"]] }
   logs_key = { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [local.keys["logs"]] }

@@ -209,6 +209,18 @@ variable "database_secret_arn" {
   }
 }
 
+variable "database_authority" {
+  description = "The certificate (PEM) of RDS's authority `rds-ca-rsa2048-g1` in this region, for the function that makes statements; null for none."
+  type        = string
+  default     = null
+}
+
+variable "history_replica_of" {
+  description = "In the region that stands by: `name` of the leading one, whose tables are copied here (history_replicas there)."
+  type        = string
+  default     = null
+}
+
 variable "history_replicas" {
   description = "Regions with a copy of the tables of candles and trades (DynamoDB global tables), and the key there."
   type        = map(string)

@@ -10,6 +10,8 @@ module "role" {
   name        = var.name
   description = "The function ${var.name}"
   service     = "lambda.amazonaws.com"
+  # Interfaces in the VPC are made and removed by the function's own role.
+  managed_policies = var.vpc == null ? {} : { vpc = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole" }
   statements = concat(var.statements, [
     {
       Effect   = "Allow"
@@ -40,6 +42,15 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = var.environment
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc == null ? [] : [var.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   tracing_config {

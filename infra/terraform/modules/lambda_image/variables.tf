@@ -35,6 +35,15 @@ variable "statements" {
   default     = []
 }
 
+variable "vpc" {
+  description = "Subnets and security groups, for a function that asks servers in the VPC; null for one that asks AWS alone."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
 variable "timeout_s" {
   description = "Seconds after which a call is ended."
   type        = number

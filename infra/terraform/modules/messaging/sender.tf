@@ -14,8 +14,8 @@ module "sender" {
   timeout_s       = var.sender_timeout_s
   logs_key_arn    = var.logs_key_arn
   secrets_key_arn = var.secrets_key_arn
-  environment     = { NOTICES_TOPIC_ARN = aws_sns_topic.notices.arn }
-  statements = [
+  environment     = { NOTICES_TOPIC_ARN = aws_sns_topic.notices.arn, NOTICES_MAIL_FROM = try(var.mail.sender, "") }
+  statements = concat([
     {
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
@@ -23,7 +23,14 @@ module "sender" {
     },
     { Effect = "Allow", Action = ["sns:Publish"], Resource = [aws_sns_topic.notices.arn] },
     { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.logs_key_arn] },
-  ]
+    ], var.mail == null ? [] : [
+    {
+      Effect    = "Allow"
+      Action    = ["ses:SendEmail"]
+      Resource  = [var.mail.identity_arn]
+      Condition = { StringEquals = { "ses:FromAddress" = var.mail.sender } }
+    },
+  ])
 }
 
 resource "aws_lambda_event_source_mapping" "sender" {

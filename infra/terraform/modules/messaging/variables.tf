@@ -47,6 +47,12 @@ variable "sender_timeout_s" {
   }
 }
 
+variable "mail" {
+  description = "The address that mail to people comes from, and SES's identity of its domain; null for no mail."
+  type        = object({ sender = string, identity_arn = string })
+  default     = null
+}
+
 variable "jwt_issuers" {
   description = "Whose tokens open a notices connection: issuers, or issuer=address of its keys."
   type        = list(string)

@@ -1,7 +1,5 @@
 """Routes for an account's papers: reports of a time as CSV, and the statement of a month."""
 
-import calendar
-from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Response
@@ -21,7 +19,6 @@ router: Final = APIRouter(prefix="/v1")
 # Rows of one file: some megabytes. Who has more asks for a shorter time.
 ROWS_MAX: Final = 20_000
 _TIME_MS_MAX: Final = 2**53
-_MONTH: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 
 
 class _ReportQuery(Query):
@@ -75,36 +72,21 @@ async def report(
 
 @router.get("/statements/{month}", response_model=StatementShown)
 async def statement(
-    month: Annotated[str, Path(pattern=_MONTH)],
+    month: Annotated[str, Path(pattern=papers.MONTH_PATTERN)],
     query: Annotated[_StatementQuery, QueryParameters()],
     service: Service,
     session: SignedIn,
 ) -> Response | StatementShown:
     """The statement of a month (UTC), as JSON, CSV or PDF; it adds up to the ledger."""
     await service.transfers.settle(session.user_id)
-    before, within = await service.reports.sums(session.user_id, _span_of(month))
+    before, within = await service.reports.sums(session.user_id, papers.month_span(month))
     user = await service.accounts.user(session.user_id)
     made = papers.statement_of(month, "" if user is None else user.email, before, within)
     if query.format == "csv":
         return _file(papers.csv_of(made.table()), "text/csv; charset=utf-8", f"statement-{month}.csv")
     if query.format == "pdf":
         return _file(pdf_of(made), "application/pdf", f"statement-{month}.pdf")
-    return StatementShown(
-        month=month,
-        lines=[
-            StatementLineShown(
-                asset=line.asset, opening=line.opening, movements=dict(line.movements), closing=line.closing
-            )
-            for line in made.lines
-        ],
-    )
-
-
-def _span_of(month: str) -> Span:
-    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    days = calendar.monthrange(start.year, start.month)[1]
-    from_ms = int(start.timestamp()) * 1000
-    return Span(from_ms, from_ms + days * 86_400_000)
+    return StatementShown.model_validate(made.document())
 
 
 def _file(body: bytes, media_type: str, name: str) -> Response:

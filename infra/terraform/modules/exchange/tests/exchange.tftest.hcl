@@ -86,6 +86,7 @@ run "second_apply_with_every_switch" {
     lake               = true
     tools              = { prometheus = true, grafana = true, log_search = true }
     bot_control        = true
+    database_authority = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
     blocked_countries  = ["KP"]
     shield_advanced    = true
     second_pool_region = "eu-west-1"
@@ -106,6 +107,11 @@ run "second_apply_with_every_switch" {
   assert {
     condition     = yamldecode(output.helm_values).global.image.digest == var.image_digest && yamldecode(output.helm_values).global.notices.connectionsEndpoint != null
     error_message = "The functions run the image."
+  }
+
+  assert {
+    condition     = module.reads[0].hosts.nearest == "reads.api.example.com" && length(module.reads[0].functions) == 2
+    error_message = "Statements and reads of the market have functions, under a name that leads to the nearest region."
   }
 }
 
@@ -129,6 +135,32 @@ run "who_decides_writes_events_and_who_looks_cannot_write" {
   assert {
     condition     = yamldecode(output.helm_values).global.kafka.saslMechanism == "AWS_MSK_IAM" && !contains(keys(yamldecode(output.helm_values).global.kafka), "secretName")
     error_message = "Roles, and no password that a pod could keep too long."
+  }
+}
+
+run "each_service_is_its_own_user_of_the_database" {
+  assert {
+    condition = {
+      for account, statements in local.service_accounts : account => flatten([for statement in statements : statement.Resource if contains(statement.Action, "rds-db:connect")])
+      } == {
+      order          = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_order"]
+      user           = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_user"]
+      market-data    = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_market_data"]
+      projections    = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_projections"]
+      auditor        = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_auditor"]
+      notifier       = ["arn:aws:rds-db:eu-central-1:111122223333:dbuser:cluster-MOCK/exchange_notifier"]
+      engine         = []
+      archive        = []
+      market-history = []
+      rebuild        = []
+      jobs           = []
+    }
+    error_message = "A role opens the database as its own user alone, and none as the owner."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).global.database.auth == "iam"
+    error_message = "The chart is told so."
   }
 }
 

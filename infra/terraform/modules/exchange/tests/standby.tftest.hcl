@@ -21,12 +21,27 @@ run "the_other_region_stands_by" {
     cidr                = "10.21.0.0/16"
     other_hosts         = ["world.api.example.com"]
 
+    image_digest       = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    database_authority = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
+    history_replica_of = "exchange-production"
+    other_issuers      = ["https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_lead"]
+
     application_key_replica_of = "arn:aws:kms:eu-central-1:111122223333:key/mrk-0123456789abcdef0123456789abcdef"
   }
 
   assert {
     condition     = length(module.frontend) == 0 && output.frontend == null
     error_message = "One distribution for the world."
+  }
+
+  assert {
+    condition     = local.history_tables == { candles = "exchange-production-candles", trades = "exchange-production-trades" } && length(module.reads[0].functions) == 2
+    error_message = "It serves reads, from copies under the original's name."
+  }
+
+  assert {
+    condition     = local.statement_issuer == "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_lead"
+    error_message = "People are known by the leading region's pool."
   }
 
   assert {

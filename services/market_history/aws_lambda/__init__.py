@@ -1,0 +1,1 @@
+"""What AWS runs of the market history: the public reads that every region answers."""

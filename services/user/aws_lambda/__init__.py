@@ -1,0 +1,1 @@
+"""The user service's functions on AWS."""
