@@ -174,7 +174,9 @@ async def test_in_forced_colours_what_is_chosen_can_be_told(
 ) -> None:
     await page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
     await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await sign_up(page, "forced@example.com")
     await page.until("document.querySelector('#types button') !== null")
+    await page.until("document.querySelector('#tabs button') !== null")
     look = (
         "(style => style.backgroundColor + style.outlineStyle + style.color)"
         "(getComputedStyle(document.querySelector('SELECTOR')))"
