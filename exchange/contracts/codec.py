@@ -14,22 +14,20 @@ Decoding events is strict: the engine alone writes them, so a bad one raises `Co
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Annotated, Any, Final, NamedTuple, cast
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from exchange.contracts.chain import HASH_SIZE_BYTES, ChainLink
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.events import Event
+from exchange.contracts.fields import fields_decoder, fields_of_leg
 from exchange.contracts.limits import (
     COMMANDS_PER_RECORD_MAX,
     INTEGER_MAX,
-    LEG_NAME_LENGTH_MAX,
-    LEGS_MAX,
     TEXT_LENGTH_MAX,
 )
-from exchange.contracts.order_commands import OrderLeg
-from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD, TEXT_FIELDS
+from exchange.contracts.tables import COMMANDS, EVENTS
 
 __all__ = [
     "EMPTY_CHAIN_HASH",
@@ -128,38 +126,6 @@ class EventRecord(NamedTuple):
     links: tuple[ReadLink, ...]
 
 
-def _field_type(name: str, text_length_max: int) -> Any:
-    if name in TEXT_FIELDS:
-        return Annotated[str, msgspec.Meta(max_length=text_length_max)]
-    if name == LEGS_FIELD:
-        return Annotated[list[OrderLeg], msgspec.Meta(max_length=LEGS_MAX)]
-    return Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
-
-
-def _fields_type(names: Sequence[str], text_length_max: int = TEXT_LENGTH_MAX) -> Any:
-    # Built at run time: typing has no spelling for "a tuple of these types in this order".
-    types = tuple(_field_type(name, text_length_max) for name in names)
-    return cast(Any, tuple).__class_getitem__(types)
-
-
-_LEG_TYPE: Final = _fields_type(LEG_FIELDS, LEG_NAME_LENGTH_MAX)
-
-
-def _leg_of(kind: type[Any], fields: Any) -> OrderLeg:
-    """A leg from its array. Raises msgspec.ValidationError, as for any field."""
-    assert kind is OrderLeg, "the one class that is told within a message"
-    return OrderLeg(*msgspec.convert(fields, _LEG_TYPE))
-
-
-def _fields_of_leg(leg: Any) -> tuple[Any, ...]:
-    assert isinstance(leg, OrderLeg), "the one class that is told within a message"
-    return tuple(getattr(leg, name) for name in LEG_FIELDS)
-
-
-def _decoder(names: Sequence[str]) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(_fields_type(names), dec_hook=_leg_of)
-
-
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Reads a message's fields as a tuple; of one field `attrgetter` would give the bare value."""
     if len(names) == 1:
@@ -168,11 +134,11 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*names)
 
 
-_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_fields_of_leg)
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=fields_of_leg)
 _TAG_OF: Final = {cls: tag for table in (COMMANDS, EVENTS) for tag, (cls, _) in table.items()}
 _FIELDS_OF: Final = {cls: _getter(names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
-_COMMAND_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in COMMANDS.items()}
-_EVENT_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in EVENTS.items()}
+_COMMAND_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in COMMANDS.items()}
+_EVENT_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in EVENTS.items()}
 _CommandEntry = tuple[int, msgspec.Raw]
 _command_record_decoder: Final = msgspec.msgpack.Decoder(
     tuple[int, Annotated[list[msgspec.Raw], msgspec.Meta(max_length=COMMANDS_PER_RECORD_MAX)]]
