@@ -103,8 +103,8 @@ export class Chart {
     this._volume.setData(this._candles.map((candle) => this._volumeOf(candle)));
     this._drawExtras();
     if (isFresh) this._fit();
-    // What was in view stays there when older candles come in front.
-    else if (range) this._chart.timeScale().setVisibleRange(range);
+    // What was in view stays there when older candles come in front; without candles there is nothing to see.
+    else if (range && this._candles.length > 0) this._chart.timeScale().setVisibleRange(range);
   }
 
   /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */

@@ -133,11 +133,12 @@ export class BookView {
 
   _drawSide(box, levels, most, side) {
     while (box.children.length > levels.length) box.lastChild.remove();
-    while (box.children.length < levels.length) box.append(this._row());
+    while (box.children.length < levels.length) box.append(this._row(side));
     levels.forEach((level, index) => {
       const row = box.children[index];
       const { priceDecimals, quantityDecimals } = this._market;
-      const [price, quantity, sum] = row.children;
+      // Behind the words that say what each is.
+      const [price, quantity, sum] = [...row.children].map((cell) => cell.lastChild);
       row.tabIndex = index === 0 ? 0 : -1;
       row.dataset.price = trimmed(level.price);
       row.classList.toggle("own", this._own.has(`${side} ${level.price}`));
@@ -145,15 +146,15 @@ export class BookView {
       setText(price, plain(shown(level.price, priceDecimals)));
       setText(quantity, plain(shown(level.quantity, quantityDecimals)));
       setText(sum, plain(shown(fromUnits(level.sum, 8), quantityDecimals)));
-      const { base, quote } = this._market;
-      const names = { quantity: `${plain(trimmed(level.quantity))} ${base}`, price: `${plain(trimmed(level.price))} ${quote}` };
-      const name = side === "BUY" ? t("Bid: {quantity} at {price}", names) : t("Ask: {quantity} at {price}", names);
-      if (row.getAttribute("aria-label") !== name) row.setAttribute("aria-label", name);
     });
   }
 
-  _row() {
-    const row = make("button", { type: "button", class: "level" }, [make("span"), make("span"), make("span")]);
+  /** @param {"BUY" | "SELL"} side */
+  _row(side) {
+    const cell = (name) => make("span", {}, [make("span", { class: "unseen" }, [`${name} `]), make("span")]);
+    const row = make("button", { type: "button", class: "level" }, [
+      cell(side === "BUY" ? t("Bid") : t("Ask")), cell(t("Quantity")), cell(t("Sum")),
+    ]);
     row.addEventListener("click", () => this._onPrice(row.dataset.price));
     return row;
   }
