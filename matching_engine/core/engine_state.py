@@ -12,6 +12,7 @@ from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
 from matching_engine.core.order_table import OrderTable
 from matching_engine.core.rules_version import bounds_work
+from matching_engine.core.waiting import Waiting
 
 
 class Withdrawal:
@@ -25,13 +26,19 @@ class Withdrawal:
 
 
 class EngineState:
-    """All state of one shard. `book_factory` chooses the book: the fast one, or the naive reference.
+    """All state of one shard. `book_factory` and `waiting_factory`: the fast ones, or the naive reference.
 
     `limits` are no state: every engine of an exchange has the same.
     """
 
-    def __init__(self, book_factory: Callable[[], Book] = Book, limits: EngineLimits | None = None) -> None:
+    def __init__(
+        self,
+        book_factory: Callable[[], Book] = Book,
+        limits: EngineLimits | None = None,
+        waiting_factory: Callable[[], Waiting] = Waiting,
+    ) -> None:
         self.book_factory = book_factory
+        self.waiting_factory = waiting_factory
         self.limits = engine_limits.DEFAULT if limits is None else limits
         self.now_ms = 0
         # Until when, and a moment more, a leader is known to be at work (core/attendance.py).
@@ -74,7 +81,7 @@ class EngineState:
         """A market with an empty book; its assets are registered."""
         totals = self.accounts.totals
         base, quote = totals[rules.base_asset_id], totals[rules.quote_asset_id]
-        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote)
+        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
 
     def trader(self, market: Market, user_id: int) -> Trader:
         """The user in this market; for one who has never traded here, a draft that `admit` would keep."""

@@ -73,7 +73,7 @@ def _start(market: Market, waiting: Waiting, events: list[Event]) -> None:
 def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order, events: list[Event]) -> None:
     """A price that an order waited for has been there."""
     terms = terms_of(order)
-    trigger = terms.stop_price_ticks or waiting.trails.of(order.side).trigger_of(order)
+    trigger = waiting.trigger_of(order, terms)
     waiting.remove(order, terms)
     terms.state = codes.STATE_WORKING
     order_list = terms.order_list

@@ -1,5 +1,7 @@
 """One market: its rules, its book, and the walks over the book that need no change of state."""
 
+from collections.abc import Callable
+
 from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
 from exchange.contracts.commands import RegisterMarket
 from matching_engine.core.accounts import AssetTotals
@@ -23,6 +25,7 @@ class Market:
         mode: int,
         base: AssetTotals,
         quote: AssetTotals,
+        waiting_factory: Callable[[], Waiting],
     ) -> None:
         self.rules = rules
         self.unit_atoms = unit_atoms
@@ -34,11 +37,12 @@ class Market:
         self.quote = quote
         self.traders: dict[int, Trader] = {}
         self.waiting: Waiting | None = None  # until the first order of the market waits
+        self._waiting_factory = waiting_factory
 
     def waits(self) -> Waiting:
         """All that waits here."""
         if self.waiting is None:
-            self.waiting = Waiting()
+            self.waiting = self._waiting_factory()
         return self.waiting
 
     def crosses(self, side: int, price_ticks: int) -> bool:

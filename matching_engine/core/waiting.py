@@ -138,6 +138,10 @@ class Waiting:
         else:
             self.trails.of(order.side).remove(order)
 
+    def trigger_of(self, order: Order, terms: Terms) -> int:
+        """The price that sends an order to work, as of now."""
+        return terms.stop_price_ticks or self.trails.of(order.side).trigger_of(order)
+
     def due_order(self) -> Order | None:
         """The order that goes to work next: rising ones first, the nearest price first.
 
