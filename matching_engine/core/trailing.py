@@ -99,6 +99,17 @@ class Trail:
 
     def record(self, price_ticks: int) -> None:
         """Count a trade: what it reaches is due at the trigger that was reached, wherever the price goes."""
+        newest, first = self.newest, self._ladder.best
+        if newest is None or first is None:
+            return
+        if self.buys:
+            is_quiet = newest.extreme_ticks <= price_ticks < first.price_ticks
+        else:
+            is_quiet = first.price_ticks < price_ticks <= newest.extreme_ticks
+        if not is_quiet:
+            self._change(price_ticks)
+
+    def _change(self, price_ticks: int) -> None:
         segment = self._first()
         while segment is not None and self._is_reached(segment.price_ticks, price_ticks):
             self._leave(segment)
@@ -246,6 +257,10 @@ class Trail:
         else:
             self._unchain(segment)
 
+    def has_due(self) -> bool:
+        """Whether an order is due."""
+        return self._due.best is not None
+
     def first_due(self) -> Order | None:
         """The order that goes to work next: by trigger, then by the age of its extreme, then by distance."""
         level = self._due.best
@@ -299,11 +314,6 @@ class Trails:
     def of(self, side: int) -> Trail:
         """Those of one side."""
         return self.buys if side == BUY else self.sells
-
-    def record(self, price_ticks: int) -> None:
-        """Count a trade."""
-        self.buys.record(price_ticks)
-        self.sells.record(price_ticks)
 
     def add(self, order: Order, terms: Terms, last_ticks: int) -> None:
         """An order begins to follow the price."""

@@ -31,6 +31,9 @@ class Stops:
     def __init__(self, rising: bool) -> None:
         self._rising = rising
         self._ladder = Ladder()
+        # The stop price that is reached first, one that no trade reaches if there is none.
+        self._none_ticks = NO_LOW if rising else NO_HIGH
+        self.first_ticks = self._none_ticks
 
     def first(self) -> Order | None:
         """The order whose stop price is reached first."""
@@ -44,6 +47,7 @@ class Stops:
         if level is None:
             level = Level(stop_price_ticks)
             self._ladder.insert(key, level)
+            self._know_first()
         level.append(order)
 
     def remove(self, order: Order) -> None:
@@ -54,6 +58,11 @@ class Stops:
         if level.head is None:
             key = -level.price_ticks if self._rising else level.price_ticks
             self._ladder.remove(key, level)
+            self._know_first()
+
+    def _know_first(self) -> None:
+        best = self._ladder.best
+        self.first_ticks = self._none_ticks if best is None else best.price_ticks
 
     def orders(self) -> list[Order]:
         """All of them, in the order in which they would be reached."""
@@ -107,7 +116,8 @@ class Waiting:
 
     def record(self, price_ticks: int) -> None:
         """Count a trade."""
-        self.trails.record(price_ticks)
+        self.trails.buys.record(price_ticks)
+        self.trails.sells.record(price_ticks)
         self.reach.widen(price_ticks)
         self.start_reach.widen(price_ticks)
 
@@ -181,6 +191,19 @@ class Waiting:
 
     def is_due(self) -> bool:
         """Whether something is to be sent to work; where nothing is, the reach begins anew."""
+        reach, starts, trails = self.reach, self.start_reach, self.trails
+        if not (
+            self.due_lists
+            or self.rising.first_ticks <= reach.high
+            or self.falling.first_ticks >= reach.low
+            or self.starts_rising.first_ticks <= starts.high
+            or self.starts_falling.first_ticks >= starts.low
+            or trails.buys.has_due()
+            or trails.sells.has_due()
+        ):
+            reach.forget()
+            starts.forget()
+            return False
         if self.due_list() is not None or self.due_order() is not None:
             return True
         self.reach.forget()

@@ -101,6 +101,15 @@ class NaiveWaiting(Waiting):
         (entry,) = [entry for entry in self.entries if entry.order is order]
         return entry.trigger()
 
+    def is_due(self) -> bool:
+        if self.due_list() is not None or self.due_order() is not None:
+            return True
+        self.reach.forget()
+        if self.due_start() is not None:
+            return True
+        self.start_reach.forget()
+        return False
+
     def due_order(self) -> Order | None:
         for rises in (True, False):
             for follows in (False, True):

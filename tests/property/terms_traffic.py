@@ -1,6 +1,7 @@
 """Random commands about orders of every kind, from a seed: few users, few prices, so that all meets."""
 
 import random
+from collections.abc import Sequence
 
 from exchange.contracts import codes
 from exchange.contracts.commands import (
@@ -49,13 +50,29 @@ def genesis() -> list[Command]:
 
 
 class TermsTraffic:
-    """Endless random commands. `names`: how many names the orders share, so that they meet by name too."""
+    """Endless random commands. `names`: how many names the orders share, so that they meet by name too.
 
-    def __init__(self, seed: int, names: int = 40) -> None:
+    `users`, `markets`, `price`: of another exchange than `genesis` makes; there a step of quantity is `lots`,
+    the price stays where it is, and there are orders alone.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        names: int = 40,
+        *,
+        users: Sequence[int] = USERS,
+        markets: Sequence[int] = MARKETS,
+        price: int = PRICE,
+        lots: int = 1,
+    ) -> None:
         self._draw = random.Random(seed)
         self._names = names
         self._deposit_id = 1_000
-        self._middle = PRICE
+        self._users, self._markets = users, markets
+        self._lots_step = lots
+        self._has_orders_alone = users is not USERS
+        self._middle = price
         self._now_ms = START_MS
 
     def take(self, count: int) -> list[Command]:
@@ -66,21 +83,21 @@ class TermsTraffic:
         """The next command."""
         draw = self._draw
         self._now_ms += draw.randrange(2_000)
-        if draw.random() < 0.05:
+        if draw.random() < 0.05 and not self._has_orders_alone:
             self._middle = max(40, self._middle + draw.randint(-25, 25))
         kinds = (
             (30, self._plain), (24, self._with_terms), (12, self._list), (7, self._cancel),
             (2, self._cancel_all), (3, self._cancel_list), (9, self._amend), (3, self._deposit),
             (4, self._keep_time), (2, self._mode),
-        )  # fmt: skip
+        )[: 7 if self._has_orders_alone else None]  # fmt: skip
         (kind,) = draw.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
         return kind()
 
     def _user(self) -> int:
-        return self._draw.choice(USERS)
+        return self._draw.choice(self._users)
 
     def _market(self) -> int:
-        return self._draw.choices(MARKETS, (5, 1))[0]
+        return self._draw.choices(self._markets, (5, *[1] * (len(self._markets) - 1)))[0]
 
     def _name(self) -> str:
         return f"n{self._draw.randrange(self._names)}"
@@ -89,7 +106,7 @@ class TermsTraffic:
         return max(1, self._middle + self._draw.randint(-width, width))
 
     def _lots(self) -> int:
-        return self._draw.choice((1, 2, 3, 5, 8, 13, 40))
+        return self._lots_step * self._draw.choice((1, 2, 3, 5, 8, 13, 40))
 
     def _stp(self) -> int:
         return self._draw.choices(range(1, 7), (6, 1, 2, 1, 3, 1))[0]
@@ -133,8 +150,8 @@ class TermsTraffic:
         if not any_price and draw.random() < 0.1:
             price, peg = 0, draw.choice((codes.PEG_PRIMARY, codes.PEG_MARKET))
             offset = draw.choice((0, 0, 1, 2))
-        if not any_price and lots > 2 and draw.random() < 0.4:
-            iceberg, tif = draw.randrange(1, lots), codes.GTC
+        if not any_price and lots > 2 * self._lots_step and draw.random() < 0.4:
+            iceberg, tif = draw.randrange(1, lots // self._lots_step) * self._lots_step, codes.GTC
         return OrderLeg(
             self._name(), side, order_type, tif, price, lots, stop, bips, iceberg, draw.randrange(3), 0,
             peg, offset,
@@ -198,7 +215,9 @@ class TermsTraffic:
     def _amend(self) -> Command:
         name = self._name()
         new_name = name if self._draw.random() < 0.7 else self._name()
-        return AmendOrder(5, self._user(), self._market(), 0, name, new_name, self._draw.randint(1, 12), 0)
+        return AmendOrder(
+            5, self._user(), self._market(), 0, name, new_name, self._draw.randint(1, 12) * self._lots_step, 0
+        )
 
     def _deposit(self) -> Command:
         self._deposit_id += 1

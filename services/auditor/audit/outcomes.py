@@ -126,10 +126,19 @@ class Audit:
         first = outcome.events[0].event
         if not isinstance(first, OrderAccepted):
             return
-        closed = [r.event for r in outcome.events if isinstance(r.event, OrderClosed)]
-        met = sum(isinstance(r.event, TradeExecuted) for r in outcome.events)
-        met += sum(event.order_id != first.order_id for event in closed)
-        was_cut = any(event.reason == codes.CLOSED_TOO_MANY_FILLS for event in closed)
+        met = 0
+        was_cut = False
+        lost: set[int] = set()
+        for event in (recorded.event for recorded in outcome.events):
+            if isinstance(event, OrderTriggered | PendingOrderPlaced | TrailingStarted):
+                break  # Other orders begin.
+            if isinstance(event, TradeExecuted | SelfTradeDecremented):
+                met += 1
+                lost.add(event.maker_order_id if isinstance(event, SelfTradeDecremented) else 0)
+            elif isinstance(event, OrderClosed) and event.order_id != first.order_id:
+                met += event.reason == codes.CLOSED_SELF_TRADE and event.order_id not in lost
+            elif isinstance(event, OrderClosed):
+                was_cut = event.reason == codes.CLOSED_TOO_MANY_FILLS
         if was_cut and met != FILLS_PER_COMMAND_MAX:
             self._scope.breach("I8", f"order {first.order_id} was cut after {met} others")
 
