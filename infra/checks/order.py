@@ -1,8 +1,8 @@
-"""What has to go before what: a destroy goes through Terraform's graph backwards, and the apply forwards.
+"""What has to go before what: a destroy goes through Terraform's graph backwards, the apply forwards.
 
 A pair says that one resource needs the other for as long as it is there: it is made after it, and goes before
-it. Where the configuration does not say so, both orders are possible, and in one of them a destroy hangs: AWS'
-own programs cannot clean up behind themselves without their rights, their way out, or the bucket they write to.
+it. Where the configuration does not say so, both orders are possible, and in one of them a destroy hangs: no
+program of AWS cleans up behind itself without its rights, its way out, or the bucket that it writes to.
 """
 
 import re
@@ -94,7 +94,7 @@ def edges_of(dot: str) -> dict[str, set[str]]:
 
 
 def unordered(edges: Edges, pairs: Iterable[tuple[str, str, str]] = PAIRS) -> list[str]:
-    """Pairs between which nothing says who goes first, in words; also those that name nothing that is there."""
+    """Pairs between which nothing says who goes first, in words; and those that name what is not there."""
     return sorted(_problems(edges, pairs))
 
 
