@@ -33,6 +33,10 @@ SEEDS ?= 1000
 KILLS ?= 50
 TAIL ?= 1000000
 RATE ?= 300
+# For `make replay-day`.
+DAY_MARKETS ?= 300
+HOURS ?= 24
+SPEED ?= 60
 SEED ?= 20261121
 # A report's .json of `make chaos` that shall go on.
 RESUME ?=
@@ -63,7 +67,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin loadtest loadtest-max flame aged \
+.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin mails replay-day loadtest loadtest-max flame aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -118,7 +122,7 @@ image-test: setup ## The image from its Dockerfile without a container engine, a
 	$(BIN)/python -m tests.image --report $(REPORTS)
 
 run stack admin: export PORT := $(PORT)
-run stack rebuild operator admin: export DATA_DIR := $(DATA_DIR)
+run stack rebuild operator admin mails: export DATA_DIR := $(DATA_DIR)
 ifdef URL
 admin: export ADMIN_URL := $(URL)
 endif
@@ -149,6 +153,12 @@ operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="ma
 
 admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=https://... ADMIN_TOKEN=... ARGS="markets list"
 	@exec $(BIN)/python -m local admin -- $(ARGS)
+
+mails: setup ## What the exchange in DATA_DIR would have mailed: log-ins, deposits, links that set a password
+	@exec $(BIN)/python -m local mails
+
+replay-day: setup ## A day (HOURS=24) of DAY_MARKETS (300) markets replayed at SPEED (60) times its speed
+	@exec $(BIN)/python -m loadtest.replay --markets $(DAY_MARKETS) --hours $(HOURS) --speed $(SPEED) --reports $(REPORTS)
 
 fuzz: setup ## Fuzz every decoder for SECONDS (60) each
 	@exec $(BIN)/python -m tests.fuzz --seconds $(SECONDS)

@@ -23,10 +23,11 @@ class BenchError(Exception):
 
 
 class Control:
-    """One kept connection to one exchange; several threads take turns."""
+    """One kept connection to one exchange; several threads take turns. `deadline_s`: of one answer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, deadline_s: float = _DEADLINE_S) -> None:
         self.url = url
+        self._deadline_s = deadline_s
         self._address = urlsplit(url).netloc
         self._connection: http.client.HTTPConnection | None = None
         self._turn = threading.Lock()
@@ -55,7 +56,7 @@ class Control:
 
     def _exchange(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, str]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(self._address, timeout=_DEADLINE_S)
+            self._connection = http.client.HTTPConnection(self._address, timeout=self._deadline_s)
         self._connection.request(method, path, data, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read().decode()

@@ -148,6 +148,23 @@ class Exchange:
         """A market by its symbol."""
         return Market(self._control, symbol)
 
+    def replay(
+        self, *files: Path | str, speed: float = 0, levels: int = 5, seed: int = 1, deadline_s: float = 3_600
+    ) -> dict[str, Any]:
+        """Trade a recorded market again (docs/bots.md, "The past"); what came of it, once all is traded.
+
+        `speed` 0: as fast as it goes. The house takes its own orders away first, and comes back with the next
+        test, or the next walk. Raises BenchError for files that are none.
+        """
+        paths = [str(Path(file).resolve()) for file in files]
+        body = {"files": paths, "speed": speed, "levels": levels, "seed": seed}
+        patient = Control(self.url, deadline_s)
+        try:
+            found: dict[str, Any] = patient.ask("POST", "/bench/replay", body)
+            return found
+        finally:
+            patient.close()
+
     def clock_ms(self) -> int:
         """The engine's clock at its newest decision, in milliseconds since 1970."""
         return int(self._control.ask("GET", "/bench/clock")["engineMs"])

@@ -85,6 +85,23 @@ def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False, data
     _until_stopped(lambda options: run_rebuild(options, mode, source, accept_loss=accept_loss))
 
 
+@cli.command()
+def mails(
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest last.")] = 5,
+    data_dir: Folder = None,
+) -> None:
+    """What the exchange in DATA_DIR would have mailed: log-ins, deposits, links that set a password."""
+    _set_variables(DATA_DIR=data_dir)
+    from local.mails import folder_of_mails, shown
+
+    try:
+        found = shown(folder_of_mails(LocalOptions.from_environment().data_dir / "embedded"), count)
+    except (OptionError, OSError) as error:
+        print(f"mails: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print("\n".join(found) or "no mail yet")
+
+
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def operator(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """The operator's command (services/operator), for the exchange that runs in DATA_DIR."""

@@ -55,6 +55,7 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
         async with _resources(settings, steps) as resources:
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from local.mails import notice_components
             from local.snapshot_process import ProcessSnapshots
             from services.operator.desk import OperatorDesk
             from services.operator.door import OperatorDoor
@@ -74,7 +75,8 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
                 exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
-            await run_components([*servers, server, door, *exchange.components, announce], settle_process)
+            parts = [*exchange.components, *notice_components(resources)]
+            await run_components([*servers, server, door, *parts, announce], settle_process)
 
 
 class _Announcement:
@@ -199,6 +201,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "database_dsn": database_dsn,
             "cache_url": cache_url,
             "market_data_url": options.url,
+            "public_url": options.url,
             "secret_key_file": folder.state / "secret.key",
             "operator_public_key": operator_public_key(folder.state),
         }

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from exchange.ports.world import LogRecord
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants
 from matching_engine.snapshots import Snapshot, SnapshotError, capture
 
 __all__ = ["SnapshotMaker", "SnapshotOrder", "order_of", "remade"]

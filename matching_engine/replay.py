@@ -10,8 +10,8 @@ from exchange.log.event_tail import ChainError, TailPosition
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogError
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants
 from matching_engine.snapshots import state_hash
 
 __all__ = ["refuse_a_gap", "replay", "skipped_commands"]

@@ -25,8 +25,8 @@ from exchange.process.crash_points import crash_point
 from exchange.process.tracing import Tracing
 from matching_engine.activation import activate_newest_rules
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants
 from matching_engine.genesis import unregistered
 from matching_engine.leadership import Elector
 from matching_engine.outbox import Outbox, commands_of, records_of

@@ -184,29 +184,15 @@ ITEMS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-_NEW_KINDS: Final = "wants kinds of orders that the matching engine does not have yet"
-_NO_LISTS: Final = "there are no order lists yet"
+_NO_OPO: Final = "there are no lists whose pending orders sell what the working one bought"
 # Item -> what a request for it is told, where a test shows that; none of these counts as working.
 REFUSED: Final[dict[str, str]] = {
     **{
-        name: _NEW_KINDS
+        name: _NO_OPO
         for name in (
-            "PUT /order/amend/keepPriority",
-            "ws order.amend.keepPriority",
-            *(f"type {kind}" for kind in _words("STOP_LOSS STOP_LOSS_LIMIT TAKE_PROFIT TAKE_PROFIT_LIMIT")),
-            *(f"parameter {name}" for name in _words("icebergQty trailingDelta pegPriceType")),
-            "mode DECREMENT",
-            "mode TRANSFER",
-        )
-    },
-    **{
-        name: _NO_LISTS
-        for name in (
-            "POST /order/oco",
-            *(f"POST /orderList/{kind}" for kind in _words("oco oto otoco opo opoco")),
-            "ws orderList.place",
-            *(f"ws orderList.place.{kind}" for kind in _words("oco oto otoco opo opoco")),
-            *_words("OCO OTO OTOCO OPO OPOCO"),
+            *(f"POST /orderList/{kind}" for kind in _words("opo opoco")),
+            *(f"ws orderList.place.{kind}" for kind in _words("opo opoco")),
+            *_words("OPO OPOCO"),
         )
     },
     **dict.fromkeys(
@@ -216,26 +202,16 @@ REFUSED: Final[dict[str, str]] = {
 }
 # Item -> why nothing of it is there.
 OPEN: Final[dict[str, str]] = {
-    "listStatus": _NO_LISTS,
     "externalLockUpdate": "nothing outside of the exchange locks money",
-    "parameter strategyId": "told in the answer alone: queries and streams want it in the engine's events",
     "field sors": "optional: absent where orders are not routed",
     **{
-        f"filter {name}": _NEW_KINDS
+        f"filter {name}": "the matching engine would have to apply it"
         for name in _words("""
-            ICEBERG_PARTS MAX_NUM_ALGO_ORDERS MAX_NUM_ICEBERG_ORDERS TRAILING_DELTA MAX_NUM_ORDER_AMENDS
-            MAX_NUM_ORDER_LISTS EXCHANGE_MAX_NUM_ALGO_ORDERS EXCHANGE_MAX_NUM_ICEBERG_ORDERS
-            EXCHANGE_MAX_NUM_ORDER_LISTS
+            MIN_NOTIONAL PERCENT_PRICE MAX_POSITION MAX_ASSET EXCHANGE_MAX_NUM_ORDERS
+            EXCHANGE_MAX_NUM_ALGO_ORDERS EXCHANGE_MAX_NUM_ICEBERG_ORDERS EXCHANGE_MAX_NUM_ORDER_LISTS
         """)
     },
-    **{
-        f"filter {name}": "the matching engine would have to apply it"
-        for name in _words("MIN_NOTIONAL PERCENT_PRICE MAX_POSITION EXCHANGE_MAX_NUM_ORDERS MAX_ASSET")
-    },
-    **{
-        code: _NO_LISTS
-        for code in _words("-1158 -1160 -1165 -1166 -1168 -1196 -1197 -1198 -1199 -1222 -1223 -1224 -1225")
-    },
+    **{code: _NO_OPO for code in _words("-1222 -1223 -1224 -1225")},
     "SBE answers": "left out",
     "SBE streams": "left out",
     "FIX": "left out",

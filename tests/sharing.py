@@ -16,11 +16,12 @@ _SHARED: Final = {
     "stack_exchange": "hurt stack",
     "exchange": "exchange",
     "embedded_exchange": "embedded exchange",
+    "terminal_exchange": "terminal exchange",
     "outcome_of": "terraform",
     "old_database": "old database",
 }
 # Groups by what they take, the longest first.
-_LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "embedded exchange")
+_LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "terminal exchange", "embedded exchange")
 
 
 def put_together(items: list[pytest.Item]) -> None:

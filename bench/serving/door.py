@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,9 @@ from exchange.http.bodies import BodyRefusedError, send_whole, whole_body
 from exchange.process.components import Resources
 from local.assembly import AssembledExchange
 from local.bad_days.door import BadDays
+from local.replay.feeding import Plan, Replay
+from local.replay.files import symbols
+from local.replay.prints import FileError
 from services.user.component import UserService
 from services.user.money.transfers import AmountError, UnknownAssetError
 from services.user.people.passwords import Passwords
@@ -33,7 +37,16 @@ _MODES: Final = {
     "post-only": codes.MODE_POST_ONLY,
     "reopen": codes.MODE_TRADING,
 }
-_REFUSALS: Final = (HouseError, UnknownAssetError, AmountError, msgspec.MsgspecError, KeyError, ValueError)
+_REFUSALS: Final = (
+    HouseError,
+    FileError,
+    OSError,
+    UnknownAssetError,
+    AmountError,
+    msgspec.MsgspecError,
+    KeyError,
+    ValueError,
+)
 
 
 class Accounts:
@@ -78,8 +91,11 @@ class Accounts:
 class BenchDoor:
     """ASGI wrapper: /bench/... is answered here, all else by the exchange."""
 
-    def __init__(self, exchange: AssembledExchange, house: House, accounts: Accounts) -> None:
+    def __init__(
+        self, exchange: AssembledExchange, resources: Resources, house: House, accounts: Accounts
+    ) -> None:
         self._exchange = exchange
+        self._resources = resources
         self._house = house
         self._accounts = accounts
         self._doors: dict[tuple[str, str], Callable[[dict[str, Any]], Awaitable[object]]] = {
@@ -88,6 +104,7 @@ class BenchDoor:
             ("POST", "/bench/empty"): self._empty,
             ("POST", "/bench/mode"): self._mode,
             ("POST", "/bench/clean"): self._clean,
+            ("POST", "/bench/replay"): self._replay,
             ("GET", "/bench/clock"): self._clock,
         }
 
@@ -131,6 +148,15 @@ class BenchDoor:
             self._exchange.app.plan.call_off()
         await self._house.clean()
         return {}
+
+    async def _replay(self, body: dict[str, Any]) -> object:
+        files = [Path(str(file)) for file in body["files"]]
+        for symbol in sorted(symbols(files)):
+            await self._house.empty(symbol)
+        plan = Plan(files, float(body["speed"]), int(body["seed"]), int(body["levels"]))
+        found = await Replay(plan, self._exchange, self._resources).run(lambda _: None)
+        await self._caught_up()
+        return msgspec.to_builtins(found)
 
     async def _clock(self, _: dict[str, Any]) -> object:
         state = self._exchange.market_data.markets.state

@@ -61,7 +61,7 @@ async def open_exchange(
         exchange = await assemble(resources, bad_days=True, markets=markets)
         accounts = Accounts(resources, exchange.user)
         house = House(exchange.order, exchange.market_data)
-        door = BenchDoor(exchange, house, accounts)
+        door = BenchDoor(exchange, resources, house, accounts)
         components = [one for one in exchange.components if not one.name.startswith(_LEFT_OUT)]
         opening = _Opening(components, house, accounts, exchange, prices, options.url)
         await run_components([HttpServer(door, listener), *components, opening])

@@ -13,7 +13,8 @@ from librt.strings import BytesWriter, write_i32_be
 from mypy_extensions import i64, u8
 
 from exchange.contracts.events import Event
-from exchange.contracts.packing import put_array, put_bytes, put_event, put_integer
+from exchange.contracts.message_pack import put_array, put_bytes, put_integer
+from exchange.contracts.packing import put_event
 
 __all__ = ["HASH_SIZE_BYTES", "ChainLink", "LinkWriter", "pack_links"]
 

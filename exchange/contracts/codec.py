@@ -14,15 +14,20 @@ Decoding events is strict: the engine alone writes them, so a bad one raises `Co
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Annotated, Any, Final, NamedTuple, cast
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from exchange.contracts.chain import HASH_SIZE_BYTES, ChainLink
 from exchange.contracts.commands import Command, Malformed
 from exchange.contracts.events import Event
-from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
-from exchange.contracts.tables import COMMANDS, EVENTS, TEXT_FIELDS
+from exchange.contracts.fields import fields_decoder, fields_of_leg
+from exchange.contracts.limits import (
+    COMMANDS_PER_RECORD_MAX,
+    INTEGER_MAX,
+    TEXT_LENGTH_MAX,
+)
+from exchange.contracts.tables import COMMANDS, EVENTS
 
 __all__ = [
     "EMPTY_CHAIN_HASH",
@@ -59,7 +64,7 @@ class CodecError(ValueError):
 
 # Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
 # refuses such a command as code that does not know its tag does (core/administration.py).
-FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2}
+FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2, 22: 4, 23: 4, 24: 4, 25: 4}
 UNKNOWN_TAG: Final = "unknown command tag"
 
 
@@ -121,18 +126,6 @@ class EventRecord(NamedTuple):
     links: tuple[ReadLink, ...]
 
 
-def _field_type(name: str) -> Any:
-    if name in TEXT_FIELDS:
-        return Annotated[str, msgspec.Meta(max_length=TEXT_LENGTH_MAX)]
-    return Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
-
-
-def _decoder(names: Sequence[str]) -> msgspec.msgpack.Decoder[Any]:
-    # Built at run time: typing has no spelling for "a tuple of these types in this order".
-    fields = cast(Any, tuple).__class_getitem__(tuple(_field_type(name) for name in names))
-    return msgspec.msgpack.Decoder(fields)
-
-
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """Reads a message's fields as a tuple; of one field `attrgetter` would give the bare value."""
     if len(names) == 1:
@@ -141,11 +134,11 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*names)
 
 
-_encoder: Final = msgspec.msgpack.Encoder()
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=fields_of_leg)
 _TAG_OF: Final = {cls: tag for table in (COMMANDS, EVENTS) for tag, (cls, _) in table.items()}
 _FIELDS_OF: Final = {cls: _getter(names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
-_COMMAND_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in COMMANDS.items()}
-_EVENT_DECODERS: Final = {tag: (cls, _decoder(names)) for tag, (cls, names) in EVENTS.items()}
+_COMMAND_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in COMMANDS.items()}
+_EVENT_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in EVENTS.items()}
 _CommandEntry = tuple[int, msgspec.Raw]
 _command_record_decoder: Final = msgspec.msgpack.Decoder(
     tuple[int, Annotated[list[msgspec.Raw], msgspec.Meta(max_length=COMMANDS_PER_RECORD_MAX)]]

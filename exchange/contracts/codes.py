@@ -12,7 +12,19 @@ SIDE_NAMES: Final = {BUY: "BUY", SELL: "SELL"}
 LIMIT: Final = 1
 MARKET: Final = 2
 LIMIT_MAKER: Final = 3
+# Of rules version 4 (ADR 0037).
+STOP_LOSS: Final = 4
+STOP_LOSS_LIMIT: Final = 5
+TAKE_PROFIT: Final = 6
+TAKE_PROFIT_LIMIT: Final = 7
 ORDER_TYPE_NAMES: Final = {LIMIT: "LIMIT", MARKET: "MARKET", LIMIT_MAKER: "LIMIT_MAKER"}
+# Of orders that wait for a price.
+TRIGGERED_TYPE_NAMES: Final = {
+    STOP_LOSS: "STOP_LOSS",
+    STOP_LOSS_LIMIT: "STOP_LOSS_LIMIT",
+    TAKE_PROFIT: "TAKE_PROFIT",
+    TAKE_PROFIT_LIMIT: "TAKE_PROFIT_LIMIT",
+}
 
 GTC: Final = 1
 IOC: Final = 2
@@ -24,12 +36,17 @@ STP_NONE: Final = 1
 STP_EXPIRE_TAKER: Final = 2
 STP_EXPIRE_MAKER: Final = 3
 STP_EXPIRE_BOTH: Final = 4
+STP_DECREMENT: Final = 5
+# Between accounts of one trade group, of which there are none: within one account it is DECREMENT.
+STP_TRANSFER: Final = 6
 STP_NAMES: Final = {
     STP_NONE: "NONE",
     STP_EXPIRE_TAKER: "EXPIRE_TAKER",
     STP_EXPIRE_MAKER: "EXPIRE_MAKER",
     STP_EXPIRE_BOTH: "EXPIRE_BOTH",
 }
+# The modes of rules version 4.
+STP_DECREMENTING_NAMES: Final = {STP_DECREMENT: "DECREMENT", STP_TRANSFER: "TRANSFER"}
 
 NEW: Final = 1
 PARTIALLY_FILLED: Final = 2
@@ -37,6 +54,7 @@ FILLED: Final = 3
 CANCELED: Final = 4
 EXPIRED: Final = 5
 EXPIRED_IN_MATCH: Final = 6
+PENDING_NEW: Final = 7
 ORDER_STATUS_NAMES: Final = {
     NEW: "NEW",
     PARTIALLY_FILLED: "PARTIALLY_FILLED",
@@ -44,7 +62,26 @@ ORDER_STATUS_NAMES: Final = {
     CANCELED: "CANCELED",
     EXPIRED: "EXPIRED",
     EXPIRED_IN_MATCH: "EXPIRED_IN_MATCH",
+    PENDING_NEW: "PENDING_NEW",
 }
+
+# What an accepted order with terms does (OrderWithTermsAccepted.state, PendingOrderPlaced.state).
+STATE_WORKING: Final = 1  # it trades, rests or has ended, as any order
+STATE_WAITING: Final = 2  # for a price; it holds money and stands on no book
+STATE_PENDING: Final = 3  # for the working order of its list to be filled; it holds nothing
+
+# How the orders of a list decide about each other (binance-spot-api 2.6).
+CONTINGENCY_OCO: Final = 1
+CONTINGENCY_OTO: Final = 2
+CONTINGENCY_OTOCO: Final = 3
+# OTOCO is an OTO to the outside.
+CONTINGENCY_NAMES: Final = {CONTINGENCY_OCO: "OCO", CONTINGENCY_OTO: "OTO", CONTINGENCY_OTOCO: "OTO"}
+
+# From which side of the book a pegged order takes its price.
+PEG_NONE: Final = 0
+PEG_PRIMARY: Final = 1
+PEG_MARKET: Final = 2
+PEG_PRICE_TYPE_NAMES: Final = {PEG_PRIMARY: "PRIMARY_PEG", PEG_MARKET: "MARKET_PEG"}
 
 # Why an order was closed before it was filled (OrderClosed.reason).
 CLOSED_BY_USER: Final = 1
@@ -53,6 +90,10 @@ CLOSED_FOK_UNFILLABLE: Final = 3
 CLOSED_NO_LIQUIDITY: Final = 4
 CLOSED_SELF_TRADE: Final = 5
 CLOSED_TOO_MANY_FILLS: Final = 6
+CLOSED_OCO_TRIGGER: Final = 7  # another order of its list went to work, or ended
+CLOSED_OTO_PHASE_ONE_EXPIRED: Final = 8  # the working order of its list ended unfilled
+CLOSED_PENDING_REFUSED: Final = 9  # its turn came, and it could not be placed
+CLOSED_HOLD_SPENT: Final = 10  # what it held from the start bought no more
 CLOSE_REASON_NAMES: Final = {
     CLOSED_BY_USER: "NONE",
     CLOSED_IOC_REMAINDER: "UNFILLED_IOC_QUANTITY_EXPIRED",
@@ -60,6 +101,10 @@ CLOSE_REASON_NAMES: Final = {
     CLOSED_NO_LIQUIDITY: "INSUFFICIENT_LIQUIDITY",
     CLOSED_SELF_TRADE: "NONE",
     CLOSED_TOO_MANY_FILLS: "TOO_MANY_FILLS",
+    CLOSED_OCO_TRIGGER: "OCO_TRIGGER",
+    CLOSED_OTO_PHASE_ONE_EXPIRED: "OTO_PHASE_ONE_EXPIRED",
+    CLOSED_PENDING_REFUSED: "REJECTED",
+    CLOSED_HOLD_SPENT: "INSUFFICIENT_LIQUIDITY",
 }
 
 CANCEL_ANY: Final = 0
@@ -102,6 +147,14 @@ REJECT_CANCEL_RESTRICTED: Final = 24
 REJECT_CLIENT_ORDER_ID_MISMATCH: Final = 25
 REJECT_ZERO_NOTIONAL: Final = 26
 REJECT_QUOTE_BUYS_LESS_THAN_A_LOT: Final = 27
+REJECT_WOULD_TRIGGER: Final = 28
+REJECT_ICEBERG_EXCEEDS_QUANTITY: Final = 29
+REJECT_LIST_PRICES: Final = 30
+REJECT_NO_CHANGE: Final = 31
+REJECT_AMEND_INCREASES: Final = 32
+REJECT_COMBINATION: Final = 33
+REJECT_NO_LAST_PRICE: Final = 34
+REJECT_NO_PEG_PRICE: Final = 35
 # -- filters
 REJECT_PRICE_FILTER: Final = 40
 REJECT_LOT_SIZE: Final = 41
@@ -109,6 +162,12 @@ REJECT_MARKET_LOT_SIZE: Final = 42
 REJECT_NOTIONAL: Final = 43
 REJECT_PERCENT_PRICE_BY_SIDE: Final = 44
 REJECT_MAX_NUM_ORDERS: Final = 45
+REJECT_MAX_NUM_ALGO_ORDERS: Final = 46
+REJECT_MAX_NUM_ICEBERG_ORDERS: Final = 47
+REJECT_MAX_NUM_ORDER_LISTS: Final = 48
+REJECT_MAX_NUM_ORDER_AMENDS: Final = 49
+REJECT_ICEBERG_PARTS: Final = 50
+REJECT_TRAILING_DELTA: Final = 51
 # -- accounts
 REJECT_INSUFFICIENT_BALANCE: Final = 60
 REJECT_UNKNOWN_WITHDRAWAL: Final = 61

@@ -11,6 +11,7 @@ from exchange.contracts import codes
 __all__ = [
     "ApiError",
     "LimitError",
+    "amend_rejection",
     "bad_combination",
     "banned",
     "cancel_rejection",
@@ -21,6 +22,7 @@ __all__ = [
     "invalid_data",
     "invalid_key",
     "invalid_symbol",
+    "list_rejection",
     "mandatory_parameter",
     "not_required",
     "not_supported",
@@ -35,6 +37,7 @@ __all__ = [
     "too_much_weight",
     "unavailable",
     "unknown_error",
+    "unknown_list",
     "unknown_order",
     "unread_parameters",
 ]
@@ -101,12 +104,29 @@ _ORDER_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
         -2010,
         "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.",
     ),
+    codes.REJECT_WOULD_TRIGGER: (-2010, "Order would trigger immediately."),
+    codes.REJECT_ICEBERG_EXCEEDS_QUANTITY: (-2010, "IcebergQty exceeds QTY."),
+    codes.REJECT_LIST_PRICES: (-2010, "The relationship of the prices for the orders is not correct."),
+    codes.REJECT_NO_CHANGE: (-2038, "The requested action would change no state; rejecting."),
+    codes.REJECT_AMEND_INCREASES: (-2038, "Order amend (quantity increase) is not supported."),
+    codes.REJECT_COMBINATION: (-2010, "Unsupported order combination"),
+    codes.REJECT_NO_LAST_PRICE: (
+        -2010,
+        "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.",
+    ),
+    codes.REJECT_NO_PEG_PRICE: (-2010, "Unsupported order combination"),
     codes.REJECT_PRICE_FILTER: (-1013, "Filter failure: PRICE_FILTER"),
     codes.REJECT_LOT_SIZE: (-1013, "Filter failure: LOT_SIZE"),
     codes.REJECT_MARKET_LOT_SIZE: (-1013, "Filter failure: MARKET_LOT_SIZE"),
     codes.REJECT_NOTIONAL: (-1013, "Filter failure: NOTIONAL"),
     codes.REJECT_PERCENT_PRICE_BY_SIDE: (-1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
     codes.REJECT_MAX_NUM_ORDERS: (-1013, "Filter failure: MAX_NUM_ORDERS"),
+    codes.REJECT_MAX_NUM_ALGO_ORDERS: (-1013, "Filter failure: MAX_NUM_ALGO_ORDERS"),
+    codes.REJECT_MAX_NUM_ICEBERG_ORDERS: (-1013, "Filter failure: MAX_NUM_ICEBERG_ORDERS"),
+    codes.REJECT_MAX_NUM_ORDER_LISTS: (-1013, "Filter failure: MAX_NUM_ORDER_LISTS"),
+    codes.REJECT_MAX_NUM_ORDER_AMENDS: (-2038, "Filter failure: MAX_NUM_ORDER_AMENDS"),
+    codes.REJECT_ICEBERG_PARTS: (-1013, "Filter failure: ICEBERG_PARTS"),
+    codes.REJECT_TRAILING_DELTA: (-1013, "Filter failure: TRAILING_DELTA"),
     codes.REJECT_INSUFFICIENT_BALANCE: (-2010, BALANCE_TEXT),
     codes.REJECT_UNKNOWN_WITHDRAWAL: (-1130, "Data sent for parameter 'withdrawalId' is not valid."),
     codes.REJECT_DUPLICATE_REFERENCE: (-1130, "Data sent for parameter 'reference' is not valid."),
@@ -118,6 +138,7 @@ _CANCEL_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
     codes.REJECT_MARKET_CLOSED: (-2011, "Market is closed."),
     codes.REJECT_SKIPPED: (-2011, SKIPPED_TEXT),
 }
+_AMEND_REJECTED: Final = -2038
 _UNKNOWN_REASON: Final = (-1000, "An unknown error occurred while processing the request.")
 
 
@@ -137,6 +158,22 @@ def cancel_rejection(reason: int) -> ApiError:
     """The answer to a refused cancellation. `reason`: codes.REJECT_*."""
     code, message = _CANCEL_REJECTIONS.get(reason) or _ORDER_REJECTIONS.get(reason) or _UNKNOWN_REASON
     return ApiError(code, message)
+
+
+def list_rejection(reason: int) -> ApiError:
+    """The answer to a refused cancellation of an order list. `reason`: codes.REJECT_*."""
+    return unknown_list() if reason == codes.REJECT_UNKNOWN_ORDER else cancel_rejection(reason)
+
+
+def unknown_list() -> ApiError:
+    """-2011: a cancellation named an order list that its sender does not have."""
+    return ApiError(-2011, "Unknown order list sent.")
+
+
+def amend_rejection(reason: int) -> ApiError:
+    """The answer to a refused amendment. `reason`: codes.REJECT_*."""
+    code, message = _ORDER_REJECTIONS.get(reason, _UNKNOWN_REASON)
+    return ApiError(_AMEND_REJECTED if code in (-2010, -2011) else code, message)
 
 
 def unknown_order() -> ApiError:

@@ -17,6 +17,8 @@ __all__ = ["Limit", "limits_table"]
 INTEGER_MAX: Final = 2**63 - 1
 TEXT_LENGTH_MAX: Final = 256  # characters of one text in a command or event
 TEXT_SIZE_BYTES_MAX: Final = TEXT_LENGTH_MAX * 4
+LEGS_MAX: Final = 3  # orders of one list
+LEG_NAME_LENGTH_MAX: Final = 64  # characters of the name of one; a tick of lists fits a record
 COMMANDS_PER_RECORD_MAX: Final = 10_000  # that the engine reads from one record
 COMMANDS_PER_TICK_MAX: Final = 400  # that a gateway puts into one
 
@@ -39,11 +41,22 @@ def outcome_record_size_bytes_max(events_size_bytes: int) -> int:
     return _RECORD_FRAME_SIZE_BYTES + _OUTCOME_FRAME_SIZE_BYTES + events_size_bytes
 
 
-# Without the event's hash; of commands CancelOrder has most: two texts. RegisterMarket has most integers.
-COMMAND_SIZE_BYTES_MAX: Final = max(event_size_bytes_max(6, 2), event_size_bytes_max(20, 1))
+# Of a list: its own fields, and for each leg an array of twelve numbers and a short name.
+_LEG_SIZE_BYTES_MAX: Final = 1 + 12 * _INTEGER_SIZE_BYTES + 2 + LEG_NAME_LENGTH_MAX * 4
+ORDER_LIST_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 1) + 1 + LEGS_MAX * _LEG_SIZE_BYTES_MAX
+# Of commands CancelOrder has most texts: two. RegisterMarket has most integers.
+COMMAND_SIZE_BYTES_MAX: Final = max(
+    event_size_bytes_max(6, 2), event_size_bytes_max(20, 1), ORDER_LIST_SIZE_BYTES_MAX
+)
 TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
 ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
+TERMS_ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(21, 1)
+LIST_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(4, 1)
+LIST_DONE_SIZE_BYTES_MAX: Final = event_size_bytes_max(3, 0)
+REFILLED_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 0)
+TRIGGERED_SIZE_BYTES_MAX: Final = event_size_bytes_max(9, 0)
 CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
+CLOSED_UNASKED_SIZE_BYTES_MAX: Final = event_size_bytes_max(11, 0)  # nobody's cancellation: no name
 MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
 
 # -- what one command can do (rules version 2; matching_engine/core/engine_limits.py)
@@ -53,6 +66,22 @@ MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
 # tenth of a second, and leave the outcome at a sixth of a record. Upstream's largest real orders meet some
 # hundreds.
 FILLS_PER_COMMAND_MAX: Final = 1_000
+# Orders that an order sends to work by what it does: triggered by its prices, or pending until it was filled.
+# One begins while at most half of the fills above are used up, and meets at most the other half. What is due
+# beyond that goes to work with the next placements in the market, or with the leader's next word (ADR 0037).
+FOLLOW_UPS_PER_COMMAND_MAX: Final = 100
+FILLS_PER_FOLLOW_UP_MAX: Final = FILLS_PER_COMMAND_MAX // 2
+# Of one account in one market; all its open orders together are counted too (binance-spot-api 2.2).
+ALGO_ORDERS_MAX: Final = 100  # that wait for a price
+ICEBERG_ORDERS_MAX: Final = 100
+ORDER_LISTS_MAX: Final = 50
+ORDER_AMENDS_MAX: Final = 10  # of one order
+ICEBERG_PARTS_MAX: Final = 100
+TRAILING_BIPS_MIN: Final = 10
+TRAILING_BIPS_MAX: Final = 2_000
+PEG_OFFSET_LEVELS_MAX: Final = 100
+# Who waits for a price to buy at any price holds what the quantity costs at that price, and this much more.
+STOP_MARKET_MARGIN_PPM: Final = 50_000
 # A market's own limit may be lower, never higher: cancelling all of them is one command. Upstream has 200.
 OPEN_ORDERS_MAX: Final = 500
 MARKETS_MAX: Final = 2_000
@@ -75,15 +104,41 @@ LOG_RECORD_FRAME_SIZE_BYTES: Final = 16_384
 LOG_RECORD_SIZE_BYTES_MAX: Final = TOPIC_MESSAGE_SIZE_BYTES_MAX - LOG_RECORD_FRAME_SIZE_BYTES
 FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 
-# The largest outcome: an order that meets as many others as it may; all orders of a market cancelled.
-ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
-    ACCEPTED_SIZE_BYTES_MAX
-    + FILLS_PER_COMMAND_MAX * max(TRADE_SIZE_BYTES_MAX, event_size_bytes_max(10, 0))
-    + CLOSED_SIZE_BYTES_MAX
+# What one meeting can lead to: a trade (or what prevents it), the end of the order that was met and of two
+# more of its list, that list's end, and the next slice of an iceberg.
+EVENTS_PER_FILL_MAX: Final = 6
+FILL_SIZE_BYTES_ON_LOG_MAX: Final = (
+    TRADE_SIZE_BYTES_MAX
+    + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX
+    + LIST_DONE_SIZE_BYTES_MAX
+    + REFILLED_SIZE_BYTES_MAX
 )
-CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(OPEN_ORDERS_MAX * CLOSED_SIZE_BYTES_MAX)
+# What an order sent to work comes to beside its fills: its own word and end, the end of two others of its
+# list, and that of the list.
+EVENTS_PER_FOLLOW_UP_MAX: Final = 5
+FOLLOW_UP_SIZE_BYTES_MAX: Final = (
+    TRIGGERED_SIZE_BYTES_MAX + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX
+)
+# The largest outcome: an order, or a list of them, that meets as many others as it may, and what follows from
+# that; all orders of a market cancelled.
+ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    LIST_PLACED_SIZE_BYTES_MAX
+    + LEGS_MAX * (TERMS_ACCEPTED_SIZE_BYTES_MAX + CLOSED_SIZE_BYTES_MAX)
+    + FILLS_PER_COMMAND_MAX * FILL_SIZE_BYTES_ON_LOG_MAX
+    + FOLLOW_UPS_PER_COMMAND_MAX * FOLLOW_UP_SIZE_BYTES_MAX
+)
+CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    OPEN_ORDERS_MAX * (CLOSED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX)
+)
 MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
-EVENTS_PER_OUTCOME_MAX: Final = max(FILLS_PER_COMMAND_MAX + 2, OPEN_ORDERS_MAX, MARKETS_MAX)
+EVENTS_PER_OUTCOME_MAX: Final = max(
+    1
+    + 2 * LEGS_MAX
+    + FILLS_PER_COMMAND_MAX * EVENTS_PER_FILL_MAX
+    + FOLLOW_UPS_PER_COMMAND_MAX * EVENTS_PER_FOLLOW_UP_MAX,
+    2 * OPEN_ORDERS_MAX,
+    MARKETS_MAX,
+)
 
 
 # -- who reads the logs
@@ -98,7 +153,9 @@ ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
 LEDGER_OUTCOMES_PER_BATCH_MAX: Final = 2_000
 LEDGER_ENTRIES_PER_BATCH_MAX: Final = 20_000
 ENTRIES_PER_OUTCOME_MAX: Final = (
-    FILLS_PER_COMMAND_MAX * ENTRIES_PER_TRADE_MAX + (OPEN_ORDERS_MAX + 2) * ENTRIES_PER_ORDER_EVENT_MAX
+    FILLS_PER_COMMAND_MAX * (ENTRIES_PER_TRADE_MAX + 3 * ENTRIES_PER_ORDER_EVENT_MAX)
+    + (OPEN_ORDERS_MAX + 2 * LEGS_MAX) * ENTRIES_PER_ORDER_EVENT_MAX
+    + FOLLOW_UPS_PER_COMMAND_MAX * 4 * ENTRIES_PER_ORDER_EVENT_MAX
 )
 
 # -- what waits for a client
@@ -110,10 +167,13 @@ FILL_SIZE_BYTES_MAX: Final = 256
 FRAME_COST_BYTES: Final = 128
 # A queue is bounded by bytes and by the age of what waits longest, never by a count: one outcome is delivered
 # in one step, in which nobody can read.
-SOCKET_QUEUE_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
+SOCKET_QUEUE_SIZE_BYTES_MAX: Final = 10 * 1024 * 1024
 SOCKET_QUEUE_AGE_S_MAX: Final = 5
-# Who trades with himself gets two reports of each fill.
-REPORTS_PER_OUTCOME_MAX: Final = 2 * FILLS_PER_COMMAND_MAX + 2
+# Who trades with himself gets two reports of each fill; his orders that end with their list, and those sent
+# to work, have one or two of their own.
+REPORTS_PER_OUTCOME_MAX: Final = (
+    2 * FILLS_PER_COMMAND_MAX + OPEN_ORDERS_MAX + 2 * FOLLOW_UPS_PER_COMMAND_MAX + 2
+)
 ANSWER_SIZE_BYTES_MAX: Final = 4_096 + FILLS_PER_COMMAND_MAX * FILL_SIZE_BYTES_MAX
 
 # What client libraries take of one frame unless they are told otherwise.
@@ -170,6 +230,17 @@ _TABLE: Final = (
         "resting orders that one order meets", FILLS_PER_COMMAND_MAX, "",
         "the rest expires, `TOO_MANY_FILLS`",
     ),
+    Limit("orders sent to work by one command", FOLLOW_UPS_PER_COMMAND_MAX, "",
+          "nobody: the next commands send them"),
+    Limit("resting orders that one of those meets", FILLS_PER_FOLLOW_UP_MAX, "",
+          "the rest expires, `TOO_MANY_FILLS`"),
+    Limit("orders of one list", LEGS_MAX, "", "the command is refused"),
+    Limit("orders of one account in one market that wait for a price", ALGO_ORDERS_MAX, "",
+          "-1013 `MAX_NUM_ALGO_ORDERS`"),
+    Limit("its icebergs there", ICEBERG_ORDERS_MAX, "", "-1013 `MAX_NUM_ICEBERG_ORDERS`"),
+    Limit("its order lists there", ORDER_LISTS_MAX, "", "-1013 `MAX_NUM_ORDER_LISTS`"),
+    Limit("parts of an iceberg", ICEBERG_PARTS_MAX, "", "-1013 `ICEBERG_PARTS`"),
+    Limit("amendments of one order", ORDER_AMENDS_MAX, "", "-2038"),
     Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
     Limit("markets", MARKETS_MAX, "", "the operator"),
     Limit("assets", ASSETS_MAX, "", "the operator"),
@@ -219,6 +290,7 @@ _TABLE: Final = (
 
 assert outcome_record_size_bytes_max(COMMANDS_PER_TICK_MAX * COMMAND_SIZE_BYTES_MAX) <= RECORD_SIZE_BYTES_MAX
 assert LINK_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a link fits one record"
+assert 2 * FILLS_PER_FOLLOW_UP_MAX <= FILLS_PER_COMMAND_MAX, "half of the fills are left for who follows"
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"

@@ -37,8 +37,26 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.order_commands import (
+    AmendOrder,
+    CancelOrderList,
+    OrderLeg,
+    PlaceOrderList,
+    PlaceOrderWithTerms,
+)
+from exchange.contracts.order_events import (
+    IcebergRefilled,
+    OrderAmended,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
+)
 
-__all__ = ["COMMANDS", "EVENTS", "TEXT_FIELDS"]
+__all__ = ["COMMANDS", "EVENTS", "LEGS_FIELD", "LEG_FIELDS", "TEXT_FIELDS"]
 
 TEXT_FIELDS: Final = frozenset(
     {
@@ -46,6 +64,8 @@ TEXT_FIELDS: Final = frozenset(
         "symbol",
         "client_order_id",
         "cancel_client_order_id",
+        "list_client_order_id",
+        "new_client_order_id",
         "address",
         "leader_id",
         "detail",
@@ -114,7 +134,34 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
     12: _row(ActivateRules, "command_id version"),
     20: _row(SkipCommand, "command_id offset index signature"),
     21: _row(KeepTime, "command_id epoch wall_ms"),
+    22: _row(
+        PlaceOrderWithTerms,
+        "command_id user_id market_id client_order_id side order_type time_in_force price_ticks "
+        "quantity_lots quote_quantity_atoms stp_mode valid_until_ms stop_price_ticks trailing_bips "
+        "iceberg_lots strategy_id strategy_type peg_price_type peg_offset_levels",
+    ),
+    23: _row(
+        PlaceOrderList,
+        "command_id user_id market_id list_client_order_id contingency stp_mode valid_until_ms legs",
+    ),
+    24: _row(
+        CancelOrderList,
+        "command_id user_id market_id order_list_id list_client_order_id cancel_client_order_id "
+        "valid_until_ms",
+    ),
+    25: _row(
+        AmendOrder,
+        "command_id user_id market_id order_id client_order_id new_client_order_id quantity_lots "
+        "valid_until_ms",
+    ),
 }
+# The one field that is neither a number nor a text: the orders of a list, each an array of these fields.
+LEGS_FIELD: Final = "legs"
+LEG_FIELDS: Final = _row(
+    OrderLeg,
+    "client_order_id side order_type time_in_force price_ticks quantity_lots stop_price_ticks trailing_bips "
+    "iceberg_lots strategy_id strategy_type peg_price_type peg_offset_levels",
+)[1]
 EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     1: _row(
         CommandRejected,
@@ -175,4 +222,31 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     13: _row(RulesActivated, "version"),
     20: _row(SkipRecorded, "offset index"),
     21: _row(TimeKept, "epoch"),
+    22: _row(
+        OrderWithTermsAccepted,
+        "order_id user_id market_id client_order_id side order_type time_in_force price_ticks "
+        "quantity_lots quote_quantity_atoms stp_mode held_atoms resting_lots order_list_id state "
+        "stop_price_ticks trailing_bips iceberg_lots strategy_id strategy_type peg_price_type "
+        "peg_offset_levels",
+    ),
+    23: _row(
+        OrderTriggered,
+        "order_id user_id market_id side price_ticks trigger_price_ticks held_atoms released_atoms "
+        "resting_lots",
+    ),
+    24: _row(TrailingStarted, "order_id user_id market_id price_ticks"),
+    25: _row(PendingOrderPlaced, "order_id user_id market_id side price_ticks state held_atoms resting_lots"),
+    26: _row(IcebergRefilled, "order_id user_id market_id side price_ticks displayed_lots"),
+    27: _row(
+        OrderAmended,
+        "order_id user_id market_id client_order_id side price_ticks quantity_lots released_atoms "
+        "unbooked_lots",
+    ),
+    28: _row(
+        SelfTradeDecremented,
+        "market_id user_id taker_side price_ticks prevented_lots taker_order_id taker_released_atoms "
+        "maker_order_id maker_released_atoms",
+    ),
+    29: _row(OrderListPlaced, "order_list_id user_id market_id list_client_order_id contingency"),
+    30: _row(OrderListDone, "order_list_id user_id market_id"),
 }

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from exchange.contracts import limits
 from exchange.contracts.events import MarketRegistered
 from exchange.money import format_fixed
 
@@ -62,4 +63,17 @@ def filter_shapes(
             "avgPriceMins": AVERAGE_PRICE_MINUTES,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.open_orders_max},
+        # The engine's own, the same in each market (ADR 0037).
+        {"filterType": "ICEBERG_PARTS", "limit": limits.ICEBERG_PARTS_MAX},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": limits.ALGO_ORDERS_MAX},
+        {"filterType": "MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders": limits.ICEBERG_ORDERS_MAX},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": limits.ORDER_LISTS_MAX},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": limits.ORDER_AMENDS_MAX},
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": limits.TRAILING_BIPS_MIN,
+            "maxTrailingAboveDelta": limits.TRAILING_BIPS_MAX,
+            "minTrailingBelowDelta": limits.TRAILING_BIPS_MIN,
+            "maxTrailingBelowDelta": limits.TRAILING_BIPS_MAX,
+        },
     ]

@@ -187,11 +187,15 @@ def _book(live: int) -> dict[str, Any]:
     snapshot = capture(path.shard)
     copied_s = time.process_time() - started
     gc.unfreeze()
+    started = time.process_time()
+    gc.collect()
+    collected_s = time.process_time() - started
     return {
         "live": live,
         "wide_book_us": us,
         "bytes_per_live_order": memory / live,
         "copy_of_state_ms": copied_s * 1e3,
+        "full_collection_ms": collected_s * 1e3,
         "copy_of_state_bytes": len(snapshot.body),
     }
 

@@ -39,6 +39,7 @@ DEADLINE_MS: Final = 15_000
 AWAY_DEADLINE_MS: Final = 5_000
 SIZE_BYTES: Final = 300
 POLL_S: Final = 0.1
+BROKER_DEADLINE_S: Final = 300.0
 console: Final = Console(width=150)
 
 
@@ -66,43 +67,72 @@ def main() -> None:
 
 async def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for turn in range(options.turns):
-        for fault in FAULTS:
-            for client in CLIENTS if turn % 2 == 0 else reversed(CLIENTS):
-                row = {"fault": fault, "client": client, **await _one(options, client, fault)}
-                console.print(json.dumps(row), highlight=False)
-                found.append(row)
+    with tempfile.TemporaryDirectory(prefix="kafka-clients-") as folder:
+        broker = _Broker(Path(folder))
+        await broker.start()
+        for turn in range(options.turns):
+            for fault in FAULTS:
+                for client in CLIENTS if turn % 2 == 0 else reversed(CLIENTS):
+                    topic = f"commands-{len(found)}"
+                    row = {
+                        "fault": fault,
+                        "client": client,
+                        **await _one(options, broker, topic, client, fault),
+                    }
+                    console.print(json.dumps(row), highlight=False)
+                    found.append(row)
+        await broker.stop()
     return found
 
 
-async def _one(options: argparse.Namespace, client: str, fault: str) -> dict[str, Any]:
-    """One client through one fault, on a broker of its own. Raises ServerError, LogError."""
-    with tempfile.TemporaryDirectory(prefix="kafka-clients-") as name:
-        folder, port = Path(name), free_port()
-        server = await kafka.start(folder, port)
-        topic = "commands"
-        cluster = KafkaCluster(server.bootstrap_servers, DEADLINE_MS)
-        await ensure_topics(cluster, [topic], replicas=1)
-        deadline_ms = AWAY_DEADLINE_MS if fault == FAULTS[3] else DEADLINE_MS
-        arguments = ["--client", client, "--bootstrap", server.bootstrap_servers, "--topic", topic]
-        arguments += ["--rate", str(options.rate), "--seconds", str(options.seconds)]
-        arguments += ["--deadline-ms", str(deadline_ms)]
-        reader, writer = (_child(role, arguments) for role in ("reader", "writer"))
-        await asyncio.sleep(FAULT_AFTER_S)
-        if fault == FAULTS[1]:
-            os.kill(server.process.pid, signal.SIGSTOP)
-            await asyncio.sleep(AWAY_S)
-            os.kill(server.process.pid, signal.SIGCONT)
-        elif fault in FAULTS[2:]:
-            os.kill(server.process.pid, signal.SIGKILL)
-            await asyncio.sleep(AWAY_S)
-            if fault == FAULTS[2]:
-                server = await kafka.start(folder, port)
-        written, read = await asyncio.gather(_said(writer), _said(reader))
-        if fault == FAULTS[3]:
-            server = await kafka.start(folder, port)
-        on_log = await _numbers_on(KafkaLog(cluster, topic))
-        await server.stop()
+class _Broker:
+    """One broker, that is paused, killed and started again. Raises ServerError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+        self._server: kafka.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await kafka.start(self._folder, self._port, deadline_s=BROKER_DEADLINE_S)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._server is not None, "started"
+        os.kill(self._server.process.pid, number)
+
+    async def stop(self) -> None:
+        assert self._server is not None, "started"
+        await self._server.stop()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+
+async def _one(
+    options: argparse.Namespace, broker: _Broker, topic: str, client: str, fault: str
+) -> dict[str, Any]:
+    """One client through one fault. Raises ServerError, LogError."""
+    cluster = KafkaCluster(broker.bootstrap_servers, DEADLINE_MS)
+    await ensure_topics(cluster, [topic], replicas=1)
+    deadline_ms = AWAY_DEADLINE_MS if fault == FAULTS[3] else DEADLINE_MS
+    arguments = ["--client", client, "--bootstrap", broker.bootstrap_servers, "--topic", topic]
+    arguments += ["--rate", str(options.rate), "--seconds", str(options.seconds)]
+    arguments += ["--deadline-ms", str(deadline_ms)]
+    reader, writer = (_child(role, arguments) for role in ("reader", "writer"))
+    await asyncio.sleep(FAULT_AFTER_S)
+    if fault == FAULTS[1]:
+        broker.signal(signal.SIGSTOP)
+        await asyncio.sleep(AWAY_S)
+        broker.signal(signal.SIGCONT)
+    elif fault in FAULTS[2:]:
+        broker.signal(signal.SIGKILL)
+        await asyncio.sleep(AWAY_S)
+        if fault == FAULTS[2]:
+            await broker.start()
+    written, read = await asyncio.gather(_said(writer), _said(reader))
+    if fault == FAULTS[3]:
+        await broker.start()
+    on_log = await _numbers_on(KafkaLog(cluster, topic))
     acknowledged = written.pop("acknowledged")
     return {
         **{f"writer {name}": value for name, value in written.items()},

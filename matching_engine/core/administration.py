@@ -27,6 +27,7 @@ from exchange.contracts.events import (
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.attendance import AHEAD_MAX_MS
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.follow_ups import follow_up_backlog
 from matching_engine.core.rules import market_rejection
 from matching_engine.core.rules_version import (
     bounds_work,
@@ -84,6 +85,8 @@ def _keep_time(state: EngineState, command: KeepTime, events: list[Event]) -> No
     # Where a broker's clock creeps away, what it stamps becomes unattended, and is held to the leader's.
     state.attended_ms = min(state.now_ms, command.wall_ms + AHEAD_MAX_MS)
     events.append(TimeKept(command.epoch))
+    if state.backlog:
+        follow_up_backlog(state, events)
 
 
 def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:

@@ -14,6 +14,7 @@ class Book:
     def __init__(self) -> None:
         self.bids = Ladder()
         self.asks = Ladder()
+        self.icebergs = 0
 
     def best(self, side: int) -> Order | None:
         """The order of `side` that trades next: best price, then oldest."""
@@ -30,33 +31,19 @@ class Book:
         if level is None:
             level = Level(order.price_ticks)
             ladder.insert(key, level)
-        tail = level.tail
-        if tail is None:
-            level.head = order
-        else:
-            tail.next = order
-            order.previous = tail
-        level.tail = order
-        level.lots += order.open_lots
-        level.count += 1
-        order.level = level
+        level.append(order)
+        if order.terms is not None and order.terms.iceberg_lots:
+            level.icebergs += 1
+            self.icebergs += 1
 
     def remove(self, order: Order) -> None:
         """Take an order out, wherever it stands in its queue."""
         level = order.level
         assert level is not None, "the order rests"
-        before, after = order.previous, order.next
-        if before is None:
-            level.head = after
-        else:
-            before.next = after
-        if after is None:
-            level.tail = before
-        else:
-            after.previous = before
-        order.previous = order.next = order.level = None
-        level.lots -= order.open_lots
-        level.count -= 1
+        level.unlink(order)
+        if order.terms is not None and order.terms.iceberg_lots:
+            level.icebergs -= 1
+            self.icebergs -= 1
         if level.head is None:
             if order.side == BUY:
                 self.bids.remove(level.price_ticks, level)

@@ -1,6 +1,7 @@
 """The engine: `apply(command, time_ms)` returns the events, and is the only way to change its state.
 
-Read it from `apply` down: trading.py (orders), treasury.py (money), administration.py. Every command
+Read it from `apply` down: trading.py and placing.py (orders), matching.py, follow_ups.py, cancelling.py and
+amending.py, treasury.py (money), administration.py. Every command
 yields at least one event (invariant I10). What a user can cause is answered by an event; what nobody
 can cause is an assertion, and ends the process.
 """
@@ -17,9 +18,19 @@ from exchange.contracts.commands import (
     SettleWithdrawal,
 )
 from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.order_commands import (
+    AmendOrder,
+    CancelOrderList,
+    PlaceOrderList,
+    PlaceOrderWithTerms,
+)
 from matching_engine.core.administration import administer
+from matching_engine.core.amending import amend
+from matching_engine.core.cancelling import cancel, cancel_all, cancel_list
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.trading import cancel, cancel_all, place
+from matching_engine.core.placing import place_list, place_with_terms
+from matching_engine.core.rules_version import has_terms
+from matching_engine.core.trading import place
 from matching_engine.core.treasury import credit, release_withdrawal, reserve_withdrawal, settle_withdrawal
 
 
@@ -31,6 +42,7 @@ class Engine(EngineState):
         if time_ms > self.now_ms:
             self.now_ms = time_ms
         events: list[Event] = []
+        self.fills_used = self.follow_ups_used = 0
         if isinstance(command, PlaceOrder):
             place(self, command, events)
         elif isinstance(command, CancelOrder):
@@ -45,11 +57,25 @@ class Engine(EngineState):
             settle_withdrawal(self, command, events)
         elif isinstance(command, ReleaseWithdrawal):
             release_withdrawal(self, command, events)
-        else:
+        elif not (has_terms(self.rules_version) and self._apply_with_terms(command, events)):
             administer(self, command, events)
         assert events, "every command has an outcome"
         self.seq += len(events)
         return events
+
+    def _apply_with_terms(self, command: Command, events: list[Event]) -> bool:
+        """Decide a command of rules version 4; False if it is none."""
+        if isinstance(command, PlaceOrderWithTerms):
+            place_with_terms(self, command, events)
+        elif isinstance(command, PlaceOrderList):
+            place_list(self, command, events)
+        elif isinstance(command, AmendOrder):
+            amend(self, command, events)
+        elif isinstance(command, CancelOrderList):
+            cancel_list(self, command, events)
+        else:
+            return False
+        return True
 
     def refuse(self, time_ms: int) -> list[Event]:
         """The outcome of a command that the operator has ordered to go past."""

@@ -20,6 +20,11 @@ class EngineLimits:
         assets_max: int = limits.ASSETS_MAX,
         amount_atoms_max: int = limits.AMOUNT_ATOMS_MAX,
         link_size_bytes_max: int = limits.LINK_SIZE_BYTES_MAX,
+        follow_ups_per_command_max: int = limits.FOLLOW_UPS_PER_COMMAND_MAX,
+        algo_orders_max: int = limits.ALGO_ORDERS_MAX,
+        iceberg_orders_max: int = limits.ICEBERG_ORDERS_MAX,
+        order_lists_max: int = limits.ORDER_LISTS_MAX,
+        order_amends_max: int = limits.ORDER_AMENDS_MAX,
     ) -> None:
         self.fills_per_command_max = fills_per_command_max
         self.open_orders_max = open_orders_max
@@ -27,6 +32,15 @@ class EngineLimits:
         self.assets_max = assets_max
         self.amount_atoms_max = amount_atoms_max
         self.link_size_bytes_max = link_size_bytes_max
+        self.follow_ups_per_command_max = follow_ups_per_command_max
+        self.algo_orders_max = algo_orders_max
+        self.iceberg_orders_max = iceberg_orders_max
+        self.order_lists_max = order_lists_max
+        self.order_amends_max = order_amends_max
+
+    def fills_per_follow_up_max(self) -> int:
+        """How many resting orders one that was sent to work meets: half of what an order may."""
+        return (self.fills_per_command_max + 1) // 2
 
 
 DEFAULT = EngineLimits()

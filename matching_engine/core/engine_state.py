@@ -9,9 +9,10 @@ from matching_engine.core.book import Book
 from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, Trader
+from matching_engine.core.order import Order, OrderList, Terms, Trader
 from matching_engine.core.order_table import OrderTable
 from matching_engine.core.rules_version import bounds_work
+from matching_engine.core.waiting import Waiting
 
 
 class Withdrawal:
@@ -25,13 +26,19 @@ class Withdrawal:
 
 
 class EngineState:
-    """All state of one shard. `book_factory` chooses the book: the fast one, or the naive reference.
+    """All state of one shard. `book_factory` and `waiting_factory`: the fast ones, or the naive reference.
 
     `limits` are no state: every engine of an exchange has the same.
     """
 
-    def __init__(self, book_factory: Callable[[], Book] = Book, limits: EngineLimits | None = None) -> None:
+    def __init__(
+        self,
+        book_factory: Callable[[], Book] = Book,
+        limits: EngineLimits | None = None,
+        waiting_factory: Callable[[], Waiting] = Waiting,
+    ) -> None:
         self.book_factory = book_factory
+        self.waiting_factory = waiting_factory
         self.limits = engine_limits.DEFAULT if limits is None else limits
         self.now_ms = 0
         # Until when, and a moment more, a leader is known to be at work (core/attendance.py).
@@ -51,6 +58,15 @@ class EngineState:
         self.deposit_ids = IdWindow()
         self.withdrawal_ids = IdWindow()
         self.next_order_id = 1
+        # Lists of orders (rules version 4): by id, and user_id -> the name that its sender gave it -> list.
+        self.order_lists: dict[int, OrderList] = {}
+        self.lists_by_name: dict[int, dict[str, OrderList]] = {}
+        self.next_order_list_id = 1
+        # Markets where orders are due that no command has sent to work yet, in the order of their turns.
+        self.backlog: dict[int, bool] = {}
+        # By the command that is being decided; no part of the state.
+        self.fills_used = 0
+        self.follow_ups_used = 0
 
     def fills_max(self) -> int:
         """How many resting orders one order may meet by the active rules."""
@@ -65,7 +81,7 @@ class EngineState:
         """A market with an empty book; its assets are registered."""
         totals = self.accounts.totals
         base, quote = totals[rules.base_asset_id], totals[rules.quote_asset_id]
-        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote)
+        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
 
     def trader(self, market: Market, user_id: int) -> Trader:
         """The user in this market; for one who has never traded here, a draft that `admit` would keep."""
@@ -97,10 +113,59 @@ class EngineState:
         self.orders.add(order)
         order.trader.named[order.client_order_id] = order
         order.trader.open_orders += 1
+        if order.terms is not None:
+            order.terms.is_known = True
+
+    def rest_with_terms(self, market: Market, order: Order, terms: Terms) -> int:
+        """Put an order on the book, of an iceberg one slice; returns what the book shows of it."""
+        if terms.iceberg_lots and order.open_lots > terms.iceberg_lots:
+            terms.hidden_lots = order.open_lots - terms.iceberg_lots
+            order.open_lots = terms.iceberg_lots
+        market.book.add(order)
+        if not terms.is_known:
+            self.know(order, terms)
+        return order.open_lots
+
+    def know(self, order: Order, terms: Terms) -> None:
+        """Put an order with terms into the indexes."""
+        terms.is_known = True
+        self.orders.add(order)
+        order.trader.named[order.client_order_id] = order
+        self._count(order, terms, 1)
+
+    def _count(self, order: Order, terms: Terms, by: int) -> None:
+        trader = order.trader
+        trader.open_orders += by
+        if terms.waits_for_price():
+            trader.algo_orders += by
+        if terms.iceberg_lots:
+            trader.iceberg_orders += by
 
     def forget(self, order: Order) -> None:
-        """A resting order has ended: drop it from the indexes (the book has dropped it already)."""
+        """An order that was known has ended: drop it from the indexes (the book has dropped it already)."""
         assert order.held_atoms == 0, "an ended order holds nothing"
         self.orders.remove(order)
         del order.trader.named[order.client_order_id]
-        order.trader.open_orders -= 1
+        terms = order.terms
+        if terms is None:
+            order.trader.open_orders -= 1
+        else:
+            terms.is_known = False
+            self._count(order, terms, -1)
+
+    def know_list(self, order_list: OrderList, market: Market) -> None:
+        """Put a list into the indexes."""
+        self.order_lists[order_list.order_list_id] = order_list
+        named = self.lists_by_name.setdefault(order_list.user_id, {})
+        named[order_list.list_client_order_id] = order_list
+        market.traders[order_list.user_id].order_lists += 1
+
+    def forget_list(self, order_list: OrderList, market: Market) -> None:
+        """A list is done: drop it from the indexes."""
+        order_list.is_done = True
+        del self.order_lists[order_list.order_list_id]
+        named = self.lists_by_name[order_list.user_id]
+        del named[order_list.list_client_order_id]
+        if not named:
+            del self.lists_by_name[order_list.user_id]
+        market.traders[order_list.user_id].order_lists -= 1

@@ -1,11 +1,14 @@
 """One market: its rules, its book, and the walks over the book that need no change of state."""
 
+from collections.abc import Callable
+
 from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
 from exchange.contracts.commands import RegisterMarket
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.book import Book
 from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import ReferencePrice
+from matching_engine.core.waiting import Waiting
 
 
 class Market:
@@ -22,6 +25,7 @@ class Market:
         mode: int,
         base: AssetTotals,
         quote: AssetTotals,
+        waiting_factory: Callable[[], Waiting],
     ) -> None:
         self.rules = rules
         self.unit_atoms = unit_atoms
@@ -32,6 +36,14 @@ class Market:
         self.base = base
         self.quote = quote
         self.traders: dict[int, Trader] = {}
+        self.waiting: Waiting | None = None  # until the first order of the market waits
+        self._waiting_factory = waiting_factory
+
+    def waits(self) -> Waiting:
+        """All that waits here."""
+        if self.waiting is None:
+            self.waiting = self._waiting_factory()
+        return self.waiting
 
     def crosses(self, side: int, price_ticks: int) -> bool:
         """Whether an order of `side` at `price_ticks` (0: any price) would trade at once."""

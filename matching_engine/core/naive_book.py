@@ -21,10 +21,14 @@ class NaiveBook(Book):
         """Remember the order as the newest."""
         order.level = Level(order.price_ticks)
         self._arrived.append(order)
+        if order.terms is not None and order.terms.iceberg_lots:
+            self.icebergs += 1
 
     def remove(self, order: Order) -> None:
         """Forget the order."""
         order.level = None
+        if order.terms is not None and order.terms.iceberg_lots:
+            self.icebergs -= 1
         self._arrived = [o for o in self._arrived if o.order_id != order.order_id]
 
     def reduce(self, order: Order, lots: int) -> None:

@@ -79,13 +79,13 @@ def market_rejection(command: RegisterMarket, base_unit_atoms: int) -> str:
     return ""
 
 
-def is_well_formed(command: PlaceOrder) -> bool:
+def is_well_formed(command: PlaceOrder, stp_mode_max: int) -> bool:
     """Codes in range and the quantities that the type needs, no others."""
     if not (
         codes.BUY <= command.side <= codes.SELL
         and codes.LIMIT <= command.order_type <= codes.LIMIT_MAKER
         and codes.GTC <= command.time_in_force <= codes.FOK
-        and codes.STP_NONE <= command.stp_mode <= codes.STP_EXPIRE_BOTH
+        and codes.STP_NONE <= command.stp_mode <= stp_mode_max
         and command.user_id > 0
         and command.client_order_id
     ):

@@ -11,9 +11,12 @@ clock (core/attendance.py), and a cancel is never stale.
 
 Version 3: the event log's format 2 (exchange/contracts/chain.py, ADR 0026), from the command record on that
 comes after the one which activates it.
+
+Version 4: orders with terms and lists of them, self-trade prevention by DECREMENT, and a MARKET order by
+quote amount that empties the book ends as expired (ADR 0037). Snapshots of format 5.
 """
 
-RULES_VERSION_MAX = 3  # the newest rules that this code has; the first are version 1
+RULES_VERSION_MAX = 4  # the newest rules that this code has; the first are version 1
 
 
 class UnknownRulesError(Exception):
@@ -57,6 +60,11 @@ def attends_clock(version: int) -> bool:
 def refuses_stale_cancels(version: int) -> bool:
     """Whether a cancel can come too late. It takes risk away, so whoever sent it wants it at any time."""
     return version < 2
+
+
+def has_terms(version: int) -> bool:
+    """Whether orders may have terms, and stand in lists (ADR 0037)."""
+    return version >= 4
 
 
 def event_format(version: int) -> int:

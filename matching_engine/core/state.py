@@ -1,4 +1,4 @@
-"""The state as plain rows (for snapshots and the state hash), and the invariants as code.
+"""The state as plain rows, for snapshots and the state hash.
 
 Rows are lists of integers and text in a fixed order, so that equal states give equal bytes.
 """
@@ -13,14 +13,26 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.engine_state import Withdrawal
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order
+from matching_engine.core.order import Order, Terms
 from matching_engine.core.rules_version import attends_clock, check_rules_version
 from matching_engine.core.shard import Shard
+from matching_engine.core.terms_state import (
+    ORDER_FIELDS,
+    lists_row,
+    pending_orders,
+    restore_lists,
+    restore_waiting,
+    terms_from,
+    terms_row,
+    waiting_row,
+)
 
 # Format of the rows -> the rules version that brings it. A format is written from the command on that
 # activates its rules, and not a record earlier: until then the version of the code before can go on with
 # what this one has written. Every format in this table can be read.
-FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1}
+FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1, 5: 4}
+FORMAT_OF_TERMS = 5
+_ROWS = 10  # of every format; FORMAT_OF_TERMS adds one
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -44,22 +56,6 @@ _RULE_FIELDS = (
     "maker_fee_ppm",
     "taker_fee_ppm",
 )
-_ORDER_FIELDS = (
-    "order_id",
-    "user_id",
-    "market_id",
-    "client_order_id",
-    "side",
-    "price_ticks",
-    "quantity_lots",
-    "open_lots",
-    "stp_mode",
-    "held_atoms",
-)
-
-
-class InvariantError(Exception):
-    """The state contradicts itself (invariants I1, I2, I3, I6, I8)."""
 
 
 def format_of(rules_version: int) -> int:
@@ -76,8 +72,9 @@ def to_rows(shard: Shard) -> list[Any]:
         for user_id in sorted(accounts.balances)
         for asset_id, balance in sorted(accounts.balances[user_id].items())
     ]
-    return [
-        format_of(engine.rules_version),
+    form = format_of(engine.rules_version)
+    rows: list[Any] = [
+        form,
         [shard.next_command_offset, shard.chain],
         _counters_row(engine),
         [[a, engine.asset_codes[a], engine.asset_decimals[a]] for a in sorted(engine.asset_decimals)],
@@ -90,6 +87,26 @@ def to_rows(shard: Shard) -> list[Any]:
         [[w.withdrawal_id, w.user_id, w.asset_id, w.amount] for _, w in sorted(engine.withdrawals.items())],
         [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
         [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
+    ]
+    return [*rows, _rows_of_terms(engine)] if form >= FORMAT_OF_TERMS else rows
+
+
+def _rows_of_terms(engine: Engine) -> list[Any]:
+    """What format 5 adds: the terms of orders on books, by order id; what waits, by market; lists; turns."""
+    pending = pending_orders(engine)
+    markets = [engine.markets[market_id] for market_id in sorted(engine.markets)]
+    return [
+        engine.next_order_list_id,
+        list(engine.backlog),
+        [
+            [order.order_id, *terms_row(order.terms)]
+            for market in markets
+            for side in (BUY, SELL)
+            for order in market.book.orders(side)
+            if order.terms is not None
+        ],
+        [waiting_row(market, pending.get(market.rules.market_id, [])) for market in markets],
+        lists_row(engine),
     ]
 
 
@@ -108,7 +125,9 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
         withdrawals,
         deposit_ids,
         withdrawal_ids,
-    ) = rows
+    ) = rows[:_ROWS]
+    of_terms: list[Any] = rows[_ROWS] if rows[0] >= FORMAT_OF_TERMS else [1, [], [], [], []]
+    terms_of = {row[0]: terms_from(row[1:]) for row in of_terms[2]}
     shard = Shard(engine)
     accounts = engine.accounts
     shard.next_command_offset, shard.chain = place_in_log
@@ -124,12 +143,24 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     for asset_id, fees, deposited, withdrawn in totals:
         accounts.totals[asset_id] = AssetTotals(int(fees), int(deposited), int(withdrawn))
     for row in markets:
-        _restore_market(engine, row)
+        _restore_market(engine, row, terms_of)
     for withdrawal_id, user_id, asset_id, amount in withdrawals:
         engine.withdrawals[withdrawal_id] = Withdrawal(withdrawal_id, user_id, asset_id, amount)
     engine.deposit_ids = _restored_window(deposit_ids)
     engine.withdrawal_ids = _restored_window(withdrawal_ids)
+    _restore_terms(engine, of_terms)
     return shard
+
+
+def _restore_terms(engine: Engine, rows: list[Any]) -> None:
+    engine.next_order_list_id = rows[0]
+    engine.backlog = dict.fromkeys(rows[1], True)
+    due: dict[int, list[int]] = {}
+    for market_id, row in zip(sorted(engine.markets), rows[3], strict=False):
+        restore_waiting(engine, engine.markets[market_id], row)
+        if row:
+            due[market_id] = row[3]
+    restore_lists(engine, rows[4], due)
 
 
 def _counters_row(engine: Engine) -> list[int]:
@@ -156,14 +187,14 @@ def _market_row(market: Market) -> list[Any]:
             reference.last_ticks,
         ],
         [
-            [getattr(order, name) for name in _ORDER_FIELDS]
+            [getattr(order, name) for name in ORDER_FIELDS]
             for side in (BUY, SELL)
             for order in market.book.orders(side)
         ],
     ]
 
 
-def _restore_market(engine: Engine, row: list[Any]) -> None:
+def _restore_market(engine: Engine, row: list[Any], terms_of: dict[int, Terms]) -> None:
     rules_row, unit_atoms, mode, next_trade_id, reference_row, orders = row
     rules = RegisterMarket(*rules_row)
     market = engine.new_market(rules, unit_atoms, mode)
@@ -178,7 +209,15 @@ def _restore_market(engine: Engine, row: list[Any]) -> None:
         for order_row in level:
             trader = engine.trader(market, order_row[1])
             engine.admit(market, trader)
-            engine.rest(market, Order(*[*order_row, trader]))
+            order = Order(*[*order_row, trader])
+            terms = terms_of.get(order.order_id)
+            if terms is None:
+                engine.rest(market, order)
+            else:
+                # Its shown lots are the row's, its hidden ones the terms'.
+                order.terms = terms
+                market.book.add(order)
+                engine.know(order, terms)
 
 
 def _by_level(orders: list[list[Any]]) -> list[list[list[Any]]]:
@@ -200,49 +239,3 @@ def _restored_window(row: list[Any]) -> IdWindow:
     for identifier in row[1]:
         window.seen[identifier] = True
     return window
-
-
-def check_invariants(engine: Engine) -> None:
-    """Check I1, I2, I3, I6 and I8 on the whole state. Raises InvariantError."""
-    held: dict[tuple[int, int], int] = {}
-    for market in engine.markets.values():
-        _check_book(engine, market, held)
-    for withdrawal in engine.withdrawals.values():
-        key = (withdrawal.user_id, withdrawal.asset_id)
-        held[key] = held.get(key, 0) + withdrawal.amount
-    totals: dict[int, int] = {}
-    for user_id, of_user in engine.accounts.balances.items():
-        for asset_id, balance in of_user.items():
-            if balance.available < 0 or balance.held < 0:
-                raise InvariantError(f"I2: user {user_id} has negative money in asset {asset_id}")
-            if balance.held != held.pop((user_id, asset_id), 0):
-                raise InvariantError(f"I3: user {user_id} holds what no order of asset {asset_id} needs")
-            totals[asset_id] = totals.get(asset_id, 0) + balance.available + balance.held
-    if held:
-        raise InvariantError(f"I3: orders without a hold: {sorted(held)}")
-    for asset_id, of_exchange in engine.accounts.totals.items():
-        inside = totals.get(asset_id, 0) + of_exchange.fees
-        net = of_exchange.deposited - of_exchange.withdrawn
-        if inside != net:
-            raise InvariantError(f"I1: asset {asset_id} has {inside} atoms inside, {net} came in")
-
-
-def _check_book(engine: Engine, market: Market, held: dict[tuple[int, int], int]) -> None:
-    """One market's book: not crossed, every order legal and known; adds up the holds it needs."""
-    rules = market.rules
-    best_bid, best_ask = market.book.best(BUY), market.book.best(SELL)
-    if best_bid is not None and best_ask is not None and best_bid.price_ticks >= best_ask.price_ticks:
-        raise InvariantError(f"I6: {rules.symbol} is crossed")
-    for side, asset_id in ((BUY, rules.quote_asset_id), (SELL, rules.base_asset_id)):
-        for order in market.book.orders(side):
-            if not 0 < order.open_lots <= order.quantity_lots:
-                raise InvariantError(f"I8: order {order.order_id} rests with {order.open_lots} lots")
-            if engine.orders.get(order.order_id) is not order:
-                raise InvariantError(f"I8: order {order.order_id} rests but is not known")
-            if side == BUY:
-                needed = order.open_lots * order.price_ticks * market.unit_atoms
-            else:
-                needed = order.open_lots * rules.lot_atoms
-            if order.held_atoms != needed:
-                raise InvariantError(f"I3: order {order.order_id} holds {order.held_atoms}, not {needed}")
-            held[(order.user_id, asset_id)] = held.get((order.user_id, asset_id), 0) + needed

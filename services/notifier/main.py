@@ -6,40 +6,13 @@ from exchange.adapters.chosen.notice_channels import browsers, notice_mailer, no
 from exchange.adapters.chosen.resources import deployed_resources
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
-from exchange.ports.messages import Mailer, MessageQueue, Topic
-from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
-from services.notifier.acts import ActFollower
-from services.notifier.follower import EventFollower
-from services.notifier.outlet import BrowserPush, Outlet
+from services.notifier.component import components_for
+from services.notifier.outlet import BrowserPush
 from services.notifier.owners import Owners
-from services.notifier.worker import NoticeWorker
 
-__all__ = ["components_for", "main"]
-
-# Of all shards' notifiers, the one that tells of logins, which belong to no shard.
-_SHARD_OF_LOGINS = 0
-
-
-def components_for(
-    resources: Resources,
-    queue: MessageQueue,
-    topic: Topic,
-    push: BrowserPush | None,
-    mailer: Mailer | None = None,
-) -> list[Component]:
-    """Event log and audit log -> queue and browsers; queue -> topic and mail, unless a function does that."""
-    settings = resources.settings
-    outlet = Outlet(queue, push)
-    components: list[Component] = [EventFollower(resources, outlet)]
-    if settings.shard == _SHARD_OF_LOGINS:
-        components.append(ActFollower(resources, outlet))
-    if push is not None:
-        components.append(push)
-    if settings.notices_worker:
-        components.append(NoticeWorker(queue, topic, mailer))
-    return components
+__all__ = ["main"]
 
 
 async def main(settings: Settings) -> None:

@@ -101,14 +101,18 @@ class BrowserPush:
 
 
 class Outlet:
-    """Puts notices on the queue, then shows them to browsers where there are any."""
+    """Puts notices on the queue, then shows them to browsers where there are any. `untold` kinds it drops."""
 
-    def __init__(self, queue: MessageQueue, push: BrowserPush | None) -> None:
+    def __init__(
+        self, queue: MessageQueue, push: BrowserPush | None, untold: frozenset[str] = frozenset()
+    ) -> None:
         self._queue = queue
         self._push = push
+        self._untold = untold
 
     async def send(self, notices: Sequence[Notice]) -> None:
         """Returns when the queue has taken all. Raises MessageError; then repeat the whole."""
+        notices = [notice for notice in notices if notice.kind not in self._untold]
         if not notices:
             return
         await self._queue.put([NewMessage(notice.notice_id, notice.encode()) for notice in notices])

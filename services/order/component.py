@@ -23,8 +23,10 @@ from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
 from services.order.decisions.absent import Absent
+from services.order.decisions.amending import Amending
 from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.listing import Listing
 from services.order.decisions.order_counts import UnfilledOrders
 from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
@@ -100,6 +102,8 @@ class OrderService:
             placing,
             cancelling,
             Replacing(self.engine, limits, cancelling, placing),
+            Amending(self.engine, history),
+            Listing(self.engine, history, limits),
             Queries(self.engine, history, limits),
             Absent(self.engine),
             Wallet(self.engine, history),

@@ -18,9 +18,9 @@ from exchange.process.components import Resources
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import acquire
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import InvariantError
 from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import PoisonError, Shard
-from matching_engine.core.state import InvariantError
 from matching_engine.replay import replay, skipped_commands
 from matching_engine.snapshots import Snapshots, state_hash
 from services.archive.restore import restore

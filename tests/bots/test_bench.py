@@ -112,6 +112,29 @@ def test_an_empty_book_is_empty(exchange: Exchange) -> None:
     assert len(market.book()["bids"]) == 20
 
 
+def test_a_recorded_market_meets_what_rests_and_is_gone_with_the_next_test(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    file = tmp_path / "ETHUSDT-aggTrades-2024-05-01.csv"
+    prices = [3_500 - step for step in range(60)]
+    lines = [
+        f"{n},{price}.00,0.5,{n},{n},{1_714_521_600_000 + n},true,true" for n, price in enumerate(prices)
+    ]
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    account, market = exchange.account(USDT=10_000), exchange.market("ETHUSDT")
+    limit(account, "BUY", "0.1", "3480", "ETHUSDT")
+    found = exchange.replay(file, levels=3)
+    assert (found["prints"], found["adapted"]) == (60, 0)
+    assert found["trades"] == found["trades_ledger"] >= 60
+    assert market.price == prices[-1]
+    assert account.wait_for_fills("ETHUSDT")[0].price == 3_480
+    exchange.clean()
+    assert market.price == 3_500
+    assert len(market.book()["bids"]) == 20
+    with pytest.raises(BenchError, match="no file of the kind"):
+        exchange.replay(tmp_path / "ETHUSDT-1m-2024.csv")
+
+
 def test_a_halted_market_refuses(exchange: Exchange) -> None:
     account, market = exchange.account(USDT=10_000), exchange.market("BTCUSDT")
     market.halt()

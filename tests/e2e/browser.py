@@ -128,12 +128,12 @@ class Page:
         await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
 
     async def choose_market(self, symbol: str) -> None:
-        """Choose a market as a person does."""
-        await self.evaluate(
-            f"(field => {{ field.value = {json.dumps(symbol)};"
-            " field.dispatchEvent(new Event('change', { bubbles: true })); })"
-            "(document.querySelector('#market'))"
-        )
+        """Choose a market as a person does: by its name in the search of the list."""
+        await self.click("#market")
+        await self.until("document.querySelector('#markets')?.open")
+        await self.fill("#market-search", symbol)
+        await self.until("document.querySelectorAll('#markets tbody tr').length === 1")
+        await self.click("#markets .pick")
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol. Raises BrowserError, TimeoutError."""

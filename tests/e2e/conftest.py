@@ -45,6 +45,13 @@ def embedded_exchange() -> Iterator[ExchangeProcess]:
 
 
 @pytest.fixture(scope="package")
+def terminal_exchange() -> Iterator[ExchangeProcess]:
+    """An embedded exchange for all tests of the terminal: each leaves no order that others would meet."""
+    with ExchangeProcess("run") as process:
+        yield process
+
+
+@pytest.fixture(scope="package")
 def stack_exchange() -> Iterator[ExchangeProcess]:
     """One stack for all tests that kill or silence parts of it: each leaves it whole, or fails."""
     with ExchangeProcess("stack") as process:
@@ -98,8 +105,9 @@ async def page() -> AsyncIterator[Page]:
 
 
 @pytest.fixture
-def counterparty(embedded_exchange: ExchangeProcess) -> Iterator[Trader]:
+def counterparty(terminal_exchange: ExchangeProcess) -> Iterator[Trader]:
     """Somebody else, who trades through the API."""
-    trader = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    trader = Trader.sign_up(terminal_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
     yield trader
+    trader.cancel_everything()
     trader.close()

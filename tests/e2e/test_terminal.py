@@ -19,10 +19,10 @@ def bids(url: str, symbol: str = SYMBOL) -> object:
 
 
 async def test_a_trader_signs_up_trades_and_cancels(
-    embedded_exchange: ExchangeProcess, counterparty: Trader
+    terminal_exchange: ExchangeProcess, counterparty: Trader
 ) -> None:
     async with open_page() as page:
-        await page.go(embedded_exchange.url + "/terminal/")
+        await page.go(terminal_exchange.url + "/terminal/")
         await sign_up(page, "somebody@example.com")
 
         # Money from the faucet arrives by the account's own stream.
@@ -34,7 +34,7 @@ async def test_a_trader_signs_up_trades_and_cancels(
         await page.until(f"{OPEN_ROWS}.length === 1")
         await page.until("document.querySelector('#bids .level.own')?.dataset.price === '50000'")
         await page.until("document.querySelector('#available').innerText === '5,000.00 USDT'")
-        assert bids(embedded_exchange.url) == [["50000.00000000", "0.10000000"]]
+        assert bids(terminal_exchange.url) == [["50000.00000000", "0.10000000"]]
 
         # Somebody sells into it: the fill is told, order, book, trades and balances follow without a reload.
         counterparty.ask("POST", "/api/v3/order", symbol=SYMBOL, side="SELL", type="MARKET", quantity="0.04")
@@ -58,16 +58,16 @@ async def test_a_trader_signs_up_trades_and_cancels(
         await page.until("document.querySelector('#available').innerText === '8,000.00 USDT'")
         await page.click("#tab-history")
         await page.until("document.querySelector('#tab-panel').innerText.includes('Cancelled')")
-        assert bids(embedded_exchange.url) == []
+        assert bids(terminal_exchange.url) == []
 
         await leaves_no_key_behind(page)
         assert [problem for problem in page.problems if "400 (Bad Request)" not in problem] == []
 
 
 async def test_the_front_page_needs_no_script_and_leads_on(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    url = embedded_exchange.url
+    url = terminal_exchange.url
     await page.call("Emulation.setScriptExecutionDisabled", value=True)
     await page.go(f"{url}/")
     await page.until("document.querySelectorAll('tbody tr').length >= 3")
@@ -84,10 +84,10 @@ async def test_the_front_page_needs_no_script_and_leads_on(
 
 
 async def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(
-    embedded_exchange: ExchangeProcess,
+    terminal_exchange: ExchangeProcess,
 ) -> None:
     async with open_page() as page:
-        await page.go(embedded_exchange.url + "/terminal/#ETHUSDT")
+        await page.go(terminal_exchange.url + "/terminal/#ETHUSDT")
         await sign_up(page, "unlucky@example.com")
         await deposit(page, "10000")
         await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
@@ -99,7 +99,7 @@ async def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(
         await page.until("document.querySelector('#order-answer').innerText.includes('is in the book')")
         await page.until(f"{OPEN_ROWS}.length === 1")
         assert page.lost == 1
-        assert bids(embedded_exchange.url, "ETHUSDT") == [["2000.00000000", "1.00000000"]]
+        assert bids(terminal_exchange.url, "ETHUSDT") == [["2000.00000000", "1.00000000"]]
 
 
 async def leaves_no_key_behind(page: Page) -> None:

@@ -38,9 +38,9 @@ async def says(page: Page, title: str, words: str) -> None:
 
 
 async def test_an_account_is_protected_and_its_keys_and_papers_are_at_hand(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "room@example.com")
     await page.click("#open-room")
     await page.until(f"{part('Deposits')}?.querySelector('select option') != null")
@@ -80,14 +80,14 @@ async def test_an_account_is_protected_and_its_keys_and_papers_are_at_hand(
 
 
 async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
-    embedded_exchange: ExchangeProcess, counterparty: Trader, page: Page
+    terminal_exchange: ExchangeProcess, counterparty: Trader, page: Page
 ) -> None:
     for price in ("50000", "50100"):
         counterparty.ask(
             *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
             quantity="0.01", price=price,
         )  # fmt: skip
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "chart@example.com")
     await deposit(page, "10000")
     await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
@@ -112,8 +112,8 @@ async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
         "(document.querySelector('#grouping'))"
     )
     await page.until("document.querySelector('#bids .level')?.dataset.price === '40000'")
-    spoken = await page.evaluate("document.querySelector('#bids .level').getAttribute('aria-label')")
-    assert spoken == "Bid: 0.01 BTC at 40000 USDT"
+    spoken = await page.evaluate("document.querySelector('#bids .level').textContent")
+    assert spoken == "Bid 40000.00Quantity 0.01000Sum 0.01000"
     # The last price is one text in one colour, in header and book.
     looks = (
         "['#last', '#book-last'].map(id => document.querySelector(id))"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 
 import httpx
 
@@ -35,9 +36,9 @@ def end_others(url: str, headers: dict[str, str]) -> object:
 
 
 async def test_all_tabs_are_one_session_and_it_ends_with_its_key_wherever_it_is_ended(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    url = embedded_exchange.url
+    url = terminal_exchange.url
     await page.go(f"{url}/terminal/")
     await sign_up(page, "tabs@example.com")
     async with page.another_tab() as second:
@@ -68,10 +69,16 @@ async def test_all_tabs_are_one_session_and_it_ends_with_its_key_wherever_it_is_
 
 
 async def test_a_cut_network_is_said_at_once_and_what_is_old_looks_old(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, counterparty: Trader, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/")
+    # A candle is in the chart when the network goes.
+    limit = {"type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "50000"}
+    counterparty.ask("POST", "/api/v3/order", symbol="BTCUSDT", side="SELL", **limit)
+    with closing(Trader.sign_up(terminal_exchange.url, deposits={"USDT": "1000"})) as buyer:
+        buyer.ask("POST", "/api/v3/order", symbol="BTCUSDT", side="BUY", **limit)
+    await page.go(f"{terminal_exchange.url}/terminal/")
     await page.until("document.querySelector('#connection').dataset.state === 'open'")
+    await page.until("document.querySelector('#legend b') !== null")
     await page.cut_network()
     state = await page.until("(s => s !== 'open' && s)(document.querySelector('#connection').dataset.state)")
     assert state == "offline"
@@ -82,17 +89,20 @@ async def test_a_cut_network_is_said_at_once_and_what_is_old_looks_old(
     await page.mend_network()
     await page.until("document.querySelector('#connection').dataset.state === 'open'")
     assert await page.evaluate("getComputedStyle(document.querySelector('.book')).opacity") == "1"
+    # Chart, book and trades are all there again: nothing that comes back fails on what was shown before.
+    await page.until("document.querySelector('#book-state').innerText === ''")
+    assert [problem for problem in page.problems if problem.startswith(("Error", "TypeError"))] == []
 
 
 async def test_an_order_is_told_once_with_price_total_and_fee(
-    embedded_exchange: ExchangeProcess, counterparty: Trader, page: Page
+    terminal_exchange: ExchangeProcess, counterparty: Trader, page: Page
 ) -> None:
     for price in ("50000", "50100", "50200"):
         counterparty.ask(
             *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
             quantity="0.01", price=price,
         )  # fmt: skip
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "told@example.com")
     await deposit(page, "10000")
     await page.until(f"{AVAILABLE} === '10,000.00 USDT'")
@@ -133,9 +143,9 @@ async def test_an_order_is_told_once_with_price_total_and_fee(
 
 
 async def test_cancelling_all_asks_with_the_number_to_be_read_and_tells_once(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
     await sign_up(page, "many@example.com")
     await deposit(page, "10000")
     await page.until(f"{AVAILABLE} === '10,000.00 USDT'")
@@ -157,9 +167,9 @@ async def test_cancelling_all_asks_with_the_number_to_be_read_and_tells_once(
 
 
 async def test_back_goes_back_between_markets_and_an_unknown_one_is_said(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/#NOSUCHCOIN")
+    await page.go(f"{terminal_exchange.url}/terminal/#NOSUCHCOIN")
     await page.until(f"{TOASTS}.some(text => text.startsWith('There is no market NOSUCHCOIN here.'))")
     first = await page.evaluate("location.hash")
     await page.choose_market("ETHUSDT")
@@ -170,11 +180,13 @@ async def test_back_goes_back_between_markets_and_an_unknown_one_is_said(
 
 
 async def test_in_forced_colours_what_is_chosen_can_be_told(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
     await page.call("Emulation.setEmulatedMedia", features=[{"name": "forced-colors", "value": "active"}])
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT")
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
+    await sign_up(page, "forced@example.com")
     await page.until("document.querySelector('#types button') !== null")
+    await page.until("document.querySelector('#tabs button') !== null")
     look = (
         "(style => style.backgroundColor + style.outlineStyle + style.color)"
         "(getComputedStyle(document.querySelector('SELECTOR')))"
@@ -191,9 +203,9 @@ async def test_in_forced_colours_what_is_chosen_can_be_told(
 
 
 async def test_a_password_that_is_guessed_first_is_told_so(
-    embedded_exchange: ExchangeProcess, page: Page
+    terminal_exchange: ExchangeProcess, page: Page
 ) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/")
+    await page.go(f"{terminal_exchange.url}/terminal/")
     await page.click("#sign-up")
     await page.fill("#email", "weak@example.com")
     await page.fill("#password", " " * 8)
@@ -206,8 +218,8 @@ async def test_a_password_that_is_guessed_first_is_told_so(
     assert await page.evaluate("document.querySelector('#password').type") == "text"
 
 
-async def test_a_narrow_window_leaves_nothing_out(embedded_exchange: ExchangeProcess, page: Page) -> None:
-    await page.go(f"{embedded_exchange.url}/terminal/#BTCUSDT", width=390, height=844)
+async def test_a_narrow_window_leaves_nothing_out(terminal_exchange: ExchangeProcess, page: Page) -> None:
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT", width=390, height=844)
     await page.until("document.querySelector('#volume').innerText.includes('.')")
     reachable = (
         "[...document.querySelectorAll('.figures dd')].every(figure => figure.checkVisibility()) && "

@@ -30,6 +30,8 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, Malformed
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
 from exchange.contracts.unpacking import read_commands
 from exchange.http import query_parameters as shared
 from exchange.log.records import records_between
@@ -37,19 +39,20 @@ from exchange.money import NumberError, format_fixed, parse_fixed
 from exchange.ports.world import LogError, LogRecord
 from exchange.process.tracing import TRACED_COMMANDS_MAX, parse_traceparent, traced_commands, traces_header
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.rules_version import UnknownRulesError
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants, from_rows, to_rows
+from matching_engine.core.state import from_rows, to_rows
 from matching_engine.genesis import genesis_commands
 from matching_engine.snapshots import Snapshots
 from services.market_data.rest import parameters as query
 from services.market_data.streams import control
 from services.market_data.streams import names as stream_names
 from services.order.decisions import parameters
-from services.order.decisions.placement import parse_placement
 from services.order.doors import ws_requests
 from services.order.doors.authentication import signed_payload
 from services.order.doors.rest import parse_parameters
+from services.order.requests.placement import parse_placement
 from services.order.view.model import AccountView
 from services.user.doors.problems import ProblemError
 from services.user.doors.request_guard import check_json
@@ -169,8 +172,10 @@ class _Bytes:
         self._position += 1
         return value % below
 
-    def field(self, name: str) -> int | str:
+    def field(self, name: str) -> Any:
         """A value for a field: often one that fits, sometimes none that does."""
+        if name == LEGS_FIELD:
+            return [OrderLeg(*(self.field(x) for x in LEG_FIELDS)) for _ in range(self.number(5))]
         if name in codec.TEXT_FIELDS:
             return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
         kind = self.number(16)

@@ -33,7 +33,7 @@ from services.archive.component import archivers
 from services.auditor.component import Auditor
 from services.market_data.component import MarketDataService
 from services.market_history.main import followers as history_followers
-from services.notifier.main import components_for as notifier_components
+from services.notifier.component import components_for as notifier_components
 from services.operator import main as command_line
 from services.operator.desk import OperatorDesk
 from services.operator.orders import Order, SetMode, Signed, SkipOne

@@ -20,8 +20,8 @@ from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, P
 from exchange.contracts.events import CommandRejected, OrderAccepted, OrderClosed, TradeExecuted
 from exchange.log.records import records_between
 from exchange.security.skip_order import sign_skip
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import PoisonError
-from matching_engine.core.state import check_invariants
 from matching_engine.genesis import genesis_commands
 from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.runner import EngineRunner

@@ -12,9 +12,9 @@ from loadtest.bench.workload import Mischief
 from matching_engine.core.book import Book
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.order import Level
-from matching_engine.core.state import check_invariants
 from tests.property.replay import SEED
 
 COMMANDS = 60_000

@@ -30,9 +30,9 @@ from exchange.contracts.events import CommandRejected, MarketRegistered
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants
 from matching_engine.snapshots import state_bytes
 
 INTEGER_MAX = 2**63 - 1

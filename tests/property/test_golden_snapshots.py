@@ -10,13 +10,15 @@ import pytest
 from exchange.adapters.files.objects import FolderStore
 from exchange.ports.object_keys import snapshot_place
 from matching_engine.core.engine import Engine
-from matching_engine.core.state import FIRST_RULES_OF_FORMAT, check_invariants
+from matching_engine.core.invariants import check_invariants
+from matching_engine.core.state import FIRST_RULES_OF_FORMAT
 from matching_engine.snapshots import Snapshots, state_bytes
 
 GOLDEN = Path(__file__).parent / "golden"
 # Name -> the chain's hash and the open orders in it.
 CONTENTS = {
     "snapshot-00000000000000000218-00000000000000002217": ("2c7592fee807ca1bfdb2eae1f13870fe", 88),
+    "snapshot5-00000000000000000419-00000000000000003602": ("4521d61680685182a1031d76b50273db", 36),
 }
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from exchange.contracts.codec import EventBatch, encode_events
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants, from_rows
+from matching_engine.core.state import from_rows
 from matching_engine.snapshots import state_bytes
 from tests.property.replay import SEED, mischief_log, replay
 

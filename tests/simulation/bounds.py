@@ -4,6 +4,7 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import (
     BUY,
     CLOSED_FOK_UNFILLABLE,
+    CLOSED_SELF_TRADE,
     CLOSED_TOO_MANY_FILLS,
     FOK,
     MARKET,
@@ -15,10 +16,17 @@ from exchange.contracts.codes import (
 from exchange.contracts.commands import Command, CreditDeposit
 from exchange.contracts.events import (
     CommandRejected,
+    Event,
     OrderAccepted,
     OrderClosed,
     RulesActivated,
     TradeExecuted,
+)
+from exchange.contracts.order_events import (
+    OrderTriggered,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
 )
 from matching_engine.core.engine_limits import EngineLimits
 from tests.simulation.model import Model, ModelOrder, require
@@ -49,6 +57,7 @@ class Bounds:
             isinstance(first, OrderAccepted)
             and isinstance(last, OrderClosed)
             and last.reason == CLOSED_FOK_UNFILLABLE
+            and last.order_id == first.order_id
         ):
             fillable = self._fillable(first)
             require(fillable < first.quantity_lots, "I8: an order is killed that could be filled")
@@ -61,9 +70,13 @@ class Bounds:
         if not isinstance(events[0], OrderAccepted) or self._version < 2:
             return
         taker = events[0]
+        events = _own(events)
         trades = [event for event in events if isinstance(event, TradeExecuted)]
         closed = [event for event in events if isinstance(event, OrderClosed)]
-        met = len(trades) + sum(event.order_id != taker.order_id for event in closed)
+        lost = [event for event in events if isinstance(event, SelfTradeDecremented)]
+        ended = {event.order_id for event in closed if event.reason == CLOSED_SELF_TRADE}
+        met = len(trades) + len(lost)
+        met += len(ended - {taker.order_id} - {event.maker_order_id for event in lost})
         require(met <= self._limits.fills_per_command_max, f"an order meets {met} others")
         if taker.order_type != MARKET and taker.time_in_force == FOK and trades:
             filled = sum(trade.quantity_lots for trade in trades)
@@ -89,16 +102,27 @@ class Bounds:
             for order in self._model.orders.values()
             if order.accepted.market_id == taker.market_id
             and order.accepted.side == other
-            and (not price or sign * order.accepted.price_ticks <= sign * price)
+            and order.rests
+            and (not price or sign * order.price_ticks <= sign * price)
         ]
-        return sorted(found, key=lambda o: (sign * o.accepted.price_ticks, o.accepted.order_id))
+        return sorted(found, key=lambda o: (sign * o.price_ticks, o.place))
 
     def _fillable(self, taker: OrderAccepted) -> int:
+        if any(maker.iceberg_lots for maker in self._crossing(taker)):
+            return 0  # What they hide comes before the orders behind them: others look at that.
         filled = 0
         for maker in self._crossing(taker)[: self._limits.fills_per_command_max]:
             if maker.accepted.user_id == taker.user_id and taker.stp_mode != STP_NONE:
                 if taker.stp_mode != STP_EXPIRE_MAKER:
                     break
                 continue
-            filled += maker.open_lots
+            filled += maker.shown_lots
         return filled
+
+
+def _own(events: list[Event]) -> list[Event]:
+    """The events of the command's own order: those before the first order that it has sent to work."""
+    for place, event in enumerate(events):
+        if isinstance(event, OrderTriggered | PendingOrderPlaced | TrailingStarted):
+            return events[:place]
+    return events

@@ -9,8 +9,7 @@ from exchange.contracts.commands import Command
 from exchange.contracts.errors import order_rejection
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.gateway import CommandGateway, OutcomeUnknownError
-from matching_engine.core import administration, attendance, shard
-from matching_engine.core import trading as core_trading
+from matching_engine.core import administration, attendance, cancelling, shard
 from services.order.decisions import engine_link
 from services.order.decisions.engine_link import EngineLink
 from services.order.decisions.queries import Queries
@@ -62,7 +61,7 @@ def _stale_after_takeover() -> AbstractContextManager[None]:
 
 
 def _stale_cancel_refused() -> AbstractContextManager[None]:
-    return patched(core_trading, refuses_stale_cancels=lambda version: True)
+    return patched(cancelling, refuses_stale_cancels=lambda version: True)
 
 
 def _unbounded_clock() -> AbstractContextManager[Any]:

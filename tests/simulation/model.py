@@ -6,7 +6,7 @@ Money (I1 to I4), order states (I8), price-time priority (I9) and once-only ids 
 from collections.abc import Callable
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.codes import BUY, LIMIT_MAKER, MARKET, SELL
+from exchange.contracts.codes import BUY, LIMIT_MAKER, MARKET, SELL, STATE_WORKING
 from exchange.contracts.events import (
     DepositCredited,
     Event,
@@ -18,31 +18,37 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.order_events import OrderWithTermsAccepted
+from tests.simulation.model_terms import terms_handlers
+from tests.simulation.violations import Violation, require
 
-__all__ = ["Model", "ModelOrder", "Violation"]
+__all__ = ["Model", "ModelOrder", "Violation", "require"]
 
 PPM = 1_000_000
 Levels = tuple[tuple[int, int], ...]
 
 
-class Violation(Exception):
-    """A promise is broken."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise Violation unless the condition holds."""
-    if not condition:
-        raise Violation(message)
-
-
 class ModelOrder:
-    """An order that has not ended."""
+    """An order that has not ended. `place`: its turn among those of its price, counted as they come to rest.
 
-    def __init__(self, accepted: OrderAccepted) -> None:
+    `open_lots`: what may still trade; of an iceberg the book shows `shown_lots` of it.
+    """
+
+    def __init__(self, accepted: OrderAccepted | OrderWithTermsAccepted) -> None:
         self.accepted = accepted
+        self.name = accepted.client_order_id
+        self.price_ticks = accepted.price_ticks
+        self.quantity_lots = accepted.quantity_lots
         self.open_lots = accepted.quantity_lots
         self.held = accepted.held_atoms
+        self.resting_lots = accepted.resting_lots
         self.rests = False
+        self.place = 0
+        self.shown_lots = 0
+        with_terms = isinstance(accepted, OrderWithTermsAccepted)
+        self.state = accepted.state if with_terms else STATE_WORKING
+        self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
+        self.list_id = accepted.order_list_id if with_terms else 0
 
 
 class Model:
@@ -59,7 +65,9 @@ class Model:
         self._ids: set[tuple[str, int]] = set()
         self._trades: dict[int, int] = {}
         self._newest_order_id = 0
-        self._taker: ModelOrder | None = None
+        # Those that have begun to work, the newest last: it takes; none has come to rest yet.
+        self._takers: list[ModelOrder] = []
+        self._places = 0
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
             OrderAccepted: self._accepted,
@@ -69,16 +77,17 @@ class Model:
             WithdrawalReserved: self._reserve,
             WithdrawalSettled: self._settle,
             WithdrawalReleased: self._release,
+            **terms_handlers(self),
         }
 
     def apply(self, outcome: CommandOutcome) -> None:
         """Follow one command's events. Raises Violation."""
-        self._taker = None
+        self._takers.clear()
         for recorded in outcome.events:
             handler = self._handlers.get(type(recorded.event))
             if handler is not None:
                 handler(recorded.event)
-        self._finish_taker()
+        self.finish_takers()
         for asset_id, came_in in self.inflow.items():
             inside = sum(a + h for (_, asset), (a, h) in self.balances.items() if asset == asset_id)
             require(inside + self.fees.get(asset_id, 0) == came_in, f"I1: asset {asset_id} leaks")
@@ -92,10 +101,9 @@ class Model:
         """Bids and asks as (price_ticks, lots), best first."""
         sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
         for order in self.orders.values():
-            if order.accepted.market_id == market_id:
+            if order.accepted.market_id == market_id and order.rests:
                 levels = sides[order.accepted.side]
-                price = order.accepted.price_ticks
-                levels[price] = levels.get(price, 0) + order.open_lots
+                levels[order.price_ticks] = levels.get(order.price_ticks, 0) + order.shown_lots
         return tuple(sorted(sides[BUY].items(), reverse=True)), tuple(sorted(sides[SELL].items()))
 
     # -- events ---------------------------------------------------------------------------------
@@ -106,42 +114,77 @@ class Model:
 
     def _accepted(self, event: OrderAccepted) -> None:
         market = self.markets[event.market_id]
+        by_quote = event.quote_quantity_atoms > 0
+        if event.side == SELL and not by_quote:
+            require(event.held_atoms == event.quantity_lots * market.lot_atoms, "I3: a seller's hold")
+        elif event.side == BUY and event.order_type != MARKET:
+            cost = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
+            require(event.held_atoms == cost, "I3: a buyer's hold")
+        self.begin(self.take_in(event))
+
+    def take_in(self, event: OrderAccepted | OrderWithTermsAccepted) -> ModelOrder:
+        """A new order: its id, its name and its hold."""
         require(event.order_id == self._newest_order_id + 1, "order ids count up")
         self._newest_order_id = event.order_id
         name = (event.user_id, event.client_order_id)
         require(name not in self._names, f"I11: client order id {name} is taken")
-        asset_id = market.base_asset_id if event.side == SELL else market.quote_asset_id
-        if event.side == SELL:
-            require(event.held_atoms == event.quantity_lots * market.lot_atoms, "I3: a seller's hold")
-        elif event.order_type != MARKET:
-            cost = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
-            require(event.held_atoms == cost, "I3: a buyer's hold")
-        self._move(event.user_id, asset_id, -event.held_atoms, event.held_atoms)
-        self._taker = self.orders[event.order_id] = ModelOrder(event)
         self._names.add(name)
+        order = self.orders[event.order_id] = ModelOrder(event)
+        self.move(event.user_id, self.pays(order), -event.held_atoms, event.held_atoms)
+        return order
+
+    def begin(self, order: ModelOrder) -> None:
+        """An order works: its trades follow."""
+        self._takers.append(order)
+
+    def pays(self, order: ModelOrder) -> int:
+        """The asset that an order holds."""
+        market = self.markets[order.accepted.market_id]
+        return market.base_asset_id if order.accepted.side == SELL else market.quote_asset_id
+
+    def rename(self, order: ModelOrder, name: str) -> None:
+        """An order has another name from now on."""
+        user_id = order.accepted.user_id
+        self._names.discard((user_id, order.name))
+        require((user_id, name) not in self._names, f"I11: client order id {name} is taken")
+        self._names.add((user_id, name))
+        order.name = name
+
+    def show(self, order: ModelOrder) -> None:
+        """An order comes to rest, or shows its next slice: behind all others of its price."""
+        self._places += 1
+        order.place = self._places
+        iceberg = order.iceberg_lots
+        order.shown_lots = min(iceberg, order.open_lots) if iceberg else order.open_lots
 
     def _trade(self, event: TradeExecuted) -> None:
-        market, taker = self.markets[event.market_id], self._taker
-        require(taker is not None, "I8: a trade needs a taker")
-        assert taker is not None
+        market = self.markets[event.market_id]
         taker_buys = event.taker_side == BUY
-        require(event.taker_side == taker.accepted.side, "I8: the taker's side")
         ids = (event.buyer_order_id, event.seller_order_id)
-        maker = self._best(event.market_id, SELL if taker_buys else BUY, taker)
+        found = [t for t in self._takers if t.accepted.order_id == (ids[0] if taker_buys else ids[1])]
+        require(len(found) == 1, "I8: a trade needs a taker")
+        (taker,) = found
+        require(event.taker_side == taker.accepted.side, "I8: the taker's side")
+        maker = self.best(event.market_id, SELL if taker_buys else BUY)
         require(maker is not None, "I9: nobody rests there")
         assert maker is not None
         wanted = (taker, maker) if taker_buys else (maker, taker)
         require(ids == tuple(o.accepted.order_id for o in wanted), "I9: price, then time")
-        require(event.price_ticks == maker.accepted.price_ticks, "I9: the maker's price")
-        limit, price, lots = taker.accepted.price_ticks, event.price_ticks, event.quantity_lots
+        require(event.price_ticks == maker.price_ticks, "I9: the maker's price")
+        limit, price, lots = taker.price_ticks, event.price_ticks, event.quantity_lots
         within = not limit or (price <= limit if taker_buys else price >= limit)
         require(within, "I9: the taker's limit")
         require(taker.accepted.order_type != LIMIT_MAKER, "I8: a maker-only order takes")
-        require(lots == min(taker.open_lots, maker.open_lots), "I8: as much as both have")
+        require(lots <= min(taker.open_lots, maker.shown_lots), "I8: as much as both have")
+        # A buyer at any price that has waited buys no more than its hold pays; the rest expires.
+        may_take_less = taker.state != STATE_WORKING and not taker.price_ticks and taker_buys
+        full = lots == min(taker.open_lots, maker.shown_lots)
+        require(full or may_take_less, "I8: as much as both have")
         trade_id = self._trades.get(event.market_id, 0) + 1
         require(event.trade_id == trade_id, "I4: trade ids count up")
         self._trades[event.market_id] = trade_id
         self._settle_trade(event, market, *wanted)
+        maker.shown_lots -= lots
         for order in wanted:
             order.open_lots -= lots
             if order.open_lots == 0:
@@ -158,17 +201,17 @@ class Model:
         buyer_ppm, seller_ppm = rates if event.taker_side == BUY else rates[::-1]
         buyer_fee, seller_fee = base * buyer_ppm // PPM, quote * seller_ppm // PPM
         require((event.buyer_fee_atoms, event.seller_fee_atoms) == (buyer_fee, seller_fee), "I1: the fees")
-        limit = buyer.accepted.price_ticks
+        limit = buyer.price_ticks
         saved = (limit - event.price_ticks) * event.quantity_lots * market.notional_unit_atoms if limit else 0
         require(event.buyer_released_atoms == saved, "I3: what a better price saves")
         owners = (buyer.accepted.user_id, seller.accepted.user_id)
         require((event.buyer_user_id, event.seller_user_id) == owners, "I4: whose trade it is")
         buyer.held -= quote + saved
         seller.held -= base
-        self._move(owners[0], market.quote_asset_id, saved, -quote - saved)
-        self._move(owners[0], market.base_asset_id, base - buyer_fee, 0)
-        self._move(owners[1], market.base_asset_id, 0, -base)
-        self._move(owners[1], market.quote_asset_id, quote - seller_fee, 0)
+        self.move(owners[0], market.quote_asset_id, saved, -quote - saved)
+        self.move(owners[0], market.base_asset_id, base - buyer_fee, 0)
+        self.move(owners[1], market.base_asset_id, 0, -base)
+        self.move(owners[1], market.quote_asset_id, quote - seller_fee, 0)
         self.fees[market.base_asset_id] = self.fees.get(market.base_asset_id, 0) + buyer_fee
         self.fees[market.quote_asset_id] = self.fees.get(market.quote_asset_id, 0) + seller_fee
 
@@ -178,36 +221,35 @@ class Model:
         assert order is not None
         require(event.user_id == order.accepted.user_id, "I8: whose order it is")
         require(event.released_atoms == order.held, f"I3: order {event.order_id} releases its hold")
-        require(event.unbooked_lots == (order.open_lots if order.rests else 0), "I5: what leaves the book")
-        market = self.markets[event.market_id]
-        asset_id = market.base_asset_id if event.side == SELL else market.quote_asset_id
-        self._move(event.user_id, asset_id, order.held, -order.held)
+        require(event.unbooked_lots == (order.shown_lots if order.rests else 0), "I5: what leaves the book")
+        self.move(event.user_id, self.pays(order), order.held, -order.held)
         self._forget(order)
 
     def _deposit(self, event: DepositCredited) -> None:
         self._once("deposit", event.deposit_id)
-        self._move(event.user_id, event.asset_id, event.amount_atoms, 0)
+        self.move(event.user_id, event.asset_id, event.amount_atoms, 0)
         self.inflow[event.asset_id] = self.inflow.get(event.asset_id, 0) + event.amount_atoms
 
     def _reserve(self, event: WithdrawalReserved) -> None:
         self._once("withdrawal", event.withdrawal_id)
         self.withdrawals[event.withdrawal_id] = event
-        self._move(event.user_id, event.asset_id, -event.amount_atoms, event.amount_atoms)
+        self.move(event.user_id, event.asset_id, -event.amount_atoms, event.amount_atoms)
 
     def _settle(self, event: WithdrawalSettled) -> None:
         reserved = self.withdrawals.pop(event.withdrawal_id)
         require(event.amount_atoms == reserved.amount_atoms, "I3: a withdrawal's amount")
-        self._move(reserved.user_id, reserved.asset_id, 0, -event.amount_atoms)
+        self.move(reserved.user_id, reserved.asset_id, 0, -event.amount_atoms)
         self.inflow[reserved.asset_id] -= event.amount_atoms
 
     def _release(self, event: WithdrawalReleased) -> None:
         reserved = self.withdrawals.pop(event.withdrawal_id)
         require(event.amount_atoms == reserved.amount_atoms, "I3: a withdrawal's amount")
-        self._move(reserved.user_id, reserved.asset_id, event.amount_atoms, -event.amount_atoms)
+        self.move(reserved.user_id, reserved.asset_id, event.amount_atoms, -event.amount_atoms)
 
     # -- rules ----------------------------------------------------------------------------------
 
-    def _move(self, user_id: int, asset_id: int, available: int, held: int) -> None:
+    def move(self, user_id: int, asset_id: int, available: int, held: int) -> None:
+        """Money comes and goes, and is never less than nothing."""
         before = self.balances.get((user_id, asset_id), (0, 0))
         after = (before[0] + available, before[1] + held)
         require(min(after) >= 0, f"I2: user {user_id} would have {after} of asset {asset_id}")
@@ -217,25 +259,29 @@ class Model:
         require((kind, identifier) not in self._ids, f"I11: {kind} {identifier} took effect twice")
         self._ids.add((kind, identifier))
 
-    def _best(self, market_id: int, side: int, taker: ModelOrder) -> ModelOrder | None:
+    def best(self, market_id: int, side: int) -> ModelOrder | None:
+        """The order that trades next: best price, then who came to rest there first."""
         resting = [
             o
             for o in self.orders.values()
-            if o.accepted.market_id == market_id and o.accepted.side == side and o is not taker
+            if o.accepted.market_id == market_id and o.accepted.side == side and o.rests
         ]
         sign = -1 if side == BUY else 1
-        return min(resting, key=lambda o: (sign * o.accepted.price_ticks, o.accepted.order_id), default=None)
+        return min(resting, key=lambda o: (sign * o.price_ticks, o.place), default=None)
 
     def _forget(self, order: ModelOrder) -> None:
         del self.orders[order.accepted.order_id]
-        self._names.discard((order.accepted.user_id, order.accepted.client_order_id))
+        self._names.discard((order.accepted.user_id, order.name))
 
-    def _finish_taker(self) -> None:
-        taker = self._taker
-        if taker is None:
-            return
-        left = taker.open_lots if taker.accepted.order_id in self.orders else 0
-        require(taker.accepted.resting_lots == left, "I5: what is left rests")
-        taker.rests = left > 0
-        bids, asks = self.levels(taker.accepted.market_id)
-        require(not bids or not asks or bids[0][0] < asks[0][0], "I6: the book is crossed")
+    def finish_takers(self) -> None:
+        """Those that worked have ended or rest, as they have announced."""
+        for taker in self._takers:
+            if taker.accepted.order_id in self.orders:
+                self.show(taker)
+                taker.rests, taker.state = True, STATE_WORKING
+                require(taker.resting_lots == taker.shown_lots, "I5: what is left rests")
+            else:
+                require(taker.resting_lots == 0, "I5: what has ended does not rest")
+            bids, asks = self.levels(taker.accepted.market_id)
+            require(not bids or not asks or bids[0][0] < asks[0][0], "I6: the book is crossed")
+        self._takers.clear()

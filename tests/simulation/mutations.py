@@ -14,7 +14,7 @@ from exchange.contracts.codes import CLOSED_TOO_MANY_FILLS, EXPIRED, STP_NONE
 from exchange.log import event_tail, gateway
 from exchange.ports.world import LogError
 from matching_engine import runner, snapshotting
-from matching_engine.core import book, engine, id_window, treasury
+from matching_engine.core import book, cancelling, engine, id_window, matching, treasury
 from matching_engine.core import trading as core_trading
 from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.book import Book
@@ -35,6 +35,7 @@ from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
 from tests.simulation.chain_bugs import CHAIN_BUGS
 from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
+from tests.simulation.mutations_of_terms import MUTATIONS_OF_TERMS
 
 __all__ = ["MUTATIONS"]
 
@@ -54,20 +55,20 @@ def _release_twice() -> AbstractContextManager[None]:
 
 
 def _forget_hold_of_cancelled() -> AbstractContextManager[None]:
-    close = core_trading._close
+    close = matching.close
 
     def closing(state: Any, market: Any, order: Order, *rest: Any) -> None:
         order.held_atoms = 0
         close(state, market, order, *rest)
 
-    return patched(core_trading, _close=closing)
+    return patched(cancelling, close=closing)
 
 
 def _fee_rounded_up() -> AbstractContextManager[None]:
     def fee_atoms(received_atoms: int, fee_ppm: int) -> int:
         return -(-received_atoms * fee_ppm // 1_000_000)
 
-    return patched(core_trading, fee_atoms=fee_atoms)
+    return patched(matching, fee_atoms=fee_atoms)
 
 
 def _fee_not_booked() -> AbstractContextManager[None]:
@@ -134,10 +135,10 @@ def _walk_beyond_the_bound() -> AbstractContextManager[None]:
 
 
 def _remainder_rests_crossed() -> AbstractContextManager[None]:
-    match = core_trading._match
+    match = matching.match
 
-    def matching(state: Any, market: Any, taker: Order, events: list[Any]) -> bool:
-        close, was_cut = core_trading._close, False
+    def meeting(state: Any, market: Any, taker: Order, left: int, events: list[Any]) -> bool:
+        close, was_cut = matching.close, False
 
         def closing(*arguments: Any) -> None:
             nonlocal was_cut
@@ -146,20 +147,20 @@ def _remainder_rests_crossed() -> AbstractContextManager[None]:
             else:
                 close(*arguments)
 
-        core_trading._close = closing
+        matching.close = closing
         try:
-            return match(state, market, taker, events) or was_cut
+            return match(state, market, taker, left, events) or was_cut
         finally:
-            core_trading._close = close
+            matching.close = close
 
-    return patched(core_trading, _match=matching)
+    return patched(core_trading, match=meeting)
 
 
 def _prevented_trades_not_counted() -> AbstractContextManager[None]:
-    prevent = core_trading._prevent
+    prevent = matching._prevent
 
-    def matching(state: Any, market: Any, taker: Order, events: list[Any]) -> bool:
-        left, side = state.fills_max(), 3 - taker.side
+    def meeting(state: Any, market: Any, taker: Order, left: int, events: list[Any]) -> bool:
+        side = 3 - taker.side
         while taker.open_lots:
             maker = market.book.best(side)
             if maker is None or not within_limit(taker.side, taker.price_ticks, maker.price_ticks):
@@ -170,13 +171,13 @@ def _prevented_trades_not_counted() -> AbstractContextManager[None]:
                 continue
             if left == 0:
                 reason = CLOSED_TOO_MANY_FILLS
-                core_trading._close(state, market, taker, EXPIRED, reason, "", 0, events)
+                matching.close(state, market, taker, EXPIRED, reason, "", 0, events)
                 return False
             left -= 1
-            core_trading._trade(state, market, taker, maker, events)
+            matching._trade(state, market, taker, maker, events)
         return True
 
-    return patched(core_trading, _match=matching)
+    return patched(core_trading, match=meeting)
 
 
 def _deposits_counted_for_ever() -> AbstractContextManager[None]:
@@ -393,5 +394,6 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "the cache applies changes that do not fit": _cache_applies_what_does_not_fit,
     "position and orders are read in two transactions": _ledger_read_in_two_transactions,
     **CHAIN_BUGS,
+    **MUTATIONS_OF_TERMS,
     **LIES,
 }

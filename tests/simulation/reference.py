@@ -18,9 +18,10 @@ from exchange.contracts.codes import BUY, SELL
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants, from_rows
+from matching_engine.core.state import from_rows
 from matching_engine.snapshots import state_bytes
 from services.projections.ledger.batch import RESERVED
 from tests.simulation.adapters.hot_books import HotBook

@@ -15,6 +15,7 @@ from exchange.contracts.commands import (
 )
 from loadtest.bench.workload import Mischief
 from matching_engine.core.rules_version import RULES_VERSION_MAX
+from tests.property.terms_traffic import TermsTraffic
 from tests.simulation import asking
 
 __all__ = ["Workload"]
@@ -44,6 +45,7 @@ class Workload:
         source = Mischief(self.random.randrange(2**32), users=4)
         deposits = [command for command in source.setup() if isinstance(command, CreditDeposit)]
         mischief = [c for c in source.take(commands) if not isinstance(c, Malformed | LeaderElected)]
+        mischief = self._with_orders_of_every_kind(mischief)
         if activates:
             place = self.random.randrange(commands // 2)
             mischief.insert(place, ActivateRules(0, RULES_VERSION_MAX))
@@ -53,6 +55,17 @@ class Workload:
         self._probes = 0
         self.told: list[tuple[int, CommandOutcome]] = []
         self.unknown = 0
+
+    def _with_orders_of_every_kind(self, commands: list[Command]) -> list[Command]:
+        """The same commands, and among them orders with terms about the same prices."""
+        traffic = TermsTraffic(
+            self.random.randrange(2**32), users=(1_001, 1_002, 1_003), markets=(1,), price=5_000_000, lots=100
+        )
+        mixed: list[Command] = []
+        for command in commands:
+            mixed.append(command)
+            mixed += traffic.take(self.random.choice((0, 1)))
+        return mixed
 
     @property
     def is_sent(self) -> bool:

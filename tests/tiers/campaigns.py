@@ -19,6 +19,7 @@ CAMPAIGNS: Final = {
     "image": ["image-test"],
     "load": ["loadtest", "RPS=500", "DURATION=120"],
     "aged": ["aged", "TRADES=1000000"],
+    "replay": ["replay-day", "HOURS=2"],
     "cold start": ["cold-start", "TAIL=1000000"],
     "chaos": ["chaos", "KILLS=200"],
     "abuse": ["abuse", "SECONDS=30"],

@@ -14,8 +14,8 @@ from exchange.ports.world import LogError
 from local.past.trading import Moment, past
 from local.past.writing import give_past
 from matching_engine.core.engine import Engine
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.shard import Shard
-from matching_engine.core.state import check_invariants
 from matching_engine.genesis import genesis_commands
 
 END_MS = 1_795_000_000_000

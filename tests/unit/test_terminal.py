@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 from decimal import ROUND_DOWN, Decimal, localcontext
+from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,14 @@ VENDORED = {
 LINKS = {"https://www.tradingview.com/"}
 MODULES = [path for path in FILES if path.suffix == ".js" and path.name not in VENDORED]
 # What is asked for by `import(...)` comes when it is wanted, and is no part of the first load.
-LATER = set(re.findall(r'import\("\./([\w-]+\.js)"\)', "".join(path.read_text("utf-8") for path in MODULES)))
+SCRIPTS = "".join(path.read_text("utf-8") for path in MODULES)
+LATER = {
+    *re.findall(r'import\("\./([\w-]+\.js)"\)', SCRIPTS),
+    *re.findall(r'rel: "stylesheet", href: "/terminal/([\w-]+\.css)"', SCRIPTS),
+}
+
+
+IMPORTS = re.compile(r'^(?:import|}) (?:.*from )?"\./([\w-]+\.js)";$', re.MULTILINE)
 
 
 def imported(*names: str) -> set[str]:
@@ -49,11 +57,19 @@ def imported(*names: str) -> set[str]:
         if name not in found:
             found.add(name)
             text = (WEB_ROOT / "terminal" / name).read_text("utf-8")
-            ahead += re.findall(r'^(?:import|}) .*from "\./([\w-]+\.js)";$', text, re.MULTILINE)
+            ahead += IMPORTS.findall(text)
     return found
 
 
-FIRST_LOAD = [path for path in FILES if path.suffix != ".js" or path.name in imported("app.js")]
+FIRST_LOAD = [
+    path
+    for path in FILES
+    if path.name not in LATER and (path.suffix != ".js" or path.name in imported("app.js"))
+]
+STRING = r'"((?:[^"\\]|\\.)*)"'
+# The exchange's own name, and the name of the chart's makers.
+NAMES = {"Exchange", "TradingView"}
+IN_LANGUAGE = re.compile(r"words-[a-z]+\.js$")
 NODE = shutil.which("node")
 ATOM = Decimal("1E-8")
 VECTORS = 300
@@ -127,9 +143,7 @@ def test_money_books_signatures_and_rules_are_exact(tmp_path: Path) -> None:
 def test_every_named_file_is_there_and_every_file_is_named() -> None:
     named = {"index.html"} | set(re.findall(r'(?:src|href)="/terminal/([^"#]+)"', PAGE + FRONT))
     for path in MODULES:
-        named |= set(
-            re.findall(r'^(?:import|}) .*from "\./([\w-]+\.js)";$', path.read_text("utf-8"), re.MULTILINE)
-        )
+        named |= set(IMPORTS.findall(path.read_text("utf-8")))
     assert named | LATER == {path.name for path in FILES}
 
 
@@ -137,7 +151,7 @@ def test_nothing_comes_from_elsewhere() -> None:
     for path in FILES:
         if path.name in VENDORED:
             continue
-        text = path.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+        text = path.read_text("utf-8").replace('"http://www.w3.org/2000/svg"', "")
         for link in LINKS:
             text = text.replace(f'<a href="{link}" rel="noopener noreferrer" target="_blank">', "")
         assert not re.search(r"https?://|wss?://|url\(|@import|\"//", text), path.name
@@ -154,8 +168,9 @@ def test_data_never_become_markup_or_code_and_secrets_are_not_kept(path: Path) -
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|DOMParser|srcdoc", text
     )
-    kept = set(re.findall(r"localStorage\.setItem\((\S+),", text))
-    assert kept <= {'"exchange.interval"', '"exchange.chart"', '"exchange.language"'}
+    kept = set(re.findall(r'localStorage\.setItem\("exchange\.(\w+)",', text))
+    assert len(re.findall(r"localStorage\.setItem", text)) == len(kept)
+    assert kept <= {"interval", "chart", "language", "favourites"}
     assert "parseFloat" not in text
     assert len(text.splitlines()) < 400
 
@@ -241,12 +256,84 @@ def test_every_refusal_has_a_sentence_for_people() -> None:
 
 
 def test_the_first_load_is_small() -> None:
-    """All that a visit without a session loads, packed as the gateway packs it."""
+    """All that a visit without a session loads, in whatever language, packed as the gateway packs it."""
     gateway = (ROOT / "infra" / "nginx" / "exchange.conf.template").read_text("utf-8")
     level = int(re.findall(r"gzip_comp_level (\d);", gateway[gateway.index("# The web terminal") :])[0])
     packed = sum(len(gzip.compress(path.read_bytes(), level)) for path in FIRST_LOAD)
-    print("bytes", packed)
-    assert packed <= 120 * 1024
+    words = {
+        path.name: len(gzip.compress(path.read_bytes(), level))
+        for path in FILES
+        if IN_LANGUAGE.match(path.name)
+    }
+    print("bytes", packed, words)
+    assert len(words) == 3
+    assert packed + max(words.values()) <= 120 * 1024
+
+
+class Texts(HTMLParser):
+    """What a person can read in the page itself: texts, and names that are spoken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self._is_body = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._is_body |= tag == "body"
+        self.found |= {value or "" for name, value in attrs if name == "aria-label" and self._is_body}
+
+    def handle_data(self, data: str) -> None:
+        text = " ".join(data.split())
+        if self._is_body and re.search(r"[A-Za-z]{2}", text):
+            self.found.add(text)
+
+
+def english() -> set[str]:
+    """Every text of the terminal that has to be said in other languages."""
+    texts = Texts()
+    texts.feed(PAGE)
+    found = texts.found - NAMES
+    for path in MODULES:
+        if not path.name.startswith("words-"):
+            found |= set(re.findall(rf"\bt\(\s*{STRING}", path.read_text("utf-8")))
+    # Tables from codes to sentences: each is said by its code.
+    words = (WEB_ROOT / "terminal" / "words.js").read_text("utf-8")
+    sentences = re.findall(STRING, words[words.index("const BY_MESSAGE") : words.index("const FIELDS")])
+    found |= {text for text in sentences if re.match(r"[A-Z].* .*\.$", text)}
+    for name in ("FIELDS", "STATUSES", "TYPES"):
+        table = words[words.index(f"const {name} = {{") :]
+        found |= set(re.findall(rf": {STRING}", table[: table.index("};")]))
+    return found | {"weak", "fair", "strong", "The form"}
+
+
+@pytest.mark.parametrize("code", ["de", "es", "zh"])
+def test_every_text_is_said_in_every_language(code: str) -> None:
+    said: dict[str, str] = {}
+    for name in (f"words-{code}.js", f"words-{code}-more.js"):
+        pairs = re.findall(
+            rf"^  {STRING}: {STRING},$", (WEB_ROOT / "terminal" / name).read_text("utf-8"), re.M
+        )
+        assert len(pairs) > 200
+        assert not said.keys() & {text for text, _ in pairs}
+        said |= dict(pairs)
+    assert english() - said.keys() == set()
+    assert said.keys() - english() == set(), "nobody says these any more"
+    for text, other in said.items():
+        assert other.strip() != "", text
+        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", other)), text
+        # A sentence stays one, and a part of one stays a part.
+        assert text.endswith(".") == other.endswith((".", "\N{IDEOGRAPHIC FULL STOP}")), text
+
+
+def test_what_the_first_load_says_is_in_its_own_words() -> None:
+    """Words that come later are said by parts that wait for them."""
+    texts = set()
+    for name in imported("app.js"):
+        texts |= set(re.findall(rf"\bt\(\s*{STRING}", (WEB_ROOT / "terminal" / name).read_text("utf-8")))
+    page = Texts()
+    page.feed(PAGE)
+    words = (WEB_ROOT / "terminal" / "words-de.js").read_text("utf-8")
+    assert texts | (page.found - NAMES) <= set(re.findall(rf"^  {STRING}: ", words, re.MULTILINE))
 
 
 def test_others_work_is_what_their_package_has() -> None:

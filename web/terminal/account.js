@@ -3,10 +3,11 @@
 // nothing can read out.
 
 import { request, RequestError } from "./http.js";
-import { needSigning, signingKey } from "./signing.js";
 import { Vault } from "./vault.js";
 
 const LABEL = "Web terminal";
+// Needed by who logs in alone.
+const signing = () => import("./signing.js");
 const NOBODY = { token: "", email: "", key: null };
 
 /** One person's session. `email` is "" and `key` null while nobody is logged in. */
@@ -48,7 +49,7 @@ export class Account {
    * @throws {RequestError} kinds "email-taken", "invalid-request", and those of `logIn`
    */
   async signUp(email, password) {
-    needSigning();
+    (await signing()).needSigning();
     await request("POST", "/v1/users", { body: { email, password } });
     await this.logIn(email, password);
   }
@@ -61,7 +62,7 @@ export class Account {
    * @throws {RequestError} kinds "wrong-credentials", "second-factor-needed", "too-many-attempts"
    */
   async logIn(email, password, totp) {
-    needSigning();
+    (await signing()).needSigning();
     const session = await request("POST", "/v1/sessions", { body: { email, password, totp } });
     Object.assign(this, { token: session.accessToken, email });
     try {
@@ -76,7 +77,7 @@ export class Account {
   async _makeKey() {
     const body = { label: LABEL, permissions: ["READ", "TRADE"], forSession: true };
     const made = await this.ask("POST", "/v1/api-keys", body);
-    this.key = { name: made.apiKey, secret: await signingKey(made.secretKey) };
+    this.key = { name: made.apiKey, secret: await (await signing()).signingKey(made.secretKey) };
     await this._vault.write({ token: this.token, email: this.email, keyName: made.apiKey, secret: this.key.secret });
   }
 

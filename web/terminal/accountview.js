@@ -1,11 +1,14 @@
 // The account on the screen: open orders, history, trades, balances.
 
-import { byId, dayAndTime, drawnSoon, make, setText, toast } from "./dom.js";
-import { fromUnits, grouped, shown, toUnits, trimmed } from "./decimal.js";
+import { byId, drawnSoon, make, setText, toast } from "./dom.js";
+import { fromUnits, grouped, plain, shown, toUnits, trimmed } from "./decimal.js";
+import { dayAndTime, t } from "./lang.js";
 import { Sheet } from "./sheet.js";
 import { sideWord, statusWord, typeWord } from "./words.js";
 
-const TABS = [["open", "Open orders"], ["history", "Order history"], ["trades", "Trade history"], ["balances", "Balances"]];
+const TABS = [
+  ["open", t("Open orders")], ["history", t("Order history")], ["trades", t("Trade history")], ["balances", t("Balances")],
+];
 const CONFIRM_FOR_MS = 4000;
 const DRAW_EVERY_MS = 150;
 
@@ -15,41 +18,43 @@ const sideLook = (row) => (row.side === "BUY" ? "up" : "down");
 /** What an order or a trade is priced in: the market's decimals if the market is known. */
 function columns(marketOf) {
   const price = (row, text) => (/^0(\.0*)?$/.test(text) ? "–" : grouped(shown(text, marketOf(row.symbol)?.priceDecimals ?? 8)));
-  const quantity = (row, text) => shown(text, marketOf(row.symbol)?.quantityDecimals ?? 8);
+  const quantity = (row, text) => plain(shown(text, marketOf(row.symbol)?.quantityDecimals ?? 8));
+  const triggerText = (row) => (row.trailingDelta ? `${plain(String(row.trailingDelta / 100))}%` : price(row, row.stopPrice ?? "0"));
   const average = (row) => {
     const executed = toUnits(row.executed, 8);
     return executed === 0n ? "–" : price(row, fromUnits((toUnits(row.quoteExecuted, 8) * 10n ** 8n) / executed, 8));
   };
   const common = [
-    { name: "Time", text: (row) => dayAndTime(row.time) },
-    { name: "Market", text: (row) => row.symbol },
-    { name: "Side", text: (row) => sideWord(row.side), look: sideLook },
+    { name: t("Time"), text: (row) => dayAndTime(row.time) },
+    { name: t("Market"), text: (row) => row.symbol },
+    { name: t("Side"), text: (row) => sideWord(row.side), look: sideLook },
   ];
   const order = [
     ...common,
-    { name: "Type", text: (row) => typeWord(row.type) },
-    { name: "Price", isNumber: true, text: (row) => (row.type === "MARKET" ? "Market" : price(row, row.price)) },
-    { name: "Quantity", isNumber: true, text: (row) => quantity(row, row.quantity) },
-    { name: "Filled", isNumber: true, text: (row) => quantity(row, row.executed) },
+    { name: t("Type"), text: (row) => typeWord(row.type) },
+    { name: t("Price"), isNumber: true, text: (row) => (row.type === "MARKET" ? t("Market") : price(row, row.price)) },
+    { name: t("Quantity"), isNumber: true, text: (row) => quantity(row, row.quantity) },
+    { name: t("Filled"), isNumber: true, text: (row) => quantity(row, row.executed) },
   ];
+  const triggerColumn = { name: t("Trigger"), isNumber: true, text: triggerText };
   return {
-    open: order,
+    open: [...order, triggerColumn],
     history: [
-      ...order, { name: "Average", isNumber: true, text: average }, { name: "Status", text: (row) => statusWord(row.status) },
+      ...order, { name: t("Average"), isNumber: true, text: average }, { name: t("Status"), text: (row) => statusWord(row.status) },
     ],
     trades: [
       ...common,
-      { name: "Price", isNumber: true, text: (row) => price(row, row.price) },
-      { name: "Quantity", isNumber: true, text: (row) => quantity(row, row.quantity) },
-      { name: "Total", isNumber: true, text: (row) => trimmed(row.quote) },
-      { name: "Fee", isNumber: true, text: (row) => `${trimmed(row.fee)} ${row.feeAsset ?? ""}` },
-      { name: "Role", text: (row) => (row.isMaker ? "Maker" : "Taker") },
+      { name: t("Price"), isNumber: true, text: (row) => price(row, row.price) },
+      { name: t("Quantity"), isNumber: true, text: (row) => quantity(row, row.quantity) },
+      { name: t("Total"), isNumber: true, text: (row) => grouped(trimmed(row.quote)) },
+      { name: t("Fee"), isNumber: true, text: (row) => `${plain(trimmed(row.fee))} ${row.feeAsset ?? ""}` },
+      { name: t("Role"), text: (row) => (row.isMaker ? t("Maker") : t("Taker")) },
     ],
     balances: [
-      { name: "Asset", text: (row) => row.asset },
-      { name: "Total", isNumber: true, text: (row) => grouped(added(row.free, row.locked)) },
-      { name: "Available", isNumber: true, text: (row) => grouped(row.free) },
-      { name: "In orders", isNumber: true, text: (row) => grouped(row.locked) },
+      { name: t("Asset"), text: (row) => row.asset },
+      { name: t("Total"), isNumber: true, text: (row) => grouped(added(row.free, row.locked)) },
+      { name: t("Available"), isNumber: true, text: (row) => grouped(row.free) },
+      { name: t("In orders"), isNumber: true, text: (row) => grouped(row.locked) },
     ],
   };
 }
@@ -57,26 +62,32 @@ function columns(marketOf) {
 /** The tables below the chart, and the balances beside the order form. */
 export class AccountView {
   /**
-   * @param {{marketOf: (symbol: string) => object, trading: () => import("./trading.js").Trading | null}} needs
+   * @param {(symbol: string) => import("./rules.js").Market | undefined} marketOf
    */
-  constructor(needs) {
-    Object.assign(this, { _needs: needs, _feed: null, _symbol: "", _tab: "open", _confirming: null });
-    const all = columns(needs.marketOf);
+  constructor(marketOf) {
+    Object.assign(this, { _feed: null, _trading: null, _symbol: "", _tab: "open", _confirming: null });
+    const all = columns(marketOf);
     const byOrder = (row) => String(row.id);
     this._sheets = {
       open: new Sheet({
-        caption: "Open orders", columns: all.open, key: byOrder, empty: "No open orders.",
+        caption: t("Open orders"), columns: all.open, key: byOrder, empty: t("No open orders."),
         action: {
-          label: "Cancel", run: (row) => this._cancel(row),
-          describe: (row) => `Cancel: ${sideWord(row.side)} ${trimmed(row.quantity)} ${row.symbol} at ${trimmed(row.price)}`,
+          label: t("Cancel"), run: (row) => this._cancel(row),
+          describe: (row) => t("Cancel: {side} {quantity} {market} at {price}", {
+            side: sideWord(row.side), quantity: plain(trimmed(row.quantity)), market: row.symbol, price: plain(trimmed(row.price)),
+          }),
         },
       }),
-      history: new Sheet({ caption: "Order history", columns: all.history, key: byOrder, empty: "No orders in this market yet." }),
-      trades: new Sheet({
-        caption: "Trade history", columns: all.trades, key: (row) => `${row.id} ${row.orderId}`,
-        empty: "No trades in this market yet.",
+      history: new Sheet({
+        caption: t("Order history"), columns: all.history, key: byOrder, empty: t("No orders in this market yet."),
       }),
-      balances: new Sheet({ caption: "Balances", columns: all.balances, key: (row) => row.asset, empty: "Nothing here yet." }),
+      trades: new Sheet({
+        caption: t("Trade history"), columns: all.trades, key: (row) => `${row.id} ${row.orderId}`,
+        empty: t("No trades in this market yet."),
+      }),
+      balances: new Sheet({
+        caption: t("Balances"), columns: all.balances, key: (row) => row.asset, empty: t("Nothing here yet."),
+      }),
     };
     this.refresh = drawnSoon(() => this._draw(), DRAW_EVERY_MS);
     this._makeTabs();
@@ -92,6 +103,7 @@ export class AccountView {
     const tabs = TABS.map(([value, label]) => make("button", {
       type: "button", role: "tab", id: `tab-${value}`, "aria-controls": "tab-panel", click: () => select(value),
     }, [label]));
+    byId("tab-panel").setAttribute("role", "tabpanel");
     const box = byId("tabs");
     box.replaceChildren(...tabs);
     box.addEventListener("keydown", ({ key }) => {
@@ -104,9 +116,12 @@ export class AccountView {
     this._draw();
   }
 
-  /** @param {import("./userfeed.js").UserFeed | null} feed null: nobody is logged in */
-  follow(feed) {
-    this._feed = feed;
+  /**
+   * @param {import("./userfeed.js").UserFeed | null} feed null: nobody is logged in
+   * @param {import("./trading.js").Trading | null} trading
+   */
+  follow(feed, trading) {
+    Object.assign(this, { _feed: feed, _trading: trading });
     this._draw();
   }
 
@@ -139,7 +154,7 @@ export class AccountView {
     byId("cancel-all").hidden = !isOpenTab || open.length === 0;
     this._drawWallet();
     if (!feed) {
-      panel.replaceChildren(make("p", { class: "empty" }, ["Log in to see your orders, trades and balances."]));
+      panel.replaceChildren(make("p", { class: "empty" }, [t("Log in to see your orders, trades and balances.")]));
       return;
     }
     const rows = {
@@ -162,9 +177,9 @@ export class AccountView {
 
   async _cancel(order) {
     try {
-      await this._needs.trading()?.cancel(order.symbol, order.id);
+      await this._trading?.cancel(order.symbol, order.id);
     } catch (error) {
-      toast(`Not cancelled: ${error.message}`, "bad");
+      toast(t("Not cancelled: {reason}", { reason: error.message }), "bad");
       // It may have ended meanwhile, and the event of it may be lost.
       this._feed?.reload();
     }
@@ -175,7 +190,7 @@ export class AccountView {
     const button = byId("cancel-all");
     if (this._confirming === null) {
       const { length } = this._openShown();
-      setText(button, length === 1 ? "Sure? Cancel 1 order" : `Sure? Cancel ${length} orders`);
+      setText(button, length === 1 ? t("Sure? Cancel 1 order") : t("Sure? Cancel {count} orders", { count: length }));
       button.classList.add("danger");
       this._confirming = setTimeout(() => this._calm(button), CONFIRM_FOR_MS);
       return;
@@ -184,7 +199,7 @@ export class AccountView {
     const symbols = new Set(this._openShown().map((order) => order.symbol));
     for (const symbol of symbols) {
       try {
-        await this._needs.trading()?.cancelAll(symbol);
+        await this._trading?.cancelAll(symbol);
       } catch (error) {
         toast(`${symbol}: ${error.message}`, "bad");
       }
@@ -194,7 +209,7 @@ export class AccountView {
   _calm(button) {
     clearTimeout(this._confirming);
     this._confirming = null;
-    setText(button, "Cancel all");
+    setText(button, t("Cancel all"));
     button.classList.remove("danger");
   }
 }

@@ -1,35 +1,30 @@
 // The terminal: markets in, orders out. What flows where reads from top to bottom.
 
 import { Account } from "./account.js";
-import { AccountView } from "./accountview.js";
 import { INTERVALS } from "./candles.js";
 import { Chart, EXTRAS } from "./chart.js";
-import { askTime } from "./clock.js";
-import { byId, choices, make, setText, timeOfDay, toast } from "./dom.js";
+import { byId, choices, make, setText, toast } from "./dom.js";
 import { entrance, faucet } from "./entrance.js";
 import { request } from "./http.js";
+import { LANGUAGES, language, speak, t, timeOfDay } from "./lang.js";
 import { MarketFeed } from "./marketfeed.js";
 import { BookView, Tape, Ticker } from "./marketview.js";
 import { OrderForm } from "./orderform.js";
-import { OrderNews } from "./news.js";
 import { pauseMs } from "./patience.js";
 import { marketOf } from "./rules.js";
-import { Trading } from "./trading.js";
-import { UserFeed } from "./userfeed.js";
 
 const STATES = {
-  connecting: "Connecting", open: "Live", late: "Nothing new comes", waiting: "Reconnecting", offline: "Offline",
+  connecting: t("Connecting"), open: t("Live"), late: t("Nothing new comes"), waiting: t("Reconnecting"),
+  offline: t("Offline"),
 };
 const WORST_FIRST = ["offline", "waiting", "connecting", "late", "open"];
-// Fills of one order within this are one notice.
-const TELL_AFTER_MS = 400;
+const DEPTH_EVERY_MS = 250;
 
 let market = null;
 let markets = [];
 let interval = "1m";
-let trading = null;
-let userFeed = null;
-let telling = null;
+/** Of whoever is logged in: orders, balances, tables. */
+let desk = null;
 let heardMs = Date.now();
 const connections = { market: "connecting", user: "open" };
 
@@ -37,6 +32,10 @@ const account = new Account(() => followOtherTab());
 const ticker = new Ticker((price, look) => chart.showLast(price, look));
 const chart = new Chart(byId("chart"), byId("legend"), () => feed.older());
 const tape = new Tape();
+/** The picture of the book's depth, while it is on show. */
+let depth = null;
+/** The list of markets, once it has been opened. */
+let list = null;
 
 const feed = new MarketFeed({
   state: (word) => showConnection("market", word),
@@ -47,31 +46,32 @@ const feed = new MarketFeed({
   candles: (candles) => chart.show(candles, interval, market),
   book: () => {
     bookView.show();
-    if (trading) form.refresh();
+    depth?.show();
+    form.refreshSoon();
   },
   trades: (trades) => {
     tape.show(trades, market);
     if (trades.length > 0) ticker.showLast(trades[0].price, lookOfLast(trades));
   },
+  all: (rows) => list?.take(rows),
 });
-const orderNews = new OrderNews((symbol) => markets.find((found) => found.symbol === symbol));
 const form = new OrderForm({
   book: feed.book,
-  free: (asset) => userFeed?.balances.free(asset) ?? "0",
-  trading: () => trading,
+  desk: () => desk,
   onLogIn: () => openEntrance(false),
-  onPlaced: () => {
-    accountView.refresh();
-    tellSoon();
-  },
-  news: orderNews,
   last: () => ticker.last,
 });
 const bookView = new BookView((price) => form.fillPrice(price));
-const accountView = new AccountView({
-  marketOf: (symbol) => markets.find((found) => found.symbol === symbol),
-  trading: () => trading,
-});
+
+/** A part that few visits need: what it exports, or null when it cannot be loaded, which is said. */
+async function loaded(loading) {
+  try {
+    return await loading();
+  } catch {
+    toast(t("A part of the page could not be loaded. Check your connection and try again."), "bad");
+    return null;
+  }
+}
 
 // -- the session ------------------------------------------------------------------------------
 
@@ -81,28 +81,26 @@ const openFaucet = faucet(account, () => allAssets(), {
   onNone: () => (byId("faucet").hidden = true),
 });
 
-function logIn() {
-  trading = new Trading(account.key);
-  userFeed = new UserFeed(trading, {
+async function logIn() {
+  const part = await loaded(() => import("./desk.js"));
+  if (!part || account.key === null || desk !== null) return;
+  desk = new part.Desk(account.key, {
+    marketOf: (symbol) => markets.find((found) => found.symbol === symbol),
     state: (word) => showConnection("user", word),
-    report: tellOf,
     change: () => {
-      accountView.refresh();
       markOwn();
-      form.refresh();
+      form.refreshSoon();
     },
     refused: () => renew(),
   });
-  accountView.follow(userFeed);
-  if (market) userFeed.show(market.symbol);
+  if (market) desk.use(market.symbol);
   showSession();
 }
 
 function leave() {
-  userFeed?.close();
-  userFeed = trading = null;
+  desk?.close();
+  desk = null;
   showConnection("user", "open");
-  accountView.follow(null);
   markOwn();
   showSession();
 }
@@ -112,7 +110,7 @@ async function logOut() {
   try {
     await account.logOut();
   } catch (error) {
-    if (error.status !== 401) toast(`Logged out here only. ${error.message}`, "bad");
+    if (error.status !== 401) toast(t("Logged out here only. {reason}", { reason: error.message }), "bad");
   }
   showSession();
 }
@@ -122,8 +120,8 @@ async function renew() {
   leave();
   for (let attempt = 0; ; attempt += 1) {
     try {
-      if (await account.renew()) logIn();
-      else toast("Your session was ended. Log in again.", "bad");
+      if (await account.renew()) await logIn();
+      else toast(t("Your session was ended. Log in again."), "bad");
       showSession();
       return;
     } catch (error) {
@@ -137,31 +135,19 @@ async function renew() {
 async function followOtherTab() {
   const before = account.key?.name;
   const isIn = await account.resume();
-  if (isIn && account.key.name === before && trading) return;
-  if (trading) leave();
-  if (isIn) logIn();
+  if (isIn && account.key.name === before && desk) return;
+  if (desk) leave();
+  if (isIn) await logIn();
   showSession();
 }
 
 function showSession() {
-  const isLoggedIn = trading !== null;
+  const isLoggedIn = desk !== null;
   setText(byId("who"), account.email);
   if (!isLoggedIn) closeRoom();
   for (const id of ["who", "log-out", "faucet", "open-room"]) byId(id).hidden = !isLoggedIn;
   for (const id of ["log-in", "sign-up"]) byId(id).hidden = isLoggedIn;
   form.refresh();
-}
-
-function tellOf(report) {
-  orderNews.take(report);
-  tellSoon();
-}
-
-function tellSoon() {
-  telling ??= setTimeout(() => {
-    telling = null;
-    for (const { id, text, kind } of orderNews.drain()) toast(text, kind, id);
-  }, TELL_AFTER_MS);
 }
 
 /** Up or down against the trade before it that had another price. */
@@ -174,25 +160,57 @@ function lookOfLast([last, ...before]) {
 
 function useMarket(symbol, isNew = false) {
   const found = markets.find((other) => other.symbol === symbol);
-  if (symbol && !found) toast(`There is no market ${symbol.slice(0, 20)} here. This is ${markets[0].symbol}.`, "bad");
+  if (symbol && !found) {
+    const names = { wanted: symbol.slice(0, 20), symbol: markets[0].symbol };
+    toast(t("There is no market {wanted} here. This is {symbol}.", names), "bad");
+  }
   market = found ?? markets[0];
   byId("market").value = market.symbol;
+  setText(byId("market-name"), `${market.base}/${market.quote}`);
   // A market that was chosen is a step that Back takes back.
   if (isNew) history.pushState(null, "", `#${market.symbol}`);
   else history.replaceState(null, "", `#${market.symbol}`);
   ticker.use(market);
   bookView.use(market, feed.book);
   form.use(market);
-  accountView.use(market.symbol);
+  depth?.use(market, feed.book);
+  desk?.use(market.symbol);
   markOwn();
   feed.follow(market.symbol, interval);
 }
 
 /** The account's open orders in book and chart, its fills in the chart. */
 function markOwn() {
-  const open = (userFeed?.orders.open() ?? []).filter((order) => order.symbol === market?.symbol);
+  const open = (market && desk?.open(market.symbol)) ?? [];
   bookView.mark(open);
-  chart.mark(open, market && userFeed ? userFeed.trades(market.symbol) : []);
+  chart.mark(open, (market && desk?.feed.trades(market.symbol)) ?? []);
+}
+
+/** The list of all markets, with what each did today. */
+async function openMarkets() {
+  const part = await loaded(() => import("./markets.js"));
+  if (!part) return;
+  list ??= new part.MarketList(markets, {
+    onChoice: (symbol) => useMarket(symbol, true), onOpen: () => feed.watchAll(true), onClose: () => feed.watchAll(false),
+  });
+  list.open(market.symbol);
+}
+
+/** The chart shows candles, or how much the book holds at each price. */
+async function swapDepth() {
+  const button = byId("depth-switch");
+  if (depth === null) {
+    const part = await loaded(() => import("./depthchart.js"));
+    if (!part) return;
+    depth = new part.DepthChart(byId("depth"), DEPTH_EVERY_MS);
+    depth.use(market, feed.book);
+  } else {
+    depth.close();
+    depth = null;
+  }
+  button.setAttribute("aria-pressed", String(depth !== null));
+  byId("depth").hidden = depth === null;
+  byId("chart").hidden = depth !== null;
 }
 
 /** Indicators are switched one by one, and kept between visits. */
@@ -211,6 +229,7 @@ function offerExtras() {
     if (document.fullscreenElement) document.exitFullscreen();
     else byId("chart").parentElement.requestFullscreen().catch(() => {});
   });
+  byId("depth-switch").addEventListener("click", () => swapDepth());
 }
 
 /** The chart's interval is kept between visits too. */
@@ -241,7 +260,7 @@ function showConnection(which, word) {
   const badge = byId("connection");
   badge.dataset.state = worst;
   const isOld = connections.market !== "open" && market !== null;
-  setText(badge, isOld ? `${STATES[worst]} · prices of ${timeOfDay(heardMs)}` : STATES[worst]);
+  setText(badge, isOld ? `${STATES[worst]} · ${t("prices of {time}", { time: timeOfDay(heardMs) })}` : STATES[worst]);
   document.body.dataset.old = [isOld && "market", connections.user !== "open" && "account"].filter(Boolean).join(" ");
 }
 
@@ -250,15 +269,11 @@ function showConnection(which, word) {
 const allAssets = () => [...new Set(markets.flatMap(({ base, quote }) => [base, quote]))].sort();
 
 async function openAccount() {
-  try {
-    const { openRoom } = await import("./room.js");
-    if (trading === null) return;
-    byId("main").hidden = true;
-    byId("room").hidden = false;
-    openRoom({ account, assets: allAssets, onClose: closeRoom });
-  } catch {
-    toast("The account page could not be loaded. Check your connection and try again.", "bad");
-  }
+  const part = await loaded(() => import("./room.js"));
+  if (!part || desk === null) return;
+  byId("main").hidden = true;
+  byId("room").hidden = false;
+  part.openRoom({ account, assets: allAssets, onClose: closeRoom });
 }
 
 function closeRoom() {
@@ -270,7 +285,7 @@ function closeRoom() {
 // -- the page ---------------------------------------------------------------------------------
 
 function listen() {
-  byId("market").addEventListener("change", ({ target }) => useMarket(target.value, true));
+  byId("market").addEventListener("click", () => openMarkets());
   byId("log-in").addEventListener("click", () => openEntrance(false));
   byId("sign-up").addEventListener("click", () => openEntrance(true));
   byId("log-out").addEventListener("click", () => logOut());
@@ -293,29 +308,38 @@ function listen() {
   });
 }
 
-/** Links of mails, each with a dialog of its own that few visits need. */
+function offerLanguages() {
+  const field = byId("language");
+  field.replaceChildren(...LANGUAGES.map(([value, label]) => make("option", { value, lang: value }, [label])));
+  field.value = language;
+  field.addEventListener("change", () => speak(field.value));
+}
+
+/** Links of mails and of the front page, each with a dialog of its own that few visits need. */
 async function offerLinks() {
+  if (location.hash === "#sign-up") {
+    history.replaceState(null, "", location.pathname);
+    openEntrance(true);
+  }
   if (location.hash.startsWith("#freeze=")) (await import("./freeze.js")).offerFreeze();
   if (location.hash.startsWith("#reset=")) (await import("./reset.js")).offerReset();
 }
 
 async function start() {
+  offerLanguages();
   await offerLinks();
   const kept = localStorage.getItem("exchange.interval");
   if (kept in INTERVALS) interval = kept;
   await loadMarkets();
-  byId("market").replaceChildren(
-    ...markets.map(({ symbol, base, quote }) => make("option", { value: symbol }, [`${base}/${quote}`])));
   offerExtras();
   choices(byId("intervals"), Object.keys(INTERVALS).map((name) => [name, name]), useInterval)(interval);
   useMarket(location.hash.slice(1));
   listen();
   showSession();
-  askTime().catch(() => {});
   try {
-    if (await account.resume()) logIn();
+    if (await account.resume()) await logIn();
   } catch (error) {
-    toast(`Your session cannot go on. ${error.message}`, "bad");
+    toast(t("Your session cannot go on. {reason}", { reason: error.message }), "bad");
   }
 }
 

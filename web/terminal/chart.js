@@ -1,6 +1,8 @@
 // The chart, drawn by lightweight-charts: candles and volume, indicators, the account's own orders and fills.
 
-import { dayAndTime, make, timeOfDay } from "./dom.js";
+import { plain } from "./decimal.js";
+import { make } from "./dom.js";
+import { dayAndTime, t, timeOfDay } from "./lang.js";
 import { convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
 import {
   CandlestickSeries, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle, PriceScaleMode,
@@ -36,7 +38,10 @@ export class Chart {
     this._chart = createChart(box, {
       // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
       autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
-      localization: { timeFormatter: (time) => dayAndTime(time * 1000) },
+      localization: {
+        locale: document.documentElement.lang, timeFormatter: (time) => dayAndTime(time * 1000),
+        priceFormatter: (price) => plain(price.toFixed(this._decimals)),
+      },
     });
     this._bars = this._chart.addSeries(CandlestickSeries, { lastValueVisible: false, priceLineVisible: false });
     this._volume = this._chart.addSeries(HistogramSeries, { priceScaleId: "volume", lastValueVisible: false, priceLineVisible: false });
@@ -98,8 +103,8 @@ export class Chart {
     this._volume.setData(this._candles.map((candle) => this._volumeOf(candle)));
     this._drawExtras();
     if (isFresh) this._fit();
-    // What was in view stays there when older candles come in front.
-    else if (range) this._chart.timeScale().setVisibleRange(range);
+    // What was in view stays there when older candles come in front; without candles there is nothing to see.
+    else if (range && this._candles.length > 0) this._chart.timeScale().setVisibleRange(range);
   }
 
   /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */
@@ -185,7 +190,7 @@ export class Chart {
       this._lines = this._orders.filter(({ price }) => Number(price) > 0).slice(0, 40).map(({ side, price, quantity }) =>
         this._bars.createPriceLine({
           price: Number(price), color: colour(side), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true,
-          title: `${side === "BUY" ? "Buy" : "Sell"} ${Number(quantity)}`,
+          title: `${side === "BUY" ? t("Buy") : t("Sell")} ${plain(String(Number(quantity)))}`,
         }));
     }
     const first = this._candles[0]?.time ?? Infinity;
@@ -224,16 +229,16 @@ export class Chart {
 
   _writeLegend(candle = this._selected === null ? this._candles.at(-1) : this._candles[this._selected]) {
     if (!candle) {
-      this._legend.replaceChildren("No trades yet");
+      this._legend.replaceChildren(t("No trades yet"));
       return;
     }
     const { open, high, low, close, volume } = candle;
     const color = close >= open ? "up" : "down";
     const change = open > 0 ? ((close - open) / open) * 100 : 0;
     const parts = [["O", open], ["H", high], ["L", low], ["C", close]].map(([name, value]) =>
-      make("span", {}, [name, make("b", { class: color }, [value.toFixed(this._decimals)])]));
-    parts.push(make("span", {}, [make("b", { class: color }, [`${change >= 0 ? "+" : ""}${change.toFixed(2)}%`])]));
-    parts.push(make("span", {}, ["V", make("b", {}, [volume.toFixed(this._quantityDecimals)])]));
+      make("span", {}, [name, make("b", { class: color }, [plain(value.toFixed(this._decimals))])]));
+    parts.push(make("span", {}, [make("b", { class: color }, [`${change >= 0 ? "+" : ""}${plain(change.toFixed(2))}%`])]));
+    parts.push(make("span", {}, ["V", make("b", {}, [plain(volume.toFixed(this._quantityDecimals))])]));
     if (this._selected !== null) parts.unshift(make("span", {}, [this._interval === "1s" ? timeOfDay(candle.time) : dayAndTime(candle.time)]));
     this._legend.replaceChildren(...parts);
   }

@@ -2,6 +2,17 @@
 
 const NUMBER = /^([0-9]{1,30})(?:\.([0-9]{1,18}))?$/;
 
+let writing = { group: ",", point: ".", groupedFrom: 4 };
+
+/**
+ * How numbers are written for the reader from now on, and read from what is typed.
+ * @param {{group: string, point: string, groupedFrom: number}} reader `groupedFrom`: digits before the point from
+ *   which on thousands stand apart
+ */
+export function writeAs(reader) {
+  writing = reader;
+}
+
 /** A text that is no number, or one that is too fine. `message` can be shown to a person. */
 export class DecimalError extends Error {}
 
@@ -19,11 +30,20 @@ export function decimalsOf(text) {
 
 /**
  * A number as people type or paste it: spaces around, and what the page itself puts between thousands.
- * @param {string} text "1,234.56", "1 234.56"
+ * Where a comma stands before decimals, a point alone is taken for one, too, as machines write it; but "1.234", which
+ * may mean either, is no number: a thousandfold order is worse than a question.
+ * @param {string} text "1,234.56", "1 234.56"; "1.234,56" where that is how numbers are written
  * @returns {string} "1234.56"; what is not grouped in threes stays as it is
  */
 export function typed(text) {
-  const bare = text.trim();
+  let bare = text.trim();
+  if (writing.point === ",") {
+    if (/^[0-9]{1,3}\.[0-9]{3}$/.test(bare)) return `${bare}?`;
+    if (/^[0-9]+(\.[0-9]{3})*,[0-9]*$/.test(bare) || /^[0-9]{1,3}(\.[0-9]{3}){2,}$/.test(bare)) {
+      bare = bare.replaceAll(".", "");
+    }
+    bare = bare.replace(",", ".");
+  }
   const isGrouped = /^[0-9]{1,3}([,'’\u00a0\u202f\u2009 ])[0-9]{3}(\1[0-9]{3})*(\.[0-9]*)?$/.test(bare);
   return isGrouped ? bare.replace(/[^0-9.]/g, "") : bare;
 }
@@ -90,12 +110,20 @@ export function trimmed(text) {
 }
 
 /**
- * With commas between thousands, for reading only.
+ * As the reader writes numbers, thousands apart; for reading only.
  * @param {string} text
  * @returns {string}
  */
 export function grouped(text) {
   const [whole, fraction] = text.split(".");
-  const readable = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  return fraction === undefined ? readable : `${readable}.${fraction}`;
+  const isLong = whole.replace("-", "").length >= writing.groupedFrom;
+  const readable = isLong ? whole.replace(/\B(?=(\d{3})+(?!\d))/g, writing.group) : whole;
+  return fraction === undefined ? readable : readable + writing.point + fraction;
 }
+
+/**
+ * As the reader writes numbers, in one piece: for columns and fields.
+ * @param {string} text
+ * @returns {string}
+ */
+export const plain = (text) => (writing.point === "." ? text : text.replace(".", writing.point));

@@ -40,7 +40,7 @@ export function setText(element, text) {
 /**
  * A group of buttons of which one is pressed.
  * @param {Element} group
- * @param {[string, string][]} choices value and label
+ * @param {[string, string, string?][]} choices value, label, and a name where the label is a sign
  * @param {(value: string) => void} onChoice
  * @returns {(value: string) => void} presses a button without calling `onChoice`
  */
@@ -49,8 +49,8 @@ export function choices(group, choices, onChoice) {
     for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   };
   group.replaceChildren(
-    ...choices.map(([value, label]) =>
-      make("button", { type: "button", "data-value": value, "aria-pressed": "false", click: () => {
+    ...choices.map(([value, label, name]) =>
+      make("button", { type: "button", "data-value": value, "aria-label": name, title: name, "aria-pressed": "false", click: () => {
         press(value);
         onChoice(value);
       } }, [label]),
@@ -80,28 +80,6 @@ export function drawnSoon(draw, pauseMs = 0) {
     if (waitMs > 0) setTimeout(() => requestAnimationFrame(run), waitMs);
     else requestAnimationFrame(run);
   };
-}
-
-const two = (number) => String(number).padStart(2, "0");
-
-/**
- * The time of day, by the reader's own clock.
- * @param {number} ms since 1970
- * @returns {string} 23:59:59
- */
-export function timeOfDay(ms) {
-  const date = new Date(ms);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
-}
-
-/**
- * Day and time of day, by the reader's own clock.
- * @param {number} ms since 1970
- * @returns {string} 12-31 23:59:59
- */
-export function dayAndTime(ms) {
-  const date = new Date(ms);
-  return `${two(date.getMonth() + 1)}-${two(date.getDate())} ${timeOfDay(ms)}`;
 }
 
 /**

@@ -1,9 +1,10 @@
 // The two dialogs: signing up or logging in, and money from the faucet.
 
 import { byId, make, setText } from "./dom.js";
-import { typed } from "./decimal.js";
+import { grouped, typed } from "./decimal.js";
 import { strength } from "./passwords.js";
 import { request } from "./http.js";
+import { t } from "./lang.js";
 
 const SUGGESTED = { BTC: "0.1", ETH: "2", USDT: "10000" };
 
@@ -39,10 +40,10 @@ export function entrance(account, onLoggedIn) {
   let isNew = false;
   const show = (wantsNew) => {
     isNew = wantsNew;
-    const word = isNew ? "Sign up" : "Log in";
+    const word = isNew ? t("Sign up") : t("Log in");
     setText(byId("entrance-title"), word);
     setText(byId("entrance-submit"), word);
-    setText(byId("entrance-other"), isNew ? "Have an account? Log in" : "No account yet? Sign up");
+    setText(byId("entrance-other"), isNew ? t("Have an account? Log in") : t("No account yet? Sign up"));
     setText(byId("entrance-problem"), "");
     byId("entrance-forgot").hidden = isNew;
     byId("password-hint").hidden = byId("password-strength").hidden = !isNew;
@@ -52,7 +53,7 @@ export function entrance(account, onLoggedIn) {
   };
   const judge = () => {
     const { problem, word } = strength(byId("password").value);
-    setText(byId("password-strength"), isNew ? problem || (word && `Strength: ${word}.`) : "");
+    setText(byId("password-strength"), isNew ? problem || (word && t("Strength: {word}.", { word: t(word) })) : "");
     byId("password-strength").dataset.word = word;
   };
   const showCode = (isWanted) => {
@@ -64,15 +65,15 @@ export function entrance(account, onLoggedIn) {
     const isShown = byId("password").type === "text";
     byId("password").type = isShown ? "password" : "text";
     target.setAttribute("aria-pressed", String(!isShown));
-    setText(target, isShown ? "Show" : "Hide");
+    setText(target, isShown ? t("Show") : t("Hide"));
   });
   byId("entrance-other").addEventListener("click", () => show(!isNew));
   byId("entrance-forgot").addEventListener("click", async () => {
     const email = byId("email").value.trim();
     try {
-      if (email === "") throw new Error("Enter your e-mail address first.");
+      if (email === "") throw new Error(t("Enter your e-mail address first."));
       await request("POST", "/v1/password-resets", { body: { email } });
-      throw new Error("If there is such an account, a link is on its way to its mailbox. It is good for half an hour.");
+      throw new Error(t("If there is such an account, a link is on its way to its mailbox. It is good for half an hour."));
     } catch (error) {
       setText(byId("entrance-problem"), error.message);
     }
@@ -80,9 +81,9 @@ export function entrance(account, onLoggedIn) {
   onSubmit("entrance", "entrance-form", "entrance-problem", async () => {
     const email = byId("email").value.trim();
     const password = byId("password").value;
-    if (email === "" || password === "") throw new Error("Enter an e-mail address and a password.");
+    if (email === "" || password === "") throw new Error(t("Enter an e-mail address and a password."));
     const { problem } = strength(password);
-    if (isNew && problem) throw new Error(`Password: ${problem}`);
+    if (isNew && problem) throw new Error(t("Password: {problem}", { problem }));
     try {
       await (isNew ? account.signUp(email, password) : account.logIn(email, password, byId("totp").value.trim() || undefined));
     } catch (error) {
@@ -109,7 +110,7 @@ export function entrance(account, onLoggedIn) {
  * @param {{onDeposit: (text: string) => void, onNone: () => void}} on `onNone`: there is no faucet here
  * @returns {() => void} opens it
  */
-export function faucet(account, assets, { onDeposit, onNone }) {
+export function faucet(account, assets, on) {
   const asset = byId("deposit-asset");
   const suggest = () => (byId("deposit-amount").value = SUGGESTED[asset.value] ?? "100");
   asset.addEventListener("change", suggest);
@@ -118,10 +119,10 @@ export function faucet(account, assets, { onDeposit, onNone }) {
     try {
       await account.deposit(asset.value, amount);
     } catch (error) {
-      if (error.kind === "faucet-off") onNone();
+      if (error.kind === "faucet-off") on.onNone();
       throw error;
     }
-    onDeposit(`${amount} ${asset.value} deposited`);
+    on.onDeposit(t("{amount} deposited", { amount: `${grouped(amount)} ${asset.value}` }));
   });
   return () => {
     asset.replaceChildren(...assets().map((code) => make("option", { value: code }, [code])));

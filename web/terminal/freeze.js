@@ -2,6 +2,7 @@
 
 import { byId, setText } from "./dom.js";
 import { request } from "./http.js";
+import { t } from "./lang.js";
 
 const LINK = /^#freeze=([A-Za-z0-9_-]{43})$/;
 
@@ -22,7 +23,7 @@ export function offerFreeze() {
     try {
       await request("POST", "/v1/withdrawal-freezes", { body: { token } });
       button.hidden = true;
-      setText(byId("freeze-answer"), "Frozen: nothing leaves your account. To end it, log in with your password.");
+      setText(byId("freeze-answer"), t("Frozen: nothing leaves your account. To end it, log in with your password."));
     } catch (error) {
       button.disabled = false;
       setText(byId("freeze-answer"), error.message);

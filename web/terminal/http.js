@@ -1,6 +1,6 @@
 // Requests with deadlines to the exchange's one port, and its two kinds of errors as one.
 
-import { sentenceOf } from "./words.js";
+import { t } from "./lang.js";
 
 const DEADLINE_MS = 12_000;
 
@@ -37,11 +37,11 @@ export async function request(method, path, { headers = {}, body, isFile = false
     text = await answer.text();
   } catch (error) {
     const isLate = error.name === "TimeoutError";
-    throw new RequestError(isLate ? "The exchange did not answer in time." : "The exchange cannot be reached.");
+    throw new RequestError(isLate ? t("The exchange did not answer in time.") : t("The exchange cannot be reached."));
   }
   const value = parsed(text, answer.status);
   if (answer.ok) return value;
-  throw errorOf(value ?? {}, answer.status);
+  throw await errorOf(value ?? {}, answer.status);
 }
 
 function parsed(text, status) {
@@ -49,14 +49,16 @@ function parsed(text, status) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new RequestError("The exchange gave an answer that is not JSON.", { status: status >= 400 ? status : 500 });
+    throw new RequestError(t("The exchange gave an answer that is not JSON."), { status: status >= 400 ? status : 500 });
   }
 }
 
 /** /api/v3 answers {code, msg}, /v1 RFC 9457 problems with faults by field. */
-function errorOf(value, status) {
+async function errorOf(value, status) {
   const failure = typeof value.code === "number"
     ? { status, code: value.code, text: value.msg }
     : { status, kind: (value.type ?? "").split(":").at(-1), errors: value.errors ?? [] };
-  return new RequestError(sentenceOf(failure), { ...failure, members: value });
+  // Sentences come when the first is needed.
+  const sentence = await import("./words.js").then(({ sentenceOf }) => sentenceOf(failure), () => t("The exchange refused it ({code}).", { code: status }));
+  return new RequestError(sentence, { ...failure, members: value });
 }

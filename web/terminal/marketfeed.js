@@ -10,6 +10,7 @@ const DEPTH = 1000;
 const CANDLES = 500;
 const OLDER = 1000;
 const TRADES = 60;
+const ALL = "!miniTicker@arr";
 // The ticker comes every second, whether anything is traded or not.
 const LATE_MS = 3_000;
 const SILENCE_MS = 10_000;
@@ -31,7 +32,7 @@ async function retried(isCurrent, work) {
 /**
  * Follows one market at a time.
  * `on.state(word)`, `on.ticker(object)`, `on.book(LocalBook)`, `on.trades(newest first)`,
- * `on.candles(Candle[])`: called whenever that has changed.
+ * `on.candles(Candle[])`, `on.all(rows)`: called whenever that has changed.
  */
 export class MarketFeed {
   constructor(on) {
@@ -46,6 +47,7 @@ export class MarketFeed {
     this._start = 0;
     this._candlesStart = 0;
     this._socket = null;
+    this._isAll = false;
     // What the connection has been asked for, which is an earlier market's while it opens.
     this._asked = [];
   }
@@ -70,6 +72,19 @@ export class MarketFeed {
     this._load(isOtherMarket);
   }
 
+  /**
+   * Whether what each market did in the last day is wanted: `on.all(rows)` gets rows of GET /api/v3/ticker/24hr?type=MINI
+   * once, and from then on those that changed.
+   * @param {boolean} isWanted
+   */
+  async watchAll(isWanted) {
+    this._isAll = isWanted;
+    if (this._socket?.isOpen) this._ask();
+    await retried(() => this._isAll, async () => {
+      this._on.all(await request("GET", "/api/v3/ticker/24hr?type=MINI"));
+    });
+  }
+
   _path() {
     this._asked = this._streams();
     return `/stream?streams=${this._asked.join("/")}`;
@@ -83,7 +98,7 @@ export class MarketFeed {
   _streams() {
     const symbol = this._symbol.toLowerCase();
     const kinds = ["depth@100ms", "trade", "ticker", `kline_${this._interval}`];
-    return kinds.map((kind) => `${symbol}@${kind}`);
+    return [...kinds.map((kind) => `${symbol}@${kind}`), ...(this._isAll ? [ALL] : [])];
   }
 
   /** Give the streams up that are not wanted any more, and ask for those that are missing. */
@@ -185,6 +200,10 @@ export class MarketFeed {
   }
 
   _take({ data }) {
+    if (Array.isArray(data)) {
+      this._on.all(data.map(({ s, o, c, q }) => ({ symbol: s, openPrice: o, lastPrice: c, quoteVolume: q })));
+      return;
+    }
     // Answers to SUBSCRIBE have no data, and late messages of the market before are not ours any more.
     if (!data || data.s !== this._symbol) return;
     if (data.e === "depthUpdate") this._takeDepth(data);

@@ -1,7 +1,8 @@
 // The market on the screen: header, order book, recent trades.
 
-import { byId, drawnSoon, make, setText, timeOfDay } from "./dom.js";
-import { fromUnits, grouped, shown, trimmed } from "./decimal.js";
+import { byId, choices, drawnSoon, make, setText } from "./dom.js";
+import { fromUnits, grouped, plain, shown, trimmed } from "./decimal.js";
+import { t, timeOfDay } from "./lang.js";
 
 const LEVEL_PX = 20;
 const DRAW_EVERY_MS = 100;
@@ -17,8 +18,8 @@ export class Ticker {
   use(market) {
     Object.assign(this, { _market: market, last: "", _hasTrades: false });
     for (const id of ["last", "book-last", "change", "high", "low", "volume", "turnover"]) setText(byId(id), "–");
-    setText(byId("volume-base-name"), `24h volume (${market.base})`);
-    setText(byId("volume-quote-name"), `24h volume (${market.quote})`);
+    setText(byId("volume-base-name"), t("24h volume ({asset})", { asset: market.base }));
+    setText(byId("volume-quote-name"), t("24h volume ({asset})", { asset: market.quote }));
     document.title = `${market.base}/${market.quote} · Exchange`;
   }
 
@@ -28,7 +29,7 @@ export class Ticker {
     const price = (text) => grouped(shown(text, priceDecimals));
     const isDown = ticker.percent.startsWith("-");
     const sign = isDown ? "" : "+";
-    setText(byId("change"), `${sign}${shown(ticker.change, priceDecimals)} (${sign}${shown(ticker.percent, 2)}%)`);
+    setText(byId("change"), `${sign}${price(ticker.change)} (${sign}${plain(shown(ticker.percent, 2))}%)`);
     byId("change").className = isDown ? "down" : "up";
     setText(byId("high"), price(ticker.high));
     setText(byId("low"), price(ticker.low));
@@ -66,6 +67,12 @@ export class BookView {
     this._sides = { asks: byId("asks"), bids: byId("bids") };
     this._own = new Set();
     this._step = 0n;
+    const show = (sides) => {
+      byId("book-sides").parentElement.parentElement.dataset.sides = sides;
+      this.show();
+    };
+    const sides = [["both", "↕", t("Both sides")], ["bids", "↓", t("Bids alone")], ["asks", "↑", t("Asks alone")]];
+    choices(byId("book-sides"), sides, show)("both");
     byId("grouping").addEventListener("change", ({ target }) => {
       this._step = BigInt(target.value);
       this.show();
@@ -94,9 +101,9 @@ export class BookView {
     Object.assign(this, { _market: market, _book: book, _step: 0n });
     const steps = [1n, 10n, 100n, 1000n, 10_000n].map((factor) => factor * market.limits.tick);
     byId("grouping").replaceChildren(...steps.map((step, index) =>
-      make("option", { value: index === 0 ? "0" : String(step) }, [trimmed(fromUnits(step, 8))])));
-    setText(byId("book-price-name"), `Price (${market.quote})`);
-    setText(byId("book-quantity-name"), `Quantity (${market.base})`);
+      make("option", { value: index === 0 ? "0" : String(step) }, [grouped(trimmed(fromUnits(step, 8)))])));
+    setText(byId("book-price-name"), t("Price ({asset})", { asset: market.quote }));
+    setText(byId("book-quantity-name"), t("Quantity ({asset})", { asset: market.base }));
     this.show();
   }
 
@@ -118,32 +125,36 @@ export class BookView {
     const spread = this._book.spread();
     const percent = spread && fromUnits(spread.partsPerMillion / 100n, 2);
     setText(byId("spread"), spread
-      ? `Spread ${shown(fromUnits(spread.units, 8), this._market.priceDecimals)} (${percent}%)` : "");
-    setText(byId("book-state"), this._book.state === "live" ? "" : "Loading …");
+      ? t("Spread {spread} ({percent}%)", {
+        spread: grouped(shown(fromUnits(spread.units, 8), this._market.priceDecimals)), percent: plain(percent),
+      }) : "");
+    setText(byId("book-state"), this._book.state === "live" ? "" : t("Loading …"));
   }
 
   _drawSide(box, levels, most, side) {
     while (box.children.length > levels.length) box.lastChild.remove();
-    while (box.children.length < levels.length) box.append(this._row());
+    while (box.children.length < levels.length) box.append(this._row(side));
     levels.forEach((level, index) => {
       const row = box.children[index];
       const { priceDecimals, quantityDecimals } = this._market;
-      const [price, quantity, sum] = row.children;
+      // Behind the words that say what each is.
+      const [price, quantity, sum] = [...row.children].map((cell) => cell.lastChild);
       row.tabIndex = index === 0 ? 0 : -1;
       row.dataset.price = trimmed(level.price);
       row.classList.toggle("own", this._own.has(`${side} ${level.price}`));
       row.style.setProperty("--depth", `${most === 0n ? 0 : Number((level.sum * 1000n) / most) / 10}%`);
-      setText(price, shown(level.price, priceDecimals));
-      setText(quantity, shown(level.quantity, quantityDecimals));
-      setText(sum, shown(fromUnits(level.sum, 8), quantityDecimals));
-      const { base, quote } = this._market;
-      const name = `${side === "BUY" ? "Bid" : "Ask"}: ${trimmed(level.quantity)} ${base} at ${trimmed(level.price)} ${quote}`;
-      if (row.getAttribute("aria-label") !== name) row.setAttribute("aria-label", name);
+      setText(price, plain(shown(level.price, priceDecimals)));
+      setText(quantity, plain(shown(level.quantity, quantityDecimals)));
+      setText(sum, plain(shown(fromUnits(level.sum, 8), quantityDecimals)));
     });
   }
 
-  _row() {
-    const row = make("button", { type: "button", class: "level" }, [make("span"), make("span"), make("span")]);
+  /** @param {"BUY" | "SELL"} side */
+  _row(side) {
+    const cell = (name) => make("span", {}, [make("span", { class: "unseen" }, [`${name} `]), make("span")]);
+    const row = make("button", { type: "button", class: "level" }, [
+      cell(side === "BUY" ? t("Bid") : t("Ask")), cell(t("Quantity")), cell(t("Sum")),
+    ]);
     row.addEventListener("click", () => this._onPrice(row.dataset.price));
     return row;
   }
@@ -171,9 +182,9 @@ export class Tape {
     }
     this._trades.forEach((trade, index) => {
       const [price, quantity, time] = this._box.children[index].children;
-      setText(price, shown(trade.price, priceDecimals));
+      setText(price, plain(shown(trade.price, priceDecimals)));
       price.className = trade.isSell ? "down" : "up";
-      setText(quantity, shown(trade.quantity, quantityDecimals));
+      setText(quantity, plain(shown(trade.quantity, quantityDecimals)));
       setText(time, timeOfDay(trade.time));
     });
   }

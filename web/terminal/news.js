@@ -1,7 +1,7 @@
 // What is told of orders: one notice an order, with average price, total, fee and the reason of its end.
 
-import { fromUnits, grouped, shown, toUnits, trimmed } from "./decimal.js";
-import { sideWord } from "./words.js";
+import { fromUnits, grouped, plain, shown, toUnits, trimmed } from "./decimal.js";
+import { t } from "./lang.js";
 
 const DECIMALS = 8;
 const SCALE = 10n ** BigInt(DECIMALS);
@@ -15,7 +15,7 @@ const money = (text) => grouped(trimmed(text));
 function feeText(fees) {
   const texts = [...fees].filter(([, amount]) => amount > 0n)
     .map(([asset, amount]) => `${money(fromUnits(amount, DECIMALS))} ${asset}`);
-  return texts.length > 0 ? `, fee ${texts.join(" and ")}` : "";
+  return texts.length > 0 ? t(", fee {fees}", { fees: texts.join(" + ") }) : "";
 }
 
 /** The price that was paid on average, cut to the market's decimals. */
@@ -24,28 +24,42 @@ function averageText(executed, quote, market) {
 }
 
 function filledText(order, market) {
-  const verb = order.side === "BUY" ? "Bought" : "Sold";
   const [executed, quote] = [units(order.executed), units(order.quoteExecuted)];
-  const many = executed === 0n ? "" : ` at ${averageText(executed, quote, market)} ${market.quote} on average`;
-  const total = `total ${money(order.quoteExecuted)} ${market.quote}`;
-  return `${verb} ${money(order.executed)} ${market.base}${many}: ${total}${feeText(order.fees ?? new Map())}.`;
+  const values = {
+    quantity: `${money(order.executed)} ${market.base}`, total: `${money(order.quoteExecuted)} ${market.quote}`,
+    price: `${averageText(executed, quote, market)} ${market.quote}`,
+    fee: feeText(order.fees ?? new Map()),
+  };
+  return order.side === "BUY"
+    ? t("Bought {quantity} at {price} on average: total {total}{fee}.", values)
+    : t("Sold {quantity} at {price} on average: total {total}{fee}.", values);
 }
 
 /** Why an order ended before it was filled, in words. */
 function reasonOf({ status, type, timeInForce }) {
-  if (status === "CANCELED") return "was cancelled";
-  if (status === "EXPIRED_IN_MATCH") return "expired, because it met an order of your own";
-  if (status === "REJECTED") return "was refused";
-  if (type === "MARKET") return "expired, because the book had no more";
-  if (timeInForce === "IOC") return "expired, because the book had no more at your price (immediate or cancel)";
-  if (timeInForce === "FOK") return "expired, because the book did not have all of it at your price (fill or kill)";
-  return "expired, because it met as many orders as one order may";
+  if (status === "CANCELED") return t("was cancelled");
+  if (status === "EXPIRED_IN_MATCH") return t("expired, because it met an order of your own");
+  if (status === "REJECTED") return t("was refused");
+  if (type === "MARKET") return t("expired, because the book had no more");
+  if (timeInForce === "IOC") return t("expired, because the book had no more at your price (immediate or cancel)");
+  if (timeInForce === "FOK") return t("expired, because the book did not have all of it at your price (fill or kill)");
+  return t("expired, because it met as many orders as one order may");
+}
+
+/** A conditional order that waits for its price. */
+function waitingText(order, values, market) {
+  if (units(order.stopPrice) === 0n) return t("The order follows the price, and is sent when it turns by {percent}%.", { percent: plain(String(order.trailingDelta / 100)) });
+  const stop = `${money(order.stopPrice)} ${market.quote}`;
+  return order.side === "BUY"
+    ? t("Buy order: {quantity} waits until the price reaches {stop}.", { ...values, stop })
+    : t("Sell order: {quantity} waits until the price reaches {stop}.", { ...values, stop });
 }
 
 /**
  * What has become of an order, in one notice.
  * @param {{side: string, type: string, timeInForce: string, status: string, quantity: string, executed: string,
- *   quoteExecuted: string, quoteQuantity?: string, fees?: Map<string, bigint>}} order `quoteQuantity`: what a market
+ *   quoteExecuted: string, quoteQuantity?: string, stopPrice?: string, trailingDelta?: number,
+ *   fees?: Map<string, bigint>}} order `quoteQuantity`: what a market
  *   order by total was to spend or bring; `fees` in 10**-8 by asset
  * @param {import("./rules.js").Market} market
  * @returns {{text: string, kind: "good" | "bad" | "plain"}}
@@ -53,31 +67,37 @@ function reasonOf({ status, type, timeInForce }) {
 export function outcomeOf(order, market) {
   const executed = units(order.executed);
   const wanted = units(order.quoteQuantity);
-  const name = `${sideWord(order.side)} order`;
+  const isBuy = order.side === "BUY";
   const filled = executed > 0n ? `${filledText(order, market)} ` : "";
+  const values = { quantity: `${money(order.quantity)} ${market.base}`, price: `${money(order.price ?? "0")} ${market.quote}` };
   if (order.status === "NEW" || order.status === "PENDING_NEW") {
-    return { text: `${name}: ${money(order.quantity)} ${market.base} at ${money(order.price)} ${market.quote} is in the book.`, kind: "good" };
+    if (units(order.stopPrice) > 0n || order.trailingDelta) return { text: waitingText(order, values, market), kind: "good" };
+    const text = isBuy ? t("Buy order: {quantity} at {price} is in the book.", values) : t("Sell order: {quantity} at {price} is in the book.", values);
+    return { text, kind: "good" };
   }
+  const rest = `${money(fromUnits(units(order.quantity) - executed, DECIMALS))} ${market.base}`;
   if (order.status === "PARTIALLY_FILLED") {
-    const rest = fromUnits(units(order.quantity) - executed, DECIMALS);
-    return { text: `${filled}The rest, ${money(rest)} ${market.base}, is in the book.`, kind: "good" };
+    return { text: filled + t("The rest, {rest}, is in the book.", { rest }), kind: "good" };
   }
   if (wanted > 0n) {
     // What is left buys no further step of the market: else the book was empty, whatever the status says.
     const left = wanted - units(order.quoteExecuted);
     const step = executed > 0n ? (market.limits.step * units(order.quoteExecuted)) / executed : wanted;
     if (left > 2n * step + 1n) {
-      const amounts = `${money(order.quoteExecuted)} of ${money(order.quoteQuantity)} ${market.quote}`;
-      return { text: `${filled}Only ${amounts}: the book had no more.`, kind: "bad" };
+      const amounts = { done: money(order.quoteExecuted), wanted: `${money(order.quoteQuantity)} ${market.quote}` };
+      return { text: filled + t("Only {done} of {wanted}: the book had no more.", amounts), kind: "bad" };
     }
     if (executed > 0n) return { text: filled.trim(), kind: "good" };
   }
   if (order.status === "FILLED") return { text: filled.trim(), kind: "good" };
-  const rest = `${money(fromUnits(units(order.quantity) - executed, DECIMALS))} ${market.base}`;
   const kind = order.status === "CANCELED" ? "plain" : "bad";
-  if (executed > 0n) return { text: `${filled}The rest, ${rest}, ${reasonOf(order)}.`, kind };
-  const amount = units(order.quantity) > 0n ? ` of ${money(order.quantity)} ${market.base}` : "";
-  return { text: `${name}${amount} ${reasonOf(order)}. Nothing was filled.`, kind };
+  const reason = reasonOf(order);
+  if (executed > 0n) return { text: filled + t("The rest, {rest}, {reason}.", { rest, reason }), kind };
+  // A market order by total has no quantity of its own.
+  const text = units(order.quantity) === 0n ? t("The order {reason}. Nothing was filled.", { reason })
+    : isBuy ? t("Buy order of {quantity} {reason}. Nothing was filled.", { ...values, reason })
+      : t("Sell order of {quantity} {reason}. Nothing was filled.", { ...values, reason });
+  return { text, kind };
 }
 
 /** Fees of an answer's `fills`. @param {object[]} fills @returns {Map<string, bigint>} */
@@ -123,7 +143,7 @@ export class OrderNews {
     const order = {
       id: report.i, clientId: report.C || report.c, symbol: report.s, side: report.S, type: report.o, timeInForce: report.f,
       status: report.X, quantity: report.q, executed: report.z, quoteExecuted: report.Z, quoteQuantity: report.Q, fees,
-      price: report.p,
+      price: report.p, stopPrice: report.P, trailingDelta: report.d,
     };
     this._orders.set(order.id, order);
     if (this._orders.size > KEPT_MAX) this._orders.delete(this._orders.keys().next().value);
@@ -146,7 +166,7 @@ export class OrderNews {
       const market = this._marketOf(order.symbol);
       return market ? [{ id: `order-${order.id}`, ...outcomeOf(order, market) }] : [];
     });
-    if (bare.length > 1) news.push({ id: `cancelled-${bare[0].id}`, text: `${bare.length} orders cancelled.`, kind: "plain" });
+    if (bare.length > 1) news.push({ id: `cancelled-${bare[0].id}`, text: t("{count} orders cancelled.", { count: bare.length }), kind: "plain" });
     return news;
   }
 }

@@ -1,25 +1,33 @@
 // The order form: what is typed, checked as it is typed, sent once.
 
-import { byId, choices, setText } from "./dom.js";
-import { grouped, shown, typed } from "./decimal.js";
-import { feesOf, outcomeOf } from "./news.js";
-import { orderOfRow } from "./orders.js";
+import { byId, choices, drawnSoon, make, setText } from "./dom.js";
+import { fromUnits, grouped, plain, shown, trimmed, typed } from "./decimal.js";
+import { estimateOf, FAR_PPM, feeOf } from "./estimate.js";
+import { t } from "./lang.js";
 import { bandText, checkOrder, shareOfBalance, steppedPrice, total } from "./rules.js";
 import { isOffline } from "./socket.js";
-import { newClientOrderId } from "./trading.js";
 
-const LABELS = { LIMIT: "Limit", MARKET: "Market", LIMIT_MAKER: "Post only" };
+const LABELS = { LIMIT: t("Limit"), MARKET: t("Market"), LIMIT_MAKER: t("Post only") };
+/** Kinds with fields of their own, which come when one is chosen. */
+const MORE_LABELS = {
+  STOP_LIMIT: t("Stop limit"), STOP_MARKET: t("Stop market"), TRAILING: t("Trailing stop"), OCO: t("OCO: limit and stop"),
+  ICEBERG: t("Iceberg"),
+};
+const REFRESH_EVERY_MS = 100;
+// So many levels are looked at for an estimate.
+const ESTIMATE_LEVELS = 1000;
 
 /** One form for the market on show. */
 export class OrderForm {
   /**
-   * @param {{book: import("./localbook.js").LocalBook, free: (asset: string) => string,
-   *   trading: () => import("./trading.js").Trading | null, onLogIn: () => void, onPlaced: () => void,
-   *   news: import("./news.js").OrderNews, last: () => string}} needs
+   * @param {{book: import("./localbook.js").LocalBook, desk: () => import("./desk.js").Desk | null, onLogIn: () => void,
+   *   last: () => string}} needs `desk`: null while nobody is logged in
    */
   constructor(needs) {
     this._needs = needs;
-    Object.assign(this, { _side: "BUY", _type: "LIMIT", _byQuote: true, _isBusy: false, _wasTried: false });
+    /** Shows what follows from book and balances, soon: they change many times a second. */
+    this.refreshSoon = drawnSoon(() => this.refresh(), REFRESH_EVERY_MS);
+    Object.assign(this, { _side: "BUY", _type: "LIMIT", _byQuote: true, _isBusy: false, _wasTried: false, _more: null });
     for (const side of ["BUY", "SELL"]) {
       byId(`side-${side.toLowerCase()}`).addEventListener("click", () => this._choose({ _side: side }));
     }
@@ -50,16 +58,46 @@ export class OrderForm {
     this._market = market;
     for (const id of ["price", "quantity"]) byId(id).value = "";
     setText(byId("price-unit"), market.quote);
-    const offered = Object.keys(LABELS).filter((type) => market.orderTypes.includes(type));
+    const offered = Object.keys(LABELS).filter((type) => market.kinds.includes(type));
     this._pressType = choices(byId("types"), offered.map((type) => [type, LABELS[type]]), (type) =>
       this._choose({ _type: type }));
-    this._choose({});
+    this._offerMore();
+    this._choose(market.kinds.includes(this._type) ? {} : { _type: "LIMIT" });
+  }
+
+  /** Kinds beyond the three stand in a list at their end. */
+  _offerMore() {
+    const kinds = Object.keys(MORE_LABELS).filter((kind) => this._market.kinds.includes(kind));
+    this._moreList = null;
+    if (kinds.length === 0) return;
+    const options = [["", t("More …")], ...kinds.map((kind) => [kind, MORE_LABELS[kind]])];
+    this._moreList = make("select", {
+      id: "more-types", "aria-label": t("More order types"), change: ({ target }) => this._chooseMore(target.value),
+    }, options.map(([value, label]) => make("option", { value }, [label])));
+    byId("types").append(this._moreList);
+  }
+
+  async _chooseMore(kind) {
+    if (kind === "") return;
+    try {
+      this._conditional ??= await import("./conditional.js");
+    } catch {
+      this._moreList.value = "";
+      this._answer(t("A part of the page could not be loaded. Check your connection and try again."), "bad");
+      return;
+    }
+    this._more ??= new this._conditional.MoreFields(byId("quantity").parentElement, () => this._edited());
+    this._choose({ _type: kind });
+  }
+
+  get _isMore() {
+    return this._type in MORE_LABELS;
   }
 
   /** @param {string} price which was chosen in the book */
   fillPrice(price) {
     if (this._type === "MARKET") this._choose({ _type: "LIMIT" });
-    byId("price").value = shown(price, this._market.priceDecimals);
+    byId("price").value = plain(shown(price, this._market.priceDecimals));
     this._edited();
     byId("quantity").focus({ preventScroll: true });
   }
@@ -69,7 +107,7 @@ export class OrderForm {
     const field = byId("price");
     // Without a trade yet there is no price to suggest.
     if (/[1-9]/.test(price) && field.value === "" && document.activeElement !== field) {
-      field.value = shown(price, this._market.priceDecimals);
+      field.value = plain(shown(price, this._market.priceDecimals));
       this.refresh();
     }
   }
@@ -78,28 +116,39 @@ export class OrderForm {
     return {
       side: this._side, type: this._type, timeInForce: byId("time-in-force").value,
       price: typed(byId("price").value), quantity: typed(byId("quantity").value),
-      byQuote: this._type === "MARKET" && this._byQuote,
+      byQuote: this._type === "MARKET" && this._byQuote, ...(this._isMore ? this._more.values() : {}),
     };
+  }
+
+  _checked() {
+    return this._isMore
+      ? this._conditional.checkConditional(this._order, this._market, this._needs.last()) : checkOrder(this._order, this._market);
   }
 
   _choose(change) {
     Object.assign(this, change, { _wasTried: false });
     const isMarket = this._type === "MARKET";
+    const hasPrice = this._isMore ? this._conditional.hasPrice(this._type) : !isMarket;
     this._pressType(this._type);
+    if (this._moreList) {
+      this._moreList.value = this._isMore ? this._type : "";
+      this._moreList.dataset.chosen = String(this._isMore);
+    }
+    this._more?.use(this._type, this._market);
     byId("side-buy").setAttribute("aria-pressed", String(this._side === "BUY"));
     byId("side-sell").setAttribute("aria-pressed", String(this._side === "SELL"));
-    byId("price-field").hidden = isMarket;
-    byId("tif-field").hidden = this._type !== "LIMIT";
+    byId("price-field").hidden = byId("price-problem").hidden = !hasPrice;
+    byId("tif-field").hidden = this._type !== "LIMIT" && this._type !== "STOP_LIMIT";
     const { base, quote } = this._market;
     const byQuote = isMarket && this._byQuote;
-    setText(byId("quantity-label"), byQuote ? "Total" : "Quantity");
+    setText(byId("quantity-label"), byQuote ? t("Total") : t("Quantity"));
     const unit = byQuote ? quote : base;
     setText(byId("quantity-unit"), unit);
     byId("quantity-unit").hidden = isMarket;
     const swap = byId("swap-unit");
     swap.hidden = !isMarket;
     setText(swap, `${unit} ⇄`);
-    swap.setAttribute("aria-label", `In ${unit}; change to ${byQuote ? base : quote}`);
+    swap.setAttribute("aria-label", t("In {unit}; change to {other}", { unit, other: byQuote ? base : quote }));
     byId("submit").className = `submit ${this._side.toLowerCase()}`;
     this._answer("");
     this.refresh();
@@ -110,15 +159,16 @@ export class OrderForm {
     if (!this._market) return;
     const { base, quote, quantityDecimals, priceDecimals } = this._market;
     const isBuy = this._side === "BUY";
-    const isLoggedIn = this._needs.trading() !== null;
+    const desk = this._needs.desk();
     const asset = isBuy ? quote : base;
     const decimals = isBuy ? Math.max(2, priceDecimals) : quantityDecimals;
-    setText(byId("available"), isLoggedIn ? `${grouped(shown(this._needs.free(asset), decimals))} ${asset}` : "–");
+    setText(byId("available"), desk ? `${grouped(shown(desk.free(asset), decimals))} ${asset}` : "–");
     this._showTotal();
-    const word = `${isBuy ? "Buy" : "Sell"} ${base}`;
-    setText(byId("submit"), this._isBusy ? "Sending …" : isLoggedIn ? word : "Log in to trade");
+    const word = isBuy ? t("Buy {asset}", { asset: base }) : t("Sell {asset}", { asset: base });
+    setText(byId("submit"), this._isBusy ? t("Sending …") : desk ? word : t("Log in to trade"));
     byId("submit").setAttribute("aria-busy", String(this._isBusy));
-    const { problems } = checkOrder(this._order, this._market);
+    const { problems } = this._checked();
+    this._more?.tell(problems, this._wasTried);
     for (const id of ["price", "quantity"]) {
       // An empty field is no mistake before somebody tries to send it.
       const isShown = problems[id] && (this._wasTried || byId(id).value !== "");
@@ -129,13 +179,45 @@ export class OrderForm {
 
   _showTotal() {
     const { base, quote } = this._market;
-    const { type, price, quantity, byQuote } = this._order;
-    const isMarket = type === "MARKET";
-    const at = isMarket ? this._touch() : price;
-    const found = byQuote ? "" : total(at, quantity, this._market);
-    byId("total-line").hidden = byQuote;
+    const order = this._order;
+    const isMarket = order.type === "MARKET";
+    // By its trigger, where an order has no other price.
+    const at = isMarket ? this._touch() : byId("price-field").hidden ? order.stop : order.price;
+    const found = order.byQuote ? "" : total(at, order.quantity, this._market);
+    byId("total-line").hidden = order.byQuote;
     setText(byId("total"), found ? `${isMarket ? "≈ " : ""}${grouped(found)} ${quote}` : `– ${quote}`);
-    byId("total").title = `${base} × price, before fees`;
+    byId("total").title = t("{asset} × price, before fees", { asset: base });
+    this._showEstimate(order);
+  }
+
+  /** What the book would do with it now, what it costs in fees, and a warning where that is far from the market. */
+  _showEstimate(order) {
+    const { base, quote, priceDecimals } = this._market;
+    const isAtOnce = order.type === "MARKET" || order.type === "LIMIT" || order.type === "LIMIT_MAKER";
+    const levels = isAtOnce && order.quantity !== "" ? this._needs.book.top(order.side === "BUY" ? "asks" : "bids", ESTIMATE_LEVELS) : [];
+    const estimate = estimateOf(order, levels);
+    const percent = (ppm) => plain(fromUnits(ppm / 100n, 2));
+    const parts = [];
+    if (estimate?.filled > 0n) {
+      const price = `${grouped(shown(fromUnits(estimate.average, 8), priceDecimals))} ${quote}`;
+      parts.push(t("≈ {price} on average, {percent}% from the best", { price, percent: percent(estimate.slippagePpm) }));
+    }
+    const rates = this._needs.desk()?.feed.rates;
+    const fee = rates && isAtOnce ? feeOf(order, estimate, rates) : "0";
+    if (/[1-9]/.test(fee)) parts.push(t("fee ≈ {fee}", { fee: `${plain(trimmed(fee))} ${order.side === "BUY" ? base : quote}` }));
+    setText(byId("estimate"), parts.join(" · "));
+    setText(byId("warning"), this._warning(order, estimate, percent));
+  }
+
+  _warning(order, estimate, percent) {
+    if (!estimate) return "";
+    if (estimate.isShort) return t("The book has less than this: only a part would be filled.");
+    if (order.type === "MARKET" && estimate.slippagePpm > FAR_PPM) {
+      return t("This order moves the market: on average {percent}% worse than the best price.", { percent: percent(estimate.slippagePpm) });
+    }
+    if (estimate.farPpm <= FAR_PPM) return "";
+    const values = { percent: percent(estimate.farPpm) };
+    return order.side === "BUY" ? t("This price is {percent}% above the best offer.", values) : t("This price is {percent}% below the best bid.", values);
   }
 
   /** The best price on the other side, "" without one. */
@@ -148,8 +230,10 @@ export class OrderForm {
     const order = this._order;
     if (order.type === "MARKET") order.price = this._touch();
     const { base, quote } = this._market;
-    const free = { base: this._needs.free(base), quote: this._needs.free(quote) };
-    byId("quantity").value = shareOfBalance(order, free, percent, this._market);
+    if (byId("price-field").hidden && this._isMore) order.price = order.stop || this._touch();
+    const desk = this._needs.desk();
+    const free = { base: desk?.free(base) ?? "0", quote: desk?.free(quote) ?? "0" };
+    byId("quantity").value = plain(shareOfBalance(order, free, percent, this._market));
     this._edited();
   }
 
@@ -157,7 +241,7 @@ export class OrderForm {
   _stepPrice(event) {
     if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
     event.preventDefault();
-    byId("price").value = steppedPrice(typed(byId("price").value), event.key === "ArrowUp" ? 1n : -1n, this._market);
+    byId("price").value = plain(steppedPrice(typed(byId("price").value), event.key === "ArrowUp" ? 1n : -1n, this._market));
     this._edited();
   }
 
@@ -168,8 +252,8 @@ export class OrderForm {
   }
 
   async _submit() {
-    const trading = this._needs.trading();
-    if (trading === null) {
+    const desk = this._needs.desk();
+    if (desk === null) {
       this._needs.onLogIn();
       return;
     }
@@ -177,44 +261,42 @@ export class OrderForm {
     if (this._isBusy) return;
     this._wasTried = true;
     this._answer("");
-    const { problems, parameters } = checkOrder(this._order, this._market);
+    const { problems, parameters, isPair } = this._checked();
     this.refresh();
     if (parameters === null) {
-      byId(problems.price ? "price" : "quantity").focus();
+      if (problems.price) byId("price").focus();
+      else if (!this._more?.focus(problems)) byId("quantity").focus();
       return;
     }
     if (isOffline()) {
-      this._answer("You are offline: nothing was sent. Try again when the connection is back.", "bad");
+      this._answer(t("You are offline: nothing was sent. Try again when the connection is back."), "bad");
       return;
     }
-    await this._send(trading, { ...parameters, newClientOrderId: newClientOrderId() });
+    await this._send(desk, parameters, isPair);
   }
 
-  async _send(trading, parameters) {
-    const { news } = this._needs;
+  async _send(desk, parameters, isPair) {
     const market = this._market;
     this._isBusy = true;
     this.refresh();
-    news.hold(parameters.newClientOrderId);
-    let told = null;
     try {
-      const row = await trading.place(parameters, () => this._answer("No answer yet: looking the order up …"));
-      told = { ...orderOfRow(row), fees: feesOf(row.fills), quoteQuantity: row.origQuoteOrderQty };
-      this._placed(told, market);
+      if (isPair) {
+        await desk.placePair(parameters);
+        this._placed({ text: t("Both orders are placed."), kind: "good" });
+      } else {
+        this._placed(await desk.place(parameters, market, () => this._answer(t("No answer yet: looking the order up …"))));
+      }
     } catch (error) {
       const isFar = error.text?.includes("PERCENT_PRICE_BY_SIDE");
       const band = isFar ? bandText(parameters.side, this._needs.last(), market) : "";
       this._answer(`${error.message}${band}`, "bad");
     } finally {
-      news.release(parameters.newClientOrderId, told);
-      this._needs.onPlaced();
       this._isBusy = false;
       this.refresh();
     }
   }
 
-  _placed(order, market) {
-    const { text, kind } = outcomeOf(order, market);
+  _placed({ text, kind }) {
     this._answer(text, kind === "plain" ? "bad" : kind);
     byId("quantity").value = "";
     this._wasTried = false;

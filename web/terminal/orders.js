@@ -21,6 +21,9 @@ const KEPT_MAX = 1000;
  * @property {string} status
  * @property {number} time ms since 1970
  * @property {number} updated ms since 1970
+ * @property {string} stopPrice "0": none
+ * @property {number} [trailingDelta] in hundredths of a percent
+ * @property {number} listId -1: no pair
  */
 
 /**
@@ -33,6 +36,7 @@ export function orderOfRow(row) {
     id: row.orderId, clientId: row.clientOrderId, symbol: row.symbol, side: row.side, type: row.type,
     timeInForce: row.timeInForce, price: row.price, quantity: row.origQty, executed: row.executedQty,
     quoteExecuted: row.cummulativeQuoteQty, status: row.status, time: row.time, updated: row.updateTime,
+    stopPrice: row.stopPrice ?? "0", trailingDelta: row.trailingDelta, listId: row.orderListId ?? -1,
   };
 }
 
@@ -45,7 +49,8 @@ export function orderOfReport(report) {
   return {
     id: report.i, clientId: report.C || report.c, symbol: report.s, side: report.S, type: report.o,
     timeInForce: report.f, price: report.p, quantity: report.q, executed: report.z, quoteExecuted: report.Z,
-    status: report.X, time: report.O, updated: report.T,
+    status: report.X, time: report.O, updated: report.T, stopPrice: report.P ?? "0", trailingDelta: report.d,
+    listId: report.g ?? -1,
   };
 }
 

@@ -1,5 +1,7 @@
 // How long a password would stand up to guessing, in a word. The exchange refuses what is guessed first.
 
+import { t } from "./lang.js";
+
 const LETTERS_MIN = 5;
 export const LENGTH_MIN = 8;
 
@@ -9,10 +11,10 @@ export const LENGTH_MIN = 8;
  */
 export function strength(password) {
   if (password === "") return { problem: "", word: "" };
-  if (password.trim() === "") return { problem: "Not only spaces.", word: "weak" };
-  if ([...password].length < LENGTH_MIN) return { problem: `At least ${LENGTH_MIN} characters.`, word: "weak" };
+  if (password.trim() === "") return { problem: t("Not only spaces."), word: "weak" };
+  if ([...password].length < LENGTH_MIN) return { problem: t("At least {count} characters.", { count: LENGTH_MIN }), word: "weak" };
   const letters = new Set(password.toLowerCase());
-  if (letters.size < LETTERS_MIN) return { problem: `At least ${LETTERS_MIN} different characters.`, word: "weak" };
+  if (letters.size < LETTERS_MIN) return { problem: t("At least {count} different characters.", { count: LETTERS_MIN }), word: "weak" };
   const kinds = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^A-Za-z0-9]/].filter((kind) => kind.test(password)).length;
   // A rough count of bits: what is long beats what is strange.
   const bits = Math.min([...password].length, letters.size * 2) * (2 + kinds);

@@ -2,6 +2,7 @@
 
 import { byId, setText } from "./dom.js";
 import { request } from "./http.js";
+import { t } from "./lang.js";
 import { strength } from "./passwords.js";
 
 const LINK = /^#reset=([A-Za-z0-9_-]{43})$/;
@@ -26,7 +27,7 @@ export function offerReset() {
       const totp = byId("reset-totp").value.trim() || undefined;
       await request("POST", "/v1/password-resets/confirmations", { body: { token, newPassword, totp } });
       button.hidden = true;
-      setText(byId("reset-answer"), "Your new password is set. All sessions were ended; log in anew. Withdrawals wait for a day.");
+      setText(byId("reset-answer"), t("Your new password is set. All sessions were ended; log in anew. Withdrawals wait for a day."));
     } catch (error) {
       if (error.kind?.startsWith("second-factor")) byId("reset-totp-field").hidden = false;
       setText(byId("reset-answer"), error.message);

@@ -1,10 +1,12 @@
 // Money in and out: play money, withdrawals, the address book, and what became of each.
 
 import { make } from "./dom.js";
+import { t } from "./lang.js";
+import "./langmore.js";
 import { grouped, trimmed, typed } from "./decimal.js";
 import { day, form, section, Table } from "./roomparts.js";
 
-const STATUSES = { RESERVED: "on its way", SETTLED: "paid", RELEASED: "given back", CREDITED: "credited" };
+const STATUSES = { RESERVED: t("on its way"), SETTLED: t("paid"), RELEASED: t("given back"), CREDITED: t("credited") };
 const PAGE = 500;
 const PAGES_MAX = 20;
 
@@ -23,35 +25,35 @@ async function newest(account, path, name, idName) {
 
 function transferTable(caption, idName, more, action) {
   return new Table({
-    caption, empty: "None yet.", key: (row) => String(row[idName]),
+    caption, empty: t("None yet."), key: (row) => String(row[idName]),
     columns: [
-      ["Time", (row) => day(row.time)], ["Asset", (row) => row.asset], ["Amount", (row) => grouped(trimmed(row.amount)), true],
-      ...more, ["Status", (row) => STATUSES[row.status] ?? row.status],
+      [t("Time"), (row) => day(row.time)], [t("Asset"), (row) => row.asset], [t("Amount"), (row) => grouped(trimmed(row.amount)), true],
+      ...more, [t("Status"), (row) => STATUSES[row.status] ?? row.status],
     ],
     action,
   });
 }
 
 function depositSection({ account, assets }) {
-  const table = transferTable("Deposits", "depositId", []);
+  const table = transferTable(t("Deposits"), "depositId", []);
   const show = async () => table.show(await newest(account, "/v1/deposits", "deposits", "depositId"));
-  return section("Deposits", [form({
+  return section(t("Deposits"), [form({
     fields: [
-      { name: "asset", label: "Asset", options: () => assets().map((asset) => [asset, asset]) },
-      { name: "amount", label: "Amount", inputmode: "decimal" },
+      { name: "asset", label: t("Asset"), options: () => assets().map((asset) => [asset, asset]) },
+      { name: "amount", label: t("Amount"), inputmode: "decimal" },
     ],
-    submit: "Take play money",
+    submit: t("Take play money"),
     async work({ asset, amount }) {
       await account.deposit(asset, typed(amount));
       await show();
-      return `${grouped(typed(amount))} ${asset} credited.`;
+      return t("{amount} credited.", { amount: `${grouped(typed(amount))} ${asset}` });
     },
   }), table.element], show);
 }
 
 function withdrawalSection({ account, assets }, book) {
-  const table = transferTable("Withdrawals", "withdrawalId", [["To", (row) => row.address]], {
-    label: "Take back", describe: (row) => `Take back the withdrawal of ${trimmed(row.amount)} ${row.asset}`,
+  const table = transferTable(t("Withdrawals"), "withdrawalId", [[t("To"), (row) => row.address]], {
+    label: t("Take back"), describe: (row) => t("Take back the withdrawal of {amount}", { amount: `${grouped(trimmed(row.amount))} ${row.asset}` }),
     run: async (row) => {
       await account.ask("DELETE", `/v1/withdrawals/${row.withdrawalId}`);
       await show();
@@ -61,34 +63,34 @@ function withdrawalSection({ account, assets }, book) {
   const show = async () => table.show(await newest(account, "/v1/withdrawals", "withdrawals", "withdrawalId"));
   const entry = form({
     fields: [
-      { name: "asset", label: "Asset", options: () => assets().map((asset) => [asset, asset]) },
-      { name: "amount", label: "Amount", inputmode: "decimal" },
-      { name: "listed", label: "To an address of your book", isOptional: true, options: () => [["", "–"], ...book.usable()] },
-      { name: "address", label: "or to another one, where the exchange allows it", isOptional: true },
-      { name: "totp", label: "Code, where you have a second factor", isOptional: true, autocomplete: "one-time-code", inputmode: "numeric" },
+      { name: "asset", label: t("Asset"), options: () => assets().map((asset) => [asset, asset]) },
+      { name: "amount", label: t("Amount"), inputmode: "decimal" },
+      { name: "listed", label: t("To an address of your book"), isOptional: true, options: () => [["", "–"], ...book.usable()] },
+      { name: "address", label: t("or to another one, where the exchange allows it"), isOptional: true },
+      { name: "totp", label: t("Code, where you have a second factor"), isOptional: true, autocomplete: "one-time-code", inputmode: "numeric" },
     ],
-    submit: "Withdraw",
+    submit: t("Withdraw"),
     async work({ listed, address, amount, ...values }) {
       const to = listed ?? address;
-      if (!to) throw new Error("Choose or enter an address.");
+      if (!to) throw new Error(t("Choose or enter an address."));
       await account.ask("POST", "/v1/withdrawals", { ...values, amount: typed(amount), address: to });
       await show();
-      return "On its way. Until it is paid you can take it back below.";
+      return t("On its way. Until it is paid you can take it back below.");
     },
   });
   book.onChange = () => entry.refill();
-  return section("Withdrawals", [entry, table.element], show);
+  return section(t("Withdrawals"), [entry, table.element], show);
 }
 
 function addressSection({ account, assets }, book) {
   const table = new Table({
-    caption: "Address book", empty: "No addresses yet.", key: (row) => String(row.addressId),
+    caption: t("Address book"), empty: t("No addresses yet."), key: (row) => String(row.addressId),
     columns: [
-      ["Name", (row) => row.label], ["Asset", (row) => row.asset], ["Address", (row) => row.address],
-      ["Usable", (row) => (row.usableAt <= Date.now() ? "now" : `from ${day(row.usableAt)}`)],
+      [t("Name"), (row) => row.label], [t("Asset"), (row) => row.asset], [t("Address"), (row) => row.address],
+      [t("Usable"), (row) => (row.usableAt <= Date.now() ? t("now") : t("from {time}", { time: day(row.usableAt) }))],
     ],
     action: {
-      label: "Remove", describe: (row) => `Remove ${row.label} from the address book`,
+      label: t("Remove"), describe: (row) => t("Remove {name} from the address book", { name: row.label }),
       run: async (row) => {
         await account.ask("DELETE", `/v1/withdrawal-addresses/${row.addressId}`);
         await show();
@@ -100,19 +102,19 @@ function addressSection({ account, assets }, book) {
     table.show(book.rows);
     book.onChange();
   };
-  return section("Address book", [
-    make("p", { class: "hint" }, ["A new address can be used after its delay only: time for you to notice one that you did not add."]),
+  return section(t("Address book"), [
+    make("p", { class: "hint" }, [t("A new address can be used after its delay only: time for you to notice one that you did not add.")]),
     table.element, form({
       fields: [
-        { name: "label", label: "Name" }, { name: "asset", label: "Asset", options: () => assets().map((asset) => [asset, asset]) },
-        { name: "address", label: "Address" },
-        { name: "totp", label: "Code, where you have a second factor", isOptional: true, autocomplete: "one-time-code", inputmode: "numeric" },
+        { name: "label", label: t("Name") }, { name: "asset", label: t("Asset"), options: () => assets().map((asset) => [asset, asset]) },
+        { name: "address", label: t("Address") },
+        { name: "totp", label: t("Code, where you have a second factor"), isOptional: true, autocomplete: "one-time-code", inputmode: "numeric" },
       ],
-      submit: "Add",
+      submit: t("Add"),
       async work(values) {
         const { usableAt } = await account.ask("POST", "/v1/withdrawal-addresses", values);
         await show();
-        return `Added; usable from ${day(usableAt)}.`;
+        return t("Added; usable from {time}.", { time: day(usableAt) });
       },
     }),
   ], show);

@@ -1,12 +1,14 @@
 // Pieces of the account's page: sections that load themselves, forms that check themselves, tables.
 
-import { dayAndTime, make, setText } from "./dom.js";
+import { make, setText } from "./dom.js";
+import { dateAndTime, t } from "./lang.js";
+import "./langmore.js";
 import { Sheet } from "./sheet.js";
 
 let made = 0;
 
 /** Year, day and time of day, by the reader's own clock. @param {number} ms @returns {string} */
-export const day = (ms) => `${new Date(ms).getFullYear()}-${dayAndTime(ms)}`;
+export const day = dateAndTime;
 
 /** A button that works once at a time; what fails is written beside it. */
 export function button(text, work) {
@@ -98,7 +100,7 @@ export function form({ fields, submit, work }) {
       for (const { field, value } of parts) {
         const given = value();
         if (given.length > 0) values[field.name] = given;
-        else if (!field.isOptional) throw new Error(`${field.label}: fill this in.`);
+        else if (!field.isOptional) throw new Error(t("{field}: fill this in.", { field: field.label }));
       }
       const text = await work(values);
       for (const { clear } of parts) clear();

@@ -1,6 +1,7 @@
 // The rules of a market, and orders checked against them. All amounts are texts; arithmetic is exact.
 
-import { DecimalError, decimalsOf, floorTo, fromUnits, grouped, shown, toUnits, trimmed } from "./decimal.js";
+import { DecimalError, decimalsOf, floorTo, fromUnits, grouped, plain, shown, toUnits, trimmed } from "./decimal.js";
+import { t } from "./lang.js";
 
 // The exchange counts every asset in 10**-8.
 const DECIMALS = 8;
@@ -12,11 +13,13 @@ const SCALE = 10n ** BigInt(DECIMALS);
  * @property {string} base code of what is traded
  * @property {string} quote code of what is paid with
  * @property {string} status "TRADING" or another word
- * @property {string[]} orderTypes
  * @property {number} priceDecimals
  * @property {number} quantityDecimals
  * @property {Record<string, bigint>} limits in 10**-8: tick, priceMin, priceMax, step, quantityMin, quantityMax,
  *   marketQuantityMax, notionalMin, notionalMax
+ * @property {string[]} kinds what the form offers: "LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LIMIT", "STOP_MARKET", "TRAILING", "OCO",
+ *   "ICEBERG"
+ * @property {Record<"BUY" | "SELL", [number, number]>} trailing least and most distance in hundredths of a percent
  * @property {Record<"BUY" | "SELL", [string, string]>} band what the average price is multiplied by: lowest, highest
  */
 
@@ -34,7 +37,8 @@ export function marketOf(symbol) {
     base: symbol.baseAsset,
     quote: symbol.quoteAsset,
     status: symbol.status,
-    orderTypes: symbol.orderTypes,
+    kinds: kindsOf(symbol),
+    trailing: trailingOf(filters.TRAILING_DELTA),
     priceDecimals: decimalsOf(price.tickSize),
     quantityDecimals: decimalsOf(lot.stepSize),
     limits: {
@@ -49,26 +53,65 @@ export function marketOf(symbol) {
   };
 }
 
-const readable = (units) => trimmed(fromUnits(units, DECIMALS));
+/** The form's kinds of orders, as far as the market takes them. */
+function kindsOf({ orderTypes, ocoAllowed, allowTrailingStop, icebergAllowed }) {
+  const has = (...types) => types.every((type) => orderTypes.includes(type));
+  return [
+    ...["LIMIT", "MARKET", "LIMIT_MAKER"].filter((type) => has(type)),
+    ...(has("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT") ? ["STOP_LIMIT"] : []),
+    ...(has("STOP_LOSS", "TAKE_PROFIT") ? ["STOP_MARKET"] : []),
+    ...(allowTrailingStop && has("STOP_LOSS") ? ["TRAILING"] : []),
+    ...(ocoAllowed && has("STOP_LOSS", "LIMIT_MAKER") ? ["OCO"] : []),
+    ...(icebergAllowed && has("LIMIT") ? ["ICEBERG"] : []),
+  ];
+}
 
-/** The units of a text that a filter takes, or a reason for people. */
-function checked(text, { minimum, maximum, step, unit, what }) {
-  if (text === "") return { problem: `Enter a ${what}.` };
+/** A purchase's stop loss waits above the market, a sale's below. */
+function trailingOf(filter) {
+  return {
+    BUY: [filter?.minTrailingAboveDelta ?? 10, filter?.maxTrailingAboveDelta ?? 2000],
+    SELL: [filter?.minTrailingBelowDelta ?? 10, filter?.maxTrailingBelowDelta ?? 2000],
+  };
+}
+
+/** Units of 10**-8 without zeros at the end, as the API takes them. @param {bigint} units @returns {string} */
+export const readable = (units) => trimmed(fromUnits(units, DECIMALS));
+
+/**
+ * The units of a text that a filter takes, or a reason for people.
+ * @param {string} text
+ * @param {{minimum: bigint, maximum: bigint, step: bigint, unit: string, what: string}} rule `what`: the field's name
+ * @returns {{units?: bigint, problem?: string}}
+ */
+export function checkedNumber(text, { minimum, maximum, step, unit, what }) {
+  if (text === "") return { problem: t("{what}: enter a number.", { what }) };
+  // As `typed` leaves what may mean two things.
+  if (/^[0-9]{1,3}\.[0-9]{3}\?$/.test(text)) {
+    const [one, other] = [text.replace(/[.?]/g, ""), text.replace(".", ",").slice(0, -1)];
+    return { problem: t("{what}: does the point divide thousands, or decimals? Write {one} or {other}.", { what, one, other }) };
+  }
   let units;
   try {
     units = toUnits(text, DECIMALS);
   } catch (error) {
     if (!(error instanceof DecimalError)) throw error;
-    const hint = /^[0-9]+,[0-9]+$/.test(text) ? "; write a point before decimals, as in 0.5" : "";
-    return { problem: `${capital(what)}: ${error.message}${hint}.` };
+    if (/^[0-9]+,[0-9]+$/.test(text)) return { problem: t("{what}: write a point before decimals, as in 0.5.", { what }) };
+    return { problem: /\.[0-9]{9}/.test(text) ? t("{what}: at most {count} decimals.", { what, count: DECIMALS }) : t("{what}: not a number.", { what }) };
   }
-  if (units < minimum) return { problem: `${capital(what)}: at least ${readable(minimum)} ${unit}.` };
-  if (units > maximum) return { problem: `${capital(what)}: at most ${readable(maximum)} ${unit}.` };
-  if (units % step !== 0n) return { problem: `${capital(what)}: in steps of ${readable(step)} ${unit}.` };
+  const value = (limit) => ({ what, limit: `${plain(readable(limit))} ${unit}` });
+  if (units < minimum) return { problem: t("{what}: at least {limit}.", value(minimum)) };
+  if (units > maximum) return { problem: t("{what}: at most {limit}.", value(maximum)) };
+  if (units % step !== 0n) return { problem: t("{what}: in steps of {limit}.", value(step)) };
   return { units };
 }
 
-const capital = (word) => word[0].toUpperCase() + word.slice(1);
+/** What is wrong with price × quantity, "" for nothing. @returns {string} */
+export function notionalProblem(price, quantity, { limits, quote }) {
+  const notional = (price * quantity) / SCALE;
+  const value = (limit) => ({ what: t("Total"), limit: `${plain(readable(limit))} ${quote}` });
+  if (notional < limits.notionalMin) return t("{what}: at least {limit}.", value(limits.notionalMin));
+  return notional > limits.notionalMax ? t("{what}: at most {limit}.", value(limits.notionalMax)) : "";
+}
 
 /**
  * Check an order against the market's filters.
@@ -82,25 +125,24 @@ export function checkOrder(order, market) {
   const { limits } = market;
   const isMarket = order.type === "MARKET";
   const byQuote = isMarket && Boolean(order.byQuote);
-  const price = isMarket ? {} : checked(order.price, {
-    minimum: limits.priceMin, maximum: limits.priceMax, step: limits.tick, unit: market.quote, what: "price",
+  const price = isMarket ? {} : checkedNumber(order.price, {
+    minimum: limits.priceMin, maximum: limits.priceMax, step: limits.tick, unit: market.quote, what: t("Price"),
   });
   const quantity = byQuote
-    ? checked(order.quantity, {
-      minimum: limits.notionalMin, maximum: limits.notionalMax, step: 1n, unit: market.quote, what: "total",
+    ? checkedNumber(order.quantity, {
+      minimum: limits.notionalMin, maximum: limits.notionalMax, step: 1n, unit: market.quote, what: t("Total"),
     })
-    : checked(order.quantity, {
+    : checkedNumber(order.quantity, {
       minimum: limits.quantityMin,
       maximum: isMarket && limits.marketQuantityMax < limits.quantityMax ? limits.marketQuantityMax : limits.quantityMax,
-      step: limits.step, unit: market.base, what: "quantity",
+      step: limits.step, unit: market.base, what: t("Quantity"),
     });
   const problems = {};
   if (price.problem) problems.price = price.problem;
   if (quantity.problem) problems.quantity = quantity.problem;
   if (price.units !== undefined && quantity.units !== undefined) {
-    const notional = (price.units * quantity.units) / SCALE;
-    if (notional < limits.notionalMin) problems.quantity = `Total: at least ${readable(limits.notionalMin)} ${market.quote}.`;
-    if (notional > limits.notionalMax) problems.quantity = `Total: at most ${readable(limits.notionalMax)} ${market.quote}.`;
+    const problem = notionalProblem(price.units, quantity.units, market);
+    if (problem) problems.quantity = problem;
   }
   if (Object.keys(problems).length > 0) return { problems, parameters: null };
   const parameters = { symbol: market.symbol, side: order.side, type: order.type };
@@ -125,8 +167,8 @@ export function bandText(side, last, market) {
     return grouped(shown(fromUnits(units, DECIMALS), market.priceDecimals));
   };
   try {
-    const word = side === "BUY" ? "Buying" : "Selling";
-    return ` ${word}, it may be from about ${at(down)} to about ${at(up)} ${market.quote} now.`;
+    const values = { low: at(down), high: `${at(up)} ${market.quote}` };
+    return ` ${side === "BUY" ? t("Buying, it may be from about {low} to about {high} now.", values) : t("Selling, it may be from about {low} to about {high} now.", values)}`;
   } catch (error) {
     if (error instanceof DecimalError) return "";
     throw error;

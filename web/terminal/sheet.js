@@ -1,6 +1,7 @@
 // A table whose rows stay where they are while their texts change, so that focus and selection survive.
 
 import { make, setText, toast } from "./dom.js";
+import { t } from "./lang.js";
 
 /**
  * @typedef {object} Column
@@ -23,7 +24,7 @@ export class Sheet {
     Object.assign(this, { _columns: columns, _key: key, _action: action });
     this._rows = new Map();
     const heads = columns.map((column) => make("th", { scope: "col", class: classOf(column) }, [column.name]));
-    if (action) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, ["Action"])]));
+    if (action) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, [t("Action")])]));
     this._body = make("tbody");
     this._empty = make("p", { class: "empty" }, [empty]);
     const table = make("table", {}, [

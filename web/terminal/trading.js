@@ -2,6 +2,7 @@
 
 import { exchangeTime, askTime } from "./clock.js";
 import { request, RequestError } from "./http.js";
+import { t } from "./lang.js";
 import { outcomeOf, pauseMs } from "./patience.js";
 import { queryText, signature, sortedText } from "./signing.js";
 
@@ -59,6 +60,29 @@ export class Trading {
     }
   }
 
+  /**
+   * Place two orders of which one ends the other. It is sent once; when its answer is lost, that is said.
+   * @param {Record<string, string>} parameters of POST /api/v3/orderList/oco, with listClientOrderId
+   * @returns {Promise<object>} the list as the exchange shows it
+   * @throws {RequestError}
+   */
+  async placePair(parameters) {
+    try {
+      return await this._ask("POST", "orderList/oco", { ...parameters, newOrderRespType: "RESULT" });
+    } catch (error) {
+      if (error instanceof RequestError && outcomeOf(error) !== "refused") {
+        error.message = t("Whether the order was placed is not known: look at your orders before the next.");
+        error.isUnknown = true;
+      }
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<object>} the cancelled list; @throws {RequestError} -2011 when it is not open any more */
+  cancelPair(symbol, orderListId) {
+    return this._ask("DELETE", "orderList", { symbol, orderListId });
+  }
+
   async _lookUp({ symbol, newClientOrderId: name }, sentMs) {
     for (let attempt = 0; performance.now() - sentMs < LOOK_UP_FOR_MS; attempt += 1) {
       await sleep(pauseMs(Math.min(attempt, 3)));
@@ -67,11 +91,11 @@ export class Trading {
         return await this._ask("GET", "order", { symbol, origClientOrderId: name });
       } catch (error) {
         if (error.code === NO_SUCH_ORDER && isSettled) {
-          throw new RequestError("The order came too late, or not at all. Nothing was placed.");
+          throw new RequestError(t("The order came too late, or not at all. Nothing was placed."));
         }
       }
     }
-    const error = new RequestError("Whether the order was placed is not known: look at your orders before the next.");
+    const error = new RequestError(t("Whether the order was placed is not known: look at your orders before the next."));
     error.isUnknown = true;
     throw error;
   }

@@ -29,6 +29,8 @@ export class UserFeed {
     this.orders = new OrderStore();
     this.balances = new BalanceStore();
     this._trades = new Map();
+    /** What share of an order goes as its fee, as maker and as taker. @type {{maker: string, taker: string} | null} */
+    this.rates = null;
     this._socket = new Socket(() => "/ws-api/v3?returnRateLimits=false", {
       onState: on.state, onOpen: () => this._subscribe(), onMessage: (message) => this._take(message),
       silenceMs: SILENCE_MS, lateMs: LATE_MS,
@@ -73,6 +75,7 @@ export class UserFeed {
       ? await Promise.all([this._trading.allOrders(symbol), this._trading.myTrades(symbol)])
       : [[], []];
     if (load !== this._load) return;
+    this.rates = account.commissionRates;
     for (const { asset, free, locked } of account.balances) this.balances.take(asset, free, locked, account.updateTime);
     const openNow = open.map(orderOfRow);
     for (const order of [...orders.map(orderOfRow), ...openNow]) this.orders.take(order);

@@ -1,5 +1,8 @@
 // What the exchange says to machines, as sentences for people: what is wrong, and what to do.
 
+import { t } from "./lang.js";
+import "./langmore.js";
+
 /** A part of /api/v3's `msg` -> the sentence; the first that fits is taken. */
 const BY_MESSAGE = [
   ["insufficient balance", "You have not enough available for this order. Money in open orders does not count."],
@@ -107,20 +110,20 @@ const FIELDS = {
 
 /** pydantic's words for lengths and kinds, as a person would say it. */
 const FAULTS = [
-  [/^String should have at least (\d+) characters?$/, (count) => `at least ${count} characters`],
-  [/^String should have at most (\d+) characters?$/, (count) => `at most ${count} characters`],
-  [/^Value should have at least (\d+) items?/, (count) => `at least ${count} characters`],
-  [/^List should have at least (\d+) items?/, () => "choose one at least"],
-  [/^List should have at most (\d+) items?/, (count) => `at most ${count}`],
-  [/^Field required$/, () => "missing"],
-  [/^(Input should|String should|Value error|Extra inputs)/, () => "not in the form that is taken here"],
+  [/^String should have at least (\d+) characters?$/, (count) => t("at least {count} characters", { count })],
+  [/^String should have at most (\d+) characters?$/, (count) => t("at most {count} characters", { count })],
+  [/^Value should have at least (\d+) items?/, (count) => t("at least {count} characters", { count })],
+  [/^List should have at least (\d+) items?/, () => t("choose one at least")],
+  [/^List should have at most (\d+) items?/, (count) => t("at most {count}", { count })],
+  [/^Field required$/, () => t("missing")],
+  [/^(Input should|String should|Value error|Extra inputs)/, () => t("not in the form that is taken here")],
 ];
 
 function faultOf({ pointer, parameter, detail }) {
   const name = (pointer ?? parameter ?? "").replace(/^#\//, "").split("/")[0];
   const found = FAULTS.map(([pattern, words]) => [pattern.exec(detail), words]).find(([match]) => match);
   const words = found ? found[1](found[0][1]) : detail;
-  return `${FIELDS[name] ?? "The form"}: ${words}.`;
+  return `${t(FIELDS[name] ?? "The form")}: ${words}.`;
 }
 
 /**
@@ -131,14 +134,15 @@ function faultOf({ pointer, parameter, detail }) {
 export function sentenceOf({ code, text = "", kind = "", status, errors = [] }) {
   if (code !== undefined) {
     const known = BY_MESSAGE.find(([part]) => text.includes(part));
-    if (known && code <= -1013) return known[1];
-    return BY_CODE.get(code) ?? (code <= -1100 && code > -1200 ? MALFORMED : `The exchange refused it (${code}).`);
+    if (known && code <= -1013) return t(known[1]);
+    if (BY_CODE.has(code)) return t(BY_CODE.get(code));
+    return code <= -1100 && code > -1200 ? t(MALFORMED) : t("The exchange refused it ({code}).", { code });
   }
   if (errors.length > 0) return errors.map(faultOf).join(" ");
-  if (BY_KIND.has(kind)) return BY_KIND.get(kind);
-  if (status === 404) return "It is not there any more.";
+  if (BY_KIND.has(kind)) return t(BY_KIND.get(kind));
+  if (status === 404) return t("It is not there any more.");
   return status >= 500 || status === undefined
-    ? "Something went wrong in the exchange. Try again." : `The exchange refused it (${status}).`;
+    ? t("Something went wrong in the exchange. Try again.") : t("The exchange refused it ({code}).", { code: status });
 }
 
 const STATUSES = {
@@ -152,8 +156,8 @@ const TYPES = {
 const plain = (code) => code[0] + code.slice(1).toLowerCase().replaceAll("_", " ");
 
 /** @param {string} status of an order @returns {string} one word for it, the same everywhere */
-export const statusWord = (status) => STATUSES[status] ?? plain(status);
+export const statusWord = (status) => t(STATUSES[status] ?? plain(status));
 /** @param {string} type of an order @returns {string} */
-export const typeWord = (type) => TYPES[type] ?? plain(type);
+export const typeWord = (type) => t(TYPES[type] ?? plain(type));
 /** @param {"BUY" | "SELL"} side @returns {string} */
-export const sideWord = (side) => (side === "BUY" ? "Buy" : "Sell");
+export const sideWord = (side) => (side === "BUY" ? t("Buy") : t("Sell"));

@@ -39,7 +39,7 @@ test("each filter says what it wants, at the field that it concerns", () => {
   assert.match(problems({ quantity: "0.00007" }).quantity, /Total: at least 5 USDT/);
   assert.match(problems({ quantity: "9000" }).quantity, /Total: at most 9000000 USDT/);
   assert.match(problems({ quantity: "", price: "1e5" }).price, /not a number/);
-  assert.match(problems({ quantity: "" }).quantity, /Enter a quantity/);
+  assert.match(problems({ quantity: "" }).quantity, /Quantity: enter a number/);
   assert.equal(checkOrder(order({ quantity: "-1" }), market).parameters, null);
 });
 

@@ -7,13 +7,23 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from exchange.contracts.codes import STATE_WORKING
 from exchange.contracts.limits import INTEGER_MAX
 from services.auditor.audit.recount import recount
-from services.auditor.audit.state import Asset, AuditState, Market, Order, SpentIds, Withdrawal
+from services.auditor.audit.state import (
+    Asset,
+    AuditState,
+    Market,
+    Order,
+    OrderList,
+    SpentIds,
+    Withdrawal,
+)
 
 __all__ = ["ImageError", "state_of", "to_bytes"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+FORMAT_BEFORE: Final = 1  # without what only rules version 4 knows
 
 
 class ImageError(Exception):
@@ -42,6 +52,9 @@ class _MarketRow(NamedTuple):
     mode: int
     last_trade_id: int
     touched_seq: int
+    last_price_ticks: int = 0
+    highs: list[tuple[int, int]] = []  # noqa: RUF012 - msgspec makes a new one for each
+    lows: list[tuple[int, int]] = []  # noqa: RUF012
 
 
 class _OrderRow(NamedTuple):
@@ -56,6 +69,15 @@ class _OrderRow(NamedTuple):
     quantity_lots: int
     open_lots: int
     hold_atoms: int
+    state: int = STATE_WORKING
+    holds_as_told: bool = False
+    shown_lots: int = -1  # all that are open
+    order_list_id: int = 0
+    stop_price_ticks: int = 0
+    trailing_bips: int = 0
+    iceberg_lots: int = 0
+    extreme_ticks: int = 0
+    seq: int = 0
 
 
 class _Spent(NamedTuple):
@@ -64,7 +86,7 @@ class _Spent(NamedTuple):
 
 
 class _Image(NamedTuple):
-    form: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
+    form: Annotated[int, msgspec.Meta(ge=FORMAT_BEFORE, le=FORMAT)]
     seq: int
     hash: bytes
     next_offset: int
@@ -79,6 +101,9 @@ class _Image(NamedTuple):
     withdrawals: list[tuple[int, int, int, int]]
     deposit_ids: _Spent
     withdrawal_ids: _Spent
+    last_order_list_id: int = 0
+    # (list, user, market, contingency, its orders)
+    order_lists: list[tuple[int, int, int, int, list[int]]] = []  # noqa: RUF012
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -109,6 +134,11 @@ def to_bytes(state: AuditState, next_offset: int) -> bytes:
         ],
         _Spent(state.deposit_ids.forgotten_max, list(state.deposit_ids.ids)),
         _Spent(state.withdrawal_ids.forgotten_max, list(state.withdrawal_ids.ids)),
+        state.last_order_list_id,
+        [
+            (key, x.user_id, x.market_id, x.contingency, x.order_ids)
+            for key, x in sorted(state.order_lists.items())
+        ],
     )
     return _encoder.encode(image)
 
@@ -143,6 +173,9 @@ def _market_row(market: Market) -> _MarketRow:
         market.mode,
         market.last_trade_id,
         market.touched_seq,
+        market.last_price_ticks,
+        market.highs,
+        market.lows,
     )
 
 
@@ -159,6 +192,15 @@ def _order_row(order: Order) -> _OrderRow:
         order.quantity_lots,
         order.open_lots,
         order.hold_atoms,
+        order.state,
+        order.holds_as_told,
+        order.shown_lots,
+        order.order_list_id,
+        order.stop_price_ticks,
+        order.trailing_bips,
+        order.iceberg_lots,
+        order.extreme_ticks,
+        order.seq,
     )
 
 
@@ -186,6 +228,10 @@ def _restore(image: _Image) -> AuditState:
         state.withdrawals[withdrawal_id] = Withdrawal(balance, amount_atoms)
     for spent, kept in ((state.deposit_ids, image.deposit_ids), (state.withdrawal_ids, image.withdrawal_ids)):
         _remember(spent, kept)
+    state.last_order_list_id = image.last_order_list_id
+    for list_id, user_id, market_id, contingency, order_ids in image.order_lists:
+        state.order_lists[list_id] = OrderList(list_id, user_id, market_id, contingency)
+        state.order_lists[list_id].order_ids += order_ids
     return state
 
 
@@ -201,11 +247,12 @@ def _market(state: AuditState, row: _MarketRow) -> Market:
         row.taker_fee_ppm,
     )
     market.mode, market.last_trade_id, market.touched_seq = row.mode, row.last_trade_id, row.touched_seq
+    market.last_price_ticks, market.highs, market.lows = row.last_price_ticks, list(row.highs), list(row.lows)
     return market
 
 
 def _rest(state: AuditState, row: _OrderRow) -> None:
-    """Between outcomes every open order rests."""
+    """Between outcomes every open order rests that does not wait and is not pending."""
     market = state.markets[row.market_id]
     pays, gets = state.sides_of(row.user_id, market, row.side)
     order = Order(
@@ -221,9 +268,15 @@ def _rest(state: AuditState, row: _OrderRow) -> None:
         pays,
         gets,
     )
-    order.open_lots, order.hold_atoms, order.is_resting = row.open_lots, row.hold_atoms, True
+    order.open_lots, order.hold_atoms = row.open_lots, row.hold_atoms
+    order.shown_lots = row.open_lots if row.shown_lots < 0 else row.shown_lots
+    order.state, order.holds_as_told, order.order_list_id = row.state, row.holds_as_told, row.order_list_id
+    order.stop_price_ticks, order.trailing_bips = row.stop_price_ticks, row.trailing_bips
+    order.iceberg_lots, order.extreme_ticks, order.seq = row.iceberg_lots, row.extreme_ticks, row.seq
+    order.is_resting = row.state == STATE_WORKING
     pays.explained += order.hold_atoms
-    market.side(order.side).change(order.price_ticks, order.open_lots)
+    if order.is_resting:
+        market.side(order.side).change(order.price_ticks, order.shown_lots)
     state.orders[order.order_id] = order
     state.names[order.user_id, order.client_order_id] = order
 

@@ -4,12 +4,15 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from exchange.contracts.order_events import OrderWithTermsAccepted
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Market, Order
 
 __all__ = ["OrdersAudit"]
 
 PPM: Final = 1_000_000
+_TYPES: Final = codes.ORDER_TYPE_NAMES.keys() | codes.TRIGGERED_TYPE_NAMES.keys()
+_ANY_PRICE: Final = (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 _CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 
 
@@ -23,11 +26,15 @@ class OrdersAudit:
 
     def order_accepted(self, event: OrderAccepted) -> None:
         """A new order takes its hold, and its announced lots their place on the book."""
+        self.accept(event, True)
+
+    def accept(self, event: OrderAccepted | OrderWithTermsAccepted, works: bool) -> Order | None:
+        """Take in a new order; None if it cannot be one. `works`: it does not wait, and is not pending."""
         state = self._state
         market = state.markets.get(event.market_id)
         if market is None:
             self._breach("I8", f"order {event.order_id} in market {event.market_id}, which does not exist")
-            return
+            return None
         pays, gets = state.sides_of(event.user_id, market, event.side)
         order = Order(
             event.order_id,
@@ -43,23 +50,49 @@ class OrdersAudit:
             gets,
         )
         self._check_acceptance(event, market)
-        order.resting_lots = event.resting_lots
-        if event.side == codes.BUY and not event.price_ticks:
+        order.holds_as_told = not works or _holds_as_told(event)
+        if order.holds_as_told:
             # What the book would cost stands in the event alone; its trades must use it up.
             order.hold_atoms = event.held_atoms
         else:
-            order.hold_atoms = _hold_by_rule(order)
+            order.hold_atoms = self.hold_by_rule(order)
         pays.available -= event.held_atoms
         pays.held += event.held_atoms
         pays.explained += order.hold_atoms
         self._scope.touched.append(pays)
         state.orders[order.order_id] = order
         state.names[order.user_id, order.client_order_id] = order
-        self._scope.accepted.append(order)
-        if event.resting_lots:
-            self._change_level(market, event.side, event.price_ticks, event.resting_lots)
+        if works:
+            self.begin(order, event.resting_lots)
+        return order
 
-    def _check_acceptance(self, event: OrderAccepted, market: Market) -> None:
+    def begin(self, order: Order, resting_lots: int) -> None:
+        """An order begins to work; what the event says it leaves on the book stands there from now on."""
+        order.resting_lots = resting_lots
+        self._scope.accepted.append(order)
+        if resting_lots:
+            self.change_level(order.market, order.side, order.price_ticks, resting_lots)
+
+    def settle(self) -> None:
+        """I8: the orders that worked so far have ended, or left on the book what was announced."""
+        for order in self._scope.accepted:
+            if order.order_id not in self._state.orders:
+                if order.resting_lots:
+                    self._breach("I8", f"order {order.order_id} ended and left {order.resting_lots} lots")
+                continue
+            order.is_resting = True
+            iceberg, left = order.iceberg_lots, order.open_lots
+            order.shown_lots = min(iceberg, left) if iceberg else left
+            if order.resting_lots != order.shown_lots:
+                self._breach(
+                    "I8",
+                    f"order {order.order_id} rests {order.resting_lots} lots, {order.shown_lots} are to",
+                )
+            if not order.price_ticks or order.time_in_force != codes.GTC:
+                self._breach("I8", f"order {order.order_id} may not rest, but does")
+        self._scope.accepted.clear()
+
+    def _check_acceptance(self, event: OrderAccepted | OrderWithTermsAccepted, market: Market) -> None:
         state = self._state
         if event.order_id <= state.last_order_id:
             self._breach("I8", f"order id {event.order_id} after {state.last_order_id}")
@@ -68,9 +101,9 @@ class OrdersAudit:
             self._breach("I11", f"user {event.user_id} has {event.client_order_id!r} open twice")
         is_legal = (
             event.side in codes.SIDE_NAMES
-            and event.order_type in codes.ORDER_TYPE_NAMES
+            and event.order_type in _TYPES
             and event.quantity_lots > 0
-            and (event.price_ticks == 0) == (event.order_type == codes.MARKET)
+            and _price_fits(event)
         )
         if not is_legal:
             self._breach("I8", f"order {event.order_id} is none: see its side, type, price and quantity")
@@ -122,9 +155,13 @@ class OrdersAudit:
         self._scope.touched += (pays, gets)
         market.base.fees += event.buyer_fee_atoms
         market.quote.fees += event.seller_fee_atoms
-        self._change_level(market, maker.side, price, -lots)
+        self.change_level(market, maker.side, price, -lots)
+        market.record(self._scope.seq, price)
+        maker.shown_lots -= lots
         self._fill(buyer, lots, quote, name)
         self._fill(seller, lots, quote, name)
+        if maker.open_lots > 0 and maker.shown_lots == 0:
+            self._scope.hidden[maker.order_id] = maker
 
     def _check_fees(self, event: TradeExecuted, market: Market, taker_buys: bool, name: str) -> None:
         buyer_ppm, seller_ppm = market.maker_fee_ppm, market.taker_fee_ppm
@@ -160,17 +197,18 @@ class OrdersAudit:
         if maker.price_ticks != event.price_ticks:
             self._breach("I4", f"{name} at {event.price_ticks}, the maker's price is {maker.price_ticks}")
         lots = event.quantity_lots
-        if lots <= 0 or lots > taker.open_lots or lots > maker.open_lots:
-            self._breach("I8", f"{name} of {lots} lots, open are {taker.open_lots} and {maker.open_lots}")
+        if lots <= 0 or lots > taker.open_lots or lots > maker.shown_lots:
+            self._breach("I8", f"{name} of {lots} lots, open are {taker.open_lots} and {maker.shown_lots}")
 
     def _fill(self, order: Order, lots: int, quote_atoms: int, name: str) -> None:
         """Less is open, so less is to be held; a filled order is forgotten."""
         order.open_lots -= lots
         before = order.hold_atoms
-        if order.side == codes.BUY and not order.price_ticks:
-            order.hold_atoms = before - quote_atoms
+        if order.holds_as_told:
+            spent = quote_atoms if order.side == codes.BUY else lots * order.market.lot_atoms
+            order.hold_atoms = before - spent
         else:
-            order.hold_atoms = _hold_by_rule(order)
+            order.hold_atoms = self.hold_by_rule(order)
         order.pays.explained += order.hold_atoms - before
         if order.open_lots <= 0:
             if order.hold_atoms:
@@ -193,11 +231,12 @@ class OrdersAudit:
             self._breach("I8", f"order {event.order_id} was closed as another than it is")
         if event.status not in _CLOSED_STATUSES:
             self._breach("I8", f"order {event.order_id} was closed with status {event.status}")
-        unbooked = order.open_lots if order.is_resting else 0
+        unbooked = order.shown_lots if order.is_resting else 0
         if event.unbooked_lots != unbooked:
             self._breach("I8", f"order {event.order_id} left {event.unbooked_lots} lots, not {unbooked}")
         if event.unbooked_lots:
-            self._change_level(order.market, order.side, order.price_ticks, -event.unbooked_lots)
+            self.change_level(order.market, order.side, order.price_ticks, -event.unbooked_lots)
+        self._scope.hidden.pop(order.order_id, None)
         pays = order.pays
         pays.held -= event.released_atoms
         pays.available += event.released_atoms
@@ -205,18 +244,31 @@ class OrdersAudit:
         self._scope.touched.append(pays)
         self._forget(order)
 
+    def hold_by_rule(self, order: Order) -> int:
+        """A BUY holds the quote of its open lots at its price, a SELL their base."""
+        if order.side == codes.BUY:
+            return order.price_ticks * order.open_lots * order.market.unit_atoms
+        return order.open_lots * order.market.lot_atoms
+
     def _forget(self, order: Order) -> None:
         self._state.orders.pop(order.order_id, None)
         self._state.names.pop((order.user_id, order.client_order_id), None)
 
-    def _change_level(self, market: Market, side: int, price_ticks: int, lots: int) -> None:
+    def change_level(self, market: Market, side: int, price_ticks: int, lots: int) -> None:
+        """Lots come to a level of the book, or leave it."""
         if not market.side(side).change(price_ticks, lots):
             self._breach("I6", f"{market.symbol}: less than nothing at {price_ticks} on side {side}")
         self._scope.markets[market.market_id] = market
 
 
-def _hold_by_rule(order: Order) -> int:
-    """A BUY holds the quote of its open lots at its price, a SELL their base."""
-    if order.side == codes.BUY:
-        return order.price_ticks * order.open_lots * order.market.unit_atoms
-    return order.open_lots * order.market.lot_atoms
+def _price_fits(event: OrderAccepted | OrderWithTermsAccepted) -> bool:
+    """A price where the type wants one; a pegged order has it once it works."""
+    if isinstance(event, OrderWithTermsAccepted) and event.peg_price_type:
+        return (event.price_ticks > 0) == (event.state == codes.STATE_WORKING)
+    return (event.price_ticks == 0) == (event.order_type in _ANY_PRICE)
+
+
+def _holds_as_told(event: OrderAccepted | OrderWithTermsAccepted) -> bool:
+    """Whether the hold is what the book would cost or give, not what price and quantity say."""
+    is_by_quote = event.quote_quantity_atoms > 0
+    return not event.price_ticks and (event.side == codes.BUY or is_by_quote)

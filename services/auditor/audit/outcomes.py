@@ -28,9 +28,21 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.contracts.limits import FILLS_PER_COMMAND_MAX
+from exchange.contracts.order_events import (
+    IcebergRefilled,
+    OrderAmended,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
+)
 from services.auditor.audit.orders import OrdersAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import AuditState, Balance, Breach
+from services.auditor.audit.terms import TermsAudit
 from services.auditor.audit.treasury import TreasuryAudit
 
 __all__ = ["Audit"]
@@ -46,10 +58,21 @@ class Audit:
         self.state = state
         self._scope = AuditScope(state)
         orders, treasury = OrdersAudit(self._scope), TreasuryAudit(self._scope)
+        terms = TermsAudit(self._scope, orders)
+        self._orders = orders
         self._apply: dict[type[Event], Callable[[Any], None]] = {
             OrderAccepted: orders.order_accepted,
             TradeExecuted: orders.trade_executed,
             OrderClosed: orders.order_closed,
+            OrderWithTermsAccepted: terms.accepted,
+            OrderTriggered: terms.triggered,
+            TrailingStarted: terms.trailing_started,
+            PendingOrderPlaced: terms.pending_placed,
+            IcebergRefilled: terms.refilled,
+            OrderAmended: terms.amended,
+            SelfTradeDecremented: terms.decremented,
+            OrderListPlaced: terms.list_placed,
+            OrderListDone: terms.list_done,
             CommandRejected: _nothing,
             DepositCredited: treasury.deposit_credited,
             WithdrawalReserved: treasury.withdrawal_reserved,
@@ -89,7 +112,9 @@ class Audit:
         last = events[-1]
         state.seq, state.hash = last.seq, last.hash
         if scope.accepted:
-            self._check_accepted()
+            self._orders.settle()
+        if scope.hidden:
+            self._check_hidden()
         if scope.markets:
             self._check_books()
         if scope.touched:
@@ -101,10 +126,19 @@ class Audit:
         first = outcome.events[0].event
         if not isinstance(first, OrderAccepted):
             return
-        closed = [r.event for r in outcome.events if isinstance(r.event, OrderClosed)]
-        met = sum(isinstance(r.event, TradeExecuted) for r in outcome.events)
-        met += sum(event.order_id != first.order_id for event in closed)
-        was_cut = any(event.reason == codes.CLOSED_TOO_MANY_FILLS for event in closed)
+        met = 0
+        was_cut = False
+        lost: set[int] = set()
+        for event in (recorded.event for recorded in outcome.events):
+            if isinstance(event, OrderTriggered | PendingOrderPlaced | TrailingStarted):
+                break  # Other orders begin.
+            if isinstance(event, TradeExecuted | SelfTradeDecremented):
+                met += 1
+                lost.add(event.maker_order_id if isinstance(event, SelfTradeDecremented) else 0)
+            elif isinstance(event, OrderClosed) and event.order_id != first.order_id:
+                met += event.reason == codes.CLOSED_SELF_TRADE and event.order_id not in lost
+            elif isinstance(event, OrderClosed):
+                was_cut = event.reason == codes.CLOSED_TOO_MANY_FILLS
         if was_cut and met != FILLS_PER_COMMAND_MAX:
             self._scope.breach("I8", f"order {first.order_id} was cut after {met} others")
 
@@ -127,23 +161,12 @@ class Audit:
         state.command_offset, state.command_index = offset, index
         state.time_ms = outcome.time_ms
 
-    def _check_accepted(self) -> None:
-        """I8: what an order left on the book is what its acceptance announced."""
+    def _check_hidden(self) -> None:
+        """I8: an iceberg whose shown part is used up shows the next one in the same outcome."""
         scope = self._scope
-        for order in scope.accepted:
-            if order.order_id not in self.state.orders:
-                if order.resting_lots:
-                    scope.breach("I8", f"order {order.order_id} ended and left {order.resting_lots} lots")
-                continue
-            order.is_resting = True
-            if order.resting_lots != order.open_lots:
-                scope.breach(
-                    "I8",
-                    f"order {order.order_id} rests {order.resting_lots} lots, {order.open_lots} are open",
-                )
-            if order.order_type == codes.MARKET or order.time_in_force != codes.GTC:
-                scope.breach("I8", f"order {order.order_id} may not rest, but does")
-        scope.accepted.clear()
+        for order in scope.hidden.values():
+            scope.breach("I8", f"order {order.order_id} hides all its {order.open_lots} lots")
+        scope.hidden.clear()
 
     def _check_books(self) -> None:
         """I6: no bid at or above an ask."""

@@ -46,7 +46,8 @@ def _holds(state: AuditState) -> list[Breach]:
 def _levels(state: AuditState) -> list[Breach]:
     booked: Counter[tuple[int, int, int]] = Counter()
     for order in state.orders.values():
-        booked[order.market.market_id, order.side, order.price_ticks] += order.open_lots
+        if order.is_resting:
+            booked[order.market.market_id, order.side, order.price_ticks] += order.shown_lots
     found: Counter[tuple[int, int, int]] = Counter()
     for market_id, market in state.markets.items():
         for side, book_side in ((BUY, market.bids), (3 - BUY, market.asks)):

@@ -14,6 +14,8 @@ class AuditScope:
         self.breaches: list[Breach] = []
         self.touched: list[Balance] = []
         self.accepted: list[Order] = []
+        # Icebergs whose shown part is used up, until they show more.
+        self.hidden: dict[int, Order] = {}
         self.markets: dict[int, Market] = {}
 
     def breach(self, invariant: str, detail: str) -> None:

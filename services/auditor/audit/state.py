@@ -1,11 +1,13 @@
 """What the auditor derives from the events: money, holds, open orders, books. Pure, integers only."""
 
+from bisect import bisect_right
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
 from exchange.contracts import limits
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
-from exchange.contracts.codes import BUY, MODE_TRADING
+from exchange.contracts.codes import BUY, MODE_TRADING, STATE_WORKING
+from exchange.contracts.limits import INTEGER_MAX
 
 __all__ = [
     "Asset",
@@ -15,11 +17,14 @@ __all__ = [
     "Breach",
     "Market",
     "Order",
+    "OrderList",
     "SpentIds",
     "Withdrawal",
 ]
 
 _HEAP_SLACK: Final = 64
+# Prices of one market that no later trade has passed; of more of them the oldest are thinned out.
+PRICES_KEPT_MAX: Final = 200_000
 SPENT_IDS_MAX: Final = limits.IDS_REMEMBERED_MAX
 
 
@@ -110,8 +115,11 @@ class Market:
         "asks",
         "base",
         "bids",
+        "highs",
+        "last_price_ticks",
         "last_trade_id",
         "lot_atoms",
+        "lows",
         "maker_fee_ppm",
         "market_id",
         "mode",
@@ -143,9 +151,34 @@ class Market:
         self.taker_fee_ppm = taker_fee_ppm
         self.mode = MODE_TRADING
         self.last_trade_id = 0
+        self.last_price_ticks = 0
+        # (seq, price) of trades that no later one has passed, the prices falling (rising) by age.
+        self.highs: list[tuple[int, int]] = []
+        self.lows: list[tuple[int, int]] = []
         self.bids = BookSide(BUY)
         self.asks = BookSide(3 - BUY)
         self.touched_seq = 0
+
+    def record(self, seq: int, price_ticks: int) -> None:
+        """Remember a trade's price, for whoever asks about prices since then."""
+        self.last_price_ticks = price_ticks
+        for kept, sign in ((self.highs, 1), (self.lows, -1)):
+            while kept and sign * kept[-1][1] <= sign * price_ticks:
+                kept.pop()
+            kept.append((seq, price_ticks))
+            if len(kept) > PRICES_KEPT_MAX:
+                # What was the oldest extreme counts as a later one's: a range may seem wider, never narrower.
+                oldest = kept[0][1]
+                del kept[: PRICES_KEPT_MAX // 2]
+                kept[0] = (kept[0][0], oldest)
+
+    def range_since(self, seq: int) -> tuple[int, int]:
+        """(lowest, highest) price of the trades behind `seq`, at least; (0, 0) if there was none."""
+        ranges = []
+        for kept in (self.lows, self.highs):
+            at = bisect_right(kept, (seq, INTEGER_MAX))
+            ranges.append(kept[at][1] if at < len(kept) else 0)
+        return ranges[0], ranges[1]
 
     def side(self, side: int) -> BookSide:
         """Bids for BUY, else asks."""
@@ -153,23 +186,35 @@ class Market:
 
 
 class Order:
-    """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what its acceptance announced."""
+    """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what was announced of it.
+
+    `shown_lots`: what the book shows of it; of an iceberg less than is open.
+    """
 
     __slots__ = (
         "client_order_id",
+        "extreme_ticks",
         "gets",
         "hold_atoms",
+        "holds_as_told",
+        "iceberg_lots",
         "is_resting",
         "market",
         "open_lots",
         "order_id",
+        "order_list_id",
         "order_type",
         "pays",
         "price_ticks",
         "quantity_lots",
         "resting_lots",
+        "seq",
+        "shown_lots",
         "side",
+        "state",
+        "stop_price_ticks",
         "time_in_force",
+        "trailing_bips",
         "user_id",
     )
 
@@ -199,9 +244,31 @@ class Order:
         self.open_lots = quantity_lots
         self.resting_lots = 0
         self.hold_atoms = 0
+        self.holds_as_told = False
         self.pays = pays
         self.gets = gets
         self.is_resting = False
+        self.shown_lots = 0
+        self.order_list_id = 0
+        self.state = STATE_WORKING
+        self.stop_price_ticks = 0
+        self.trailing_bips = 0
+        self.iceberg_lots = 0
+        self.extreme_ticks = market.last_price_ticks  # from where a trailing order follows
+        self.seq = 0  # since when it waits
+
+
+class OrderList:
+    """Orders that decide about each other; those that were accepted as its own, the ended ones too."""
+
+    __slots__ = ("contingency", "market_id", "order_ids", "order_list_id", "user_id")
+
+    def __init__(self, order_list_id: int, user_id: int, market_id: int, contingency: int) -> None:
+        self.order_list_id = order_list_id
+        self.user_id = user_id
+        self.market_id = market_id
+        self.contingency = contingency
+        self.order_ids: list[int] = []
 
 
 class Withdrawal(NamedTuple):
@@ -246,11 +313,13 @@ class AuditState:
         self.command_index = 0
         self.time_ms = 0
         self.last_order_id = 0
+        self.last_order_list_id = 0
         self.assets: dict[int, Asset] = {}
         self.markets: dict[int, Market] = {}
         self.balances: dict[tuple[int, int], Balance] = {}
         self.orders: dict[int, Order] = {}
         self.names: dict[tuple[int, str], Order] = {}
+        self.order_lists: dict[int, OrderList] = {}
         self.withdrawals: dict[int, Withdrawal] = {}
         self.deposit_ids = SpentIds()
         self.withdrawal_ids = SpentIds()

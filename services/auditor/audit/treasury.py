@@ -18,8 +18,8 @@ from services.auditor.audit.state import Asset, Balance, Market, Withdrawal
 
 __all__ = ["TreasuryAudit"]
 
-# Version 2 bounds what one command does and moves money as version 1 does.
-RULES_VERSION_MAX: Final = 3
+# Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms.
+RULES_VERSION_MAX: Final = 4
 
 
 class TreasuryAudit:

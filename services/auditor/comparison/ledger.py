@@ -31,7 +31,7 @@ _POSITION: Final = "SELECT last_seq, last_hash FROM positions WHERE shard = $1"
 _BALANCES: Final = "SELECT user_id, asset_id, available_atoms, held_atoms FROM balances"
 _ORDERS: Final = """
 SELECT order_id, user_id, market_id, side, price_ticks, quantity_lots,
-       quantity_lots - executed_lots AS open_lots, held_atoms
+       quantity_lots - executed_lots - prevented_lots AS open_lots, held_atoms
 FROM orders WHERE status IN (1, 2)
 """
 _WITHDRAWALS: Final = """

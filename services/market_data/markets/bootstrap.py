@@ -73,12 +73,13 @@ async def _load_rules(connection: "Connection", state: MarketState) -> None:
 
 
 async def _load_books(connection: "Connection", state: MarketState) -> None:
-    """An order that is still open rests on the book with all that was not executed.
+    """An order that is still open rests on the book with all that is open, or with what is shown of it.
 
     The worst prices come first: each level is then put behind those that are there.
     """
     rows = await connection.fetch(
-        "SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots) AS resting_lots "
+        "SELECT market_id, side, price_ticks, "
+        "sum(coalesce(displayed_lots, quantity_lots - executed_lots - prevented_lots)) AS resting_lots "
         f"FROM orders WHERE status IN ({NEW}, {PARTIALLY_FILLED}) GROUP BY market_id, side, price_ticks "
         f"ORDER BY CASE side WHEN {BUY} THEN price_ticks ELSE -price_ticks END",
         timeout=_QUERY_DEADLINE_S,

@@ -13,6 +13,7 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.trading.book_rule import level_change
 from exchange.trading.candles import CandleStore
 from exchange.trading.market import Asset, Market
 from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
@@ -127,6 +128,11 @@ class MarketState:
             self.add_asset(Asset(event.asset_id, event.code, event.decimals))
         elif isinstance(event, MarketRegistered):
             changes.views[event.market_id] = self.add_market(event, MODE_TRADING)
+        else:
+            change = level_change(event)
+            if change is not None:
+                view = changes.views[change.market_id] = self.views[change.market_id]
+                view.book.change(change.side, change.price_ticks, change.lots)
 
     @staticmethod
     def _aggregate(changes: Changes) -> None:

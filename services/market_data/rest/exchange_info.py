@@ -9,8 +9,10 @@ from exchange.contracts.codes import (
     LIMIT_MAKER,
     MODE_POST_ONLY,
     ORDER_TYPE_NAMES,
+    STP_DECREMENTING_NAMES,
     STP_EXPIRE_MAKER,
     STP_NAMES,
+    TRIGGERED_TYPE_NAMES,
 )
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import boolean
@@ -88,10 +90,10 @@ class ExchangeInfoEndpoints:
 
 
 def _order_types(market: Market) -> list[str]:
-    """What may be placed now, in Binance's order: LIMIT, LIMIT_MAKER, MARKET."""
+    """What may be placed now, in Binance's order: LIMIT, LIMIT_MAKER, MARKET, then what waits for a price."""
     if market.mode == MODE_POST_ONLY:
         return [ORDER_TYPE_NAMES[LIMIT_MAKER]]
-    return sorted(ORDER_TYPE_NAMES.values())
+    return [*sorted(ORDER_TYPE_NAMES.values()), *sorted(TRIGGERED_TYPE_NAMES.values())]
 
 
 def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
@@ -107,20 +109,20 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "baseCommissionPrecision": market.base.decimals,
         "quoteCommissionPrecision": market.quote.decimals,
         "orderTypes": _order_types(market),
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
+        "icebergAllowed": True,
+        "ocoAllowed": True,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
+        "allowTrailingStop": True,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
-        "pegInstructionsAllowed": False,
+        "amendAllowed": True,
+        "pegInstructionsAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": filter_shapes(market.rules, market.base.decimals, market.quote.decimals),
         "permissions": [],
         "permissionSets": [["SPOT"]] if show_permission_sets else [],
         "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],
-        "allowedSelfTradePreventionModes": list(STP_NAMES.values()),
+        "allowedSelfTradePreventionModes": [*STP_NAMES.values(), *STP_DECREMENTING_NAMES.values()],
     }

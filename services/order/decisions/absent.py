@@ -10,13 +10,12 @@ from typing import Final
 from exchange.contracts.errors import (
     ApiError,
     bad_combination,
-    mandatory_parameter,
     not_supported,
 )
-from exchange.http.query_parameters import Parameters, integer, optional, required, time_ms
+from exchange.http.query_parameters import Parameters, integer, time_ms
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.parameters import limit, market, named_order
+from services.order.requests.parameters import limit, market
 
 __all__ = ["Absent", "check_time_range"]
 
@@ -32,9 +31,6 @@ _ALLOCATION_COMBINATIONS: Final = frozenset(
         "orderId",
         "orderId fromAllocationId",
     )
-)
-_LIST_COMBINATIONS: Final = frozenset(
-    frozenset(names.split()) for names in ("", "fromId", "startTime", "endTime", "startTime endTime")
 )
 Handler = Callable[[Call], Awaitable[object]]
 
@@ -57,30 +53,6 @@ class Absent:
         self._engine = engine
 
     # -- lists that are empty -----------------------------------------------------------------
-
-    async def open_order_lists(self, call: Call) -> object:
-        """GET /openOrderList: there are no order lists."""
-        return []
-
-    async def all_order_lists(self, call: Call) -> object:
-        """GET /allOrderList."""
-        parameters = call.parameters
-        if {"fromId", "startTime", "endTime"} & parameters.keys() not in _LIST_COMBINATIONS:
-            raise bad_combination()
-        integer(parameters, "fromId")
-        check_time_range(parameters)
-        limit(parameters)
-        return []
-
-    async def amendments(self, call: Call) -> object:
-        """GET /order/amendments: no order can be amended, so none was."""
-        parameters = call.parameters
-        market(parameters, self._engine.view)
-        if integer(parameters, "orderId") is None:
-            raise mandatory_parameter("orderId")
-        integer(parameters, "fromExecutionId")
-        limit(parameters)
-        return []
 
     async def allocations(self, call: Call) -> object:
         """GET /myAllocations: orders are routed nowhere, so nothing was allocated."""
@@ -110,30 +82,3 @@ class Absent:
         """POST /sor/order, /sor/order/test: exchangeInfo lists no `sors`."""
         market(call.parameters, self._engine.view)
         raise not_supported()
-
-    async def amend(self, call: Call) -> object:
-        """PUT /order/amend/keepPriority."""
-        parameters = call.parameters
-        market(parameters, self._engine.view)
-        named_order(parameters, "orderId", "origClientOrderId")
-        required(parameters, "newQty")
-        raise ApiError(-2038, "Order amend is not supported for this symbol.")
-
-    async def cancel_list(self, call: Call) -> object:
-        """DELETE /orderList."""
-        market(call.parameters, self._engine.view)
-        _named_list(call.parameters, "listClientOrderId")
-        raise ApiError(-2011, "Unknown order list sent.")
-
-    async def order_list(self, call: Call) -> object:
-        """GET /orderList."""
-        _named_list(call.parameters, "origClientOrderId")
-        raise ApiError(-2013, "Order list does not exist.")
-
-
-def _named_list(parameters: Parameters, client_id_name: str) -> None:
-    """An order list's id or its client's own name for it: one of the two at least, else -1102."""
-    if integer(parameters, "orderListId") is None and optional(parameters, client_id_name) is None:
-        raise ApiError(
-            -1102, f"Param '{client_id_name}' or 'orderListId' must be sent, but both were empty/null!"
-        )

@@ -1,21 +1,33 @@
-"""Cancelling orders, one or all of a market (binance-spot-api 2.5)."""
+"""Cancelling orders: one, those of a list, or all of a market (binance-spot-api 2.5 and 2.6)."""
 
 from typing import Final
 
 from exchange.contracts import codes
+from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import CancelAllOrders, CancelOrder
-from exchange.contracts.errors import ApiError, cancel_rejection, outcome_unknown
+from exchange.contracts.errors import (
+    ApiError,
+    cancel_rejection,
+    list_rejection,
+    outcome_unknown,
+    unknown_list,
+)
 from exchange.contracts.events import OrderClosed
+from exchange.contracts.order_commands import CancelOrderList
+from exchange.contracts.order_events import OrderListDone
 from exchange.http.query_parameters import Parameters, optional
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.parameters import (
+from services.order.requests.parameters import (
     client_order_id,
     market,
+    named_list,
     named_order,
     new_client_order_id,
 )
-from services.order.view.model import Market, OrderRecord
+from services.order.shapes.order_lists import order_list
+from services.order.shapes.orders import canceled_order
+from services.order.view.model import Market
 
 __all__ = ["Cancelling"]
 
@@ -39,7 +51,10 @@ class Cancelling:
     async def submit(
         self, call: Call, found: Market, order_id: int | None, name: str | None, cancel_name: str | None
     ) -> dict[str, object]:
-        """Let the engine cancel the order that is named by its id, by its client's name or by both."""
+        """Let the engine cancel the order that is named by its id, by its client's name or by both.
+
+        The answer tells of the order, or of its whole list, which ends with it.
+        """
         restriction = _restriction(call.parameters)
         if order_id == 0:
             raise cancel_rejection(codes.REJECT_UNKNOWN_ORDER)  # to the engine, 0 is "not named by its id"
@@ -54,7 +69,27 @@ class Cancelling:
             self._engine.on_its_clock(call.caller.valid_until_ms),
         )
         outcome = await self._engine.submit(command, cancel_rejection, urgent=True, trace=call.trace)
-        return self._answer(call, found, outcome.events[0].event, outcome.time_ms)
+        return self._answers(call, found, outcome)[0]
+
+    async def cancel_list(self, call: Call) -> object:
+        """DELETE /orderList."""
+        parameters = call.parameters
+        found = market(parameters, self._engine.view)
+        order_list_id, name = named_list(parameters, "listClientOrderId")
+        cancel_name = client_order_id(parameters, "newClientOrderId")
+        if order_list_id == 0:
+            raise unknown_list()
+        command = CancelOrderList(
+            self._engine.new_command_id(),
+            call.caller.user_id,
+            found.rules.market_id,
+            order_list_id or 0,
+            name or "",
+            cancel_name or new_client_order_id(),
+            self._engine.on_its_clock(call.caller.valid_until_ms),
+        )
+        outcome = await self._engine.submit(command, list_rejection, urgent=True, trace=call.trace)
+        return self._answers(call, found, outcome)[0]
 
     async def cancel_all(self, call: Call) -> object:
         """DELETE /openOrders."""
@@ -67,20 +102,43 @@ class Cancelling:
             self._engine.on_its_clock(call.caller.valid_until_ms),
         )
         outcome = await self._engine.submit(command, cancel_rejection, urgent=True, trace=call.trace)
-        return [
-            self._answer(call, found, recorded.event, outcome.time_ms)
-            for recorded in outcome.events
-            if isinstance(recorded.event, OrderClosed)
-        ]
+        return self._answers(call, found, outcome)
 
-    def _answer(self, call: Call, found: Market, event: object, time_ms: int) -> dict[str, object]:
-        """The outcome went to the view before it came here, so the order is among the recently closed."""
-        if not isinstance(event, OrderClosed):
+    def _answers(self, call: Call, found: Market, outcome: CommandOutcome) -> list[dict[str, object]]:
+        """Each order that was cancelled, those of a list together where the first of them stands.
+
+        The outcome went to the view before it came here, so the orders are among the recently closed.
+        """
+        view, unit, user_id = self._engine.view, call.unit, call.caller.user_id
+        answers: list[dict[str, object]] = []
+        reports_of: dict[int, list[object]] = {}
+        # An order that outlives its list is told of by itself.
+        ended = {
+            recorded.event.order_list_id
+            for recorded in outcome.events
+            if isinstance(recorded.event, OrderListDone)
+        }
+        for recorded in outcome.events:
+            event = recorded.event
+            # What a cancellation sets off tells of others, too.
+            if not isinstance(event, OrderClosed) or event.user_id != user_id:
+                continue
+            order = view.order(event.order_id)
+            if order is None:
+                raise outcome_unknown()
+            name = event.cancel_client_order_id
+            shape = canceled_order(found, order, name, outcome.time_ms, unit)
+            one = view.lists.get(order.order_list_id) if order.order_list_id in ended else None
+            if one is None:
+                answers.append(shape)
+            elif one.order_list_id in reports_of:
+                reports_of[one.order_list_id].append(shape)
+            else:
+                reports = reports_of[one.order_list_id] = [shape]
+                answers.append(order_list(found, one, unit, outcome.time_ms) | {"orderReports": reports})
+        if not answers:
             raise cancel_rejection(0)
-        order = self._engine.view.order(event.order_id)
-        if order is None:
-            raise outcome_unknown()
-        return _canceled_order(found, order, event.cancel_client_order_id, time_ms, call.unit)
+        return answers
 
 
 def _restriction(parameters: Parameters) -> int:
@@ -91,27 +149,3 @@ def _restriction(parameters: Parameters) -> int:
     if restriction is None:
         raise ApiError(-1145, "Invalid cancelRestrictions")
     return restriction
-
-
-def _canceled_order(
-    found: Market, order: OrderRecord, cancel_client_order_id: str, time_ms: int, unit: int
-) -> dict[str, object]:
-    """`clientOrderId` is the cancellation's own name."""
-    return {
-        "symbol": found.rules.symbol,
-        "origClientOrderId": order.client_order_id,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": cancel_client_order_id,
-        "transactTime": time_ms * unit,
-        "price": found.price_text(order.price_ticks),
-        "origQty": found.quantity_text(order.quantity_lots),
-        "executedQty": found.quantity_text(order.executed_lots),
-        "origQuoteOrderQty": found.quote.text(order.quote_quantity_atoms),
-        "cummulativeQuoteQty": found.quote.text(order.executed_quote_atoms),
-        "status": codes.ORDER_STATUS_NAMES[codes.CANCELED],
-        "timeInForce": codes.TIME_IN_FORCE_NAMES[order.time_in_force],
-        "type": codes.ORDER_TYPE_NAMES[order.order_type],
-        "side": codes.SIDE_NAMES[order.side],
-        "selfTradePreventionMode": codes.STP_NAMES[order.stp_mode],
-    }

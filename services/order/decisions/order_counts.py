@@ -13,6 +13,7 @@ from typing import Final
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from exchange.contracts.order_events import OrderWithTermsAccepted
 from exchange.http.request_limits import RequestLimits
 
 __all__ = ["FILLED_AS_MAKER", "FILLED_AS_TAKER", "UNFILLED_MAX", "UnfilledOrders"]
@@ -40,7 +41,7 @@ class UnfilledOrders:
                 is_buyer_taker = event.taker_side == codes.BUY
                 self._filled(event.buyer_order_id, is_buyer_taker)
                 self._filled(event.seller_order_id, not is_buyer_taker)
-            elif isinstance(event, OrderAccepted):
+            elif isinstance(event, OrderAccepted | OrderWithTermsAccepted):
                 if is_ours:
                     self._owner_of[event.order_id] = event.user_id
                     if len(self._owner_of) > self._unfilled_max:

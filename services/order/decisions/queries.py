@@ -20,17 +20,22 @@ from exchange.trading.filters import filter_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.fees import commission, no_discount, rate_text
-from services.order.decisions.parameters import limit, market, named_order, optional_market
-from services.order.decisions.prevention import add_prevention, match_row, matches_of_orders
+from services.order.requests.parameters import limit, market, named_order, optional_market
+from services.order.shapes.fees import commission, no_discount, rate_text
+from services.order.shapes.orders import order_status
+from services.order.shapes.prevention import (
+    DECREMENT_IDS_FROM,
+    PreventedMatch,
+    decrement_match,
+    match_row,
+    matches_of_orders,
+)
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
 from services.order.view.model import Market, OrderRecord
 
 __all__ = ["Queries"]
 
 PPM_PER_BASIS_POINT: Final = 100
-ZERO: Final = "0.00000000"
-_EXPIRED: Final = (codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 _TRADE_COMBINATIONS: Final = frozenset(
     frozenset(names.split())
     for names in ("", "orderId", "startTime", "endTime", "fromId", "startTime endTime", "orderId fromId")
@@ -60,7 +65,7 @@ class Queries:
             order = await self._find_for_certain(call, market_id, order_id, name)
         if name is not None and order.client_order_id != name:
             raise ApiError(-2039, "Client order ID is not correct for this order ID.")
-        return _order_status(found, order, call.unit)
+        return order_status(found, order, call.unit)
 
     async def _find_for_certain(
         self, call: Call, market_id: int, order_id: int | None, name: str | None
@@ -114,7 +119,7 @@ class Queries:
             raise unavailable()
         market_id = found.rules.market_id if found is not None else 0
         orders = view.open_orders(call.caller.user_id, market_id)
-        return [_order_status(view.markets[order.market_id], order, call.unit) for order in orders]
+        return [order_status(view.markets[order.market_id], order, call.unit) for order in orders]
 
     async def all_orders(self, call: Call) -> object:
         """GET /allOrders."""
@@ -131,7 +136,7 @@ class Queries:
         )
         await self._complete(call)
         orders = await self._history.orders(page)
-        return [_order_status(found, self._engine.view.order(o.order_id) or o, call.unit) for o in orders]
+        return [order_status(found, self._engine.view.order(o.order_id) or o, call.unit) for o in orders]
 
     async def my_trades(self, call: Call) -> object:
         """GET /myTrades."""
@@ -151,7 +156,8 @@ class Queries:
             limit(parameters),
         )
         await self._complete(call)
-        return [_my_trade(found, trade, call.unit) for trade in await self._history.trades(page)]
+        trades = await self._history.trades(page)
+        return [_my_trade(found, trade, call.unit) for trade in trades]
 
     async def account(self, call: Call) -> object:
         """GET /account."""
@@ -219,18 +225,25 @@ class Queries:
         order_id = integer(parameters, "orderId")
         from_id = integer(parameters, "fromPreventedMatchId") or 0
         count = limit(parameters)
-        named_id = match_id if match_id is not None else order_id
-        assert named_id is not None, "each combination has one of them"
         await self._complete(call)
-        closed, counters = await self._history.prevented(
-            call.caller.user_id, found.rules.market_id, named_id, from_id, count
-        )
-        matches = [
-            match
-            for match in matches_of_orders(closed, counters)
-            if match.match_id >= from_id and match_id in (None, match.match_id)
-        ]
+        user_id, market_id = call.caller.user_id, found.rules.market_id
+        if match_id is not None:
+            matches = await self._prevented_match(user_id, market_id, match_id)
+        else:
+            assert order_id is not None, "each combination has one of them"
+            closed, counters = await self._history.prevented(user_id, market_id, order_id, from_id, count)
+            matches = [m for m in matches_of_orders(closed, counters) if m.match_id >= from_id]
+            from_seq = max(0, from_id - DECREMENT_IDS_FROM)
+            rows = await self._history.decrements(user_id, market_id, order_id, from_seq, count)
+            matches += [decrement_match(*row) for row in rows]
         return [match_row(found, match, call.unit) for match in matches[:count]]
+
+    async def _prevented_match(self, user_id: int, market_id: int, match_id: int) -> list[PreventedMatch]:
+        if match_id >= DECREMENT_IDS_FROM:
+            rows = await self._history.decrement(user_id, market_id, match_id - DECREMENT_IDS_FROM)
+            return [decrement_match(*row) for row in rows]
+        closed, counters = await self._history.prevented(user_id, market_id, match_id, 0, 1)
+        return [m for m in matches_of_orders(closed, counters) if m.match_id == match_id]
 
     async def _complete(self, call: Call) -> None:
         """Let view and ledger reach all that was sent before, or raise -1001: a list denies what it lacks."""
@@ -243,36 +256,6 @@ class Queries:
         Whether it has.
         """
         return await self._history.wait_for(self._engine.view.last_seq_of.get(call.caller.user_id, 0))
-
-
-def _order_status(found: Market, order: OrderRecord, unit: int) -> dict[str, object]:
-    """An order as all questions show it."""
-    shape: dict[str, object] = {
-        "symbol": found.rules.symbol,
-        "orderId": order.order_id,
-        "orderListId": -1,
-        "clientOrderId": order.client_order_id,
-        "price": found.price_text(order.price_ticks),
-        "origQty": found.quantity_text(order.quantity_lots),
-        "executedQty": found.quantity_text(order.executed_lots),
-        "cummulativeQuoteQty": found.quote.text(order.executed_quote_atoms),
-        "status": codes.ORDER_STATUS_NAMES[order.status],
-        "timeInForce": codes.TIME_IN_FORCE_NAMES[order.time_in_force],
-        "type": codes.ORDER_TYPE_NAMES[order.order_type],
-        "side": codes.SIDE_NAMES[order.side],
-        "stopPrice": ZERO,
-        "icebergQty": ZERO,
-        "time": order.created_ms * unit,
-        "updateTime": order.updated_ms * unit,
-        "isWorking": True,
-        "workingTime": order.working_ms * unit,
-        "origQuoteOrderQty": found.quote.text(order.quote_quantity_atoms),
-        "selfTradePreventionMode": codes.STP_NAMES[order.stp_mode],
-    }
-    add_prevention(shape, found, order)
-    if order.status in _EXPIRED:
-        shape["expiryReason"] = codes.CLOSE_REASON_NAMES[order.close_reason]
-    return shape
 
 
 def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:

@@ -9,9 +9,9 @@ from exchange.http.request_limits import OrderPlaces, RequestLimits
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
 from services.order.decisions.engine_link import EngineLink, NotSentError
-from services.order.decisions.parameters import client_order_id, named_order
-from services.order.decisions.placement import parse_placement
 from services.order.decisions.placing import Placing
+from services.order.requests.parameters import client_order_id, named_order
+from services.order.requests.placement import parse_placement
 
 __all__ = ["Replacing"]
 

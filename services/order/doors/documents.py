@@ -12,6 +12,11 @@ OPENAPI_PATH: Final = "/sapi/openapi.json"
 _DESCRIPTION: Final = "As Binance's spot API; errors are `{code, msg}`. Signed as its documentation says."
 _ORDER: Final = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=50000"
 _SYMBOL: Final = ("symbol", "symbol=BTCUSDT")
+_PAIR: Final = "symbol=BTCUSDT&side=SELL&quantity=0.001"
+_WORKING: Final = (
+    "symbol=BTCUSDT&workingType=LIMIT&workingTimeInForce=GTC&workingSide=BUY&workingPrice=50000"
+    "&workingQuantity=0.001"
+)
 _LIST: Final = ("", "orderListId=1")
 # Method and path -> required parameters beside the signature's, and a query with them and some others.
 EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
@@ -34,10 +39,24 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "GET /myPreventedMatches": ("symbol", "symbol=BTCUSDT&orderId=1"),
     "GET /order/amendments": ("symbol orderId", "symbol=BTCUSDT&orderId=1"),
     "PUT /order/amend/keepPriority": ("symbol newQty", "symbol=BTCUSDT&orderId=1&newQty=0.001"),
-    "POST /order/oco": _SYMBOL,
-    "POST /orderList/oco": _SYMBOL,
-    "POST /orderList/oto": _SYMBOL,
-    "POST /orderList/otoco": _SYMBOL,
+    "POST /order/oco": (
+        "symbol side quantity price stopPrice",
+        "symbol=BTCUSDT&side=SELL&quantity=0.001&price=70000&stopPrice=50000",
+    ),
+    "POST /orderList/oco": (
+        "symbol side quantity aboveType belowType abovePrice belowStopPrice",
+        f"{_PAIR}&aboveType=LIMIT_MAKER&abovePrice=70000&belowType=STOP_LOSS&belowStopPrice=50000",
+    ),
+    "POST /orderList/oto": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingType pendingSide pendingQuantity",
+        f"{_WORKING}&pendingType=MARKET&pendingSide=SELL&pendingQuantity=0.001",
+    ),
+    "POST /orderList/otoco": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingSide pendingQuantity "
+        "pendingAboveType pendingBelowType",
+        f"{_WORKING}&pendingSide=SELL&pendingQuantity=0.001&pendingAboveType=LIMIT_MAKER"
+        "&pendingAbovePrice=70000&pendingBelowType=STOP_LOSS&pendingBelowStopPrice=50000",
+    ),
     "POST /orderList/opo": _SYMBOL,
     "POST /orderList/opoco": _SYMBOL,
     "POST /sor/order": _SYMBOL,

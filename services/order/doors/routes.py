@@ -7,14 +7,22 @@ from typing import Final
 from exchange.http.query_parameters import Parameters
 from exchange.http.weights import REFUSED, Weight
 from services.order.decisions.absent import Absent
+from services.order.decisions.amending import Amending
 from services.order.decisions.call import Call
 from services.order.decisions.cancelling import Cancelling
-from services.order.decisions.placement import PLACEMENT_PARAMETERS
+from services.order.decisions.listing import Listing
 from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
 from services.order.doors.endpoint import SIGNED_PARAMETERS, Endpoint, Security
 from services.order.doors.wallet_routes import wallet_endpoints
+from services.order.requests.order_list import (
+    LEGACY_OCO_PARAMETERS,
+    OCO_PARAMETERS,
+    OTO_PARAMETERS,
+    OTOCO_PARAMETERS,
+)
+from services.order.requests.placement import PLACEMENT_PARAMETERS
 from services.order.user_data.listen_keys import ListenKeys
 from services.order.wallet.wallet import Wallet
 
@@ -49,6 +57,8 @@ def build_routes(
     placing: Placing,
     cancelling: Cancelling,
     replacing: Replacing,
+    amending: Amending,
+    listing: Listing,
     queries: Queries,
     absent: Absent,
     wallet: Wallet,
@@ -66,6 +76,8 @@ def build_routes(
             methods[name] = found
 
     _add_trading(add, placing, cancelling, replacing)
+    _add_lists(add, listing, cancelling)
+    _add_amendments(add, amending)
     _add_queries(add, queries)
     key_only = Security.USER_STREAM
     add(
@@ -148,6 +160,68 @@ def _add_trading(add: _Add, placing: Placing, cancelling: Cancelling, replacing:
     )
 
 
+def _add_lists(add: _Add, listing: Listing, cancelling: Cancelling) -> None:
+    trade, read = Security.TRADE, Security.USER_DATA
+    for names, places, methods, handler in (
+        (OCO_PARAMETERS, "POST /orderList/oco", "orderList.place.oco", listing.place_oco),
+        (LEGACY_OCO_PARAMETERS, "POST /order/oco", "orderList.place", listing.place_legacy_oco),
+        (OTO_PARAMETERS, "POST /orderList/oto", "orderList.place.oto", listing.place_oto),
+        (OTOCO_PARAMETERS, "POST /orderList/otoco", "orderList.place.otoco", listing.place_otoco),
+    ):
+        add(_endpoint(methods, trade, names, _FREE, handler, places_orders=True), places, methods)
+    add(
+        _endpoint(
+            "orderList.cancel",
+            trade,
+            "symbol orderListId listClientOrderId newClientOrderId",
+            _FREE,
+            cancelling.cancel_list,
+        ),
+        "DELETE /orderList",
+        "orderList.cancel",
+    )
+    add(
+        _endpoint("orderList.status", read, "orderListId origClientOrderId", 4, listing.order_list),
+        "GET /orderList",
+        "orderList.status",
+    )
+    add(
+        _endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, listing.all_order_lists),
+        "GET /allOrderList",
+        "allOrderLists",
+    )
+    add(
+        _endpoint("openOrderLists.status", read, "", 6, listing.open_order_lists),
+        "GET /openOrderList",
+        "openOrderLists.status",
+    )
+
+
+def _add_amendments(add: _Add, amending: Amending) -> None:
+    add(
+        _endpoint(
+            "order.amend.keepPriority",
+            Security.TRADE,
+            "symbol orderId origClientOrderId newClientOrderId newQty",
+            4,
+            amending.keep_priority,
+        ),
+        "PUT /order/amend/keepPriority",
+        "order.amend.keepPriority",
+    )
+    add(
+        _endpoint(
+            "order.amendments",
+            Security.USER_DATA,
+            "symbol orderId fromExecutionId limit",
+            4,
+            amending.amendments,
+        ),
+        "GET /order/amendments",
+        "order.amendments",
+    )
+
+
 def _add_queries(add: _Add, queries: Queries) -> None:
     read = Security.USER_DATA
     add(
@@ -206,23 +280,8 @@ def _add_queries(add: _Add, queries: Queries) -> None:
 
 
 def _add_absent(add: _Add, absent: Absent) -> None:
-    """What Binance has and this exchange does not: empty lists, and the documented refusals."""
+    """What Binance has and this exchange does not: an empty list, and the documented refusals."""
     trade, read = Security.TRADE, Security.USER_DATA
-    add(
-        _endpoint("allOrderLists", read, "fromId startTime endTime limit", 20, absent.all_order_lists),
-        "GET /allOrderList",
-        "allOrderLists",
-    )
-    add(
-        _endpoint("openOrderLists.status", read, "", 6, absent.open_order_lists),
-        "GET /openOrderList",
-        "openOrderLists.status",
-    )
-    add(
-        _endpoint("order.amendments", read, "symbol orderId fromExecutionId limit", 4, absent.amendments),
-        "GET /order/amendments",
-        "order.amendments",
-    )
     add(
         _endpoint(
             "myAllocations",
@@ -240,24 +299,11 @@ def _add_absent(add: _Add, absent: Absent) -> None:
     ) -> Endpoint:
         return Endpoint(name, security, None, weight, handler)
 
-    no_lists = absent.refused_order(-2010, "OCO orders are not supported for this symbol")
-    add(
-        refusal("orderList.place", trade, no_lists),
-        "POST /order/oco, POST /orderList/oco, POST /orderList/oto, POST /orderList/otoco",
-        "orderList.place orderList.place.oco orderList.place.oto orderList.place.otoco",
-    )
     no_opo = absent.refused_order(-2010, "OPO orders are not supported for this symbol.")
     add(
         refusal("orderList.place.opo", trade, no_opo),
         "POST /orderList/opo, POST /orderList/opoco",
         "orderList.place.opo orderList.place.opoco",
-    )
-    add(refusal("orderList.cancel", trade, absent.cancel_list), "DELETE /orderList", "orderList.cancel")
-    add(refusal("orderList.status", read, absent.order_list, 4), "GET /orderList", "orderList.status")
-    add(
-        refusal("order.amend.keepPriority", trade, absent.amend, 4),
-        "PUT /order/amend/keepPriority",
-        "order.amend.keepPriority",
     )
     add(
         refusal("sor", trade, absent.smart_routing),

@@ -9,15 +9,21 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderClosed, TradeExecuted
-from services.order.decisions.fees import commission
-from services.order.decisions.prevention import NO_TRADE_GROUP, PreventedMatch
+from services.order.shapes.fees import commission
+from services.order.shapes.order_lists import ALL_DONE, EXECUTING
+from services.order.shapes.orders import NO_LIST, ORDER_TYPES, STP_MODES
+from services.order.shapes.prevention import NO_TRADE_GROUP, PreventedMatch
 from services.order.view.model import AccountView, Market, OrderRecord
+from services.order.view.records import NOT_YET_MS, OrderListRecord, OrderTerms
 
 __all__ = [
     "Moment",
     "account_position",
     "balance_update",
+    "list_status",
+    "order_amended",
     "order_closed",
+    "order_decremented",
     "order_new",
     "order_trade",
     "terminated",
@@ -25,6 +31,7 @@ __all__ = [
 
 Shape = dict[str, object]
 ZERO: Final = "0.00000000"
+_NEVER_ON_THE_BOOK: Final = (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +51,16 @@ def _execution_report(market: Market, order: OrderRecord, moment: Moment, execut
         "s": market.rules.symbol,
         "c": order.client_order_id,
         "S": codes.SIDE_NAMES[order.side],
-        "o": codes.ORDER_TYPE_NAMES[order.order_type],
+        "o": ORDER_TYPES[order.order_type],
         "f": codes.TIME_IN_FORCE_NAMES[order.time_in_force],
         "q": market.quantity_text(order.quantity_lots),
         "p": market.price_text(order.price_ticks),
         "P": ZERO,
         "F": ZERO,
-        "g": -1,
+        "g": order.order_list_id or NO_LIST,
         "C": "",
         "x": execution,
-        "X": codes.ORDER_STATUS_NAMES[order.status],
+        "X": order.status_name,
         "r": "NONE",
         "i": order.order_id,
         "l": market.quantity_text(0),
@@ -64,23 +71,45 @@ def _execution_report(market: Market, order: OrderRecord, moment: Moment, execut
         "T": time,
         "t": -1,
         "I": moment.seq,
-        "w": order.is_open,
+        "w": order.is_open and order.is_working,
         "m": False,
         "M": False,
         "O": order.created_ms * unit,
         "Z": market.quote.text(order.executed_quote_atoms),
         "Y": market.quote.text(0),
         "Q": market.quote.text(order.quote_quantity_atoms),
-        "V": codes.STP_NAMES[order.stp_mode],
+        "V": STP_MODES[order.stp_mode],
     }
-    if execution != "CANCELED":
-        # Every order here has worked, takers too.
+    if execution != "CANCELED" and order.working_ms != NOT_YET_MS:
+        # Orders that have worked, takers too.
         report["W"] = order.working_ms * unit
+    if order.terms is not None:
+        _add_terms(report, market, order.terms, order.price_ticks, unit)
     return report
 
 
+def _add_terms(report: Shape, market: Market, terms: OrderTerms, price_ticks: int, unit: int) -> None:
+    """What an order has beside a plain one, where it has it."""
+    report["P"] = market.price_text(terms.stop_price_ticks)
+    report["F"] = market.quantity_text(terms.iceberg_lots)
+    if terms.trailing_bips:
+        is_trailing = terms.trailing_ms != NOT_YET_MS
+        report["d"] = terms.trailing_bips
+        report["D"] = terms.trailing_ms * unit if is_trailing else NOT_YET_MS
+    if terms.strategy_id:
+        report["j"] = terms.strategy_id
+    if terms.strategy_type:
+        report["J"] = terms.strategy_type
+    if terms.peg_price_type:
+        report["gP"] = codes.PEG_PRICE_TYPE_NAMES[terms.peg_price_type]
+        if terms.peg_offset_levels:
+            report["gOT"], report["gOV"] = "PRICE_LEVEL", terms.peg_offset_levels
+        if price_ticks:
+            report["gp"] = market.price_text(price_ticks)
+
+
 def order_new(market: Market, order: OrderRecord, moment: Moment, unit: int) -> Shape:
-    """An order was accepted."""
+    """An order was accepted, or went to work after it had waited."""
     return _execution_report(market, order, moment, "NEW", unit)
 
 
@@ -102,7 +131,7 @@ def order_trade(market: Market, order: OrderRecord, trade: TradeExecuted, moment
 
 def _can_rest(order: OrderRecord) -> bool:
     """Whether an order of its kind may ever stand on the book."""
-    return order.order_type != codes.MARKET and order.time_in_force == codes.GTC
+    return order.order_type not in _NEVER_ON_THE_BOOK and order.time_in_force == codes.GTC
 
 
 def order_closed(
@@ -126,11 +155,33 @@ def order_closed(
         report = _execution_report(market, order, moment, "EXPIRED", unit)
         report["eR"] = codes.CLOSE_REASON_NAMES[closed.reason]
         return report
+    report = _prevention(market, order, prevented, moment, unit)
+    report["U"] = closed.counter_order_id
+    report["A"] = market.quantity_text(order.quantity_lots - order.executed_lots)
+    report["B"] = market.quantity_text(order.quantity_lots - order.executed_lots - order.prevented_lots)
+    return report
+
+
+def order_decremented(
+    market: Market, order: OrderRecord, prevented: PreventedMatch, moment: Moment, unit: int
+) -> Shape:
+    """An order is smaller, or ended, by a self-trade that was prevented (DECREMENT)."""
+    is_taker = order.order_id == prevented.taker_order_id
+    report = _prevention(market, order, prevented, moment, unit)
+    report["U"] = prevented.maker_order_id if is_taker else prevented.taker_order_id
+    report["A"] = market.quantity_text(order.prevented_lots)
+    report["B"] = market.quantity_text(prevented.match_lots)
+    return report
+
+
+def _prevention(
+    market: Market, order: OrderRecord, prevented: PreventedMatch, moment: Moment, unit: int
+) -> Shape:
     report = _execution_report(market, order, moment, "TRADE_PREVENTION", unit)
     report["v"] = prevented.match_id
-    report["A"] = report["B"] = market.quantity_text(order.quantity_lots - order.executed_lots)
+    report["A"] = report["B"] = ZERO
     report["u"] = NO_TRADE_GROUP
-    report["U"] = closed.counter_order_id
+    report["U"] = 0
     report["Cs"] = market.rules.symbol
     report["pl"] = market.quantity_text(prevented.match_lots)
     report["pL"] = market.price_text(prevented.price_ticks)
@@ -138,6 +189,35 @@ def order_closed(
         prevented.match_lots * prevented.price_ticks * market.rules.notional_unit_atoms
     )
     return report
+
+
+def order_amended(
+    market: Market, order: OrderRecord, old_client_order_id: str, moment: Moment, unit: int
+) -> Shape:
+    """An order was made smaller."""
+    report = _execution_report(market, order, moment, "REPLACED", unit)
+    report["C"] = old_client_order_id
+    return report
+
+
+def list_status(
+    market: Market, one: OrderListRecord, list_status_type: str, moment: Moment, unit: int
+) -> Shape:
+    """An order list began, changed or ended."""
+    time = moment.time_ms * unit
+    return {
+        "e": "listStatus",
+        "E": time,
+        "s": market.rules.symbol,
+        "g": one.order_list_id,
+        "c": codes.CONTINGENCY_NAMES[one.contingency],
+        "l": list_status_type,
+        "L": ALL_DONE if list_status_type == ALL_DONE else EXECUTING,
+        "r": "NONE",
+        "C": one.list_client_order_id,
+        "T": time,
+        "O": [{"s": market.rules.symbol, "i": order_id, "c": name} for order_id, name in one.orders.items()],
+    }
 
 
 def account_position(

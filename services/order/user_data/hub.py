@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -19,7 +20,7 @@ import redis.asyncio
 import redis.exceptions
 from prometheus_client import Counter
 
-from exchange.contracts import limits
+from exchange.contracts import codes, limits
 from exchange.contracts.codec import CommandOutcome, RecordedEvent
 from exchange.contracts.events import (
     DepositCredited,
@@ -31,18 +32,32 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.order_events import (
+    OrderAmended,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+)
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.prevention import prevented_match
+from services.order.shapes.order_lists import ALL_DONE, EXEC_STARTED, UPDATED
+from services.order.shapes.prevention import PreventedMatch, decrement, prevented_match
 from services.order.user_data.events import (
     Moment,
     Shape,
     account_position,
     balance_update,
+    list_status,
+    order_amended,
     order_closed,
+    order_decremented,
     order_new,
     order_trade,
 )
 from services.order.user_data.listen_keys import ListenKeys, channel_of
+from services.order.view.records import OrderRecord
 
 __all__ = ["Subscription", "UserDataHub"]
 
@@ -81,6 +96,8 @@ class UserDataHub:
         self._pending: deque[tuple[int, int, bytes]] = deque()
         self._seq = 0
         self._sent_at_seq: dict[int, int] = {}
+        # The newest match that made two orders smaller: an order that it has ended is told of it.
+        self._decrement: PreventedMatch | None = None
         # Whether something was dropped of which the listeners have not been told.
         self._has_lost = False
 
@@ -101,7 +118,7 @@ class UserDataHub:
         if not self._subscriptions and not self._listen_keys.are_in_use:
             return
         event, moment = recorded.event, Moment(recorded.seq, outcome.time_ms)
-        if isinstance(event, OrderAccepted):
+        if isinstance(event, OrderAccepted | OrderWithTermsAccepted):
             self._report(event.user_id, event.order_id, event.market_id, event, moment)
         elif isinstance(event, TradeExecuted):
             taker_first = event.taker_side == 1
@@ -117,6 +134,36 @@ class UserDataHub:
             self._changed(event.user_id, event.asset_id, -event.amount_atoms, moment)
         elif isinstance(event, WithdrawalReserved | WithdrawalReleased):
             self._changed(event.user_id, event.asset_id, 0, moment)
+        else:
+            self._observe_terms(outcome, event, moment)
+
+    def _observe_terms(self, outcome: CommandOutcome, event: Event, moment: Moment) -> None:
+        """Events of orders that are more than plain ones."""
+        if isinstance(event, OrderTriggered | PendingOrderPlaced):
+            self._report(event.user_id, event.order_id, event.market_id, event, moment)
+        elif isinstance(event, OrderAmended):
+            self._report(event.user_id, event.order_id, event.market_id, event, moment)
+            order = self._engine.view.order(event.order_id)
+            if order is not None and order.order_list_id:
+                self._report_list(event.user_id, order.order_list_id, UPDATED, moment)
+        elif isinstance(event, SelfTradeDecremented):
+            self._decrement = decrement(event, moment.seq, moment.time_ms)
+            for order_id in (event.taker_order_id, event.maker_order_id):
+                order = self._engine.view.order(order_id)
+                # Who has nothing left is told of its end, which is the next event.
+                if order is not None and order.open_lots:
+                    self._report(event.user_id, order_id, event.market_id, event, moment)
+        elif isinstance(event, OrderListPlaced):
+            # Its orders are told next; the list says already which they are.
+            orders = {
+                accepted.order_id: accepted.client_order_id
+                for accepted in (recorded.event for recorded in outcome.events)
+                if isinstance(accepted, OrderWithTermsAccepted)
+                and accepted.order_list_id == event.order_list_id
+            }
+            self._report_list(event.user_id, event.order_list_id, EXEC_STARTED, moment, orders)
+        elif isinstance(event, OrderListDone):
+            self._report_list(event.user_id, event.order_list_id, ALL_DONE, moment)
 
     def finish(self, outcome: CommandOutcome) -> None:
         """Report the balances that the outcome may have changed, once for each user."""
@@ -134,18 +181,43 @@ class UserDataHub:
         view = self._engine.view
         market, order = view.markets[market_id], view.order(order_id)
         assert order is not None, "the view has just taken an event of this order"
-        prevented = prevented_match(view, event) if isinstance(event, OrderClosed) else None
+        prevented: PreventedMatch | None = None
+        if isinstance(event, OrderClosed):
+            prevented = prevented_match(view, event)
+        decremented = self._decrement if _ends_decremented(order, event) else None
 
         def build(unit: int) -> Shape:
             if isinstance(event, TradeExecuted):
                 return order_trade(market, order, event, moment, unit)
+            if decremented is not None:
+                return order_decremented(market, order, decremented, moment, unit)
             if isinstance(event, OrderClosed):
                 return order_closed(market, order, event, prevented, moment, unit)
+            if isinstance(event, OrderAmended):
+                return order_amended(market, order, view.name_before(moment.seq), moment, unit)
             return order_new(market, order, moment, unit)
 
         self._emit(user_id, moment, build)
         touched = self._touched.setdefault(user_id, {})
         touched[market.base.asset_id] = touched[market.quote.asset_id] = None
+
+    def _report_list(
+        self,
+        user_id: int,
+        order_list_id: int,
+        status_type: str,
+        moment: Moment,
+        orders: dict[int, str] | None = None,
+    ) -> None:
+        """`orders`: its orders, where the view does not know them yet."""
+        if not self._is_wanted(user_id):
+            return
+        one = self._engine.view.lists.get(order_list_id)
+        assert one is not None, "the view has just taken an event of this list"
+        if orders is not None:
+            one = replace(one, orders=orders)
+        market = self._engine.view.markets[one.market_id]
+        self._emit(user_id, moment, partial(list_status, market, one, status_type, moment))
 
     def _changed(self, user_id: int, asset_id: int, delta_atoms: int, moment: Moment) -> None:
         if not self._is_wanted(user_id):
@@ -221,3 +293,15 @@ class UserDataHub:
                 message = b'{"seq":%d,"event":%b}' % (seq, event_json)
                 pipeline.execute_command("PUBLISH", channel_of(key), message)
         await pipeline.execute()
+
+
+def _ends_decremented(order: OrderRecord, event: Event) -> bool:
+    """Whether the event tells of a decrement: its own, or the end of an order that has none left."""
+    if isinstance(event, SelfTradeDecremented):
+        return True
+    return (
+        isinstance(event, OrderClosed)
+        and event.reason == codes.CLOSED_SELF_TRADE
+        and order.prevented_lots > 0
+        and not order.open_lots
+    )

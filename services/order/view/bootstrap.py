@@ -1,5 +1,6 @@
 """Filling the view from PostgreSQL: one consistent picture and the place on the log where it stands."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -9,21 +10,52 @@ from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import MarketRegistered
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
-from services.order.view.model import AccountView, Asset, Balance, OrderRecord
+from services.order.view.model import AccountView
+from services.order.view.records import Asset, Balance, OrderListRecord, OrderRecord, OrderTerms
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-__all__ = ["ORDER_COLUMNS", "load_view", "order_from_row"]
+__all__ = [
+    "LIST_COLUMNS",
+    "ORDERS_OF_LISTS",
+    "ORDER_COLUMNS",
+    "lists_from_rows",
+    "load_view",
+    "order_from_row",
+]
 
-ORDER_FIELDS = tuple(OrderRecord.__dataclass_fields__)
-ORDER_COLUMNS = ", ".join(ORDER_FIELDS)
+ORDER_FIELDS = tuple(name for name in OrderRecord.__dataclass_fields__ if name != "terms")
+_TERM_FIELDS = tuple(OrderTerms.__dataclass_fields__)
+# Only orders with terms say what the book shows of them.
+ORDER_COLUMNS = ", ".join((*ORDER_FIELDS, *_TERM_FIELDS, "displayed_lots IS NOT NULL"))
+_LIST_FIELDS = tuple(name for name in OrderListRecord.__dataclass_fields__ if name != "orders")
+LIST_COLUMNS = ", ".join(_LIST_FIELDS)
+ORDERS_OF_LISTS = """
+SELECT order_list_id, order_id, client_order_id FROM orders
+WHERE order_list_id = ANY($1::bigint[]) AND order_list_id > 0 ORDER BY order_list_id, order_id
+"""
 _MARKET_FIELDS = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
 
 
 def order_from_row(row: asyncpg.Record) -> OrderRecord:
     """A row with ORDER_COLUMNS, in that order, as an order."""
-    return OrderRecord(*row)
+    values = tuple(row)
+    count = len(ORDER_FIELDS)
+    order = OrderRecord(*values[:count])
+    if values[-1]:
+        order.terms = OrderTerms(*values[count:-1])
+    return order
+
+
+def lists_from_rows(
+    lists: Iterable[asyncpg.Record], orders: Iterable[asyncpg.Record]
+) -> list[OrderListRecord]:
+    """Rows with LIST_COLUMNS, and the orders of them (order_list_id, order_id, client_order_id) by id."""
+    found = {row[0]: OrderListRecord(*row) for row in lists}
+    for order_list_id, order_id, name in orders:
+        found[order_list_id].orders[order_id] = name
+    return list(found.values())
 
 
 async def load_view(
@@ -62,6 +94,13 @@ async def load_view(
             timeout=deadline_s,
         ):
             view.add_open_order(order_from_row(row))
+        open_lists = await connection.fetch(
+            f"SELECT {LIST_COLUMNS} FROM order_lists WHERE done_ms = 0 ORDER BY order_list_id",
+            timeout=deadline_s,
+        )
+        listed = await connection.fetch(ORDERS_OF_LISTS, [row[0] for row in open_lists], timeout=deadline_s)
+        for one in lists_from_rows(open_lists, listed):
+            view.lists.add(one)
     if position is None:
         return view, TailPosition(0, EMPTY_CHAIN_HASH, 0)
     view.seq = position["last_seq"]

@@ -8,8 +8,12 @@ import asyncpg
 
 from exchange.contracts.errors import overloaded, unavailable
 from exchange.process.turns import NoTurnError, Turns
-from services.order.view.bootstrap import ORDER_COLUMNS, order_from_row
-from services.order.view.model import OrderRecord
+from services.order.view.bootstrap import (
+    ORDER_COLUMNS,
+    ORDERS_OF_LISTS,
+    lists_from_rows,
+    order_from_row,
+)
 from services.order.view.pages import (
     NEWEST_ORDER_BY_NAME,
     PREVENTED,
@@ -19,8 +23,20 @@ from services.order.view.pages import (
     orders_statement,
     trades_statement,
 )
+from services.order.view.records import OrderListRecord, OrderRecord
+from services.order.view.term_pages import (
+    AMENDMENTS,
+    DECREMENT_BY_SEQ,
+    DECREMENTS_OF_ORDER,
+    LIST_BY_ID,
+    NEWEST_LIST_BY_NAME,
+    AmendmentRow,
+    DecrementRow,
+    ListPage,
+    lists_statement,
+)
 
-__all__ = ["History", "OrderPage", "TradePage", "TradeRow"]
+__all__ = ["History", "ListPage", "OrderPage", "TradePage", "TradeRow"]
 
 # How long a read waits for the ledger to have what the caller was already told.
 LAG_DEADLINE_S: Final = 1.5
@@ -111,6 +127,47 @@ class History:
             sorted({order.counter_order_id for order in closed}),
         )
         return closed, [order_from_row(row) for row in counters]
+
+    async def decrements(
+        self, user_id: int, market_id: int, order_id: int, from_seq: int, limit: int
+    ) -> list[DecrementRow]:
+        """Self-trades that made an order smaller, by their seqs from `from_seq` on."""
+        rows = await self.fetch(DECREMENTS_OF_ORDER, user_id, market_id, order_id, from_seq, limit)
+        return [DecrementRow(*row) for row in rows]
+
+    async def decrement(self, user_id: int, market_id: int, seq: int) -> list[DecrementRow]:
+        """The one at this seq, if there is one."""
+        rows = await self.fetch(DECREMENT_BY_SEQ, user_id, market_id, seq)
+        return [DecrementRow(*row) for row in rows]
+
+    async def amendments(
+        self, user_id: int, market_id: int, order_id: int, first_id: int, limit: int
+    ) -> list[AmendmentRow]:
+        """An order's amendments, oldest first."""
+        rows = await self.fetch(AMENDMENTS, user_id, market_id, order_id, first_id, limit)
+        return [AmendmentRow(*row) for row in rows]
+
+    async def order_list(
+        self, user_id: int, order_list_id: int | None, name: str | None
+    ) -> OrderListRecord | None:
+        """A user's order list by its id, or his newest of that name."""
+        if order_list_id is not None:
+            rows = await self.fetch(LIST_BY_ID, user_id, order_list_id)
+        else:
+            rows = await self.fetch(NEWEST_LIST_BY_NAME, user_id, name)
+        lists = await self._with_orders(rows)
+        return lists[0] if lists else None
+
+    async def order_lists(self, page: ListPage) -> list[OrderListRecord]:
+        """A page of order lists, ascending: from a lower bound upward, else the newest ones."""
+        statement, arguments = lists_statement(page)
+        lists = await self._with_orders(await self.fetch(statement, *arguments))
+        return lists if page.is_upward else lists[::-1]
+
+    async def _with_orders(self, rows: list[asyncpg.Record]) -> list[OrderListRecord]:
+        if not rows:
+            return []
+        return lists_from_rows(rows, await self.fetch(ORDERS_OF_LISTS, [row[0] for row in rows]))
 
     async def trades(self, page: TradePage) -> list[TradeRow]:
         """A page of trades, ascending. A trade with oneself is two rows."""

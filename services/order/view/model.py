@@ -6,7 +6,6 @@ from PostgreSQL. Units stand in the names, see `exchange.contracts.events`.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome, RecordedEvent
@@ -27,85 +26,18 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from exchange.money import format_fixed
+from services.order.view.records import Asset, Balance, Market, OrderRecord
+from services.order.view.term_events import OrderLists, TermEvents
 
 __all__ = ["AccountView", "Asset", "Balance", "Market", "OrderRecord", "ViewError"]
 
 CLOSED_ORDERS_MAX = 20_000
+DONE_LISTS_MAX = 10_000
+NAMES_BEFORE_MAX = 10_000
 
 
 class ViewError(Exception):
     """Events that cannot follow from what is known: this process must stop, not guess."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """An asset; its atom is 10**-decimals."""
-
-    asset_id: int
-    code: str
-    decimals: int
-
-    def text(self, amount_atoms: int) -> str:
-        """An amount as text with all its decimals."""
-        return format_fixed(amount_atoms, self.decimals)
-
-
-@dataclass(slots=True)
-class Market:
-    """A market: its rules as registered, its two assets and its mode (codes.MODE_*)."""
-
-    rules: MarketRegistered
-    base: Asset
-    quote: Asset
-    mode: int
-
-    def price_text(self, ticks: int) -> str:
-        """A price as text with the quote asset's decimals."""
-        return format_fixed(ticks * self.rules.tick_atoms, self.quote.decimals)
-
-    def quantity_text(self, lots: int) -> str:
-        """A quantity as text with the base asset's decimals."""
-        return format_fixed(lots * self.rules.lot_atoms, self.base.decimals)
-
-
-@dataclass(slots=True)
-class Balance:
-    """What a user has of one asset."""
-
-    available_atoms: int
-    held_atoms: int
-
-
-@dataclass(slots=True)
-class OrderRecord:
-    """An order as far as it has come. The fields are the columns of the table `orders`."""
-
-    order_id: int
-    user_id: int
-    market_id: int
-    client_order_id: str
-    side: int
-    order_type: int
-    time_in_force: int
-    price_ticks: int
-    quantity_lots: int
-    quote_quantity_atoms: int
-    stp_mode: int
-    executed_lots: int
-    executed_quote_atoms: int
-    status: int
-    close_reason: int
-    created_ms: int
-    updated_ms: int
-    working_ms: int
-    # The other order of the self-trade whose prevention has ended this one, else 0.
-    counter_order_id: int
-
-    @property
-    def is_open(self) -> bool:
-        """Whether more can happen to it."""
-        return self.status in (codes.NEW, codes.PARTIALLY_FILLED)
 
 
 class AccountView:
@@ -125,6 +57,8 @@ class AccountView:
         self._open_by_client_id: dict[tuple[int, str], OrderRecord] = {}
         self._closed: OrderedDict[int, OrderRecord] = OrderedDict()
         self._closed_by_client_id: dict[tuple[int, int, str], OrderRecord] = {}
+        self._names_before: OrderedDict[int, str] = OrderedDict()
+        self.lists = OrderLists(DONE_LISTS_MAX)
         self._appliers: dict[type, Callable[..., None]] = {
             AssetRegistered: self._asset_registered,
             MarketRegistered: self._market_registered,
@@ -141,6 +75,7 @@ class AccountView:
             RulesActivated: self._nothing,
             SkipRecorded: self._nothing,
             TimeKept: self._nothing,
+            **TermEvents(self, self.lists).appliers,
         }
 
     # -- questions ----------------------------------------------------------------------------
@@ -148,6 +83,10 @@ class AccountView:
     def order(self, order_id: int) -> OrderRecord | None:
         """An open or recently closed order, whoever owns it."""
         return self._open.get(order_id) or self._closed.get(order_id)
+
+    def open_order(self, order_id: int) -> OrderRecord:
+        """An order that is open. Raises KeyError."""
+        return self._open[order_id]
 
     def order_by_client_id(self, user_id: int, market_id: int, client_order_id: str) -> OrderRecord | None:
         """A user's newest order of that name in a market, if it is open or recently closed."""
@@ -190,6 +129,29 @@ class AccountView:
         self._open[order.order_id] = order
         self._open_of_user.setdefault(order.user_id, {})[order.order_id] = order
         self._open_by_client_id[(order.user_id, order.client_order_id)] = order
+
+    def rename(self, order: OrderRecord, client_order_id: str, seq: int) -> None:
+        """Give an open order another name; the old one is remembered under the event's seq."""
+        self._names_before[seq] = order.client_order_id
+        if len(self._names_before) > NAMES_BEFORE_MAX:
+            self._names_before.popitem(last=False)
+        del self._open_by_client_id[(order.user_id, order.client_order_id)]
+        order.client_order_id = client_order_id
+        self._open_by_client_id[(order.user_id, client_order_id)] = order
+
+    def name_before(self, seq: int) -> str:
+        """The name that an order had before its amendment at `seq`; "" when that is long ago."""
+        return self._names_before.get(seq, "")
+
+    def hold(self, order: OrderRecord, held_atoms: int, seq: int, time_ms: int) -> None:
+        """Move money to an order's hold; negative: back."""
+        rules = self.markets[order.market_id].rules
+        asset_id = rules.quote_asset_id if order.side == codes.BUY else rules.base_asset_id
+        self._move(order.user_id, asset_id, -held_atoms, held_atoms, seq, time_ms)
+
+    def touch(self, user_id: int, seq: int) -> None:
+        """Something was told of a user that moved nothing."""
+        self.last_seq_of[user_id] = seq
 
     def apply(self, outcome: CommandOutcome) -> None:
         """Apply all events of an outcome. Raises ViewError."""
@@ -259,9 +221,10 @@ class AccountView:
             order.executed_lots += event.quantity_lots
             order.executed_quote_atoms += event.quote_atoms
             order.updated_ms = time_ms
-            if order.executed_lots > order.quantity_lots:
+            done_lots = order.executed_lots + order.prevented_lots
+            if done_lots > order.quantity_lots:
                 raise ViewError(f"seq {seq}: order {order_id} is filled beyond its quantity")
-            if order.executed_lots == order.quantity_lots:
+            if done_lots == order.quantity_lots:
                 order.status = codes.FILLED
                 self._retire(order)
             else:

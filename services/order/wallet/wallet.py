@@ -13,8 +13,8 @@ from exchange.http.query_parameters import Parameters, boolean, integer, optiona
 from exchange.security.credentials import hash_api_key
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
-from services.order.decisions.fees import rate_text
-from services.order.decisions.parameters import optional_market
+from services.order.requests.parameters import optional_market
+from services.order.shapes.fees import rate_text
 from services.order.view.history import History
 from services.order.view.model import Asset
 from services.order.wallet.store import TransferPage, TransferRow, WalletStore

@@ -1,7 +1,8 @@
 """The books in memory, from the events' book rule alone. Pure.
 
 OrderAccepted adds `resting_lots` to its side and price; TradeExecuted takes from the maker's level;
-OrderClosed takes `unbooked_lots`. Inside one outcome a book may look crossed, after it never.
+OrderClosed takes `unbooked_lots`; of orders with terms exchange/trading/book_rule.py tells. Inside one
+outcome a book may look crossed, after it never.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import BUY
 from exchange.contracts.events import Event, MarketRegistered, OrderAccepted, OrderClosed, TradeExecuted
+from exchange.trading.book_rule import level_change
 
 __all__ = ["BookError", "Books", "MarketBook"]
 
@@ -90,6 +92,10 @@ class Books:
                 self._book(event.market_id).change(event.side, event.price_ticks, -event.unbooked_lots)
         elif isinstance(event, MarketRegistered):
             self.add(event.market_id, event.symbol)
+        else:
+            change = level_change(event)
+            if change is not None:
+                self._book(change.market_id).change(change.side, change.price_ticks, change.lots)
 
     def _book(self, market_id: int) -> MarketBook:
         try:

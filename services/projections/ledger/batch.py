@@ -8,7 +8,14 @@ from collections.abc import Iterable, MutableMapping
 from typing import Final
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.codes import BUY, FILLED, MODE_TRADING, NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import (
+    BUY,
+    FILLED,
+    MODE_TRADING,
+    NEW,
+    PARTIALLY_FILLED,
+    STATE_WORKING,
+)
 from exchange.contracts.events import (
     AssetRegistered,
     DepositCredited,
@@ -21,6 +28,17 @@ from exchange.contracts.events import (
     WithdrawalReleased,
     WithdrawalReserved,
     WithdrawalSettled,
+)
+from exchange.contracts.order_events import (
+    IcebergRefilled,
+    OrderAmended,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
 )
 from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, entries_of
 
@@ -35,6 +53,7 @@ EntryRow = tuple[int, int, int, int, int, int, int, str, str]
 TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
 DepositRow = tuple[int, int, int, int, int]
 WithdrawalRow = tuple[int, int, int, int, str, str, int, int]
+DecrementRow = tuple[int, int, int, int, int, int, int, int]
 
 
 class BalanceChange:
@@ -49,36 +68,72 @@ class BalanceChange:
 
 
 class OrderChange:
-    """What happened to one order in a batch; `accepted` is there when the batch created it."""
+    """What happened to one order in a batch; `accepted` is there when the batch created it.
+
+    `None` of `price_ticks` and the three below it: as it was. `displayed_lots` counts for orders with terms.
+    """
 
     __slots__ = (
         "accepted",
+        "amended",
         "close_reason",
         "close_status",
         "counter_order_id",
         "created_ms",
+        "decrement_seq",
+        "displayed_lots",
         "executed_lots",
         "executed_quote_atoms",
         "held_atoms",
+        "prevented_lots",
+        "price_ticks",
+        "state",
         "time_ms",
+        "trailing_ms",
+        "working_ms",
     )
 
-    def __init__(self, accepted: OrderAccepted | None, time_ms: int) -> None:
+    def __init__(self, accepted: OrderAccepted | OrderWithTermsAccepted | None, time_ms: int) -> None:
         self.accepted = accepted
         self.created_ms = time_ms
         self.executed_lots = 0
         self.executed_quote_atoms = 0
+        self.prevented_lots = 0
+        self.decrement_seq = 0
         self.held_atoms = 0 if accepted is None else accepted.held_atoms
         self.close_status = 0
         self.close_reason = 0
         self.counter_order_id = 0
         self.time_ms = time_ms
+        self.displayed_lots = 0 if accepted is None else accepted.resting_lots
+        self.price_ticks: int | None = None
+        self.state: int | None = None
+        self.working_ms: int | None = None
+        self.trailing_ms: int | None = None
+        # The newest amendment: its name and its quantity.
+        self.amended: OrderAmended | None = None
 
-    def status(self, quantity_lots: int) -> int:
+    @property
+    def is_plain(self) -> bool:
+        """Whether the batch has nothing of it that a plain order's row has no room for."""
+        return (
+            not self.prevented_lots
+            and self.amended is None
+            and self.price_ticks is None
+            and self.state is None
+            and self.trailing_ms is None
+        )
+
+    def quantity_lots(self) -> int:
+        """Of an order that the batch created, as it is at the batch's end."""
+        assert self.accepted is not None
+        return self.accepted.quantity_lots if self.amended is None else self.amended.quantity_lots
+
+    def status(self) -> int:
         """The state of an order that the batch created (codes.*). A close outranks the quantities."""
         if self.close_status:
             return self.close_status
-        if self.executed_lots == quantity_lots:
+        if self.executed_lots + self.prevented_lots == self.quantity_lots():
             return FILLED
         return PARTIALLY_FILLED if self.executed_lots else NEW
 
@@ -101,6 +156,11 @@ class LedgerBatch:
         # For each trade, whether an aggregate trade begins with it.
         self.aggregate_starts: list[bool] = []
         self._last_aggregate: tuple[int, int, int, int] | None = None
+        self.new_lists: dict[int, tuple[OrderListPlaced, int]] = {}
+        self.done_lists: dict[int, int] = {}
+        # In the log's order: (event, seq, time_ms).
+        self.amendments: list[tuple[OrderAmended, int, int]] = []
+        self.decrements: list[DecrementRow] = []
         self.deposits: list[DepositRow] = []
         self.new_withdrawals: dict[int, tuple[WithdrawalReserved, int, int]] = {}
         self.withdrawal_states: dict[int, str] = {}
@@ -151,13 +211,14 @@ class LedgerBatch:
     def _describe(self, seq: int, time_ms: int, event: Event) -> None:
         if isinstance(event, TradeExecuted):
             self._trade(seq, time_ms, event)
-        elif isinstance(event, OrderAccepted):
+        elif isinstance(event, OrderAccepted | OrderWithTermsAccepted):
             self.orders[event.order_id] = OrderChange(event, time_ms)
         elif isinstance(event, OrderClosed):
             order = self._order(event.order_id, time_ms)
             order.close_status, order.close_reason = event.status, event.reason
             order.counter_order_id = event.counter_order_id
             order.held_atoms -= event.released_atoms
+            order.displayed_lots -= event.unbooked_lots
         elif isinstance(event, DepositCredited):
             self.deposits.append(
                 (event.deposit_id, event.user_id, event.asset_id, event.amount_atoms, time_ms)
@@ -175,6 +236,64 @@ class LedgerBatch:
             self._markets[event.market_id] = MarketAssets(event.base_asset_id, event.quote_asset_id)
         elif isinstance(event, TradingModeChanged):
             self.modes[event.market_id] = event.mode
+        else:
+            self._describe_terms(seq, time_ms, event)
+
+    def _describe_terms(self, seq: int, time_ms: int, event: Event) -> None:
+        """Events of orders that are more than plain ones."""
+        if isinstance(event, OrderTriggered):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms += event.held_atoms - event.released_atoms
+            order.displayed_lots += event.resting_lots
+            order.state, order.working_ms = STATE_WORKING, time_ms
+            # A MARKET order keeps no price, as before.
+            order.price_ticks = event.price_ticks
+        elif isinstance(event, PendingOrderPlaced):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms += event.held_atoms
+            order.displayed_lots += event.resting_lots
+            order.state, order.price_ticks = event.state, event.price_ticks
+            if event.state == STATE_WORKING:
+                order.working_ms = time_ms
+        elif isinstance(event, TrailingStarted):
+            self._order(event.order_id, time_ms).trailing_ms = time_ms
+        elif isinstance(event, IcebergRefilled):
+            self._order(event.order_id, time_ms).displayed_lots += event.displayed_lots
+        elif isinstance(event, OrderAmended):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms -= event.released_atoms
+            order.displayed_lots -= event.unbooked_lots
+            order.amended = event
+            self.amendments.append((event, seq, time_ms))
+        elif isinstance(event, SelfTradeDecremented):
+            self._decrement(seq, time_ms, event)
+        elif isinstance(event, OrderListPlaced):
+            self.new_lists[event.order_list_id] = (event, time_ms)
+        elif isinstance(event, OrderListDone):
+            self.done_lists[event.order_list_id] = time_ms
+
+    def _decrement(self, seq: int, time_ms: int, event: SelfTradeDecremented) -> None:
+        taker = self._order(event.taker_order_id, time_ms)
+        taker.prevented_lots += event.prevented_lots
+        taker.decrement_seq = seq
+        taker.held_atoms -= event.taker_released_atoms
+        maker = self._order(event.maker_order_id, time_ms)
+        maker.prevented_lots += event.prevented_lots
+        maker.decrement_seq = seq
+        maker.held_atoms -= event.maker_released_atoms
+        maker.displayed_lots -= event.prevented_lots
+        self.decrements.append(
+            (
+                seq,
+                event.user_id,
+                event.market_id,
+                event.taker_order_id,
+                event.maker_order_id,
+                event.price_ticks,
+                event.prevented_lots,
+                time_ms,
+            )
+        )
 
     def _order(self, order_id: int, time_ms: int) -> OrderChange:
         order = self.orders.get(order_id)
@@ -213,6 +332,8 @@ class LedgerBatch:
             (event.seller_order_id, event.base_atoms),
         ):
             order = self._order(order_id, time_ms)
+            if order_id != taker_id:
+                order.displayed_lots -= event.quantity_lots
             order.executed_lots += event.quantity_lots
             order.executed_quote_atoms += event.quote_atoms
             order.held_atoms -= unheld_atoms

@@ -20,6 +20,13 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.contracts.limits import ENTRIES_PER_ORDER_EVENT_MAX, ENTRIES_PER_TRADE_MAX
+from exchange.contracts.order_events import (
+    OrderAmended,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+)
 
 __all__ = [
     "AVAILABLE",
@@ -49,6 +56,9 @@ DEPOSIT: Final = "DEPOSIT"
 WITHDRAWAL_RESERVE: Final = "WITHDRAWAL_RESERVE"
 WITHDRAWAL_SETTLE: Final = "WITHDRAWAL_SETTLE"
 WITHDRAWAL_RELEASE: Final = "WITHDRAWAL_RELEASE"
+
+# Events that move money between more than two buckets.
+_OF_SEVERAL_MOVES: Final = (TradeExecuted, OrderTriggered, SelfTradeDecremented)
 
 
 class UnknownMarketError(Exception):
@@ -88,6 +98,15 @@ def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]
         asset_id = _hold_asset(event.side, _market(event.market_id, markets))
         reference = f"order:{event.order_id}"
         return _move(event.user_id, asset_id, HELD, AVAILABLE, event.released_atoms, ORDER_RELEASE, reference)
+    if isinstance(event, OrderWithTermsAccepted | PendingOrderPlaced):
+        return _of_order(event.order_id, event, markets, event.held_atoms)
+    if isinstance(event, OrderTriggered):
+        held = _of_order(event.order_id, event, markets, event.held_atoms)
+        return held + _of_order(event.order_id, event, markets, -event.released_atoms)
+    if isinstance(event, OrderAmended):
+        return _of_order(event.order_id, event, markets, -event.released_atoms)
+    if isinstance(event, SelfTradeDecremented):
+        return _decrement(event, _market(event.market_id, markets))
     if isinstance(event, DepositCredited):
         reference = f"deposit:{event.deposit_id}"
         return _move(
@@ -104,9 +123,9 @@ def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]
 
 def entries_max_of(outcome: CommandOutcome) -> int:
     """No fewer entries than the outcome's events can have together; cheap, for cutting batches."""
-    trades = sum(isinstance(recorded.event, TradeExecuted) for recorded in outcome.events)
-    others = len(outcome.events) - trades
-    return trades * ENTRIES_PER_TRADE_MAX + others * ENTRIES_PER_ORDER_EVENT_MAX
+    several = sum(isinstance(recorded.event, _OF_SEVERAL_MOVES) for recorded in outcome.events)
+    others = len(outcome.events) - several
+    return several * ENTRIES_PER_TRADE_MAX + others * ENTRIES_PER_ORDER_EVENT_MAX
 
 
 def _market(market_id: int, markets: Mapping[int, MarketAssets]) -> MarketAssets:
@@ -131,6 +150,33 @@ def _move(
         Entry(source_user, asset_id, source, -amount_atoms, kind, reference),
         Entry(target_user, asset_id, target, amount_atoms, kind, reference),
     ]
+
+
+def _of_order(
+    order_id: int,
+    event: OrderWithTermsAccepted | PendingOrderPlaced | OrderTriggered | OrderAmended,
+    markets: Mapping[int, MarketAssets],
+    held_atoms: int,
+) -> list[Entry]:
+    """What an order holds from now on; negative: what it gives back."""
+    asset_id = _hold_asset(event.side, _market(event.market_id, markets))
+    reference = f"order:{order_id}"
+    if held_atoms < 0:
+        return _move(event.user_id, asset_id, HELD, AVAILABLE, -held_atoms, ORDER_RELEASE, reference)
+    return _move(event.user_id, asset_id, AVAILABLE, HELD, held_atoms, ORDER_HOLD, reference)
+
+
+def _decrement(event: SelfTradeDecremented, market: MarketAssets) -> list[Entry]:
+    taker_asset = _hold_asset(event.taker_side, market)
+    maker_asset = market.base_asset_id if event.taker_side == BUY else market.quote_asset_id
+    entries = []
+    for asset_id, order_id, released_atoms in (
+        (taker_asset, event.taker_order_id, event.taker_released_atoms),
+        (maker_asset, event.maker_order_id, event.maker_released_atoms),
+    ):
+        reference = f"order:{order_id}"
+        entries += _move(event.user_id, asset_id, HELD, AVAILABLE, released_atoms, ORDER_RELEASE, reference)
+    return entries
 
 
 def _withdrawal(

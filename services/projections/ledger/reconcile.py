@@ -123,10 +123,23 @@ CHECKS: Final = {
            OR coalesce(o.executed_quote_atoms, 0) <> coalesce(e.quote, 0)
         ORDER BY order_id
     """,
-    "I8 an order is FILLED exactly when all of it has executed": """
+    "I8 an order is FILLED exactly when all of it has executed or was prevented": """
         SELECT 'order ' || order_id AS subject,
                'status ' || status || ', ' || executed_lots || ' of ' || quantity_lots || ' lots' AS detail
-        FROM orders WHERE (status = 3) <> (executed_lots = quantity_lots) ORDER BY order_id
+        FROM orders
+        WHERE (status = 3) <> (executed_lots + prevented_lots = quantity_lots AND status <> 6)
+        ORDER BY order_id
+    """,
+    "I5 an order that ended shows nothing": """
+        SELECT 'order ' || order_id AS subject, 'shown ' || displayed_lots AS detail
+        FROM orders WHERE status NOT IN (1, 2) AND displayed_lots <> 0 ORDER BY order_id
+    """,
+    "I8 a list that decides about its orders has some that are open": """
+        SELECT 'list ' || order_list_id AS subject, 'market ' || market_id AS detail FROM order_lists AS l
+        WHERE done_ms = 0 AND NOT EXISTS (
+            SELECT FROM orders AS o WHERE o.order_list_id = l.order_list_id AND o.order_list_id > 0
+                AND o.status IN (1, 2)
+        ) ORDER BY order_list_id
     """,
     "I7 no entry is beyond the position": """
         SELECT 'shard ' || shard AS subject, 'position ' || last_seq || ', entries ' || newest AS detail

@@ -1,22 +1,22 @@
 """The SQL of the ledger: read the position, write one batch in one transaction (design decision 8)."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import asyncpg
 
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
-from exchange.contracts.codes import FILLED, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
 from exchange.process.crash_points import crash_point
-from services.projections.ledger.batch import LedgerBatch, OrderChange
+from services.projections.ledger.batch import LedgerBatch
 from services.projections.ledger.candle_backfill import Unfolded, fold_step, unfolded
 from services.projections.ledger.candles import fold_trades, watch_markets
 from services.projections.ledger.entries import MarketAssets
+from services.projections.ledger.order_rows import LEVELS_OF_OPEN_ORDERS, write_orders
+from services.projections.ledger.statements import LedgerError, columns, copy, expect, text
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -35,24 +35,15 @@ __all__ = [
 ]
 
 
-def _columns(names: str) -> tuple[str, ...]:
-    return tuple(names.split())
-
-
-ENTRY_COLUMNS: Final = _columns(
+ENTRY_COLUMNS: Final = columns(
     "entry_id seq time_ms user_id asset_id bucket amount_atoms kind reference"  # as EntryRow
 )
-TRADE_COLUMNS: Final = _columns(
+TRADE_COLUMNS: Final = columns(
     "market_id trade_id time_ms seq taker_side price_ticks quantity_lots base_atoms quote_atoms "
     "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms"
 )
-ORDER_COLUMNS: Final = _columns(
-    "order_id user_id market_id client_order_id side order_type time_in_force price_ticks quantity_lots "
-    "quote_quantity_atoms stp_mode executed_lots executed_quote_atoms held_atoms status close_reason "
-    "created_ms updated_ms working_ms counter_order_id"
-)
-DEPOSIT_COLUMNS: Final = _columns("deposit_id user_id asset_id amount_atoms time_ms")
-WITHDRAWAL_COLUMNS: Final = _columns(
+DEPOSIT_COLUMNS: Final = columns("deposit_id user_id asset_id amount_atoms time_ms")
+WITHDRAWAL_COLUMNS: Final = columns(
     "withdrawal_id user_id asset_id amount_atoms address status time_ms reserved_seq"
 )
 MARKET_FIELDS: Final = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
@@ -74,25 +65,6 @@ WHEN MATCHED THEN UPDATE SET
 WHEN NOT MATCHED THEN INSERT (user_id, asset_id, available_atoms, held_atoms, updated_ms)
     VALUES (c.user_id, c.asset_id, c.available_atoms, c.held_atoms, c.time_ms)
 """
-_CHANGE_ORDERS: Final = f"""
-UPDATE orders AS o SET
-    executed_lots = o.executed_lots + c.executed_lots,
-    executed_quote_atoms = o.executed_quote_atoms + c.executed_quote_atoms,
-    held_atoms = o.held_atoms + c.held_atoms,
-    status = CASE
-        WHEN c.close_status > 0 THEN c.close_status
-        WHEN o.executed_lots + c.executed_lots = o.quantity_lots THEN {FILLED}
-        ELSE {PARTIALLY_FILLED}
-    END,
-    close_reason = c.close_reason,
-    counter_order_id = c.counter_order_id,
-    updated_ms = c.time_ms
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::smallint[],
-            $7::bigint[], $8::bigint[])
-    AS c(order_id, executed_lots, executed_quote_atoms, held_atoms, close_status, close_reason,
-         counter_order_id, time_ms)
-WHERE o.order_id = c.order_id
-"""
 _CHANGE_WITHDRAWALS: Final = """
 UPDATE withdrawals AS w SET status = c.status
 FROM unnest($1::bigint[], $2::text[]) AS c(withdrawal_id, status)
@@ -106,14 +78,6 @@ SELECT m.market_id, coalesce((
     ORDER BY t.trade_id DESC LIMIT 1), 0) AS aggregate_id
 FROM unnest($1::int[]) AS m(market_id)
 """
-_LEVELS_OF_OPEN_ORDERS: Final = """
-SELECT market_id, side, price_ticks, sum(quantity_lots - executed_lots)::bigint AS lots
-FROM orders WHERE status IN (1, 2) GROUP BY market_id, side, price_ticks
-"""
-
-
-class LedgerError(Exception):
-    """The events and the tables contradict each other: stop, do not guess."""
 
 
 class FencedError(LedgerError):
@@ -203,7 +167,7 @@ class PostgresLedger:
                     shard,
                 )
                 markets = await connection.fetch("SELECT market_id, symbol FROM markets ORDER BY market_id")
-                levels = await connection.fetch(_LEVELS_OF_OPEN_ORDERS)
+                levels = await connection.fetch(LEVELS_OF_OPEN_ORDERS)
         assert position is not None
         return OpenBooks(
             TailPosition(position["last_seq"], position["last_hash"], position["next_offset"]),
@@ -255,23 +219,16 @@ async def write_batch(
         if moved != "UPDATE 1":
             raise FencedError(f"shard {shard} is no longer at seq {expected_seq}: somebody else writes")
         await _write_registrations(connection, batch)
-        await _copy(connection, "ledger_entries", ENTRY_COLUMNS, batch.entries)
+        await copy(connection, "ledger_entries", ENTRY_COLUMNS, batch.entries)
         await _write_balances(connection, batch)
-        await _write_orders(connection, batch)
-        await _copy(
+        await write_orders(connection, batch)
+        await copy(
             connection, "trades", (*TRADE_COLUMNS, "aggregate_id"), await _numbered_trades(connection, batch)
         )
         await fold_trades(connection, batch.trades)
-        await _copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
+        await copy(connection, "deposits", DEPOSIT_COLUMNS, batch.deposits)
         await _write_withdrawals(connection, batch)
         crash_point("ledger.before-commit")
-
-
-async def _copy(
-    connection: "AnyConnection", table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    if rows:
-        await connection.copy_records_to_table(table, records=rows, columns=columns)
 
 
 async def _numbered_trades(connection: "AnyConnection", batch: LedgerBatch) -> list[tuple[int, ...]]:
@@ -293,14 +250,14 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
         await connection.execute(
             "INSERT INTO assets (asset_id, code, decimals) VALUES ($1, $2, $3)",
             asset.asset_id,
-            _text(asset.code),
+            text(asset.code),
             asset.decimals,
         )
     names = ", ".join(MARKET_FIELDS)
     places = ", ".join(f"${number}" for number in range(1, len(MARKET_FIELDS) + 2))
     for market in batch.new_markets:
         values = [getattr(market, name) for name in MARKET_FIELDS]
-        values[MARKET_FIELDS.index("symbol")] = _text(market.symbol)
+        values[MARKET_FIELDS.index("symbol")] = text(market.symbol)
         await connection.execute(
             f"INSERT INTO markets ({names}, mode) VALUES ({places})",
             *values,
@@ -312,7 +269,7 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
         changed = await connection.execute(
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
-        _expect(changed, 1, "a market that changed its mode")
+        expect(changed, 1, "a market that changed its mode")
 
 
 async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> None:
@@ -330,67 +287,10 @@ async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> No
     )
 
 
-async def _write_orders(connection: "AnyConnection", batch: LedgerBatch) -> None:
-    new = [row for row in map(_order_row, batch.orders.values()) if row is not None]
-    await _copy(connection, "orders", ORDER_COLUMNS, new)
-    older = [(order_id, order) for order_id, order in batch.orders.items() if order.accepted is None]
-    if older:
-        changed = await connection.execute(
-            _CHANGE_ORDERS,
-            [order_id for order_id, _ in older],
-            [order.executed_lots for _, order in older],
-            [order.executed_quote_atoms for _, order in older],
-            [order.held_atoms for _, order in older],
-            [order.close_status for _, order in older],
-            [order.close_reason for _, order in older],
-            [order.counter_order_id for _, order in older],
-            [order.time_ms for _, order in older],
-        )
-        _expect(changed, len(older), "orders that changed")
-
-
-def _order_row(order: OrderChange) -> tuple[Any, ...] | None:
-    event = order.accepted
-    if event is None:
-        return None
-    return (
-        event.order_id,
-        event.user_id,
-        event.market_id,
-        _text(event.client_order_id),
-        event.side,
-        event.order_type,
-        event.time_in_force,
-        event.price_ticks,
-        event.quantity_lots,
-        event.quote_quantity_atoms,
-        event.stp_mode,
-        order.executed_lots,
-        order.executed_quote_atoms,
-        order.held_atoms,
-        order.status(event.quantity_lots),
-        order.close_reason,
-        order.created_ms,
-        order.time_ms,
-        order.created_ms,
-        order.counter_order_id,
-    )
-
-
 async def _write_withdrawals(connection: "AnyConnection", batch: LedgerBatch) -> None:
-    rows = [(*row[:4], _text(row[4]), *row[5:]) for row in batch.new_withdrawal_rows()]
-    await _copy(connection, "withdrawals", WITHDRAWAL_COLUMNS, rows)
+    rows = [(*row[:4], text(row[4]), *row[5:]) for row in batch.new_withdrawal_rows()]
+    await copy(connection, "withdrawals", WITHDRAWAL_COLUMNS, rows)
     older = {key: state for key, state in batch.withdrawal_states.items() if key not in batch.new_withdrawals}
     if older:
         changed = await connection.execute(_CHANGE_WITHDRAWALS, list(older), list(older.values()))
-        _expect(changed, len(older), "withdrawals that ended")
-
-
-def _text(value: str) -> str:
-    # PostgreSQL has no NUL in text, and a trader's text must not stop the ledger.
-    return value.replace("\x00", "\ufffd")
-
-
-def _expect(status: str, count: int, what: str) -> None:
-    if status.rpartition(" ")[2] != str(count):
-        raise LedgerError(f"{what}: {count} on the log, {status} in the tables")
+        expect(changed, len(older), "withdrawals that ended")

@@ -37,9 +37,10 @@ from services.user.money.withdrawal_guard import (
     WithdrawalsFrozenError,
     WithdrawalsStoppedError,
 )
-from services.user.people.accounts import PublicKeyError, WrongCredentialsError
+from services.user.people.accounts import PublicKeyError
 from services.user.people.identities import EmailNotAcceptedError
 from services.user.people.password_changes import ResetRefusedError
+from services.user.people.password_check import WrongCredentialsError
 from services.user.people.passwords import PasswordsBusyError
 from services.user.people.second_factor import (
     SecondFactorNeededError,

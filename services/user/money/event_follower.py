@@ -17,6 +17,13 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.order_events import (
+    OrderAmended,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+)
 from exchange.log.event_tail import EventTail
 from services.user.tables.ledger import Asset
 
@@ -30,6 +37,11 @@ _OF_ONE_USER: Final = (
     WithdrawalReserved,
     WithdrawalReleased,
     WithdrawalSettled,
+    OrderWithTermsAccepted,
+    OrderTriggered,
+    PendingOrderPlaced,
+    OrderAmended,
+    SelfTradeDecremented,
 )
 
 

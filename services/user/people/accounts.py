@@ -31,13 +31,14 @@ from exchange.security.identity.tokens import TokenRefusedError
 from exchange.security.key_ring import KeyRing, api_secret_place
 from services.user.people.identities import Identities, is_outside
 from services.user.people.logins import Logins
+from services.user.people.password_check import demand_password
 from services.user.people.passwords import Passwords
 from services.user.people.second_factor import SecondFactor
 from services.user.people.sessions import SESSIONS_PER_USER_MAX, Session, Sessions
 from services.user.tables.accounts import AccountStore, NewApiKey, User
 from services.user.tables.identities import Identity, IdentityNotLinkedError
 
-__all__ = ["Accounts", "KeyPair", "PublicKeyError", "WrongCredentialsError"]
+__all__ = ["Accounts", "KeyPair", "PublicKeyError"]
 
 API_KEYS_PER_USER_MAX: Final = limits.API_KEYS_PER_USER_MAX
 # In bits, as Binance takes them (binance-spot-api 1).
@@ -47,10 +48,6 @@ ATTEMPTS_PER_ADDRESS_MAX: Final = 60
 ATTEMPTS_PER_NETWORK_MAX: Final = 240
 ATTEMPTS_WINDOW_S: Final = 60
 _LETTERS: Final = string.ascii_letters + string.digits
-
-
-class WrongCredentialsError(Exception):
-    """No account has this address with this password; which of the two is wrong is not told."""
 
 
 class PublicKeyError(ValueError):
@@ -111,14 +108,10 @@ class Accounts:
         Raises WrongCredentialsError, TooManyAttemptsError, and what `SecondFactor.demand` raises.
         """
         await self._count_attempt("log-in", email, caller)
-        user = await self._store.user_by_email(email)
-        stored = None if user is None else user.password_hash
-        matches = await self._passwords.verify(stored, password)
-        user_id = None if user is None else user.user_id
-        if not matches or user is None:
-            act = Act("log-in-failed", user_id, caller, self._clock_ms(), {"email": email})
-            await self._store.record(act)
-            raise WrongCredentialsError
+        found = await self._store.user_by_email(email)
+        user_id = None if found is None else found.user_id
+        failed = Act("log-in-failed", user_id, caller, self._clock_ms(), {"email": email})
+        user = await demand_password(self._store, self._passwords, found, password, failed)
         await self._second_factor.demand(user.user_id, code, caller)
         act = Act("log-in", user_id, caller, self._clock_ms(), {"email": email})
         return await self._logins.open(user.user_id, act, agent)

@@ -11,8 +11,9 @@ from typing import Final
 
 from exchange.http.addresses import owner_of
 from exchange.security.audit_log import Act
-from services.user.people.accounts import ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S, WrongCredentialsError
+from services.user.people.accounts import ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S
 from services.user.people.logins import Logins
+from services.user.people.password_check import PASSWORD_ATTEMPTS_MAX, demand_password
 from services.user.people.passwords import Passwords
 from services.user.people.second_factor import SecondFactor
 from services.user.people.sessions import Session, Sessions
@@ -22,7 +23,6 @@ from services.user.tables.second_factors import PasswordStore
 __all__ = ["PasswordChanges", "ResetRefusedError"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-CHANGE_ATTEMPTS_MAX: Final = 5
 # Mails that an account is sent within an hour.
 RESETS_PER_ACCOUNT_MAX: Final = 3
 _RESETS_WINDOW_S: Final = 3_600
@@ -62,13 +62,12 @@ class PasswordChanges:
         await self._sessions.count_attempt(
             "password",
             f"account {session.user_id}",
-            attempts_max=CHANGE_ATTEMPTS_MAX,
+            attempts_max=PASSWORD_ATTEMPTS_MAX,
             window_s=ATTEMPTS_WINDOW_S,
         )
         user = await self._accounts.user_by_id(session.user_id)
-        if not await self._passwords.verify(None if user is None else user.password_hash, password):
-            await self._accounts.record(Act("password-failed", session.user_id, caller, self._clock_ms(), {}))
-            raise WrongCredentialsError
+        failed = Act("password-failed", session.user_id, caller, self._clock_ms(), {})
+        await demand_password(self._accounts, self._passwords, user, password, failed)
 
     async def change(
         self, session: Session, current: str, wanted: str, code: str | None, caller: str

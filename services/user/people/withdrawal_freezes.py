@@ -12,7 +12,8 @@ from typing import Final
 
 from exchange.http.addresses import owner_of
 from exchange.security.audit_log import Act
-from services.user.people.accounts import ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S, WrongCredentialsError
+from services.user.people.accounts import ATTEMPTS_PER_ADDRESS_MAX, ATTEMPTS_WINDOW_S
+from services.user.people.password_check import PASSWORD_ATTEMPTS_MAX, demand_password
 from services.user.people.passwords import Passwords
 from services.user.people.sessions import Session, Sessions
 from services.user.tables.accounts import AccountStore
@@ -21,8 +22,6 @@ from services.user.tables.freezes import Freeze, FreezeStore, FreezeTokenRefused
 __all__ = ["WithdrawalFreezes"]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-# Passwords that one account may try: a stolen session must not become a place for guessing.
-UNFREEZE_ATTEMPTS_MAX: Final = 5
 
 
 class WithdrawalFreezes:
@@ -75,17 +74,13 @@ class WithdrawalFreezes:
         await self._sessions.count_attempt(
             "withdrawal-unfreeze",
             f"account {session.user_id}",
-            attempts_max=UNFREEZE_ATTEMPTS_MAX,
+            attempts_max=PASSWORD_ATTEMPTS_MAX,
             window_s=ATTEMPTS_WINDOW_S,
         )
         user = await self._accounts.user_by_id(session.user_id)
-        stored = None if user is None else user.password_hash
         now_ms = self._clock_ms()
-        if not await self._passwords.verify(stored, password):
-            await self._accounts.record(
-                Act("withdrawals-unfreeze-failed", session.user_id, caller, now_ms, {})
-            )
-            raise WrongCredentialsError
+        failed = Act("withdrawals-unfreeze-failed", session.user_id, caller, now_ms, {})
+        await demand_password(self._accounts, self._passwords, user, password, failed)
         return await self._store.end_later(session.user_id, now_ms, now_ms + self._delay_ms, caller)
 
     async def of_user(self, user_id: int) -> list[Freeze]:

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from exchange.contracts import codes
 from exchange.trading.markets_file import MARKETS_PER_PORTION, parse_markets, portions
+from loadtest.replay.market_files import many_markets
 from services.operator.admin import AdminApi
 from services.operator.administrators import new_token
 from services.operator.asking import ORDER_SIZE_BYTES_MAX
@@ -31,7 +32,6 @@ from services.operator.orders import (
     ShowAccount,
     SkipOne,
 )
-from tests.bots.markets import many_markets
 from tests.integration.operator.test_orders import Room, resources, room, settings
 
 __all__ = ["resources", "room", "settings"]

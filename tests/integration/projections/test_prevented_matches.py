@@ -5,7 +5,7 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.commands import CreditDeposit, PlaceOrder
 from exchange.process.components import Resources
-from services.order.decisions.prevention import matches_of_orders
+from services.order.shapes.prevention import matches_of_orders
 from services.order.view.history import History
 from services.projections.ledger.projection import LedgerProjection
 from tests.conformance import covers

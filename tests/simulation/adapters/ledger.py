@@ -5,6 +5,7 @@ from collections.abc import Callable
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import FILLED, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered, OrderAccepted
+from exchange.contracts.order_events import OrderWithTermsAccepted
 from exchange.log.event_tail import TailPosition
 from services.projections.ledger.batch import RESERVED, LedgerBatch, OrderChange
 from services.projections.ledger.candle_backfill import Unfolded
@@ -21,9 +22,15 @@ _DEADLINE_S = 15.0
 class OrderRow:
     """A row of `orders`, as far as balances and books depend on it."""
 
-    def __init__(self, accepted: OrderAccepted) -> None:
+    def __init__(self, accepted: OrderAccepted | OrderWithTermsAccepted) -> None:
         self.accepted = accepted
+        self.name = accepted.client_order_id
+        self.price_ticks = accepted.price_ticks
+        self.quantity_lots = accepted.quantity_lots
         self.executed_lots = 0
+        self.prevented_lots = 0
+        # NULL of a plain order: all that is open.
+        self.displayed_lots: int | None = 0 if isinstance(accepted, OrderWithTermsAccepted) else None
         self.held_atoms = accepted.held_atoms
         self.status = NEW
         self.close_reason = 0
@@ -31,17 +38,31 @@ class OrderRow:
     def change(self, change: OrderChange) -> None:
         """As the UPDATE does it; a row that the batch created holds what the change says."""
         self.executed_lots += change.executed_lots
+        self.prevented_lots += change.prevented_lots
+        if change.price_ticks is not None:
+            self.price_ticks = change.price_ticks
+        if change.amended is not None:
+            self.name, self.quantity_lots = change.amended.client_order_id, change.amended.quantity_lots
+        if self.displayed_lots is not None:
+            self.displayed_lots += change.displayed_lots
         self.held_atoms += change.held_atoms if change.accepted is None else 0
         if change.accepted is not None:
             self.held_atoms = change.held_atoms
         if change.close_status:
             self.status, self.close_reason = change.close_status, change.close_reason
-        elif self.executed_lots == self.accepted.quantity_lots:
+        elif self.executed_lots + self.prevented_lots == self.quantity_lots:
             self.status = FILLED
         elif self.executed_lots:
             self.status = PARTIALLY_FILLED
-        if self.held_atoms < 0 or not 0 <= self.executed_lots <= self.accepted.quantity_lots:
+        gone = self.executed_lots + self.prevented_lots
+        if self.held_atoms < 0 or not 0 <= gone <= self.quantity_lots or (self.displayed_lots or 0) < 0:
             raise LedgerError(f"CHECK: order {self.accepted.order_id} cannot be so")
+
+    def shown_lots(self) -> int:
+        """What the book shows of it."""
+        if self.displayed_lots is not None:
+            return self.displayed_lots
+        return self.quantity_lots - self.executed_lots - self.prevented_lots
 
 
 class SimulatedLedger:
@@ -113,7 +134,7 @@ class SimulatedLedger:
             for row in self.orders.values()
             if (row.accepted.user_id, row.accepted.market_id) == (user_id, market_id)
             and (order_id is None or row.accepted.order_id == order_id)
-            and (name is None or row.accepted.client_order_id == name)
+            and (name is None or row.name == name)
         ]
         return max(found, key=lambda row: row.accepted.order_id, default=None)
 
@@ -122,14 +143,13 @@ class SimulatedLedger:
         lots: dict[tuple[int, int, int], int] = {}
         for row in self.orders.values():
             if row.status in (NEW, PARTIALLY_FILLED):
-                order = row.accepted
-                key = (order.market_id, order.side, order.price_ticks)
-                lots[key] = lots.get(key, 0) + order.quantity_lots - row.executed_lots
+                key = (row.accepted.market_id, row.accepted.side, row.price_ticks)
+                lots[key] = lots.get(key, 0) + row.shown_lots()
         return OpenBooks(
             TailPosition(self.seq, self.hash, self.next_offset),
             self.time_ms,
             [(market_id, row.symbol) for market_id, row in sorted(self.markets.items())],
-            [(*key, count) for key, count in lots.items()],
+            [(*key, count) for key, count in lots.items() if count],
         )
 
     def _write_orders(self, batch: LedgerBatch) -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.beside import compared
+from loadtest.bench.fan_out import PER_SECOND
+from loadtest.bench.fan_out import _turn as fan_out_turn
 from loadtest.bench.record_path import measured_books, measured_kinds, measured_traffic, yardstick_us
+from loadtest.bench.recovery import measured_snapshot, measured_tail
 
 ROOT = Path(__file__).resolve().parents[3]
 COSTS = {
@@ -45,3 +48,20 @@ def test_a_checkout_beside_itself_does_the_same_and_tells_both_costs() -> None:
         assert found[side]["trades"] > 20
         assert found[side]["live"] == 200
         assert all(found[side][name] > 0 for name in COSTS)
+
+
+async def test_a_recovery_comes_to_the_same_state_and_tells_what_it_took() -> None:
+    tail = await measured_tail(400)
+    assert tail["seq"] > 400
+    assert min(tail["decided_and_published_s"], tail["decided_s"]) > 0
+    snapshot = await measured_snapshot(200)
+    assert snapshot["snapshot_bytes"] > 200 * 10
+    assert snapshot["loaded_s"] > 0
+
+
+@pytest.mark.slow
+def test_every_message_of_a_fan_out_comes() -> None:
+    """`fan_out_turn` asserts that its clients have received as many as were sent."""
+    found = fan_out_turn(ROOT, "20", 1.0)
+    assert found["messages"] == 20 * PER_SECOND
+    assert found["us_per_message"] > 0

@@ -35,9 +35,10 @@ from exchange.contracts.events import (
 )
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
+from matching_engine.core.invariants import check_invariants
 from matching_engine.core.naive_book import NaiveBook
 from matching_engine.core.shard import PoisonError, Shard
-from matching_engine.core.state import check_invariants, from_rows, to_rows
+from matching_engine.core.state import from_rows, to_rows
 from matching_engine.genesis import genesis_commands
 from matching_engine.outbox import records_of
 from matching_engine.snapshots import state_bytes

@@ -23,7 +23,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from matching_engine.core.engine import Engine
-from matching_engine.core.state import check_invariants
+from matching_engine.core.invariants import check_invariants
 from matching_engine.genesis import genesis_commands
 
 ALICE, BOB = 1001, 1002

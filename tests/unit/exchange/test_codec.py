@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.contracts import codec, commands, events
+from exchange.contracts import codec, commands, events, order_commands, order_events
 from exchange.contracts.codec import (
     COMMANDS,
     EMPTY_CHAIN_HASH,
@@ -28,12 +28,20 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.commands import CancelAllOrders, Command, Malformed, SettleWithdrawal
 from exchange.contracts.events import Event, LeaderChanged
-from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX, TEXT_LENGTH_MAX
+from exchange.contracts.limits import (
+    COMMANDS_PER_RECORD_MAX,
+    INTEGER_MAX,
+    LEG_NAME_LENGTH_MAX,
+    LEGS_MAX,
+    TEXT_LENGTH_MAX,
+)
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
 
 CONTRACTS = Path(codec.__file__).parent
 TEXT_FIELDS = {
-    "code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id", "detail",
-    "signature",
+    "code", "symbol", "client_order_id", "cancel_client_order_id", "list_client_order_id",
+    "new_client_order_id", "address", "leader_id", "detail", "signature",
 }  # fmt: skip
 
 
@@ -55,23 +63,34 @@ def constructors(file: str) -> dict[str, list[tuple[str, str]]]:
     [(COMMANDS, "commands.py", {"Command", "Malformed"}), (EVENTS, "events.py", set())],
 )
 def test_tables_equal_the_constructors(table: dict[int, Any], file: str, not_sent: set[str]) -> None:
-    declared = {name: fields for name, fields in constructors(file).items() if name not in not_sent}
+    declared = constructors(file) | constructors(f"order_{file}")
+    leg = declared.pop("OrderLeg", [(name, "") for name in LEG_FIELDS])
+    assert [name for name, _ in leg] == list(LEG_FIELDS)
+    declared = {name: fields for name, fields in declared.items() if name not in not_sent}
     assert {cls.__name__ for cls, _ in table.values()} == set(declared)
     for cls, names in table.values():
         assert list(names) == [name for name, _ in declared[cls.__name__]]
         for name, annotation in declared[cls.__name__]:
-            assert annotation == ("str" if name in TEXT_FIELDS else "int"), f"{cls.__name__}.{name}"
+            expected = "list[OrderLeg]" if name == LEGS_FIELD else "str" if name in TEXT_FIELDS else "int"
+            assert annotation == expected, f"{cls.__name__}.{name}"
 
 
 def test_every_command_and_event_class_has_a_tag() -> None:
-    for module, base, table in ((commands, Command, COMMANDS), (events, Event, EVENTS)):
-        classes = {c for c in vars(module).values() if isinstance(c, type) and issubclass(c, base)}
+    for modules, base, table in (
+        ((commands, order_commands), Command, COMMANDS),
+        ((events, order_events), Event, EVENTS),
+    ):
+        found = [c for module in modules for c in vars(module).values()]
+        classes = {c for c in found if isinstance(c, type) and issubclass(c, base)}
         assert classes - {base, Malformed} == {cls for cls, _ in table.values()}
 
 
 def instances(cls: Callable[..., Any], names: tuple[str, ...]) -> st.SearchStrategy[Any]:
     text, integer = st.text(max_size=TEXT_LENGTH_MAX), st.integers(0, INTEGER_MAX)
-    return st.builds(cls, *[text if name in TEXT_FIELDS else integer for name in names])
+    short = st.text(max_size=LEG_NAME_LENGTH_MAX)
+    leg = st.builds(OrderLeg, *[short if name in TEXT_FIELDS else integer for name in LEG_FIELDS])
+    legs = {LEGS_FIELD: st.lists(leg, max_size=LEGS_MAX)}
+    return st.builds(cls, *[legs.get(name, text if name in TEXT_FIELDS else integer) for name in names])
 
 
 any_command = st.one_of([instances(cls, names) for cls, names in COMMANDS.values()])
@@ -80,7 +99,10 @@ any_event = st.one_of([instances(cls, names) for cls, names in EVENTS.values()])
 
 def fields(message: Any, table: dict[int, Any]) -> list[Any]:
     names = next(names for cls, names in table.values() if cls is type(message))
-    return [type(message), *(getattr(message, name) for name in names)]
+    values = {name: getattr(message, name) for name in names}
+    if LEGS_FIELD in values:
+        values[LEGS_FIELD] = [[getattr(leg, name) for name in LEG_FIELDS] for leg in values[LEGS_FIELD]]
+    return [type(message), *values.values()]
 
 
 @given(st.lists(any_command, min_size=1, max_size=5))

@@ -23,12 +23,26 @@ from exchange.contracts.events import (
     TradingModeChanged,
 )
 from exchange.contracts.limits import INTEGER_MAX, TEXT_LENGTH_MAX
+from exchange.contracts.order_commands import OrderLeg
+from exchange.contracts.order_events import (
+    IcebergRefilled,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
+)
+from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
 
 WIDEST = "\U0001f600" * TEXT_LENGTH_MAX  # four bytes a character
 
 
 def largest(names: tuple[str, ...]) -> list[object]:
-    return [WIDEST if name in TEXT_FIELDS else INTEGER_MAX for name in names]
+    leg = OrderLeg(WIDEST[: limits.LEG_NAME_LENGTH_MAX], *[INTEGER_MAX] * (len(LEG_FIELDS) - 1))
+    legs = {LEGS_FIELD: [leg] * limits.LEGS_MAX}
+    return [legs.get(name, WIDEST if name in TEXT_FIELDS else INTEGER_MAX) for name in names]
 
 
 def event_size(event: Event) -> int:
@@ -54,6 +68,14 @@ def test_no_event_is_larger_than_reckoned(kind: type[Event]) -> None:
     assert size <= limits.event_size_bytes_max(len(names) - texts, texts)
     known = {
         TradeExecuted: limits.TRADE_SIZE_BYTES_MAX,
+        OrderWithTermsAccepted: limits.TERMS_ACCEPTED_SIZE_BYTES_MAX,
+        OrderListPlaced: limits.LIST_PLACED_SIZE_BYTES_MAX,
+        OrderListDone: limits.LIST_DONE_SIZE_BYTES_MAX,
+        IcebergRefilled: limits.REFILLED_SIZE_BYTES_MAX,
+        SelfTradeDecremented: limits.TRADE_SIZE_BYTES_MAX,
+        OrderTriggered: limits.TRIGGERED_SIZE_BYTES_MAX,
+        PendingOrderPlaced: limits.TRIGGERED_SIZE_BYTES_MAX,
+        TrailingStarted: limits.TRIGGERED_SIZE_BYTES_MAX,
         OrderAccepted: limits.ACCEPTED_SIZE_BYTES_MAX,
         OrderClosed: limits.CLOSED_SIZE_BYTES_MAX,
         TradingModeChanged: limits.MODE_CHANGED_SIZE_BYTES_MAX,
@@ -66,6 +88,7 @@ def test_a_tick_of_the_largest_commands_fits_a_record(kind: type[Command]) -> No
     names = next(names for cls, names in COMMANDS.values() if cls is kind)
     command = kind(*largest(names))  # type: ignore[arg-type]
     record = encode_commands([command] * limits.COMMANDS_PER_TICK_MAX)
+    assert len(record) <= limits.COMMANDS_PER_TICK_MAX * limits.COMMAND_SIZE_BYTES_MAX + 16
     assert len(record) <= limits.RECORD_SIZE_BYTES_MAX
 
 

@@ -20,7 +20,8 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder
 from exchange.contracts.events import Event
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX
-from exchange.contracts.packing import put_array, put_bytes, put_fields, put_integer, put_text
+from exchange.contracts.message_pack import put_array, put_bytes, put_integer, put_text
+from exchange.contracts.packing import put_fields
 from exchange.contracts.plain_packing import packed as packed_by_library
 from exchange.contracts.unpacking import read_commands
 from loadtest.bench.workload import Mischief, Traffic

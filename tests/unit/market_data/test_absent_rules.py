@@ -98,14 +98,20 @@ async def test_a_browser_that_asks_first_is_told_that_it_may(offline: OfflineSer
     assert (await offline.request("POST", "/api/v3/depth")).status_code == 405
 
 
+ALL_TYPES = [
+    *("LIMIT", "LIMIT_MAKER", "MARKET"),
+    *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+]
+
+
 @covers("field status", "field orderTypes", "-1220")
 @pytest.mark.parametrize(
     ("mode", "status", "types"),
     [
-        (codes.MODE_TRADING, "TRADING", ["LIMIT", "LIMIT_MAKER", "MARKET"]),
+        (codes.MODE_TRADING, "TRADING", ALL_TYPES),
         (codes.MODE_POST_ONLY, "BREAK", ["LIMIT_MAKER"]),
-        (codes.MODE_CANCEL_ONLY, "CANCEL_ONLY", ["LIMIT", "LIMIT_MAKER", "MARKET"]),
-        (codes.MODE_HALTED, "HALT", ["LIMIT", "LIMIT_MAKER", "MARKET"]),
+        (codes.MODE_CANCEL_ONLY, "CANCEL_ONLY", ALL_TYPES),
+        (codes.MODE_HALTED, "HALT", ALL_TYPES),
     ],
 )
 async def test_a_market_is_found_by_the_status_that_it_shows(

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from exchange.contracts.limits import SOCKET_QUEUE_SIZE_BYTES_MAX
 from services.market_data.streams.hub import Client, Frame, Hub
 from services.market_data.streams.outlet import _WRITE_SIZE_MAX, _TransportOutlet
 from services.market_data.streams.sockets import _write
@@ -103,7 +104,7 @@ async def test_a_peer_that_never_reads_is_cut_all_the_same() -> None:
     hub = Hub()
     client, _, outlet = connected(hub)
     writer = asyncio.create_task(_write(client, outlet))
-    for number in range(2_000):
+    for number in range(2 * SOCKET_QUEUE_SIZE_BYTES_MAX // 5_000):
         hub.publish(NAME, lambda scale, n=number: text(n, 5_000))
         await asyncio.sleep(0)
         if client.cut_reason:

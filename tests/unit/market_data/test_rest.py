@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from exchange.contracts.codes import BUY
 from tests.conformance import covers
 from tests.event_streams import START_MS, RandomTrading
 from tests.unit.market_data.services import OfflineService
@@ -44,8 +45,17 @@ async def test_exchange_info_says_all_that_clients_need(offline: OfflineService)
         "NOTIONAL",
         "PERCENT_PRICE_BY_SIDE",
         "MAX_NUM_ORDERS",
+        "ICEBERG_PARTS",
+        "MAX_NUM_ALGO_ORDERS",
+        "MAX_NUM_ICEBERG_ORDERS",
+        "MAX_NUM_ORDER_LISTS",
+        "MAX_NUM_ORDER_AMENDS",
+        "TRAILING_DELTA",
     ]
-    assert market["orderTypes"] == ["LIMIT", "LIMIT_MAKER", "MARKET"]
+    assert market["orderTypes"] == [
+        *("LIMIT", "LIMIT_MAKER", "MARKET"),
+        *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+    ]
     assert market["permissionSets"] == [["SPOT"]]
     assert market["permissions"] == []
     assert market["status"] in ("TRADING", "CANCEL_ONLY", "HALT")
@@ -84,6 +94,8 @@ async def test_exchange_info_shows_the_symbols_asked_for(
 @covers("GET /depth")
 async def test_depth_is_the_book_at_the_last_event(offline: OfflineService) -> None:
     view = offline.state.by_symbol["BTCUSDT"]
+    for number in range(3):
+        view.book.change(BUY, 4_000_000 - number, 1 + number)
     for _ in range(2):
         depth = (await offline.get("/api/v3/depth?symbol=BTCUSDT&limit=5")).json()
         assert list(depth) == ["lastUpdateId", "bids", "asks"]
@@ -93,7 +105,7 @@ async def test_depth_is_the_book_at_the_last_event(offline: OfflineService) -> N
         assert depth["bids"][0] == [view.market.price(best[0]), view.market.quantity(best[1])]
         assert len(depth["bids"]) == min(5, len(view.book.bids))
         offline.state.seq += 1
-    view.book.change(1, best[0], 1)
+    view.book.change(BUY, best[0], 1)
     depth = (await offline.get("/api/v3/depth?symbol=BTCUSDT&limit=5")).json()
     assert depth["bids"][0][1] == view.market.quantity(best[1] + 1)
 
@@ -286,7 +298,7 @@ async def test_a_bad_time_unit_is_refused(offline: OfflineService) -> None:
     assert answer.json()["code"] == -1194
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/ping", "/api/v3", "/sapi/v1/nothing", "/nothing"])
+@pytest.mark.parametrize("path", ["/api/v1/ping", "/api/v3", "/sapi/v1/nothing", "/nothing"])
 async def test_unknown_routes_answer_in_binances_way(offline: OfflineService, path: str) -> None:
     answer = await offline.get(path)
     assert answer.status_code == 404

@@ -99,46 +99,8 @@ MARKET_ORDER: dict[str, object] = {"symbol": "BTCUSDT", "side": "BUY", "type": "
         ({"side": "buy"}, -1117, "Invalid side."),
         ({"type": "LIMITED"}, -1116, "Invalid orderType."),
         ({"timeInForce": "GTX"}, -1115, "Invalid timeInForce."),
-        (
-            {"type": "STOP_LOSS", "stopPrice": "1"},
-            -2010,
-            "Stop loss orders are not supported for this symbol.",
-        ),
-        (
-            {"type": "STOP_LOSS_LIMIT", "stopPrice": "1"},
-            -2010,
-            "Stop loss limit orders are not supported for this symbol.",
-        ),
-        (
-            {"type": "TAKE_PROFIT", "stopPrice": "1"},
-            -2010,
-            "Take profit orders are not supported for this symbol.",
-        ),
-        (
-            {"type": "TAKE_PROFIT_LIMIT", "stopPrice": "1"},
-            -2010,
-            "Take profit limit orders are not supported for this symbol.",
-        ),
-        ({"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported for this symbol."),
-        ({"icebergQty": "0.1"}, -2010, "Iceberg orders are not supported for this symbol."),
         ({"quoteOrderQty": "1"}, -1106, "Parameter 'quoteOrderQty' sent when not required."),
         ({"stopPrice": "1"}, -1106, "Parameter 'stopPrice' sent when not required."),
-        (
-            {"selfTradePreventionMode": "DECREMENT"},
-            -1013,
-            "This symbol does not allow the specified self-trade prevention mode.",
-        ),
-        (
-            {"selfTradePreventionMode": "TRANSFER"},
-            -1013,
-            "This symbol does not allow the specified self-trade prevention mode.",
-        ),
-        ({"pegPriceType": "PRIMARY_PEG"}, -2010, "Pegged orders are not supported for this symbol."),
-        (
-            {"pegPriceType": "MARKET_PEG", "price": None},
-            -2010,
-            "Pegged orders are not supported for this symbol.",
-        ),
         ({"pegPriceType": "BEST"}, -1210, "Invalid pegPriceType."),
         ({"pegOffsetType": "TICKS"}, -1211, "Invalid pegOffsetType."),
         (
@@ -355,16 +317,6 @@ async def test_queries_are_checked(
 ) -> None:
     answer = await exchange.request("GET", path, ALICE, **parameters)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
-
-
-async def test_absent_features_are_refused_with_their_documented_errors(exchange: OrderExchange) -> None:
-    oco = await exchange.request("POST", "/orderList/oco", ALICE, symbol="BTCUSDT", side="SELL", anything="1")
-    assert oco.json() == {"code": -2010, "msg": "OCO orders are not supported for this symbol"}
-    amend = await exchange.request(
-        "PUT", "/order/amend/keepPriority", ALICE, symbol="BTCUSDT", orderId=1, newQty="1"
-    )
-    assert amend.json() == {"code": -2038, "msg": "Order amend is not supported for this symbol."}
-    assert (await exchange.request("GET", "/openOrderList", ALICE)).json() == []
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -52,23 +52,10 @@ EMPTY = [
     ("GET /openOrderList", "openOrderLists.status", {}),
     ("GET /allOrderList", "allOrderLists", {}),
 ]
-NO_OCO = (-2010, "OCO orders are not supported for this symbol")
 NO_OPO = (-2010, "OPO orders are not supported for this symbol.")
 REFUSALS = [
-    ("POST /order/oco", "orderList.place", BTC, NO_OCO),
-    ("POST /orderList/oco", "orderList.place.oco", BTC, NO_OCO),
-    ("POST /orderList/oto", "orderList.place.oto", BTC, NO_OCO),
-    ("POST /orderList/otoco", "orderList.place.otoco", BTC, NO_OCO),
     ("POST /orderList/opo", "orderList.place.opo", BTC, NO_OPO),
     ("POST /orderList/opoco", "orderList.place.opoco", BTC, NO_OPO),
-    ("DELETE /orderList", "orderList.cancel", {**BTC, "orderListId": 1}, (-2011, "Unknown order list sent.")),
-    ("GET /orderList", "orderList.status", {"orderListId": 1}, (-2013, "Order list does not exist.")),
-    (
-        "PUT /order/amend/keepPriority",
-        "order.amend.keepPriority",
-        {**OF_ORDER, "newQty": "0.1"},
-        (-2038, "Order amend is not supported for this symbol."),
-    ),
     ("POST /sor/order", "sor.order.place", BTC, (-1020, "This operation is not supported.")),
     ("POST /sor/order/test", "sor.order.test", BTC, (-1020, "This operation is not supported.")),
 ]
@@ -136,35 +123,16 @@ async def test_lists_of_nothing_are_empty(
 
 
 @covers(
-    "POST /order/oco",
-    "POST /orderList/oco",
-    "POST /orderList/oto",
-    "POST /orderList/otoco",
     "POST /orderList/opo",
     "POST /orderList/opoco",
-    "DELETE /orderList",
-    "GET /orderList",
-    "PUT /order/amend/keepPriority",
     "POST /sor/order",
     "POST /sor/order/test",
-    "ws orderList.place",
-    "ws orderList.place.oco",
-    "ws orderList.place.oto",
-    "ws orderList.place.otoco",
     "ws orderList.place.opo",
     "ws orderList.place.opoco",
-    "ws orderList.cancel",
-    "ws orderList.status",
-    "ws order.amend.keepPriority",
     "ws sor.order.place",
     "ws sor.order.test",
-    "OCO",
-    "OTO",
-    "OTOCO",
     "OPO",
     "OPOCO",
-    "-2011",
-    "-2013",
     "-1020",
     "-2010",
 )

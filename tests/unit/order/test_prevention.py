@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from exchange.contracts import codes
-from services.order.decisions.prevention import match_row, matches_of_orders
+from services.order.shapes.prevention import match_row, matches_of_orders
 from services.order.view.model import OrderRecord
 from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order

@@ -59,7 +59,7 @@ async def test_the_reports_of_the_largest_outcome_come_at_once_and_whole() -> No
 async def test_too_many_bytes_end_it() -> None:
     connection = Connection(cast(Any, Peer()), 1_000, FairTurns(call_in_next_round))
     task = await serving(connection)
-    for _ in range(9):
+    for _ in range(limits.SOCKET_QUEUE_SIZE_BYTES_MAX // 1024**2 + 1):
         connection.send(b"x" * 1024 * 1024)
     await asyncio.wait_for(task, 30)
     assert connection._close_code == ws_connection.POLICY

@@ -46,4 +46,5 @@ def test_concurrent_files_of_the_project_can_be_begun_anew() -> None:
     assert [migration.name for migration in concurrent] == [
         "0008_history_by_time.sql",
         "0012_prevented_matches_by_order.sql",
+        "0018_orders_by_list.sql",
     ]

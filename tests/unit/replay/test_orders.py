@@ -17,11 +17,8 @@ class Traded:
     def __init__(self, levels: int) -> None:
         self.engine = Engine()
         self.number = 0
-        registered = [
-            e for c in genesis_commands() for e in self.decided(c) if isinstance(e, MarketRegistered)
-        ]
-        assert any(isinstance(c, RegisterMarket) for c in genesis_commands())
-        rules = registered[0]
+        events = [event for command in genesis_commands() for event in self.decided(command)]
+        rules = next(event for event in events if isinstance(event, MarketRegistered))
         codes_of = {c: n for n, c in self.engine.asset_codes.items()}
         decimals = self.engine.asset_decimals
         for deposit, user_id in enumerate((MAKER_ID, TAKER_ID, QUOTER_ID)):

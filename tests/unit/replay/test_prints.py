@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.replay.recording import record_day
 from local.replay.files import merged, symbols
 from local.replay.prints import FileError, Print, prints_of
 
@@ -80,3 +81,15 @@ def test_many_files_are_merged_by_time_zipped_or_not(tmp_path: Path) -> None:
         list(merged([plain, zipped], 1))
     with pytest.raises(FileError, match="no file of the kind"):
         symbols([tmp_path / "BTCUSDT-trades-2024-05-02.csv"])
+
+
+def test_a_made_up_day_is_a_file_that_can_be_replayed_and_the_same_each_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        files = record_day(folder, ["BTCUSDT", "A001USDT"], minutes=30, per_minute=3, seed=7)
+        found = list(merged(files, 1))
+        assert len(found) == 2 * 30 * 3
+        assert [one.time_ms for one in found] == sorted(one.time_ms for one in found)
+    names = [path.name for path in first.iterdir()]
+    assert [(first / n).read_bytes() for n in names] == [(second / n).read_bytes() for n in names]

@@ -10,6 +10,7 @@ from typing import Final
 from exchange.contracts import limits
 from exchange.contracts.errors import (
     ApiError,
+    filter_failure,
     illegal_characters,
     invalid_data,
     invalid_symbol,
@@ -30,10 +31,13 @@ __all__ = [
     "amount",
     "client_order_id",
     "limit",
+    "lots_of",
     "market",
+    "named_list",
     "named_order",
     "new_client_order_id",
     "optional_market",
+    "price_ticks_of",
 ]
 
 CLIENT_ORDER_ID_PATTERN: Final = "^[a-zA-Z0-9-_]{1,36}$"
@@ -55,6 +59,26 @@ def amount(parameters: Parameters, name: str, decimals: int) -> int | None:
         raise too_much_precision(name) from None
     except NumberOverflowError:
         raise overflowed(name) from None
+
+
+def price_ticks_of(parameters: Parameters, found: Market, name: str) -> int:
+    """A price in ticks. Raises -1013 for none and for what is between two steps, and as `amount`."""
+    atoms = amount(parameters, name, found.quote.decimals)
+    if atoms == 0:
+        raise ApiError(-1013, "Invalid price.")
+    if not atoms or atoms % found.rules.tick_atoms:
+        raise filter_failure("PRICE_FILTER")
+    return atoms // found.rules.tick_atoms
+
+
+def lots_of(parameters: Parameters, found: Market, name: str) -> int:
+    """A quantity in lots. Raises -1013 for none and for what is between two steps, and as `amount`."""
+    atoms = amount(parameters, name, found.base.decimals)
+    if atoms == 0:
+        raise ApiError(-1013, "Invalid quantity.")
+    if not atoms or atoms % found.rules.lot_atoms:
+        raise filter_failure("LOT_SIZE")
+    return atoms // found.rules.lot_atoms
 
 
 def limit(parameters: Parameters) -> int:
@@ -108,3 +132,8 @@ def named_order(parameters: Parameters, id_name: str, client_id_name: str) -> tu
             -1102, f"Param '{client_id_name}' or '{id_name}' must be sent, but both were empty/null!"
         )
     return order_id, name
+
+
+def named_list(parameters: Parameters, client_id_name: str) -> tuple[int | None, str | None]:
+    """An order list's id and its client's own name for it: one of the two at least, else -1102."""
+    return named_order(parameters, "orderListId", client_id_name)

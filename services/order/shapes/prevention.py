@@ -1,8 +1,11 @@
 """Self-trades that were prevented (binance-spot-api 2.8): a match of two orders of one account that was none.
 
-Everything follows from the orders themselves. The newer of the two is the taker, and its mode says which of
-them has ended. A prevented match is named by the order that it ended, by the maker where it ended both: an
-order ends once, so the name is unique, and it is the same on every replica and in the ledger.
+Of a match that ended an order everything follows from the orders themselves. The newer of the two is the
+taker, and its mode says which of them has ended. It is named by the order that it ended, by the maker where
+it ended both: an order ends once, so the name is unique, and the same on every replica and in the ledger.
+
+A match that made both orders smaller (DECREMENT) is an event of its own, and is named by that event's seq:
+beyond DECREMENT_IDS_FROM, where no order's id comes.
 """
 
 from collections.abc import Iterable
@@ -11,12 +14,16 @@ from typing import Final, NamedTuple
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import OrderAccepted, OrderClosed
+from exchange.contracts.order_events import OrderWithTermsAccepted, SelfTradeDecremented
 from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = [
+    "DECREMENT_IDS_FROM",
     "NO_TRADE_GROUP",
     "PreventedMatch",
     "add_prevention",
+    "decrement",
+    "decrement_match",
     "match_row",
     "matches_of_orders",
     "prevented_match",
@@ -26,6 +33,9 @@ __all__ = [
 
 # No account here belongs to a group of accounts that may not trade with each other.
 NO_TRADE_GROUP: Final = -1
+# Ids stay below 2**53, beyond which JavaScript loses digits.
+DECREMENT_IDS_FROM: Final = 2**52
+_STP_MODES: Final = codes.STP_NAMES | codes.STP_DECREMENTING_NAMES
 _ENDS_MAKER: Final = (codes.STP_EXPIRE_MAKER, codes.STP_EXPIRE_BOTH)
 _ENDS_TAKER: Final = (codes.STP_EXPIRE_TAKER, codes.STP_EXPIRE_BOTH)
 
@@ -50,7 +60,7 @@ class PreventedMatch(NamedTuple):
 
 def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
     taker, maker = (closed, counter) if closed.order_id > counter.order_id else (counter, closed)
-    taker_lots, maker_lots = (order.quantity_lots - order.executed_lots for order in (taker, maker))
+    taker_lots, maker_lots = (order.open_lots for order in (taker, maker))
     mode = taker.stp_mode
     return PreventedMatch(
         _match_id(closed),
@@ -73,12 +83,36 @@ def _match_id(closed: OrderRecord) -> int:
 
 def prevented_match(view: AccountView, event: OrderClosed) -> PreventedMatch | None:
     """The match whose prevention this event tells of, None if of none; the view is as right after it."""
-    if event.reason != codes.CLOSED_SELF_TRADE:
+    if event.reason != codes.CLOSED_SELF_TRADE or not event.counter_order_id:
         return None
     closed, counter = view.order(event.order_id), view.order(event.counter_order_id)
     assert closed is not None, "the view has just taken its event"
     assert counter is not None, "it ended not earlier than in the same outcome"
-    return _match(closed, counter)
+    # An order of which nothing was left has ended by decrements, and those have been told.
+    return _match(closed, counter) if closed.open_lots else None
+
+
+def decrement(event: SelfTradeDecremented, seq: int, time_ms: int) -> PreventedMatch:
+    """The match that made both its orders smaller."""
+    lots = event.prevented_lots
+    return decrement_match(seq, event.taker_order_id, event.maker_order_id, event.price_ticks, lots, time_ms)
+
+
+def decrement_match(
+    seq: int, taker_order_id: int, maker_order_id: int, price_ticks: int, lots: int, time_ms: int
+) -> PreventedMatch:
+    """The same, from what the ledger keeps of it."""
+    return PreventedMatch(
+        DECREMENT_IDS_FROM + seq,
+        taker_order_id,
+        maker_order_id,
+        codes.STP_DECREMENT,
+        price_ticks,
+        lots,
+        lots,
+        lots,
+        time_ms,
+    )
 
 
 def matches_of_orders(closed: Iterable[OrderRecord], counters: Iterable[OrderRecord]) -> list[PreventedMatch]:
@@ -87,13 +121,16 @@ def matches_of_orders(closed: Iterable[OrderRecord], counters: Iterable[OrderRec
     found = {
         _match_id(order): _match(order, by_id[order.counter_order_id])
         for order in closed
-        if order.counter_order_id in by_id
+        if order.counter_order_id in by_id and order.open_lots
     }
     return [found[match_id] for match_id in sorted(found)]
 
 
 def prevented_matches_of_taker(
-    view: AccountView, outcome: CommandOutcome, accepted: OrderAccepted, executed_lots: int
+    view: AccountView,
+    outcome: CommandOutcome,
+    accepted: OrderAccepted | OrderWithTermsAccepted,
+    executed_lots: int,
 ) -> list[PreventedMatch]:
     """What was prevented while an order was placed, in the order in which it was.
 
@@ -104,7 +141,13 @@ def prevented_matches_of_taker(
     found: list[PreventedMatch] = []
     for recorded in outcome.events:
         event = recorded.event
+        if isinstance(event, SelfTradeDecremented) and event.taker_order_id == taker_id:
+            found.append(decrement(event, recorded.seq, outcome.time_ms))
+            continue
         if not isinstance(event, OrderClosed) or event.reason != codes.CLOSED_SELF_TRADE:
+            continue
+        # The outcome may tell of other takers, too: orders that this one has triggered.
+        if taker_id not in (event.order_id, event.counter_order_id):
             continue
         if event.order_id != taker_id:
             # What it had left has left the book. `match_lots` is for the streams alone.
@@ -125,9 +168,12 @@ def prevented_matches_of_taker(
 
 def add_prevention(shape: dict[str, object], market: Market, order: OrderRecord) -> None:
     """What the answer about an order tells of the prevention that has ended it; nothing if none has."""
-    if order.counter_order_id:
+    if order.counter_order_id and order.open_lots:
         shape["preventedMatchId"] = _match_id(order)
         shape["preventedQuantity"] = market.quantity_text(order.quantity_lots - order.executed_lots)
+    elif order.prevented_lots:
+        shape["preventedMatchId"] = DECREMENT_IDS_FROM + order.decrement_seq
+        shape["preventedQuantity"] = market.quantity_text(order.prevented_lots)
 
 
 def match_row(market: Market, match: PreventedMatch, unit: int) -> dict[str, object]:
@@ -139,7 +185,7 @@ def match_row(market: Market, match: PreventedMatch, unit: int) -> dict[str, obj
         "makerSymbol": market.rules.symbol,
         "makerOrderId": match.maker_order_id,
         "tradeGroupId": NO_TRADE_GROUP,
-        "selfTradePreventionMode": codes.STP_NAMES[match.stp_mode],
+        "selfTradePreventionMode": _STP_MODES[match.stp_mode],
         "price": market.price_text(match.price_ticks),
         **prevented_quantities(market, match),
         "transactTime": match.time_ms * unit,

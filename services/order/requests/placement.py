@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts import codes
-from exchange.contracts.commands import PlaceOrder
+from exchange.contracts.commands import Command, PlaceOrder
 from exchange.contracts.errors import (
     ApiError,
     bad_combination,
@@ -16,11 +16,36 @@ from exchange.contracts.errors import (
     invalid_data,
     not_required,
 )
-from exchange.http.query_parameters import Parameters, integer, optional, required
-from services.order.decisions.parameters import amount, client_order_id, market, new_client_order_id
+from exchange.contracts.order_commands import OrderLeg, PlaceOrderWithTerms
+from exchange.http.query_parameters import Parameters, optional, required
+from services.order.requests.parameters import (
+    amount,
+    client_order_id,
+    lots_of,
+    market,
+    new_client_order_id,
+    price_ticks_of,
+)
+from services.order.requests.terms import (
+    PLAIN,
+    TERM_NAMES,
+    TRIGGERED,
+    WITH_TIME_IN_FORCE,
+    WITHOUT_PRICE,
+    Terms,
+    check_term_filters,
+    parse_peg,
+    parse_terms,
+)
+from services.order.shapes.placed import ACK, FULL, RESULT
 from services.order.view.model import AccountView, Market
 
-__all__ = ["ACK", "FULL", "PLACEMENT_PARAMETERS", "Placement", "parse_placement"]
+__all__ = [
+    "FORMS",
+    "PLACEMENT_PARAMETERS",
+    "Placement",
+    "parse_placement",
+]
 
 PLACEMENT_PARAMETERS: Final = frozenset(
     [
@@ -46,29 +71,13 @@ PLACEMENT_PARAMETERS: Final = frozenset(
 )
 # The default when selfTradePreventionMode is not sent; exchangeInfo must say the same.
 STP_DEFAULT: Final = codes.STP_EXPIRE_MAKER
-STRATEGY_TYPE_MIN: Final = 1_000_000
 
 _SIDES: Final = {name: code for code, name in codes.SIDE_NAMES.items()}
-_TYPES: Final = {name: code for code, name in codes.ORDER_TYPE_NAMES.items()}
+_TYPES: Final = {name: code for code, name in (codes.ORDER_TYPE_NAMES | codes.TRIGGERED_TYPE_NAMES).items()}
 _TIMES_IN_FORCE: Final = {name: code for code, name in codes.TIME_IN_FORCE_NAMES.items()}
-_STP_MODES: Final = {name: code for code, name in codes.STP_NAMES.items()}
-# How much an answer tells.
-ACK: Final = "ACK"
-RESULT: Final = "RESULT"
-FULL: Final = "FULL"
-_FORMS: Final = (ACK, RESULT, FULL)
-# Modes that Binance has and no market here allows.
-_ABSENT_STP_MODES: Final = frozenset({"DECREMENT", "TRANSFER"})
-_PEG_PRICE_TYPES: Final = frozenset({"PRIMARY_PEG", "MARKET_PEG"})
-_PEG_OFFSET_TYPES: Final = frozenset({"PRICE_LEVEL"})
-# Types that Binance has and this exchange does not (yet): its own texts for such symbols.
-_ABSENT_TYPES: Final = {
-    "STOP_LOSS": "Stop loss orders are not supported for this symbol.",
-    "STOP_LOSS_LIMIT": "Stop loss limit orders are not supported for this symbol.",
-    "TAKE_PROFIT": "Take profit orders are not supported for this symbol.",
-    "TAKE_PROFIT_LIMIT": "Take profit limit orders are not supported for this symbol.",
-}
-_NEW_ORDER_REJECTED: Final = -2010
+_STP_MODES: Final = {name: code for code, name in (codes.STP_NAMES | codes.STP_DECREMENTING_NAMES).items()}
+FORMS: Final = (ACK, RESULT, FULL)
+_FULL_BY_DEFAULT: Final = frozenset([codes.LIMIT, codes.MARKET])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +94,11 @@ class Placement:
     quote_quantity_atoms: int
     stp_mode: int
     form: str
-    strategy_id: int | None
-    strategy_type: int | None
+    terms: Terms
 
-    def command(self, command_id: int, user_id: int, valid_until_ms: int) -> PlaceOrder:
+    def command(self, command_id: int, user_id: int, valid_until_ms: int) -> Command:
         """The command that asks the engine for it."""
-        return PlaceOrder(
+        plain = (
             command_id,
             user_id,
             self.market.rules.market_id,
@@ -104,6 +112,38 @@ class Placement:
             self.stp_mode,
             valid_until_ms,
         )
+        terms = self.terms
+        if terms is PLAIN:
+            return PlaceOrder(*plain)
+        return PlaceOrderWithTerms(
+            *plain,
+            terms.stop_price_ticks,
+            terms.trailing_bips,
+            terms.iceberg_lots,
+            terms.strategy_id,
+            terms.strategy_type,
+            terms.peg_price_type,
+            terms.peg_offset_levels,
+        )
+
+    def leg(self) -> OrderLeg:
+        """The same as one order of a list."""
+        terms = self.terms
+        return OrderLeg(
+            self.client_order_id,
+            self.side,
+            self.order_type,
+            self.time_in_force,
+            self.price_ticks,
+            self.quantity_lots,
+            terms.stop_price_ticks,
+            terms.trailing_bips,
+            terms.iceberg_lots,
+            terms.strategy_id,
+            terms.strategy_type,
+            terms.peg_price_type,
+            terms.peg_offset_levels,
+        )
 
 
 def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
@@ -112,19 +152,21 @@ def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
     side = _SIDES.get(required(parameters, "side"))
     if side is None:
         raise ApiError(-1117, "Invalid side.")
-    order_type = _order_type(required(parameters, "type"))
-    _refuse_pegs(parameters)
+    order_type = _TYPES.get(required(parameters, "type"))
+    if order_type is None:
+        raise ApiError(-1116, "Invalid orderType.")
+    has_terms = not TERM_NAMES.isdisjoint(parameters)
+    peg, levels = parse_peg(parameters, order_type) if has_terms else (codes.PEG_NONE, 0)
     time_in_force = _time_in_force(parameters, order_type)
-    price_ticks, quantity_lots, quote_quantity_atoms = _quantities(parameters, found, order_type)
-    _refuse_absent_features(parameters)
-    strategy_id, strategy_type = integer(parameters, "strategyId"), integer(parameters, "strategyType")
-    if strategy_type is not None and strategy_type < STRATEGY_TYPE_MIN:
-        raise ApiError(-1134, "strategyType was less than 1000000.")
+    price_ticks, lots, quote_quantity_atoms = _quantities(parameters, found, order_type, bool(peg))
+    terms = PLAIN
+    if has_terms or order_type in TRIGGERED:
+        terms = parse_terms(parameters, found, order_type, time_in_force, lots, peg, levels)
     stp_mode = _stp_mode(parameters)
     form = optional(parameters, "newOrderRespType")
     if form is None:
-        form = ACK if order_type == codes.LIMIT_MAKER else FULL
-    elif form not in _FORMS:
+        form = FULL if order_type in _FULL_BY_DEFAULT else ACK
+    elif form not in FORMS:
         raise invalid_data("newOrderRespType")
     name = client_order_id(parameters, "newClientOrderId") or new_client_order_id()
     placement = Placement(
@@ -134,29 +176,21 @@ def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
         order_type,
         time_in_force,
         price_ticks,
-        quantity_lots,
+        lots,
         quote_quantity_atoms,
         stp_mode,
         form,
-        strategy_id,
-        strategy_type,
+        terms,
     )
     _check_filters(placement)
+    if terms is not PLAIN:
+        check_term_filters(terms, lots, found)
     return placement
 
 
-def _order_type(name: str) -> int:
-    order_type = _TYPES.get(name)
-    if order_type is not None:
-        return order_type
-    if name in _ABSENT_TYPES:
-        raise ApiError(_NEW_ORDER_REJECTED, _ABSENT_TYPES[name])
-    raise ApiError(-1116, "Invalid orderType.")
-
-
 def _time_in_force(parameters: Parameters, order_type: int) -> int:
-    """LIMIT must say it, the others must not; they count as GTC."""
-    if order_type != codes.LIMIT:
+    """Orders with a price must say it, but for LIMIT_MAKER; the others must not, and count as GTC."""
+    if order_type not in WITH_TIME_IN_FORCE:
         if "timeInForce" in parameters:
             raise not_required("timeInForce")
         return codes.GTC
@@ -167,45 +201,39 @@ def _time_in_force(parameters: Parameters, order_type: int) -> int:
 
 
 def _stp_mode(parameters: Parameters) -> int:
-    """Raises -1013 for a documented mode that no market allows, -1130 for any other text."""
     name = optional(parameters, "selfTradePreventionMode")
     if name is None:
         return STP_DEFAULT
     mode = _STP_MODES.get(name)
-    if mode is not None:
-        return mode
-    if name in _ABSENT_STP_MODES:
-        raise ApiError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
-    raise invalid_data("selfTradePreventionMode")
+    if mode is None:
+        raise invalid_data("selfTradePreventionMode")
+    return mode
 
 
-def _refuse_pegs(parameters: Parameters) -> None:
-    """Before the price is asked for, which a pegged order need not have."""
-    price_type = optional(parameters, "pegPriceType")
-    offset_type = optional(parameters, "pegOffsetType")
-    if price_type is not None and price_type not in _PEG_PRICE_TYPES:
-        raise ApiError(-1210, "Invalid pegPriceType.")
-    if offset_type is not None and offset_type not in _PEG_OFFSET_TYPES:
-        raise ApiError(-1211, "Invalid pegOffsetType.")
-    if price_type is not None or offset_type is not None or "pegOffsetValue" in parameters:
-        raise ApiError(_NEW_ORDER_REJECTED, "Pegged orders are not supported for this symbol.")
-
-
-def _quantities(parameters: Parameters, found: Market, order_type: int) -> tuple[int, int, int]:
+def _quantities(
+    parameters: Parameters, found: Market, order_type: int, is_pegged: bool
+) -> tuple[int, int, int]:
     """Price in ticks, quantity in lots, quote quantity in atoms; 0 for what the type does not have."""
-    if order_type != codes.MARKET:
+    if order_type not in WITHOUT_PRICE:
         required(parameters, "quantity")
-        required(parameters, "price")
+        if not is_pegged:
+            required(parameters, "price")
         if "quoteOrderQty" in parameters:
             raise not_required("quoteOrderQty")
-        return _price_ticks(parameters, found), _quantity_lots(parameters, found), 0
+        price_ticks = 0 if is_pegged else price_ticks_of(parameters, found, "price")
+        return price_ticks, lots_of(parameters, found, "quantity"), 0
     if "price" in parameters:
         raise not_required("price")
+    if order_type != codes.MARKET:
+        required(parameters, "quantity")
+        if "quoteOrderQty" in parameters:
+            raise not_required("quoteOrderQty")
+        return 0, lots_of(parameters, found, "quantity"), 0
     has_quantity, has_quote = bool(parameters.get("quantity")), bool(parameters.get("quoteOrderQty"))
     if has_quantity and has_quote:
         raise bad_combination()
     if has_quantity:
-        return 0, _quantity_lots(parameters, found), 0
+        return 0, lots_of(parameters, found, "quantity"), 0
     if not has_quote:
         raise ApiError(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
     quote_atoms = amount(parameters, "quoteOrderQty", found.quote.decimals)
@@ -214,47 +242,24 @@ def _quantities(parameters: Parameters, found: Market, order_type: int) -> tuple
     return 0, 0, quote_atoms
 
 
-def _price_ticks(parameters: Parameters, found: Market) -> int:
-    atoms = amount(parameters, "price", found.quote.decimals)
-    if atoms == 0:
-        raise ApiError(-1013, "Invalid price.")
-    if not atoms or atoms % found.rules.tick_atoms:
-        raise filter_failure("PRICE_FILTER")
-    return atoms // found.rules.tick_atoms
-
-
-def _quantity_lots(parameters: Parameters, found: Market) -> int:
-    atoms = amount(parameters, "quantity", found.base.decimals)
-    if atoms == 0:
-        raise ApiError(-1013, "Invalid quantity.")
-    if not atoms or atoms % found.rules.lot_atoms:
-        raise filter_failure("LOT_SIZE")
-    return atoms // found.rules.lot_atoms
-
-
-def _refuse_absent_features(parameters: Parameters) -> None:
-    """Parameters that Binance knows and that would change the order's meaning if they were ignored."""
-    if optional(parameters, "icebergQty") is not None:
-        raise ApiError(_NEW_ORDER_REJECTED, "Iceberg orders are not supported for this symbol.")
-    if optional(parameters, "trailingDelta") is not None:
-        raise ApiError(_NEW_ORDER_REJECTED, "Trailing stop orders are not supported for this symbol.")
-    if "stopPrice" in parameters:
-        raise not_required("stopPrice")
-
-
 def _check_filters(placement: Placement) -> None:
     """The filters that need neither the book nor the accounts."""
     rules = placement.market.rules
     lots, notional = placement.quantity_lots, placement.quote_quantity_atoms
-    if placement.order_type == codes.MARKET:
+    if placement.order_type in WITHOUT_PRICE:
         if notional:
             if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
                 raise filter_failure("NOTIONAL")
             return
         if not rules.quantity_lots_min <= lots <= rules.quantity_lots_max:
             raise filter_failure("LOT_SIZE")
-        if lots > rules.market_quantity_lots_max:
+        if lots > rules.market_quantity_lots_max and placement.order_type == codes.MARKET:
             raise filter_failure("MARKET_LOT_SIZE")
+        return
+    if placement.terms.peg_price_type:
+        # Its price is the book's, which the engine knows.
+        if not rules.quantity_lots_min <= lots <= rules.quantity_lots_max:
+            raise filter_failure("LOT_SIZE")
         return
     if not rules.price_ticks_min <= placement.price_ticks <= rules.price_ticks_max:
         raise filter_failure("PRICE_FILTER")

@@ -1,13 +1,13 @@
 """A file of as many markets as wanted: the three of a new exchange, then made-up ones."""
 
-from tests.bots.wheel import ROOT
+from matching_engine.genesis import MARKETS_FILE
 
 __all__ = ["many_markets"]
 
 
 def many_markets(markets: int, assets: int) -> str:
     """The text of a file with so many markets and assets."""
-    text = (ROOT / "matching_engine" / "markets.toml").read_text("utf-8")
+    text = MARKETS_FILE.read_text("utf-8")
     first = text.index("[[markets]]")
     template = text[first : text.index("[[markets]]", first + 1)]
     codes = [f"A{number:03}" for number in range(assets - 3)]

@@ -1,0 +1,164 @@
+"""What an order with terms must be like, and which filters it meets (binance-spot-api 2.2, 2.4, 2.6)."""
+
+from exchange.contracts import codes
+from exchange.contracts.codes import BUY, SELL
+from exchange.contracts.commands import PlaceOrder
+from exchange.contracts.limits import (
+    ICEBERG_PARTS_MAX,
+    PEG_OFFSET_LEVELS_MAX,
+    STOP_MARKET_MARGIN_PPM,
+    TRAILING_BIPS_MAX,
+    TRAILING_BIPS_MIN,
+)
+from exchange.contracts.order_commands import OrderLeg
+from matching_engine.core.market import Market
+from matching_engine.core.order import Terms
+from matching_engine.core.rules import PPM, limit_order_rejection, market_order_rejection
+from matching_engine.core.trailing import trigger_ticks
+from matching_engine.core.waiting import NO_LOW, rises_to_stop
+
+
+def waits_for_price(order_type: int) -> bool:
+    """Whether an order of this type waits until the price reaches it."""
+    return order_type >= codes.STOP_LOSS
+
+
+def works_at_any_price(order_type: int) -> bool:
+    """Whether an order of this type works as a MARKET order."""
+    return order_type in (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
+
+
+def is_leg_well_formed(leg: OrderLeg, quote_quantity_atoms: int) -> bool:
+    """Codes in range, and the prices and quantities that the type needs, no others."""
+    if not (
+        codes.BUY <= leg.side <= codes.SELL
+        and codes.LIMIT <= leg.order_type <= codes.TAKE_PROFIT_LIMIT
+        and codes.GTC <= leg.time_in_force <= codes.FOK
+        and codes.PEG_NONE <= leg.peg_price_type <= codes.PEG_MARKET
+        and leg.peg_offset_levels <= PEG_OFFSET_LEVELS_MAX
+        and leg.client_order_id
+    ):
+        return False
+    if (leg.stop_price_ticks > 0 or leg.trailing_bips > 0) != waits_for_price(leg.order_type):
+        return False
+    if leg.iceberg_lots and leg.time_in_force != codes.GTC:
+        return False
+    if works_at_any_price(leg.order_type):
+        if leg.price_ticks or leg.iceberg_lots or leg.peg_price_type or leg.peg_offset_levels:
+            return False
+        if leg.order_type == codes.MARKET:
+            return (leg.quantity_lots > 0) != (quote_quantity_atoms > 0)
+        return leg.quantity_lots > 0 and quote_quantity_atoms == 0
+    if leg.quantity_lots == 0 or quote_quantity_atoms:
+        return False
+    return _is_price_well_formed(leg)
+
+
+def _is_price_well_formed(leg: OrderLeg) -> bool:
+    """A limit price, or a peg that its type may have."""
+    if leg.order_type == codes.LIMIT_MAKER and leg.time_in_force != codes.GTC:
+        return False
+    if leg.peg_price_type == codes.PEG_NONE:
+        return leg.price_ticks > 0 and leg.peg_offset_levels == 0
+    if leg.price_ticks:
+        return False
+    if leg.order_type == codes.LIMIT_MAKER:
+        return leg.peg_price_type == codes.PEG_PRIMARY
+    is_taker = leg.peg_price_type == codes.PEG_MARKET
+    return leg.order_type != codes.LIMIT or is_taker or leg.time_in_force == codes.GTC
+
+
+def filter_rejection(
+    market: Market, leg: OrderLeg, plain: PlaceOrder, reference: tuple[int, int], is_placed_now: bool
+) -> int:
+    """Which filter refuses the order: codes.REJECT_*, or 0. `plain`: the same as a plain order."""
+    rules = market.rules
+    stop = leg.stop_price_ticks
+    if stop and not rules.price_ticks_min <= stop <= rules.price_ticks_max:
+        return codes.REJECT_PRICE_FILTER
+    if leg.trailing_bips and not TRAILING_BIPS_MIN <= leg.trailing_bips <= TRAILING_BIPS_MAX:
+        return codes.REJECT_TRAILING_DELTA
+    if leg.order_type == codes.MARKET:
+        reason = market_order_rejection(rules, market.unit_atoms, plain, reference)
+    elif works_at_any_price(leg.order_type):
+        reason = _stop_market_rejection(market, leg)
+    elif leg.price_ticks or (plain.price_ticks and is_placed_now):
+        reason = limit_order_rejection(rules, market.unit_atoms, plain, reference)
+    else:
+        in_range = rules.quantity_lots_min <= leg.quantity_lots <= rules.quantity_lots_max
+        reason = 0 if in_range else codes.REJECT_LOT_SIZE
+    return reason or iceberg_rejection(market, leg.iceberg_lots, leg.quantity_lots)
+
+
+def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:
+    """As of a MARKET order, at the price at which it begins."""
+    rules, quantity = market.rules, leg.quantity_lots
+    if not rules.quantity_lots_min <= quantity <= rules.quantity_lots_max:
+        return codes.REJECT_LOT_SIZE
+    if quantity > rules.market_quantity_lots_max:
+        return codes.REJECT_MARKET_LOT_SIZE
+    price = leg.stop_price_ticks or market.reference.last_ticks
+    notional = price * (quantity * market.unit_atoms)
+    if price and not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+        return codes.REJECT_NOTIONAL
+    return 0
+
+
+def iceberg_rejection(market: Market, iceberg_lots: int, quantity_lots: int) -> int:
+    """Whether an iceberg shows too little, or too much, of itself."""
+    if not iceberg_lots:
+        return 0
+    if iceberg_lots >= quantity_lots:
+        return codes.REJECT_ICEBERG_EXCEEDS_QUANTITY
+    if iceberg_lots < market.rules.quantity_lots_min:
+        return codes.REJECT_LOT_SIZE
+    if -(-quantity_lots // iceberg_lots) > ICEBERG_PARTS_MAX:
+        return codes.REJECT_ICEBERG_PARTS
+    return 0
+
+
+def price_rejection(market: Market, side: int, terms: Terms) -> int:
+    """Whether the price that an order would wait for is there already, or cannot be told."""
+    last = market.reference.last_ticks
+    stop = terms.stop_price_ticks
+    if not stop:
+        return 0 if last else codes.REJECT_NO_LAST_PRICE
+    low, high = last or NO_LOW, last
+    waiting = market.waiting
+    if waiting is not None:
+        # What is still being sent to work counts as the last price.
+        high = max(high, waiting.reach.high, waiting.start_reach.high)
+        low = min(low, waiting.reach.low, waiting.start_reach.low)
+    rises = rises_to_stop(side, terms.order_type)
+    is_reached = stop <= high if rises else stop >= low
+    return codes.REJECT_WOULD_TRIGGER if is_reached else 0
+
+
+def hold_ticks(market: Market, side: int, price_ticks: int, terms: Terms) -> int:
+    """The price at which a BUY holds for each lot; 0 for what holds lots.
+
+    Or exactly what the book will cost.
+    """
+    if side == SELL or terms.order_type == codes.MARKET:
+        return 0
+    if price_ticks:
+        return price_ticks
+    start = terms.stop_price_ticks or market.reference.last_ticks
+    if terms.trailing_bips:
+        start = trigger_ticks(True, start, terms.trailing_bips)
+    return -(-start * (PPM + STOP_MARKET_MARGIN_PPM) // PPM)
+
+
+def need_atoms(market: Market, side: int, lots: int, ticks: int) -> int:
+    """What an order holds for so many lots. `ticks`: as of `hold_ticks`."""
+    if side == SELL:
+        return lots * market.rules.lot_atoms
+    return ticks * (lots * market.unit_atoms)
+
+
+def pegged_ticks(market: Market, side: int, peg_price_type: int, offset_levels: int) -> int:
+    """The price that a pegged order takes from the book now, 0 if the book has none there."""
+    same = peg_price_type == codes.PEG_PRIMARY
+    of_side = side if same else (SELL if side == BUY else BUY)
+    levels = market.book.depth(of_side, offset_levels + 1)
+    return levels[offset_levels][0] if len(levels) > offset_levels else 0

@@ -1,0 +1,1 @@
+"""What is asked for: from the text of parameters to whole numbers that were checked."""

@@ -1,0 +1,1 @@
+"""The JSON objects that tell of orders, order lists, trades and prevented matches."""

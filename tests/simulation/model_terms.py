@@ -1,0 +1,153 @@
+"""What the model makes of orders with terms, from the docstrings of their events alone."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from exchange.contracts import codes
+from exchange.contracts.events import Event
+from exchange.contracts.order_events import (
+    IcebergRefilled,
+    OrderAmended,
+    OrderListDone,
+    OrderListPlaced,
+    OrderTriggered,
+    OrderWithTermsAccepted,
+    PendingOrderPlaced,
+    SelfTradeDecremented,
+    TrailingStarted,
+)
+from tests.simulation.violations import require
+
+if TYPE_CHECKING:
+    from tests.simulation.model import Model, ModelOrder
+
+__all__ = ["terms_handlers"]
+
+
+def terms_handlers(model: "Model") -> dict[type[Event], Callable[..., None]]:
+    """What the model does with each kind of event."""
+    of_terms = _Terms(model)
+    return {
+        OrderWithTermsAccepted: of_terms.accepted,
+        OrderTriggered: of_terms.triggered,
+        TrailingStarted: of_terms.started,
+        PendingOrderPlaced: of_terms.placed,
+        IcebergRefilled: of_terms.refilled,
+        OrderAmended: of_terms.amended,
+        SelfTradeDecremented: of_terms.decremented,
+        OrderListPlaced: of_terms.list_placed,
+        OrderListDone: of_terms.list_done,
+    }
+
+
+class _Terms:
+    def __init__(self, model: "Model") -> None:
+        self._model = model
+        self._lists: dict[int, int] = {}
+        self._newest_list = 0
+
+    def _order(self, order_id: int) -> "ModelOrder":
+        order = self._model.orders.get(order_id)
+        require(order is not None, f"I8: order {order_id} is not open")
+        assert order is not None
+        return order
+
+    def _hold(self, order: "ModelOrder", held: int, released: int) -> None:
+        order.held += held - released
+        require(order.held >= 0, "I3: an order holds less than nothing")
+        self._model.move(order.accepted.user_id, self._model.pays(order), released - held, held - released)
+
+    def accepted(self, event: OrderWithTermsAccepted) -> None:
+        order = self._model.take_in(event)
+        waits = event.order_type in codes.TRIGGERED_TYPE_NAMES
+        require(waits == (event.stop_price_ticks + event.trailing_bips > 0), "I8: who waits has a trigger")
+        if event.state == codes.STATE_PENDING:
+            require(event.order_list_id > 0 and event.held_atoms == 0, "I3: a pending order holds nothing")
+        else:
+            require(waits == (event.state == codes.STATE_WAITING), "I8: who has a trigger waits")
+        if event.order_list_id:
+            require(event.order_list_id in self._lists, "I8: an order's list is open")
+        if event.state == codes.STATE_WORKING:
+            self._model.begin(order)
+        else:
+            require(event.resting_lots == 0, "I5: who waits is not on the book")
+
+    def triggered(self, event: OrderTriggered) -> None:
+        self._model.finish_takers()
+        order = self._order(event.order_id)
+        accepted = order.accepted
+        require(order.state == codes.STATE_WAITING, "I8: who is triggered has waited")
+        assert isinstance(accepted, OrderWithTermsAccepted)
+        if not accepted.trailing_bips:
+            require(event.trigger_price_ticks == accepted.stop_price_ticks, "I8: the stop price triggers")
+        others = [o for o in self._model.orders.values() if o.list_id and o.list_id == order.list_id]
+        require(len(others) <= 1, "I8: the other orders of a list end before one of them works")
+        self._hold(order, event.held_atoms, event.released_atoms)
+        self._works(order, event.price_ticks, event.resting_lots)
+
+    def _works(self, order: "ModelOrder", price_ticks: int, resting_lots: int) -> None:
+        order.price_ticks, order.resting_lots = price_ticks, resting_lots
+        market = self._model.markets[order.accepted.market_id]
+        if order.accepted.side == codes.SELL:
+            require(order.held == order.open_lots * market.lot_atoms, "I3: a seller's hold")
+        elif price_ticks:
+            cost = price_ticks * order.open_lots * market.notional_unit_atoms
+            require(order.held == cost, "I3: a buyer's hold")
+        self._model.begin(order)
+
+    def started(self, event: TrailingStarted) -> None:
+        require(self._order(event.order_id).state == codes.STATE_WAITING, "I8: who follows the price waits")
+
+    def placed(self, event: PendingOrderPlaced) -> None:
+        self._model.finish_takers()
+        order = self._order(event.order_id)
+        require(order.state == codes.STATE_PENDING, "I8: who is placed was pending")
+        order.state = event.state
+        self._hold(order, event.held_atoms, 0)
+        if event.state == codes.STATE_WORKING:
+            self._works(order, event.price_ticks, event.resting_lots)
+
+    def refilled(self, event: IcebergRefilled) -> None:
+        order = self._order(event.order_id)
+        require(order.rests and order.shown_lots == 0, "I9: a slice is shown when the one before is gone")
+        self._model.show(order)
+        require(event.displayed_lots == order.shown_lots > 0, "I5: an iceberg shows its slice")
+
+    def amended(self, event: OrderAmended) -> None:
+        order = self._order(event.order_id)
+        cut = order.quantity_lots - event.quantity_lots
+        require(0 < cut < order.open_lots, "I8: an amendment makes an order smaller")
+        hidden = order.open_lots - order.shown_lots if order.rests else cut
+        unbooked = max(0, cut - hidden)
+        require(event.unbooked_lots == unbooked, "I5: hidden lots go first")
+        order.shown_lots -= unbooked
+        order.quantity_lots -= cut
+        order.open_lots -= cut
+        self._hold(order, 0, event.released_atoms)
+        if event.client_order_id != order.name:
+            self._model.rename(order, event.client_order_id)
+
+    def decremented(self, event: SelfTradeDecremented) -> None:
+        taker, maker = self._order(event.taker_order_id), self._order(event.maker_order_id)
+        best = self._model.best(event.market_id, maker.accepted.side)
+        require(best is maker, "I9: price, then time")
+        require(taker.accepted.user_id == maker.accepted.user_id == event.user_id, "I8: one user's orders")
+        lots = event.prevented_lots
+        require(0 < lots <= min(taker.open_lots, maker.shown_lots), "I8: as much as both have")
+        maker.shown_lots -= lots
+        for order, released in ((taker, event.taker_released_atoms), (maker, event.maker_released_atoms)):
+            order.open_lots -= lots
+            self._hold(order, 0, released)
+
+    def list_placed(self, event: OrderListPlaced) -> None:
+        require(event.order_list_id == self._newest_list + 1, "I8: list ids count up")
+        self._newest_list = event.order_list_id
+        self._lists[event.order_list_id] = event.contingency
+
+    def list_done(self, event: OrderListDone) -> None:
+        require(self._lists.pop(event.order_list_id, 0) > 0, "I8: a list ends once")
+        left = [o for o in self._model.orders.values() if o.list_id == event.order_list_id]
+        require(len(left) <= 1, "I8: a list that is done leaves one order at most")
+        for order in left:
+            require(order.state != codes.STATE_PENDING, "I8: nothing waits for a list that is done")
+            order.list_id = 0

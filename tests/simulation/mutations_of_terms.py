@@ -1,0 +1,183 @@
+"""Planted bugs in triggers, lists, icebergs, amendments and what they hold (see mutations.py)."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from exchange.contracts.order_events import IcebergRefilled
+from matching_engine.core import amending, engine, follow_ups, matching, placing, survey, waiting, working
+from matching_engine.core.engine_state import EngineState
+from matching_engine.core.order import Order, Terms
+from matching_engine.core.waiting import Reach, Waiting
+from tests.simulation.loop import patched
+
+__all__ = ["MUTATIONS_OF_TERMS"]
+
+
+def _trigger_on_the_wrong_side() -> AbstractContextManager[None]:
+    rises = waiting.rises_to_stop
+    return patched(waiting, rises_to_stop=lambda side, order_type: not rises(side, order_type))
+
+
+def _trigger_lost_when_the_price_turns() -> AbstractContextManager[None]:
+    def widen(self: Reach, price_ticks: int) -> None:
+        self.high = self.low = price_ticks
+
+    return patched(Reach, widen=widen)
+
+
+def _triggered_twice() -> AbstractContextManager[None]:
+    remove = Waiting.remove
+    kept: list[Order] = []
+
+    def removing(self: Waiting, order: Order, terms: Terms) -> None:
+        remove(self, order, terms)
+        if order not in kept and terms.stop_price_ticks:
+            kept.append(order)
+            self.stops_of(order, terms).add(order, terms.stop_price_ticks)
+
+    return patched(Waiting, remove=removing)
+
+
+def _cascade_unbounded() -> AbstractContextManager[None]:
+    return patched(follow_ups, _may_go_on=lambda state: True)
+
+
+def _stop_holds_nothing_for_its_margin() -> AbstractContextManager[None]:
+    def work(state: Any, market: Any, order: Order, terms: Terms, unpaid: int, *rest: Any) -> int:
+        order.open_lots += unpaid
+        return working.work(state, market, order, terms, 0, *rest)
+
+    return patched(follow_ups, work=work)
+
+
+def _oco_holds_twice() -> AbstractContextManager[None]:
+    def shared_holds(terms: list[Terms], needs: list[int]) -> list[int]:
+        return list(needs)
+
+    return patched(placing, shared_holds=shared_holds)
+
+
+def _oco_leaves_its_other_leg() -> AbstractContextManager[None]:
+    def list_works(state: EngineState, market: Any, order: Order, events: list[Any]) -> None:
+        return None
+
+    return patched(matching, list_works=list_works)
+
+
+def _pending_placed_at_the_first_fill() -> AbstractContextManager[None]:
+    list_works = matching.list_works
+
+    def working_early(state: EngineState, market: Any, order: Order, events: list[Any]) -> None:
+        order_list = None if order.terms is None else order.terms.order_list
+        if order_list is not None and order_list.working is order and order.lots_left():
+            order_list.working, order_list.is_due = None, True
+            order_list.orders.remove(order)
+            assert order.terms is not None
+            order.terms.order_list = None
+            market.waits().due_lists.append(order_list)
+            return
+        list_works(state, market, order, events)
+
+    return patched(matching, list_works=working_early)
+
+
+def _iceberg_keeps_its_place() -> AbstractContextManager[None]:
+    def refill(market: Any, maker: Order, terms: Terms, events: list[Any]) -> None:
+        if maker.open_lots or not terms.hidden_lots:
+            return
+        lots = min(terms.iceberg_lots, terms.hidden_lots)
+        terms.hidden_lots -= lots
+        maker.open_lots = lots
+        market.book.add(maker)
+        level = maker.level
+        if level is not None and level.head is not maker:
+            before = maker.previous
+            assert before is not None
+            before.next, level.tail = None, before
+            maker.previous, maker.next = None, level.head
+            level.head.previous, level.head = maker, maker
+        rules = market.rules.market_id
+        price = maker.price_ticks
+        events.append(IcebergRefilled(maker.order_id, maker.user_id, rules, maker.side, price, lots))
+
+    return patched(matching, refill=refill)
+
+
+def _hidden_lots_are_not_seen() -> AbstractContextManager[None]:
+    level = survey.Survey._level
+
+    def without_hidden(self: Any, book: Any, first: Order, *bounds: int) -> Any:
+        hidden = [(o, o.terms, o.terms.hidden_lots) for o in book.orders(first.side) if o.terms is not None]
+        for _, terms, _ in hidden:
+            terms.hidden_lots = 0
+        try:
+            return level(self, book, first, *bounds)
+        finally:
+            for _, terms, lots in hidden:
+                terms.hidden_lots = lots
+
+    return patched(survey.Survey, _level=without_hidden)
+
+
+def _amendment_keeps_the_hold() -> AbstractContextManager[None]:
+    shrink = amending._shrink
+
+    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: list[Any]) -> None:
+        shrink(market, order, terms, cut, order.held_atoms, events)
+
+    return patched(amending, _shrink=shrinking)
+
+
+def _amendment_takes_shown_lots_first() -> AbstractContextManager[None]:
+    shrink = amending._shrink
+
+    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: list[Any]) -> None:
+        hidden, shown = terms.hidden_lots, min(cut, order.open_lots - 1)
+        if order.level is None or not hidden or shown <= 0:
+            shrink(market, order, terms, cut, hold, events)
+            return
+        terms.hidden_lots = cut - shown
+        shrink(market, order, terms, cut, hold, events)
+        terms.hidden_lots += hidden - (cut - shown)
+
+    return patched(amending, _shrink=shrinking)
+
+
+def _due_orders_have_no_turn() -> AbstractContextManager[None]:
+    follow_up = follow_ups.follow_up
+
+    def following(state: EngineState, market: Any, events: list[Any]) -> None:
+        follow_up(state, market, events)
+        state.backlog.clear()
+
+    return patched(placing, follow_up=following)
+
+
+def _lists_without_an_end() -> AbstractContextManager[None]:
+    cancel_list = engine.cancel_list
+
+    def cancelling(state: EngineState, command: Any, events: list[Any]) -> None:
+        cancel_list(state, command, events)
+        if len(events) > 1:
+            del events[-1]
+
+    return patched(engine, cancel_list=cancelling)
+
+
+MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
+    "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
+    "a trigger is forgotten when the price turns": _trigger_lost_when_the_price_turns,
+    "an order is triggered and goes on waiting": _triggered_twice,
+    "one command sends all that is due to work": _cascade_unbounded,
+    "a stop order buys more than its hold pays": _stop_holds_nothing_for_its_margin,
+    "an OCO holds for both of its legs": _oco_holds_twice,
+    "a fill of one leg leaves the other": _oco_leaves_its_other_leg,
+    "pending orders are placed at the first fill": _pending_placed_at_the_first_fill,
+    "an iceberg keeps its place": _iceberg_keeps_its_place,
+    "hidden lots are not counted": _hidden_lots_are_not_seen,
+    "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
+    "an amendment takes shown lots first": _amendment_takes_shown_lots_first,
+    "orders that are due have no turn": _due_orders_have_no_turn,
+    "a cancelled list does not end": _lists_without_an_end,
+}

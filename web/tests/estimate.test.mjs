@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { estimateOf, feeOf } from "../terminal/estimate.js";
+
+const level = (price, quantity) => ({ units: BigInt(price) * 10n ** 8n, lots: BigInt(quantity) * 10n ** 8n });
+const asks = [level(100, 1), level(101, 2), level(110, 5)];
+const bids = [level(99, 1), level(90, 4)];
+const order = (change) => ({ side: "BUY", type: "MARKET", price: "", quantity: "3", ...change });
+const whole = (units) => Number(units) / 1e8;
+
+test("a market order goes through the levels to its quantity", () => {
+  const found = estimateOf(order({}), asks);
+  assert.equal(whole(found.filled), 3);
+  assert.equal(whole(found.quote), 302);
+  assert.equal(found.average, 10_066_666_666n);
+  assert.equal(found.slippagePpm, 6666n);
+  assert.equal(found.isShort, false);
+});
+
+test("by total it buys what the total pays", () => {
+  const found = estimateOf(order({ byQuote: true, quantity: "201" }), asks);
+  assert.equal(whole(found.filled), 2);
+  assert.equal(whole(found.quote), 201);
+});
+
+test("a book that has less says so, a limit's rest does not", () => {
+  assert.equal(estimateOf(order({ quantity: "9" }), asks).isShort, true);
+  assert.equal(estimateOf(order({ quantity: "8" }), asks).isShort, false);
+  const limit = estimateOf(order({ type: "LIMIT", price: "101", quantity: "9" }), asks);
+  assert.equal(limit.isShort, false);
+  assert.equal(whole(limit.filled), 3);
+});
+
+test("how much worse a limit is than the best price, on either side", () => {
+  assert.equal(estimateOf(order({ type: "LIMIT", price: "110" }), asks).farPpm, 100_000n);
+  assert.equal(estimateOf(order({ type: "LIMIT", price: "50" }), asks).farPpm, 0n);
+  const sale = estimateOf(order({ side: "SELL", type: "LIMIT", price: "49.5", quantity: "1" }), bids);
+  assert.equal(sale.farPpm, 500_000n);
+  assert.equal(whole(sale.quote), 99);
+});
+
+test("without a quantity, a price or a book there is nothing to say", () => {
+  assert.equal(estimateOf(order({ quantity: "" }), asks), null);
+  assert.equal(estimateOf(order({ quantity: "x" }), asks), null);
+  assert.equal(estimateOf(order({ type: "LIMIT", price: "" }), asks), null);
+  assert.equal(estimateOf(order({}), []), null);
+});
+
+test("the fee is of what comes in: taker's now, maker's for the rest", () => {
+  const rates = { maker: "0.00100000", taker: "0.00200000" };
+  const market = order({});
+  assert.equal(feeOf(market, estimateOf(market, asks), rates), "0.00600000");
+  const limit = order({ type: "LIMIT", price: "100", quantity: "3" });
+  assert.equal(feeOf(limit, estimateOf(limit, asks), rates), "0.00400000");
+  const sale = order({ side: "SELL", type: "LIMIT", price: "99", quantity: "2" });
+  assert.equal(feeOf(sale, estimateOf(sale, bids), rates), "0.29700000");
+});
