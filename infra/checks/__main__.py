@@ -11,11 +11,14 @@ from rich.console import Console
 from infra.checks.iam import Iam
 from infra.checks.judge import judged
 from infra.checks.linters import LINTERS
+from infra.checks.order import PAIRS, edges_of, unordered
 from infra.checks.terraform import Missing, Outcome, Terraform, folders
 from infra.schema.install import install
 
 # Two at once: each Terraform keeps about one core busy.
 _WORKERS = 2
+# All of one region: what its modules need of each other is seen nowhere else.
+_REGION = "modules/exchange"
 _OUT = Console(soft_wrap=True, highlight=False)
 
 
@@ -37,6 +40,9 @@ def check(
         for outcome in pool.map(lambda folder: terraform.check(tree, folder), only or folders()):
             failed |= _report_folder(outcome, iam)
             passed += outcome.passed
+        if only is None or _REGION in only:
+            label = f"{_REGION}: the order of a destroy, {len(PAIRS)} pairs"
+            failed |= _report(label, unordered(edges_of(terraform.graph(tree, _REGION))))
     for linter in LINTERS if linters else ():
         finding = linter()
         if finding.skipped:

@@ -24,6 +24,7 @@ from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.candle_rows import CandlesBehindError
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.history import History
+from services.market_data.markets.price_moves import tell_moves
 from services.market_data.markets.state import MarketState
 from services.market_data.rest.app import RestApi
 from services.market_data.rest.depth import DepthEndpoints
@@ -120,6 +121,7 @@ class MarketDataService:
         """
         state, position = await self._load()
         await self.markets.begin(state, position)
+        tell_moves(lambda: self.markets.state, clock_ms)
         logger.info("market data stand at seq %d, %d markets", state.seq, len(state.views))
 
     async def _load(self) -> tuple[MarketState, TailPosition]:

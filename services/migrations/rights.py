@@ -48,13 +48,14 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         **_MARKETS,
         "candles": _READ, "candle_folds": _READ, "orders": _READ, "trades": _READ,
     },
-    # Accounts, keys and money's way in and out; the operators' door (/v1/admin) is in the same process.
+    # Accounts, keys and money's way in and out; operators order from the same process and its pods.
     "user": {
         **_MARKETS,
         "administrators": _CHANGE, "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
         "audit_log": _ADD, "audit_log_head": _CHANGE, "data_keys": _ADD, "deposits": _READ,
-        "identities": _ADD, "ledger_entries": _READ, "login_sessions": _CHANGE, "orders": _READ,
-        "outside_logins": _ALL, "password_reset_tokens": "SELECT, UPDATE", "second_factors": _ALL,
+        "identities": _ADD, "ledger_entries": _READ, "login_sessions": _CHANGE,
+        "notice_positions": _READ, "orders": _READ, "outside_logins": _ALL,
+        "password_reset_tokens": "SELECT, UPDATE", "second_factors": _ALL,
         "trades": _READ, "users": _CHANGE, "withdrawal_addresses": _CHANGE,
         "withdrawal_freeze_tokens": "SELECT, UPDATE", "withdrawal_freezes": _CHANGE,
         "withdrawal_requests": _CHANGE, "withdrawals": _READ,

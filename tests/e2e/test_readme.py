@@ -83,7 +83,7 @@ def test_the_first_trade_of_a_deployed_exchange_trades(
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
         "#!/bin/bash\n"
-        '[[ "$1 $2 $3 $4 $5" == "exec -n exchange deploy/projections-withdrawals --" ]] || exit 90\n'
+        '[[ "$1 $2 $3 $4 $5" == "exec -n exchange deploy/user --" ]] || exit 90\n'
         '[[ "$6 $7 $8" == "python -m services.operator" ]] || exit 91\n'
         f'exec {sys.executable} -m local operator -- "${{@:9}}"\n',
         encoding="utf-8",

@@ -13,15 +13,16 @@ import grimp
 
 __all__ = ["MAINS", "Statement", "statements_by_service"]
 
-# Service account of the chart -> the module that its pods run.
+# Service account of the chart -> the modules that run in its pods.
 MAINS: Final = {
-    "order": "services.order.main",
-    "market-data": "services.market_data.main",
-    "user": "services.user.main",
-    "projections": "services.projections.main",
-    "auditor": "services.auditor.main",
-    "notifier": "services.notifier.main",
-    "statements": "services.user.aws_lambda.main",
+    "order": ("services.order.main",),
+    "market-data": ("services.market_data.main",),
+    # Operators order from its pods (docs/operator.md).
+    "user": ("services.user.main", "services.operator.main", "services.data_keys.main"),
+    "projections": ("services.projections.main",),
+    "auditor": ("services.auditor.main",),
+    "notifier": ("services.notifier.main", "services.notifier.redrive.main"),
+    "statements": ("services.user.aws_lambda.main",),
 }
 _SQL: Final = re.compile(r"\s*\(?(SELECT|INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|WITH)\s+\S+\s", re.ASCII)
 # What copies rows in says so by its call: _copy(connection, "orders", ...).
@@ -69,8 +70,8 @@ def statements_by_service() -> dict[str, list[Statement]]:
     graph = grimp.build_graph("exchange", "services", exclude_type_checking_imports=True, cache_dir=None)
     modules: dict[str, list[Statement]] = {}
     found = {}
-    for service, main in MAINS.items():
-        reached = {main, *graph.find_upstream_modules(main)}
+    for service, mains in MAINS.items():
+        reached = {name for main in mains for name in (main, *graph.find_upstream_modules(main))}
         names = sorted(name for name in reached if not name.startswith("services.migrations"))
         for name in names:
             if name not in modules:

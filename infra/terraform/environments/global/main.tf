@@ -6,6 +6,28 @@ resource "aws_route53_zone" "this" {
   force_destroy = false
 }
 
+# The name of production's regions is proved to ACM by one record, the same for the certificate of each: made here, so that
+# taking a region down does not end the other's renewals. This certificate is what the record is read from, and is free.
+resource "aws_acm_certificate" "api" {
+  domain_name               = "api.${var.zone}"
+  subject_alternative_names = ["*.api.${var.zone}"]
+  validation_method         = "DNS"
+  key_algorithm             = "EC_prime256v1"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_route53_record" "api_validation" {
+  zone_id         = aws_route53_zone.this.zone_id
+  name            = one(distinct([for option in aws_acm_certificate.api.domain_validation_options : option.resource_record_name]))
+  type            = "CNAME"
+  records         = distinct([for option in aws_acm_certificate.api.domain_validation_options : option.resource_record_value])
+  ttl             = 300
+  allow_overwrite = true
+}
+
 module "images_key" {
   source = "../../modules/kms_key"
 

@@ -7,6 +7,8 @@ module "exchange" {
   leads               = var.leads
   zone                = var.zone
   host                = "api.${var.zone}"
+  validation_record   = false # Of both regions: environments/global has it.
+  account_guards      = var.account_guards
   web_host            = "trade.${var.zone}"
   other_hosts         = var.other_hosts
   cidr                = var.cidr

@@ -80,6 +80,12 @@ variable "switches" {
   default = {}
 }
 
+variable "account_guards" {
+  description = "Whether CloudTrail, GuardDuty, Config and Security Hub are set up here; false where an organisation has done it."
+  type        = bool
+  default     = true
+}
+
 variable "blocked_countries" {
   description = "Two-letter codes of countries from which nothing is served."
   type        = list(string)

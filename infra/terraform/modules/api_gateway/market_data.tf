@@ -13,6 +13,8 @@ resource "aws_api_gateway_rest_api" "market_data" {
   name        = "${var.name}-market-data"
   description = "Public market data with keys, quotas and a cache"
 
+  disable_execute_api_endpoint = true
+
   endpoint_configuration {
     types = ["REGIONAL"]
   }

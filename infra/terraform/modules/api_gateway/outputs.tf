@@ -1,11 +1,11 @@
 output "accounts_url" {
   description = "Address of the accounts API."
-  value       = aws_apigatewayv2_api.accounts.api_endpoint
+  value       = "https://${local.hosts["accounts"]}"
 }
 
 output "market_data_url" {
   description = "Address of the market-data API."
-  value       = aws_api_gateway_stage.live.invoke_url
+  value       = "https://${local.hosts["market-data"]}"
 }
 
 output "usage_plan_ids" {

@@ -28,6 +28,16 @@ variable "listener_arn" {
   type        = string
 }
 
+variable "certificate_arn" {
+  description = "Certificate of this region for *.<api_host>."
+  type        = string
+}
+
+variable "zone_id" {
+  description = "The hosted zone."
+  type        = string
+}
+
 variable "api_host" {
   description = "Name in the load balancer's certificate."
   type        = string

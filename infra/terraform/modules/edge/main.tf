@@ -27,7 +27,10 @@ resource "aws_acm_certificate" "this" {
   }
 }
 
+# The record is the same for a name in every region, so where there are two it is neither's: environments/global has it.
 resource "aws_route53_record" "validation" {
+  count = var.validation_record ? 1 : 0
+
   # One record serves the name and its wildcard.
   zone_id         = data.aws_route53_zone.this.zone_id
   name            = one(distinct([for option in aws_acm_certificate.this.domain_validation_options : option.resource_record_name]))
@@ -39,7 +42,7 @@ resource "aws_route53_record" "validation" {
 
 resource "aws_acm_certificate_validation" "this" {
   certificate_arn         = aws_acm_certificate.this.arn
-  validation_record_fqdns = [aws_route53_record.validation.fqdn]
+  validation_record_fqdns = var.validation_record ? [aws_route53_record.validation[0].fqdn] : null
 }
 
 # Asks the whole exchange: /readyz is green only when every part is.

@@ -28,6 +28,12 @@ variable "load_balancer" {
   default = null
 }
 
+variable "validation_record" {
+  description = "Whether the record that proves the name to ACM is made here; false where environments/global has made it."
+  type        = bool
+  default     = true
+}
+
 variable "failover_role" {
   description = "PRIMARY where the engine leads, SECONDARY in the other region."
   type        = string

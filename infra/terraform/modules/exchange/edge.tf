@@ -24,6 +24,7 @@ module "edge" {
   name              = var.name
   zone              = var.zone
   host              = var.host
+  validation_record = var.validation_record
   failover_role     = var.leads ? "PRIMARY" : "SECONDARY"
   request_limit     = var.size.request_limit
   counted_elsewhere = local.counted_elsewhere
@@ -115,6 +116,8 @@ module "api_gateway" {
   load_balancer_arn = data.aws_lb.ingress[0].arn
   listener_arn      = data.aws_lb_listener.ingress[0].arn
   api_host          = var.host
+  certificate_arn   = module.edge.certificate_arn
+  zone_id           = module.edge.zone_id
   web_host          = var.web_host
   jwt_issuer        = module.identity.issuer
   jwt_audience      = [module.identity.client_id]

@@ -103,6 +103,12 @@ variable "account_guards" {
   default     = true
 }
 
+variable "validation_record" {
+  description = "Whether the record that proves `host` to ACM is made here; false where environments/global has made it."
+  type        = bool
+  default     = true
+}
+
 variable "api_gateway" {
   description = "Whether API Gateway stands beside the load balancer."
   type        = bool

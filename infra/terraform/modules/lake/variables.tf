@@ -24,6 +24,12 @@ variable "shards" {
   default     = null
 }
 
+variable "query_bytes_max" {
+  description = "Bytes that one question may read: 10 GiB are five cents."
+  type        = number
+  default     = 10737418240
+}
+
 variable "access_log_bucket" {
   description = "Bucket that receives access logs, if any."
   type        = string

@@ -21,6 +21,9 @@ output "subnet_cidrs" {
 output "private_subnet_ids" {
   description = "Subnets of nodes and pods, one a zone."
   value       = [for zone in local.zones : aws_subnet.private[zone].id]
+
+  # Whoever stands there has a way out from the first moment to the last: nodes join, and drain, by it.
+  depends_on = [aws_route.nat, aws_route_table_association.private, aws_route.internet, aws_route_table_association.public]
 }
 
 output "public_subnet_ids" {

@@ -112,6 +112,18 @@ locals {
     }
   }
 
+  # Of a market where prices moved most within a minute (services/market_data/markets/price_moves.py), and cancellations as
+  # a part of all that is decided: many orders that mean nothing are a part of the whole, however busy the day.
+  band_alarms = {
+    for name, band in merge(local.bands, {
+      price-move = {
+        metric      = "exchange_market_data_price_move_ratio", stat = "Maximum", dimensions = {}
+        comparison  = "GreaterThanUpperThreshold"
+        description = "A price moves unusually far: a thin book, a wrong order, or news. An operator can halt a market (docs/operator.md)"
+      }
+    }) : name => band
+  }
+
   server_alarms = merge(
     {
       msk-offline = {

@@ -187,7 +187,7 @@ resource "aws_cloudwatch_metric_alarm" "publish_lag" {
 
 # What has no fixed limit has a usual band: too many orders is an attack or a runaway bot, too few is a broken client.
 resource "aws_cloudwatch_metric_alarm" "anomaly" {
-  for_each = local.bands
+  for_each = local.band_alarms
 
   alarm_name          = "${var.name}-unusual-${each.key}"
   alarm_description   = each.value.description
@@ -214,6 +214,54 @@ resource "aws_cloudwatch_metric_alarm" "anomaly" {
       dimensions  = each.value.dimensions
       period      = 300
       stat        = each.value.stat
+    }
+  }
+}
+
+# The same for a figure that is made of two: cancellations by all commands.
+resource "aws_cloudwatch_metric_alarm" "cancel_ratio" {
+  alarm_name          = "${var.name}-unusual-cancel-ratio"
+  alarm_description   = "Unusually many of the commands are cancellations: layering, or a client in a loop"
+  comparison_operator = "GreaterThanUpperThreshold"
+  threshold_metric_id = "band"
+  evaluation_periods  = 3
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "band"
+    expression  = "ANOMALY_DETECTION_BAND(ratio, ${var.band_width})"
+    label       = "Usual band"
+    return_data = true
+  }
+
+  metric_query {
+    id          = "ratio"
+    expression  = "FILL(cancels, 0) / commands"
+    label       = "Cancellations by commands"
+    return_data = true
+  }
+
+  metric_query {
+    id = "cancels"
+
+    metric {
+      namespace   = local.namespace
+      metric_name = "exchange_order_request_seconds"
+      dimensions  = { endpoint = var.cancel_endpoint }
+      period      = 300
+      stat        = "SampleCount"
+    }
+  }
+
+  metric_query {
+    id = "commands"
+
+    metric {
+      namespace   = local.namespace
+      metric_name = "exchange_engine_commands_total"
+      period      = 300
+      stat        = "Sum"
     }
   }
 }

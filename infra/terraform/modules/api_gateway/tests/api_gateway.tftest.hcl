@@ -10,6 +10,8 @@ variables {
   load_balancer_arn = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/exchange/1"
   listener_arn      = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/exchange/1/2"
   api_host          = "api.example.com"
+  certificate_arn   = "arn:aws:acm:eu-central-1:111122223333:certificate/1"
+  zone_id           = "Z1"
   web_host          = "trade.example.com"
   jwt_issuer        = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_test"
   jwt_audience      = ["web"]
@@ -41,6 +43,18 @@ run "tokens_keys_quotas_and_a_cache" {
   assert {
     condition     = aws_apigatewayv2_integration.accounts.tls_config[0].server_name_to_verify == var.api_host
     error_message = "TLS to the load balancer, verified."
+  }
+}
+
+run "by_our_names_alone" {
+  assert {
+    condition     = aws_apigatewayv2_api.accounts.disable_execute_api_endpoint && aws_api_gateway_rest_api.market_data.disable_execute_api_endpoint
+    error_message = "No way around the names."
+  }
+
+  assert {
+    condition     = output.accounts_url == "https://accounts.api.example.com" && output.market_data_url == "https://data.api.example.com" && toset([for record in aws_route53_record.this : record.name]) == toset(["accounts.api.example.com", "data.api.example.com"])
+    error_message = "Names that the certificate covers."
   }
 }
 

@@ -31,3 +31,15 @@ run "provisioned_by_switch" {
     error_message = "Four shards."
   }
 }
+
+run "asked_by_sql_within_a_bound" {
+  assert {
+    condition     = aws_glue_catalog_table.trades.parameters["storage.location.template"] == "s3://${module.bucket.name}/market-data/$${hour}/" && startswith(aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].prefix, "market-data/!{timestamp:yyyy/MM/dd/HH}/")
+    error_message = "The table's folders are those that Firehose writes."
+  }
+
+  assert {
+    condition     = aws_athena_workgroup.this.configuration[0].enforce_workgroup_configuration && aws_athena_workgroup.this.configuration[0].bytes_scanned_cutoff_per_query == 10737418240
+    error_message = "No question reads more than was meant."
+  }
+}

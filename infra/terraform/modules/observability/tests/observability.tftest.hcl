@@ -44,8 +44,18 @@ run "alarms_reach_somebody" {
   }
 
   assert {
-    condition     = alltrue([for a in aws_cloudwatch_metric_alarm.anomaly : a.threshold_metric_id == "band"]) && length(aws_cloudwatch_metric_alarm.anomaly) == 3
-    error_message = "Bands on rate, latency and cancellations."
+    condition     = alltrue([for a in aws_cloudwatch_metric_alarm.anomaly : a.threshold_metric_id == "band"]) && sort(keys(aws_cloudwatch_metric_alarm.anomaly)) == tolist(["cancels", "order-latency", "order-rate", "price-move"])
+    error_message = "Bands on rate, latency, cancellations and prices."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.cancel_ratio.threshold_metric_id == "band" && contains(aws_cloudwatch_metric_alarm.cancel_ratio.alarm_actions, aws_sns_topic.alarms.arn)
+    error_message = "And on the part of all commands that cancels."
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 10 && length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.alarms) == length(local.alarm_arns)
+    error_message = "One page with all alarms and the figures behind them."
   }
 
   assert {

@@ -1,0 +1,1 @@
+"""Dashboards into Managed Grafana by its API: `python -m infra.dashboards URL`."""
