@@ -18,7 +18,7 @@ import orjson
 from exchange.adapters.files import log_format
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
-from exchange.contracts import codec, limits
+from exchange.contracts import codec, limits, tables
 from exchange.contracts.codec import (
     CodecError,
     decode_commands,
@@ -176,7 +176,7 @@ class _Bytes:
         """A value for a field: often one that fits, sometimes none that does."""
         if name == LEGS_FIELD:
             return [OrderLeg(*(self.field(x) for x in LEG_FIELDS)) for _ in range(self.number(5))]
-        if name in codec.TEXT_FIELDS:
+        if name in tables.TEXT_FIELDS:
             return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
         kind = self.number(16)
         if kind == 0:

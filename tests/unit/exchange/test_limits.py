@@ -6,7 +6,6 @@ from exchange.contracts import limits
 from exchange.contracts.codec import (
     COMMANDS,
     EVENTS,
-    TEXT_FIELDS,
     CommandOutcome,
     EventBatch,
     RecordedEvent,
@@ -34,7 +33,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
-from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
+from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD, TEXT_FIELDS
 
 WIDEST = "\U0001f600" * TEXT_LENGTH_MAX  # four bytes a character
 

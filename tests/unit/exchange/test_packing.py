@@ -9,20 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
-from exchange.contracts.codec import (
-    COMMANDS,
-    EVENTS,
-    TEXT_FIELDS,
-    decode_commands,
-    encode_commands,
-    field_names,
-)
+from exchange.contracts.codec import COMMANDS, EVENTS, decode_commands, encode_commands, field_names
 from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder
 from exchange.contracts.events import Event
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX
 from exchange.contracts.message_pack import put_array, put_bytes, put_integer, put_text
 from exchange.contracts.packing import put_fields
 from exchange.contracts.plain_packing import packed as packed_by_library
+from exchange.contracts.tables import TEXT_FIELDS
 from exchange.contracts.unpacking import read_commands
 from loadtest.bench.workload import Mischief, Traffic
 from tests.property.replay import SEED, mischief_log
