@@ -127,21 +127,6 @@ def _amendment_keeps_the_hold() -> AbstractContextManager[None]:
     return patched(amending, _shrink=shrinking)
 
 
-def _amendment_takes_shown_lots_first() -> AbstractContextManager[None]:
-    shrink = amending._shrink
-
-    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: list[Any]) -> None:
-        hidden, shown = terms.hidden_lots, min(cut, order.open_lots - 1)
-        if order.level is None or not hidden or shown <= 0:
-            shrink(market, order, terms, cut, hold, events)
-            return
-        terms.hidden_lots = cut - shown
-        shrink(market, order, terms, cut, hold, events)
-        terms.hidden_lots += hidden - (cut - shown)
-
-    return patched(amending, _shrink=shrinking)
-
-
 def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     follow_up = follow_ups.follow_up
 
@@ -175,7 +160,6 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "an iceberg keeps its place": _iceberg_keeps_its_place,
     "hidden lots are not counted": _hidden_lots_are_not_seen,
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
-    "an amendment takes shown lots first": _amendment_takes_shown_lots_first,
     "orders that are due have no turn": _due_orders_have_no_turn,
     "a cancelled list does not end": _lists_without_an_end,
 }
