@@ -8,7 +8,7 @@ from exchange.contracts.order_events import IcebergRefilled
 from matching_engine.core import amending, engine, follow_ups, matching, placing, survey, waiting, working
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
-from matching_engine.core.waiting import Reach, Waiting
+from matching_engine.core.waiting import Waiting
 from tests.simulation.loop import patched
 
 __all__ = ["MUTATIONS_OF_TERMS"]
@@ -17,13 +17,6 @@ __all__ = ["MUTATIONS_OF_TERMS"]
 def _trigger_on_the_wrong_side() -> AbstractContextManager[None]:
     rises = waiting.rises_to_stop
     return patched(waiting, rises_to_stop=lambda side, order_type: not rises(side, order_type))
-
-
-def _trigger_lost_when_the_price_turns() -> AbstractContextManager[None]:
-    def widen(self: Reach, price_ticks: int) -> None:
-        self.high = self.low = price_ticks
-
-    return patched(Reach, widen=widen)
 
 
 def _triggered_twice() -> AbstractContextManager[None]:
@@ -37,10 +30,6 @@ def _triggered_twice() -> AbstractContextManager[None]:
             self.stops_of(order, terms).add(order, terms.stop_price_ticks)
 
     return patched(Waiting, remove=removing)
-
-
-def _cascade_unbounded() -> AbstractContextManager[None]:
-    return patched(follow_ups, _may_go_on=lambda state: True)
 
 
 def _stop_holds_nothing_for_its_margin() -> AbstractContextManager[None]:
@@ -150,9 +139,7 @@ def _lists_without_an_end() -> AbstractContextManager[None]:
 
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
-    "a trigger is forgotten when the price turns": _trigger_lost_when_the_price_turns,
     "an order is triggered and goes on waiting": _triggered_twice,
-    "one command sends all that is due to work": _cascade_unbounded,
     "a stop order buys more than its hold pays": _stop_holds_nothing_for_its_margin,
     "an OCO holds for both of its legs": _oco_holds_twice,
     "a fill of one leg leaves the other": _oco_leaves_its_other_leg,
