@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.order_events import IcebergRefilled
-from matching_engine.core import amending, engine, follow_ups, matching, placing, survey, waiting, working
+from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting, working
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
@@ -126,17 +126,6 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     return patched(placing, follow_up=following)
 
 
-def _lists_without_an_end() -> AbstractContextManager[None]:
-    cancel_list = engine.cancel_list
-
-    def cancelling(state: EngineState, command: Any, events: list[Any]) -> None:
-        cancel_list(state, command, events)
-        if len(events) > 1:
-            del events[-1]
-
-    return patched(engine, cancel_list=cancelling)
-
-
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
     "an order is triggered and goes on waiting": _triggered_twice,
@@ -148,5 +137,4 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "hidden lots are not counted": _hidden_lots_are_not_seen,
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
     "orders that are due have no turn": _due_orders_have_no_turn,
-    "a cancelled list does not end": _lists_without_an_end,
 }

@@ -91,7 +91,7 @@ class World(Servers):
             own.choice((150, 500)),
             own.choice((1, 100)),
         )
-        self.limits = EngineLimits(fills, link_size_bytes_max=link_size_bytes, follow_ups_per_command_max=due)
+        self.limits = EngineLimits(fills, link_size_bytes_max=link, follow_ups_per_command_max=due)
         # As small as the largest outcome allows: 20 orders cancelled, or all that rest met at once.
         self.log_record_size_bytes_max = 1_800 if self.limits.fills_per_command_max < 4 else 4_000
         # A history that begins under the older rules, as those of before have.
