@@ -23,9 +23,12 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     """Check an order, hold its money, trade what crosses, rest or expire the remainder; then what follows."""
     _place(state, command, events)
     market = state.markets.get(command.market_id)
-    if market is None or market.waiting is None or isinstance(events[0], CommandRejected):
-        return  # What was refused changes nothing, not even for orders that are due.
-    follow_up(state, market, events)
+    waiting = None if market is None else market.waiting
+    if market is None or waiting is None or not (waiting.is_due() or state.backlog):
+        return
+    if not isinstance(events[0], CommandRejected):
+        # What was refused changes nothing, not even for orders that are due.
+        follow_up(state, market, events)
 
 
 def _place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:

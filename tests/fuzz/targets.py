@@ -48,7 +48,7 @@ from matching_engine.snapshots import Snapshots
 from services.market_data.rest import parameters as query
 from services.market_data.streams import control
 from services.market_data.streams import names as stream_names
-from services.order.decisions import parameters
+from services.order.requests import parameters
 from services.order.doors import ws_requests
 from services.order.doors.authentication import signed_payload
 from services.order.doors.rest import parse_parameters

@@ -67,6 +67,8 @@ class Bounds:
         events = [recorded.event for recorded in outcome.events]
         if isinstance(events[0], RulesActivated):
             self._version = events[0].version
+        sent = sum(isinstance(event, OrderTriggered) for event in events)
+        require(sent <= self._limits.follow_ups_per_command_max, f"one command sends {sent} orders to work")
         if not isinstance(events[0], OrderAccepted) or self._version < 2:
             return
         taker = events[0]

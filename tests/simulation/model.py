@@ -70,6 +70,7 @@ class Model:
         # Those that have begun to work, the newest last: it takes; none has come to rest yet.
         self._takers: list[ModelOrder] = []
         self._places = 0
+        self.open_lists: set[int] = set()
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
             OrderAccepted: self._accepted,
@@ -90,6 +91,8 @@ class Model:
             if handler is not None:
                 handler(recorded.event)
         self.finish_takers()
+        open_lists = {order.list_id for order in self.orders.values()}
+        require(self.open_lists <= open_lists, "I8: a list without open orders is done")
         for asset_id, came_in in self.inflow.items():
             inside = sum(a + h for (_, asset), (a, h) in self.balances.items() if asset == asset_id)
             require(inside + self.fees.get(asset_id, 0) == came_in, f"I1: asset {asset_id} leaks")

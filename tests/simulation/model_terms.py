@@ -43,7 +43,6 @@ def terms_handlers(model: "Model") -> dict[type[Event], Callable[..., None]]:
 class _Terms:
     def __init__(self, model: "Model") -> None:
         self._model = model
-        self._lists: dict[int, int] = {}
         self._newest_list = 0
 
     def _order(self, order_id: int) -> "ModelOrder":
@@ -67,7 +66,7 @@ class _Terms:
         else:
             require(waits == (event.state == codes.STATE_WAITING), "I8: who has a trigger waits")
         if event.order_list_id:
-            require(event.order_list_id in self._lists, "I8: an order's list is open")
+            require(event.order_list_id in self._model.open_lists, "I8: an order's list is open")
         if event.state == codes.STATE_WORKING:
             self._model.begin(order)
         else:
@@ -164,10 +163,11 @@ class _Terms:
     def list_placed(self, event: OrderListPlaced) -> None:
         require(event.order_list_id == self._newest_list + 1, "I8: list ids count up")
         self._newest_list = event.order_list_id
-        self._lists[event.order_list_id] = event.contingency
+        self._model.open_lists.add(event.order_list_id)
 
     def list_done(self, event: OrderListDone) -> None:
-        require(self._lists.pop(event.order_list_id, 0) > 0, "I8: a list ends once")
+        require(event.order_list_id in self._model.open_lists, "I8: a list ends once")
+        self._model.open_lists.remove(event.order_list_id)
         left = [o for o in self._model.orders.values() if o.list_id == event.order_list_id]
         require(len(left) <= 1, "I8: a list that is done leaves one order at most")
         for order in left:

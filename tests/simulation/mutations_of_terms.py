@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.order_events import IcebergRefilled
-from matching_engine.core import amending, engine, follow_ups, matching, placing, survey, waiting, working
+from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting, working
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
-from matching_engine.core.waiting import Reach, Waiting
+from matching_engine.core.waiting import Waiting
 from tests.simulation.loop import patched
 
 __all__ = ["MUTATIONS_OF_TERMS"]
@@ -17,13 +17,6 @@ __all__ = ["MUTATIONS_OF_TERMS"]
 def _trigger_on_the_wrong_side() -> AbstractContextManager[None]:
     rises = waiting.rises_to_stop
     return patched(waiting, rises_to_stop=lambda side, order_type: not rises(side, order_type))
-
-
-def _trigger_lost_when_the_price_turns() -> AbstractContextManager[None]:
-    def widen(self: Reach, price_ticks: int) -> None:
-        self.high = self.low = price_ticks
-
-    return patched(Reach, widen=widen)
 
 
 def _triggered_twice() -> AbstractContextManager[None]:
@@ -37,10 +30,6 @@ def _triggered_twice() -> AbstractContextManager[None]:
             self.stops_of(order, terms).add(order, terms.stop_price_ticks)
 
     return patched(Waiting, remove=removing)
-
-
-def _cascade_unbounded() -> AbstractContextManager[None]:
-    return patched(follow_ups, _may_go_on=lambda state: True)
 
 
 def _stop_holds_nothing_for_its_margin() -> AbstractContextManager[None]:
@@ -127,21 +116,6 @@ def _amendment_keeps_the_hold() -> AbstractContextManager[None]:
     return patched(amending, _shrink=shrinking)
 
 
-def _amendment_takes_shown_lots_first() -> AbstractContextManager[None]:
-    shrink = amending._shrink
-
-    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: list[Any]) -> None:
-        hidden, shown = terms.hidden_lots, min(cut, order.open_lots - 1)
-        if order.level is None or not hidden or shown <= 0:
-            shrink(market, order, terms, cut, hold, events)
-            return
-        terms.hidden_lots = cut - shown
-        shrink(market, order, terms, cut, hold, events)
-        terms.hidden_lots += hidden - (cut - shown)
-
-    return patched(amending, _shrink=shrinking)
-
-
 def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     follow_up = follow_ups.follow_up
 
@@ -152,22 +126,9 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     return patched(placing, follow_up=following)
 
 
-def _lists_without_an_end() -> AbstractContextManager[None]:
-    cancel_list = engine.cancel_list
-
-    def cancelling(state: EngineState, command: Any, events: list[Any]) -> None:
-        cancel_list(state, command, events)
-        if len(events) > 1:
-            del events[-1]
-
-    return patched(engine, cancel_list=cancelling)
-
-
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
-    "a trigger is forgotten when the price turns": _trigger_lost_when_the_price_turns,
     "an order is triggered and goes on waiting": _triggered_twice,
-    "one command sends all that is due to work": _cascade_unbounded,
     "a stop order buys more than its hold pays": _stop_holds_nothing_for_its_margin,
     "an OCO holds for both of its legs": _oco_holds_twice,
     "a fill of one leg leaves the other": _oco_leaves_its_other_leg,
@@ -175,7 +136,5 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "an iceberg keeps its place": _iceberg_keeps_its_place,
     "hidden lots are not counted": _hidden_lots_are_not_seen,
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
-    "an amendment takes shown lots first": _amendment_takes_shown_lots_first,
     "orders that are due have no turn": _due_orders_have_no_turn,
-    "a cancelled list does not end": _lists_without_an_end,
 }

@@ -86,8 +86,8 @@ class World(Servers):
         self.failure: str | None = None
         own = random.Random(f"{name}/limits")
         # Few enough to be met by the workload, in most seeds; markets.toml allows no more open orders.
-        fills, link_size_bytes = own.choice((1, 2, 3, 1_000)), own.choice((150, 500, 1_000))
-        self.limits = EngineLimits(fills_per_command_max=fills, link_size_bytes_max=link_size_bytes)
+        fills, link, due = own.choice((1, 2, 3, 1_000)), own.choice((150, 500)), own.choice((1, 100))
+        self.limits = EngineLimits(fills, link_size_bytes_max=link, follow_ups_per_command_max=due)
         # As small as the largest outcome allows: 20 orders cancelled, or all that rest met at once.
         self.log_record_size_bytes_max = 1_800 if self.limits.fills_per_command_max < 4 else 4_000
         # A history that begins under the older rules, as those of before have.

@@ -11,12 +11,16 @@ from exchange.contracts.events import AssetRegistered, DepositCredited, TradingM
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.event_tail import EventTail, TailPosition
 from exchange.log.gateway import CommandGateway
+from matching_engine.core.engine import Engine
+from services.projections.ledger.batch import LedgerBatch
+from services.projections.ledger.entries import MarketAssets
 from services.user.money import event_follower
 from services.user.money.event_follower import EventFollower
 from services.user.money.transfers import Transfers
 from services.user.money.withdrawal_guard import WithdrawalGuard
 from services.user.tables.ledger import Asset, Ledger
-from tests.event_streams import EventStream
+from tests.event_streams import START_MS, EventStream
+from tests.property.terms_traffic import USERS, TermsTraffic, genesis
 
 
 async def follower_of(log: MemoryLog) -> EventFollower:
@@ -39,6 +43,24 @@ async def test_the_last_seq_of_a_user_is_never_too_low(monkeypatch: pytest.Monke
     # 12 was forgotten to make room: at seq 3 it moved last, and so may anybody who is not known.
     assert follower.last_seq_of(12) == 3
     assert follower.last_seq_of(99) == 3
+
+
+async def test_every_event_that_moves_a_users_money_is_remembered_as_his() -> None:
+    """By the ledger's own word for what moves money, so that no kind of event is left out."""
+    traffic, stream, engine, log = TermsTraffic(9), EventStream(), Engine(), MemoryLog(lambda: 0)
+    writer, follower = await log.writer(), await follower_of(log)
+    markets: dict[int, MarketAssets] = {}
+    moved: dict[int, int] = {}
+    for command in (*genesis(), *traffic.take(600)):
+        outcome = stream.append(*engine.apply(command, START_MS + len(stream.outcomes)))
+        await writer.append(stream.take_record())
+        await follower.read(100)
+        batch = LedgerBatch(markets)
+        batch.add([outcome])
+        moved |= {user_id: seq for _, seq, _, user_id, *_ in batch.entries if user_id}
+        for user_id, seq in moved.items():
+            assert follower.last_seq_of(user_id) >= seq, outcome
+    assert set(moved) == set(USERS)
 
 
 async def test_a_reader_waits_until_the_log_was_read_that_far() -> None:
