@@ -1,7 +1,8 @@
 """One command by somebody who sends few: its own way to the log, and its outcome back."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome, decode_events
@@ -11,7 +12,7 @@ from exchange.log.gateway import CommandGateway
 from exchange.ports.world import LogReader
 from exchange.process.components import Resources
 
-__all__ = ["decide_all", "decide_one"]
+__all__ = ["decide_all", "decide_one", "own_gateway"]
 
 _READ_TIMEOUT_MS: Final = 200
 _CLOSE_DEADLINE_S: Final = 5.0
@@ -28,6 +29,18 @@ async def decide_one(resources: Resources, make: Callable[[int], Command]) -> Co
 
 async def decide_all(resources: Resources, makes: Sequence[Callable[[int], Command]]) -> list[CommandOutcome]:
     """As `decide_one`, for several that are decided in this order, a portion at a time."""
+    async with own_gateway(resources) as gateway:
+        outcomes: list[CommandOutcome] = []
+        for first in range(0, len(makes), COMMANDS_PER_TICK_MAX):
+            part = makes[first : first + COMMANDS_PER_TICK_MAX]
+            sent = (gateway.submit(make(gateway.new_command_id())) for make in part)
+            outcomes += await asyncio.gather(*sent)
+        return outcomes
+
+
+@asynccontextmanager
+async def own_gateway(resources: Resources) -> AsyncIterator[CommandGateway]:
+    """A way to the engine beside the services': it refuses nobody for having to wait. Raises LogError."""
     settings = resources.settings
     async with asyncio.timeout(settings.log_deadline_ms / 1000):
         end_offset = await resources.event_log.end_offset()
@@ -36,12 +49,7 @@ async def decide_all(resources: Resources, makes: Sequence[Callable[[int], Comma
     gateway = CommandGateway(writer, tick_ms=0, deadline_ms=settings.command_deadline_ms)
     tasks = [asyncio.create_task(gateway.run()), asyncio.create_task(_resolve(reader, gateway))]
     try:
-        outcomes: list[CommandOutcome] = []
-        for first in range(0, len(makes), COMMANDS_PER_TICK_MAX):
-            part = makes[first : first + COMMANDS_PER_TICK_MAX]
-            sent = (gateway.submit(make(gateway.new_command_id())) for make in part)
-            outcomes += await asyncio.gather(*sent)
-        return outcomes
+        yield gateway
     finally:
         for task in tasks:
             task.cancel()

@@ -79,7 +79,8 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         Look(
             "aws route53 list-hosted-zones-by-name --dns-name $ZONE "
             "--query HostedZones[0].Name --output text",
-            r"\.",
+            # The first zone from this name on, which may be somebody else's.
+            r"^$ZONE\.\s",
             "there is no zone: apply environments/global",
         ),
         Look(

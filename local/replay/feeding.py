@@ -13,6 +13,8 @@ import msgspec
 from exchange.contracts.commands import CancelAllOrders, Command, CreditDeposit
 from exchange.contracts.events import TradeExecuted
 from exchange.contracts.limits import AMOUNT_ATOMS_MAX, COMMANDS_PER_TICK_MAX
+from exchange.log.deciding import own_gateway
+from exchange.log.gateway import CommandGateway
 from exchange.process.components import Resources
 from exchange.process.connections import acquire
 from local.assembly import AssembledExchange
@@ -67,15 +69,21 @@ class Replay:
         self._plan = plan
         self._exchange = exchange
         self._resources = resources
-        self._gateway = exchange.order.engine.gateway
         self._markets: dict[str, Market] = {}
         self._lags_ms: list[float] = []
         self._sent = 0
         self._trades = 0
+        self._last_seq = 0
 
     async def run(self, say: Callable[[str], None]) -> Summary:
         """All of it. Raises FileError, LogError, and what the gateway raises."""
         self._open_markets()
+        # Not the traders' own: that one refuses rather than let somebody wait, and a replay waits.
+        async with own_gateway(self._resources) as gateway:
+            return await self._run(gateway, say)
+
+    async def _run(self, gateway: CommandGateway, say: Callable[[str], None]) -> Summary:
+        self._gateway = gateway
         await self._fund()
         prints = merged(self._plan.files, self._plan.seed)
         first = next(prints, None)
@@ -171,10 +179,11 @@ class Replay:
         """In order, in as few records as the log takes."""
         for first in range(0, len(commands), COMMANDS_PER_TICK_MAX):
             part = commands[first : first + COMMANDS_PER_TICK_MAX]
-            outcomes = await asyncio.gather(*(self._gateway.submit(one, urgent=True) for one in part))
+            outcomes = await asyncio.gather(*(self._gateway.submit(one) for one in part))
             self._trades += sum(
                 isinstance(recorded.event, TradeExecuted) for one in outcomes for recorded in one.events
             )
+            self._last_seq = outcomes[-1].events[-1].seq
         self._sent += len(commands)
 
     async def _trades_in_ledger(self) -> int:
@@ -189,10 +198,16 @@ class Replay:
             )
 
     async def _caught_up(self, count: int) -> int:
-        """What the ledger holds of the replay's trades once it holds `count`, or does not move any more."""
+        """What the ledger holds of the replay's trades once it holds `count`, or has had its time.
+
+        What traders are shown has caught up, too.
+        """
         give_up_s = time.monotonic() + _CAUGHT_UP_DEADLINE_S
         while (held := await self._trades_in_ledger()) < count and time.monotonic() < give_up_s:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
+        shown, view = self._exchange.market_data.markets, self._exchange.order.engine.view
+        while min(shown.state.seq, view.seq) < self._last_seq and time.monotonic() < give_up_s:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         return held
 
     def _progress(self, count: int, market_ms: int, took_s: float) -> str:

@@ -9,6 +9,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -36,6 +37,12 @@ def limit(
 def test_an_account_has_money_and_a_key_in_one_line(exchange: Exchange) -> None:
     account = exchange.account(USDT=10_000, BTC="0.5")
     assert account.balances() == {"USDT": Decimal(10_000), "BTC": Decimal("0.5")}
+    session = httpx.post(
+        f"{exchange.url}/v1/sessions",
+        json={"email": account.email, "password": account.password},
+        trust_env=False,
+    )
+    assert session.status_code == 201
     with pytest.raises(BenchError, match="UnknownAssetError"):
         exchange.account(DOGE=1)
     with pytest.raises(BenchError, match="permissions are among"):

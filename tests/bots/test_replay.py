@@ -15,7 +15,7 @@ from tests.bots.wheel import ROOT
 MINUTES = 10
 
 
-def replay(folder: Path, *arguments: str, timeout_s: float = 170) -> subprocess.CompletedProcess[str]:
+def replay(folder: Path, *arguments: str, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
     """The command, with state in `folder`."""
     command = [sys.executable, "-m", "local", "replay", *arguments, "--exit"]
     command += ["--data-dir", str(folder / "data"), "--port", str(free_port())]
@@ -31,6 +31,7 @@ def test_a_file_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> N
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.thorough
 def test_what_was_recorded_is_traded_again_twice_and_all_of_it_is_in_the_ledger(tmp_path: Path) -> None:
     files = [str(f) for f in record_day(tmp_path, ["BTCUSDT", "ETHUSDT"], MINUTES, per_minute=5, seed=3)]

@@ -105,6 +105,8 @@ def test_the_wheel_holds_what_the_checkout_does(tmp_path: Path) -> None:
     assert "exchange = local.__main__:cli" in entry
 
 
+# Installing takes minutes on a busy machine, and the usual limit is three.
+@pytest.mark.timeout(1_200)
 @pytest.mark.thorough
 def test_a_wheel_installed_by_itself_runs_in_an_empty_home(tmp_path: Path) -> None:
     """As a stranger does it; the README's two figures are these."""

@@ -80,7 +80,8 @@ def test_ccxt_places_stops_that_go_to_work(
     trade_at(other, "3000")
     stop = client.create_order(PAIR, "limit", "sell", 0.5, 2_890, {"stopLossPrice": 2_900})
     profit = client.create_order(PAIR, "market", "sell", 0.25, None, {"takeProfitPrice": 3_100})
-    trailing = client.create_order(PAIR, "market", "sell", 0.25, None, {"trailingPercent": 10})
+    follow = {"trailingPercent": 10, "stopLossOrTakeProfit": "stopLoss"}
+    trailing = client.create_order(PAIR, "market", "sell", 0.25, None, follow)
     iceberg = client.create_order(PAIR, "limit", "buy", 1, 2_500, {"icebergQty": 0.2})
     found = {order["id"]: order for order in client.fetch_open_orders(PAIR)}
     assert set(found) == {order["id"] for order in (stop, profit, trailing, iceberg)}
@@ -111,15 +112,15 @@ def test_ccxt_places_and_cancels_an_oco(
         }
     )
     assert placed["contingencyType"] == "OCO"
-    orders = client.fetch_open_orders(PAIR)
-    assert {order["id"] for order in orders} == {one["orderId"] for one in placed["orders"]}
+    ids = [str(one["orderId"]) for one in placed["orders"]]
+    assert {order["id"] for order in client.fetch_open_orders(PAIR)} == set(ids)
     assert Decimal(str(client.fetch_balance()["ETH"]["used"])) == Decimal("0.5"), "it holds once"
     # Half of the upper one is bought: the lower one ends.
     other.ask(
         "POST", "/api/v3/order", symbol=SYMBOL, side="BUY", type="LIMIT", timeInForce="IOC", quantity="0.25",
         price="3300",
     )  # fmt: skip
-    above, below = (client.fetch_order(one["orderId"], PAIR) for one in placed["orders"])
+    above, below = (client.fetch_order(order_id, PAIR) for order_id in ids)
     assert (above["filled"], above["status"]) == (0.25, "open")
     assert (below["status"], below["info"]["expiryReason"]) == ("expired", "OCO_TRIGGER")
 

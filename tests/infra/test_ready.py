@@ -101,6 +101,18 @@ def test_the_certificate_is_the_load_balancer_s_own_and_of_its_kind_of_key(
     assert (list(lacking(looks, NAMES)) == []) is enough
 
 
+@pytest.mark.parametrize(
+    ("zone", "enough"), [("example.com.", True), ("example.org.", False), ("None", False)]
+)
+def test_a_zone_that_comes_after_ours_in_the_alphabet_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, enough: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    program(tmp_path, "aws", f"echo {zone}")
+    looks = tuple(look for look in STEPS["global"] if "list-hosted-zones" in look.command)
+    assert (list(lacking(looks, NAMES)) == []) is enough
+
+
 @pytest.mark.parametrize(("version", "enough"), [("1.10.5", False), ("1.11.4", True), ("2.0.0", False)])
 def test_a_program_that_is_too_old_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, enough: bool
@@ -118,4 +130,4 @@ def test_an_unknown_step_and_a_variable_that_is_not_set_are_no_yes() -> None:
 
 def test_every_step_is_in_the_document() -> None:
     named = re.findall(r"python3? -m infra\.ready (\w+)", DEPLOY.read_text(encoding="utf-8"))
-    assert named == list(STEPS)
+    assert list(dict.fromkeys(named)) == list(STEPS)

@@ -49,6 +49,7 @@ class ModelOrder:
         self.state = accepted.state if with_terms else STATE_WORKING
         self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
         self.list_id = accepted.order_list_id if with_terms else 0
+        self.since = 0  # how many trades its market had when it began to wait
 
 
 class Model:
@@ -64,6 +65,7 @@ class Model:
         self._names: set[tuple[int, str]] = set()
         self._ids: set[tuple[str, int]] = set()
         self._trades: dict[int, int] = {}
+        self.prices: dict[int, list[int]] = {}  # of all trades, by market
         self._newest_order_id = 0
         # Those that have begun to work, the newest last: it takes; none has come to rest yet.
         self._takers: list[ModelOrder] = []
@@ -183,6 +185,7 @@ class Model:
         trade_id = self._trades.get(event.market_id, 0) + 1
         require(event.trade_id == trade_id, "I4: trade ids count up")
         self._trades[event.market_id] = trade_id
+        self.prices.setdefault(event.market_id, []).append(event.price_ticks)
         self._settle_trade(event, market, *wanted)
         maker.shown_lots -= lots
         for order in wanted:

@@ -59,6 +59,7 @@ class _Terms:
 
     def accepted(self, event: OrderWithTermsAccepted) -> None:
         order = self._model.take_in(event)
+        order.since = len(self._model.prices.get(event.market_id, []))
         waits = event.order_type in codes.TRIGGERED_TYPE_NAMES
         require(waits == (event.stop_price_ticks + event.trailing_bips > 0), "I8: who waits has a trigger")
         if event.state == codes.STATE_PENDING:
@@ -78,12 +79,28 @@ class _Terms:
         accepted = order.accepted
         require(order.state == codes.STATE_WAITING, "I8: who is triggered has waited")
         assert isinstance(accepted, OrderWithTermsAccepted)
-        if not accepted.trailing_bips:
-            require(event.trigger_price_ticks == accepted.stop_price_ticks, "I8: the stop price triggers")
+        self._check_trigger(order, accepted, event.trigger_price_ticks)
         others = [o for o in self._model.orders.values() if o.list_id and o.list_id == order.list_id]
         require(len(others) <= 1, "I8: the other orders of a list end before one of them works")
         self._hold(order, event.held_atoms, event.released_atoms)
         self._works(order, event.price_ticks, event.resting_lots)
+
+    def _check_trigger(self, order: "ModelOrder", accepted: OrderWithTermsAccepted, trigger: int) -> None:
+        """Some trade since it waits has reached the trigger, which is where the order says."""
+        prices = self._model.prices.get(accepted.market_id, [])
+        since, bips = prices[order.since :], accepted.trailing_bips
+        if not bips:
+            require(trigger == accepted.stop_price_ticks, "I8: the stop price triggers")
+            stops_loss = accepted.order_type in (codes.STOP_LOSS, codes.STOP_LOSS_LIMIT)
+            rises = stops_loss == (accepted.side == codes.BUY)
+        else:
+            rises = accepted.side == codes.BUY
+            seen = prices[max(0, order.since - 1) :]
+            exact = min(seen) * (10_000 + bips) if rises else max(seen) * (10_000 - bips)
+            nearest = -(-exact // 10_000) if rises else exact // 10_000
+            require(trigger >= nearest if rises else trigger <= nearest, "I8: it trails as far as it says")
+        reached = any(price >= trigger if rises else price <= trigger for price in since)
+        require(reached, "I8: a price has sent it to work")
 
     def _works(self, order: "ModelOrder", price_ticks: int, resting_lots: int) -> None:
         order.price_ticks, order.resting_lots = price_ticks, resting_lots
@@ -96,13 +113,18 @@ class _Terms:
         self._model.begin(order)
 
     def started(self, event: TrailingStarted) -> None:
-        require(self._order(event.order_id).state == codes.STATE_WAITING, "I8: who follows the price waits")
+        order = self._order(event.order_id)
+        require(order.state == codes.STATE_WAITING, "I8: who follows the price waits")
+        prices = self._model.prices[event.market_id]
+        require(event.price_ticks == prices[-1], "I8: it follows from the last price on")
+        order.since = len(prices)
 
     def placed(self, event: PendingOrderPlaced) -> None:
         self._model.finish_takers()
         order = self._order(event.order_id)
         require(order.state == codes.STATE_PENDING, "I8: who is placed was pending")
         order.state = event.state
+        order.since = len(self._model.prices.get(event.market_id, []))
         self._hold(order, event.held_atoms, 0)
         if event.state == codes.STATE_WORKING:
             self._works(order, event.price_ticks, event.resting_lots)

@@ -90,10 +90,8 @@ def _iceberg_keeps_its_place() -> AbstractContextManager[None]:
         terms.hidden_lots -= lots
         maker.open_lots = lots
         market.book.add(maker)
-        level = maker.level
-        if level is not None and level.head is not maker:
-            before = maker.previous
-            assert before is not None
+        level, before = maker.level, maker.previous
+        if level is not None and level.head is not None and before is not None:
             before.next, level.tail = None, before
             maker.previous, maker.next = None, level.head
             level.head.previous, level.head = maker, maker

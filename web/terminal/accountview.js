@@ -32,7 +32,7 @@ function columns(marketOf) {
   const order = [
     ...common,
     { name: t("Type"), text: (row) => typeWord(row.type) },
-    { name: t("Price"), isNumber: true, text: (row) => (row.type === "MARKET" ? t("Market") : price(row, row.price)) },
+    { name: t("Price"), isNumber: true, text: (row) => (row.type === "MARKET" ? t("Market order") : price(row, row.price)) },
     { name: t("Quantity"), isNumber: true, text: (row) => quantity(row, row.quantity) },
     { name: t("Filled"), isNumber: true, text: (row) => quantity(row, row.executed) },
   ];

@@ -12,6 +12,7 @@ import {
 export const EXTRAS = ["MA", "EMA", "RSI", "MACD", "Log"];
 // So near to the oldest candle, older ones are asked for.
 const OLDER_WITHIN = 40;
+const FEW = 10;
 const KEY_STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
 
 /** What each indicator draws: on which pane, and its lines as functions of the closing prices. */
@@ -92,7 +93,8 @@ export class Chart {
     const isNext = !isOther && before.length > 0 && candles[0]?.time === before[0].time &&
       (candles.length === before.length || candles.length === before.length + 1);
     if (isNext) this._setLast(candles.length - before.length + 1);
-    else this._setAll(before.length === 0 || isOther);
+    // A candle of the stream may be quicker than all those before it: then nobody has chosen what is in view yet.
+    else this._setAll(before.length < FEW || isOther);
     this._drawOwn();
     if (this._selected === null) this._writeLegend();
   }

@@ -8,7 +8,8 @@ const WORDS = { de: () => import("./words-de.js"), es: () => import("./words-es.
 export const LANGUAGES = [["en", "English"], ["de", "Deutsch"], ["es", "Español"], ["zh", "中文"]];
 
 const wanted = globalThis.navigator?.languages ?? [];
-let words = {};
+/** What one word of English says twice has a name of its own here. */
+let words = { "Market order": "Market" };
 
 function chosen() {
   const names = [globalThis.localStorage?.getItem("exchange.language"), ...wanted.map((name) => name.slice(0, 2))];

@@ -7,7 +7,7 @@ import { t } from "./lang.js";
 import { bandText, checkOrder, shareOfBalance, steppedPrice, total } from "./rules.js";
 import { isOffline } from "./socket.js";
 
-const LABELS = { LIMIT: t("Limit"), MARKET: t("Market"), LIMIT_MAKER: t("Post only") };
+const LABELS = { LIMIT: t("Limit"), MARKET: t("Market order"), LIMIT_MAKER: t("Post only") };
 /** Kinds with fields of their own, which come when one is chosen. */
 const MORE_LABELS = {
   STOP_LIMIT: t("Stop limit"), STOP_MARKET: t("Stop market"), TRAILING: t("Trailing stop"), OCO: t("OCO: limit and stop"),

@@ -180,6 +180,7 @@ export default {
   "Sell order of {quantity} {reason}. Nothing was filled.": "Verkaufsorder über {quantity} {reason}. Nichts wurde ausgeführt.",
   "{count} orders cancelled.": "{count} Orders storniert.",
   "Limit": "Limit",
+  "Market order": "Market",
   "Post only": "Nur Maker",
   "Stop market": "Stop-Market",
   "Trailing stop": "Trailing-Stop",

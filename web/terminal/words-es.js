@@ -180,6 +180,7 @@ export default {
   "Sell order of {quantity} {reason}. Nothing was filled.": "Orden de venta de {quantity} {reason}. No se ejecutó nada.",
   "{count} orders cancelled.": "{count} órdenes canceladas.",
   "Limit": "Límite",
+  "Market order": "A mercado",
   "Post only": "Solo maker",
   "Stop market": "Stop a mercado",
   "Trailing stop": "Stop dinámico",

@@ -180,6 +180,7 @@ export default {
   "Sell order of {quantity} {reason}. Nothing was filled.": "卖单 {quantity} {reason}。未成交。",
   "{count} orders cancelled.": "已撤销 {count} 个订单。",
   "Limit": "限价",
+  "Market order": "市价",
   "Post only": "只做挂单",
   "Stop market": "止损市价",
   "Trailing stop": "跟踪止损",

@@ -150,7 +150,7 @@ const STATUSES = {
   PENDING_CANCEL: "Being cancelled", REJECTED: "Refused", EXPIRED: "Expired", EXPIRED_IN_MATCH: "Expired (own order)",
 };
 const TYPES = {
-  LIMIT: "Limit", MARKET: "Market", LIMIT_MAKER: "Post only", STOP_LOSS: "Stop", STOP_LOSS_LIMIT: "Stop limit",
+  LIMIT: "Limit", MARKET: "Market order", LIMIT_MAKER: "Post only", STOP_LOSS: "Stop", STOP_LOSS_LIMIT: "Stop limit",
   TAKE_PROFIT: "Take profit", TAKE_PROFIT_LIMIT: "Take profit limit",
 };
 const plain = (code) => code[0] + code.slice(1).toLowerCase().replaceAll("_", " ");

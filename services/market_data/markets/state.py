@@ -139,9 +139,12 @@ class MarketState:
         """A taker's trades never spread over two outcomes, so each outcome is joined by itself."""
         if not changes.trades:
             return
-        # One command takes in one market only.
-        view = changes.trades[0][0]
-        for joined in aggregate((trade for _, trade in changes.trades), view.next_aggregate_id):
-            view.aggregates.add(joined)
-            changes.aggregates.append((view, joined))
-            view.next_aggregate_id = joined.id + 1
+        # What a leader's word sends to work may trade in several markets.
+        by_market: dict[int, tuple[MarketView, list[Trade]]] = {}
+        for view, trade in changes.trades:
+            by_market.setdefault(view.market.market_id, (view, []))[1].append(trade)
+        for view, trades in by_market.values():
+            for joined in aggregate(trades, view.next_aggregate_id):
+                view.aggregates.add(joined)
+                changes.aggregates.append((view, joined))
+                view.next_aggregate_id = joined.id + 1

@@ -91,8 +91,9 @@ class StreamPublisher:
                     f"{view.market.stream_symbol}@aggTrade",
                     partial(messages.aggregate_trade_message, view.market, joined, now_us),
                 )
-            for view, _ in change.trades[:1]:
-                self._of(view).traded = True
+            if change.trades:
+                for view in change.views.values():
+                    self._of(view).traded |= any(view is traded for traded, _ in change.trades)
         for view in touched.values():
             self._best_price(self._of(view))
 

@@ -18,6 +18,8 @@ from exchange.http.request_limits import RequestLimits
 
 __all__ = ["FILLED_AS_MAKER", "FILLED_AS_TAKER", "UNFILLED_MAX", "UnfilledOrders"]
 
+# Made once: a union of types is made anew each time that it is asked for.
+_ACCEPTED: Final = (OrderAccepted, OrderWithTermsAccepted)
 # Places that an order's first fill gives back.
 FILLED_AS_TAKER: Final = 1
 FILLED_AS_MAKER: Final = 5
@@ -41,7 +43,7 @@ class UnfilledOrders:
                 is_buyer_taker = event.taker_side == codes.BUY
                 self._filled(event.buyer_order_id, is_buyer_taker)
                 self._filled(event.seller_order_id, not is_buyer_taker)
-            elif isinstance(event, OrderAccepted | OrderWithTermsAccepted):
+            elif isinstance(event, _ACCEPTED):
                 if is_ours:
                     self._owner_of[event.order_id] = event.user_id
                     if len(self._owner_of) > self._unfilled_max:

@@ -1,5 +1,7 @@
 """Placing an order, from the call to the answer (binance-spot-api 2.4)."""
 
+from typing import Final
+
 from exchange.contracts.errors import order_rejection
 from exchange.contracts.events import OrderAccepted
 from exchange.contracts.order_events import OrderWithTermsAccepted
@@ -13,6 +15,9 @@ from services.order.shapes.fees import no_discount, rate_text
 from services.order.shapes.placed import Answer, placed_order
 
 __all__ = ["Placing"]
+
+# Made once: a union of types is made anew each time that it is asked for.
+_ACCEPTED: Final = (OrderAccepted, OrderWithTermsAccepted)
 
 
 class Placing:
@@ -40,7 +45,7 @@ class Placing:
         outcome = await engine.submit(command, order_rejection, urgent=urgent, trace=call.trace)
         crash_point("order.before-answer")
         accepted = outcome.events[0].event
-        if not isinstance(accepted, OrderAccepted | OrderWithTermsAccepted):
+        if not isinstance(accepted, _ACCEPTED):
             raise order_rejection(0)
         return placed_order(
             placement.market, outcome, accepted, engine.view, Answer(placement.form, call.unit)

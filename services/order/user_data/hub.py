@@ -62,6 +62,8 @@ from services.order.view.records import OrderRecord
 __all__ = ["Subscription", "UserDataHub"]
 
 logger = logging.getLogger(__name__)
+# Made once: a union of types is made anew each time that it is asked for.
+_ACCEPTED: Final = (OrderAccepted, OrderWithTermsAccepted)
 PENDING_MAX: Final = limits.LISTEN_KEY_MESSAGES_WAITING_MAX
 BATCH_MAX: Final = 1_000
 # On which the readers hear that something was dropped; they end the streams, and clients ask for their state.
@@ -118,7 +120,7 @@ class UserDataHub:
         if not self._subscriptions and not self._listen_keys.are_in_use:
             return
         event, moment = recorded.event, Moment(recorded.seq, outcome.time_ms)
-        if isinstance(event, OrderAccepted | OrderWithTermsAccepted):
+        if isinstance(event, _ACCEPTED):
             self._report(event.user_id, event.order_id, event.market_id, event, moment)
         elif isinstance(event, TradeExecuted):
             taker_first = event.taker_side == 1

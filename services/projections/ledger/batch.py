@@ -44,6 +44,8 @@ from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, e
 
 __all__ = ["ENTRIES_PER_EVENT_MAX", "RELEASED", "RESERVED", "SETTLED", "BalanceChange", "LedgerBatch"]
 
+# Made once: a union of types is made anew each time that it is asked for.
+_ACCEPTED: Final = (OrderAccepted, OrderWithTermsAccepted)
 ENTRIES_PER_EVENT_MAX: Final = 100
 RESERVED: Final = "RESERVED"
 SETTLED: Final = "SETTLED"
@@ -211,7 +213,7 @@ class LedgerBatch:
     def _describe(self, seq: int, time_ms: int, event: Event) -> None:
         if isinstance(event, TradeExecuted):
             self._trade(seq, time_ms, event)
-        elif isinstance(event, OrderAccepted | OrderWithTermsAccepted):
+        elif isinstance(event, _ACCEPTED):
             self.orders[event.order_id] = OrderChange(event, time_ms)
         elif isinstance(event, OrderClosed):
             order = self._order(event.order_id, time_ms)

@@ -98,7 +98,7 @@ def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]
         asset_id = _hold_asset(event.side, _market(event.market_id, markets))
         reference = f"order:{event.order_id}"
         return _move(event.user_id, asset_id, HELD, AVAILABLE, event.released_atoms, ORDER_RELEASE, reference)
-    if isinstance(event, OrderWithTermsAccepted | PendingOrderPlaced):
+    if isinstance(event, (OrderWithTermsAccepted, PendingOrderPlaced)):
         return _of_order(event.order_id, event, markets, event.held_atoms)
     if isinstance(event, OrderTriggered):
         held = _of_order(event.order_id, event, markets, event.held_atoms)

@@ -4,7 +4,8 @@
 In it: every kind of command with wrong values, wrong bytes of many kinds (so a msgspec that words its errors
 otherwise is found here, before it meets a real history), money that came, left, and came again, and one order
 that meets 2,204 others. It is never recorded anew: old logs are not either. `golden/rules_1_to_3.bin` is the
-same of a history through all versions; it may be recorded anew as long as no exchange runs version 3.
+same of a history through versions 1 to 3, `golden/rules_3_to_4.bin` of one of orders with terms (it may be
+recorded anew as long as no exchange runs version 4).
 """
 
 import zlib
@@ -18,6 +19,7 @@ from exchange.contracts import codec
 from exchange.contracts.codec import CommandOutcome, encode_commands, outcomes_of
 from exchange.contracts.commands import ActivateRules, LeaderElected
 from exchange.contracts.events import CommandRejected, TradeExecuted
+from exchange.contracts.tables import EVENTS
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from matching_engine.snapshots import state_hash
@@ -63,6 +65,19 @@ def test_history_of_both_formats_replays_to_its_hashes() -> None:
     assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 3)
     assert forms[1] > 4_000, "a link for each command"
     assert 300 < forms[2] < 600, "a link for each record"
+
+
+def test_history_of_orders_with_terms_replays_to_its_hashes() -> None:
+    """Rules 3, which refuse them, then 4."""
+    rows, seq, digest = recorded_history(RECORDED.with_name("rules_3_to_4.bin"))
+    shard = Shard(Engine())
+    kinds: Counter[str] = Counter()
+    for offset, (time_ms, record, chain) in enumerate(rows):
+        outcomes = outcomes_of(shard.apply_record(offset, time_ms, record))
+        assert shard.chain == chain, f"record {offset} has another outcome than it had"
+        kinds.update(type(recorded.event).__name__ for outcome in outcomes for recorded in outcome.events)
+    assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 4)
+    assert min(kinds[cls.__name__] for tag, (cls, _) in EVENTS.items() if tag >= 22) > 5
 
 
 def _outcomes(version: int, value: bytes) -> list[CommandOutcome]:

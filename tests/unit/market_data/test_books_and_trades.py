@@ -5,12 +5,14 @@ from typing import SupportsIndex
 
 import pytest
 
-from exchange.contracts.codes import BUY, SELL
+from exchange.contracts.codes import BUY, GTC, LIMIT, SELL, STP_NONE
+from exchange.contracts.events import OrderAccepted, TimeKept, TradeExecuted
 from exchange.trading.trades import Ring, Trade, aggregate
 from services.market_data.markets.book import Book, BookError, BookSide
 from services.market_data.markets.state import MarketState
 from tests.conformance import covers
-from tests.event_streams import RandomTrading
+from tests.event_streams import EngineStream, RandomTrading
+from tests.unit.market_data.services import OfflineService
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -138,3 +140,24 @@ def test_a_ring_stays_bounded_and_knows_what_it_lost() -> None:
     assert list(ring.until(end, 4)) == [one for one in kept if one.time_ms <= end][-4:]
     assert ring.holds_time(kept[-1].time_ms)
     assert not ring.holds_time(0)
+
+
+def test_trades_of_two_markets_in_one_outcome_are_each_markets_own() -> None:
+    """What a leader's word sends to work may trade in several markets (ADR 0037)."""
+    stream, offline = EngineStream(), OfflineService()
+    orders = [
+        OrderAccepted(number, 1001, market, f"o{number}", SELL, LIMIT, GTC, 100, 5, 0, STP_NONE, 5, 5)
+        for number, market in ((1, 1), (2, 2))
+    ]
+    trades = [
+        TradeExecuted(market, 1, BUY, 100, lots, 1, 1, 10 + market, 1002, 0, 0, market, 1001, 0)
+        for market, lots in ((1, 2), (2, 3))
+    ]
+    stream.append(*orders)
+    stream.append(TimeKept(1), *trades)
+    offline.apply(stream.outcomes)
+    for market, lots in ((1, 2), (2, 3)):
+        view = offline.state.views[market]
+        assert [trade.quantity_lots for trade in view.trades.items] == [lots]
+        assert [(one.id, one.quantity_lots) for one in view.aggregates.items] == [(1, lots)]
+        assert offline.publisher._of(view).traded

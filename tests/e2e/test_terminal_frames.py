@@ -1,0 +1,124 @@
+"""A hundred updates of the book a second: none is lost, and the book is drawn ten times a second.
+
+`make verify` prints what each task of the page's main thread took, which docs/terminal.md cites.
+"""
+
+import json
+from typing import Any, Final
+
+import pytest
+
+from local.exchange_process import ExchangeProcess
+from tests.e2e.browser import Page
+from tests.e2e.terminal import BROWSER_TESTS
+
+pytestmark = [*BROWSER_TESTS, pytest.mark.thorough]
+UPDATES: Final = 1_000
+FRAME_MS: Final = 1_000 / 60
+# The page's own socket, so that updates can come by it as if the exchange had sent them.
+HELD: Final = """
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    if (address.includes("/stream")) window.held = this;
+  }
+};
+"""
+# Ten levels a side change with each update, one every 10 ms; the first one brings 1,000 levels a side.
+FLOOD: Final = """
+(async () => {
+  const { lastUpdateId } = await (await fetch("/api/v3/depth?symbol=BTCUSDT&limit=5")).json();
+  let id = lastUpdateId;
+  const send = (b, a) => window.held.dispatchEvent(new MessageEvent("message", { data: JSON.stringify({
+    stream: "btcusdt@depth@100ms",
+    data: { e: "depthUpdate", E: Date.now(), s: "BTCUSDT", U: id + 1, u: (id += 1), b, a },
+  }) }));
+  const levels = (first, step, count, round) => Array.from({ length: count }, (_, at) =>
+    [(first + step * at).toFixed(2), (1 + ((round * 7 + at * 13) % 100) / 100).toFixed(5)]);
+  send(levels(49_999, -1, 1000, 0), levels(50_001, 1, 1000, 0));
+  window.drawn = 0;
+  new MutationObserver(() => (window.drawn += 1)).observe(document.querySelector("#bids"), {
+    subtree: true, characterData: true, childList: true,
+  });
+  const began = performance.now();
+  for (let round = 1; round <= UPDATES; round += 1) {
+    send(levels(49_999, -1, 10, round), levels(50_001, 1, 10, round));
+    const wait = began + round * 10 - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+  window.tookMs = performance.now() - began;
+  return levels(49_999, -1, 1, UPDATES)[0][1];
+})()
+"""
+
+
+class Trace:
+    """What the main thread did, task by task, as Chromium's own trace has it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._events: list[dict[str, Any]] = []
+        self.is_complete = False
+        note = page._note
+
+        def listen(method: str, params: dict[str, Any]) -> None:
+            if method == "Tracing.dataCollected":
+                self._events += params["value"]
+            elif method == "Tracing.tracingComplete":
+                self.is_complete = True
+            else:
+                note(method, params)
+
+        vars(page)["_note"] = listen
+
+    async def start(self) -> None:
+        """From now on."""
+        categories = "toplevel,blink.user_timing,disabled-by-default-devtools.timeline,__metadata"
+        await self._page.call("Tracing.start", categories=categories, transferMode="ReportEvents")
+
+    async def tasks_ms(self) -> list[float]:
+        """Processor time of each task of the page's main thread since then."""
+        await self._page.call("Tracing.end")
+        while not self.is_complete:
+            await self._page.evaluate("new Promise(resolve => setTimeout(resolve, 50))")
+        mains = {
+            (event["pid"], event["tid"])
+            for event in self._events
+            if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+        }
+        return [
+            event["tdur"] / 1_000
+            for event in self._events
+            if event["name"] in ("RunTask", "ThreadControllerImpl::RunTask")
+            and (event["pid"], event["tid"]) in mains
+            and "tdur" in event
+        ]
+
+
+async def test_a_hundred_updates_a_second_are_all_taken_and_drawn_ten_times(
+    terminal_exchange: ExchangeProcess, page: Page
+) -> None:
+    await page.call("Page.enable")
+    await page.call("Page.addScriptToEvaluateOnNewDocument", source=HELD)
+    await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
+    await page.until(
+        "document.querySelector('#book-state').innerText === '' && window.held?.readyState === 1"
+    )
+    trace = Trace(page)
+    await trace.start()
+    await page.evaluate(f"window.flood = {FLOOD.replace('UPDATES', str(UPDATES))}; 0")
+    await page.until("window.tookMs")
+    tasks_ms = sorted(await trace.tasks_ms())
+    last = await page.evaluate("window.flood")
+    shown = "document.querySelector('#bids .level').children[1].lastChild.textContent"
+    await page.until(f"{shown} === {json.dumps(last)}")
+    took_ms, drawn = await page.evaluate("[window.tookMs, window.drawn]")
+    late = [task for task in tasks_ms if task > FRAME_MS]
+    busy = sum(tasks_ms) / took_ms
+    print(
+        f"{UPDATES} updates in {took_ms / 1000:.1f} s, drawn {drawn} times; main thread {busy:.1%} busy, "
+        f"{len(tasks_ms)} tasks, the longest {tasks_ms[-1]:.1f} ms, {len(late)} above {FRAME_MS:.1f} ms"
+    )
+    assert len(tasks_ms) > UPDATES
+    # However many come, a drawing waits 100 ms for the next.
+    assert 0 < drawn <= took_ms / 100 + 2
