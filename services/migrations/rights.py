@@ -42,7 +42,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "order": {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
-        "withdrawal_addresses": _READ,
+        "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
     },
     "market-data": {
         **_MARKETS,
@@ -65,7 +65,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "assets": "INSERT", "balances": _CHANGE, "candle_folds": _CHANGE, "candles": _CHANGE,
         "deposits": "INSERT", "ledger_entries": _ADD, "markets": _CHANGE, "orders": _CHANGE,
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
-        "users": _LOCK_USER,
+        "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
     },
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,

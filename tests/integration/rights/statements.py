@@ -25,8 +25,8 @@ MAINS: Final = {
     "statements": ("services.user.aws_lambda.main",),
 }
 _SQL: Final = re.compile(r"\s*\(?(SELECT|INSERT INTO|UPDATE|DELETE FROM|MERGE INTO|WITH)\s+\S+\s", re.ASCII)
-# What copies rows in says so by its call: _copy(connection, "orders", ...).
-_COPIES: Final = re.compile(r"_copy\(\s*connection,\s*\"(\w+)\"", re.ASCII)
+# What copies rows in says so by its call: copy(connection, "orders", ...).
+_COPIES: Final = re.compile(r"\bcopy\(\s*connection,\s*\"(\w+)\"", re.ASCII)
 _HOLE: Final = "{hole}"
 # What str.format or % fills in later.
 _HOLES: Final = re.compile(r"\{|%s")

@@ -107,7 +107,7 @@ async def test_every_statement_of_a_service_is_allowed_to_its_user(
             reason = await refused(owner, user_of(service, prefix), statement.text)
             if reason:
                 problems.append(f"{service}: {statement.module}: {reason}: {statement.text[:80]}")
-    assert problems == []
+    assert problems == [], "\n".join(problems)
     assert asked > 150, "the statements are found at all"
 
 
