@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.order_events import IcebergRefilled
-from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting, working
+from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
@@ -32,12 +32,15 @@ def _triggered_twice() -> AbstractContextManager[None]:
     return patched(Waiting, remove=removing)
 
 
-def _stop_holds_nothing_for_its_margin() -> AbstractContextManager[None]:
-    def work(state: Any, market: Any, order: Order, terms: Terms, unpaid: int, *rest: Any) -> int:
-        order.open_lots += unpaid
-        return working.work(state, market, order, terms, 0, *rest)
+def _iceberg_shows_all_it_hides() -> AbstractContextManager[None]:
+    refill = matching.refill
 
-    return patched(follow_ups, work=work)
+    def showing(market: Any, maker: Order, terms: Terms, events: list[Any]) -> None:
+        slice_lots, terms.iceberg_lots = terms.iceberg_lots, max(terms.iceberg_lots, terms.hidden_lots)
+        refill(market, maker, terms, events)
+        terms.iceberg_lots = slice_lots
+
+    return patched(matching, refill=showing)
 
 
 def _oco_holds_twice() -> AbstractContextManager[None]:
@@ -129,7 +132,7 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
     "an order is triggered and goes on waiting": _triggered_twice,
-    "a stop order buys more than its hold pays": _stop_holds_nothing_for_its_margin,
+    "an iceberg shows all that it hides": _iceberg_shows_all_it_hides,
     "an OCO holds for both of its legs": _oco_holds_twice,
     "a fill of one leg leaves the other": _oco_leaves_its_other_leg,
     "pending orders are placed at the first fill": _pending_placed_at_the_first_fill,
