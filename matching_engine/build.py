@@ -57,6 +57,7 @@ _INTERPRETED: Final = (
     "exchange/__init__.py",
     "exchange/contracts/__init__.py",
     "exchange/contracts/codec.py",
+    "exchange/contracts/fields.py",
     "exchange/contracts/limits.py",
     "exchange/contracts/plain_packing.py",
     "exchange/contracts/tables.py",

@@ -114,7 +114,7 @@ _ORDER_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
         -2010,
         "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.",
     ),
-    codes.REJECT_NO_PEG_PRICE: (-2010, "Unsupported order combination"),
+    codes.REJECT_NO_PEG_PRICE: (-2010, "Order book liquidity is too low for this pegged order."),
     codes.REJECT_PRICE_FILTER: (-1013, "Filter failure: PRICE_FILTER"),
     codes.REJECT_LOT_SIZE: (-1013, "Filter failure: LOT_SIZE"),
     codes.REJECT_MARKET_LOT_SIZE: (-1013, "Filter failure: MARKET_LOT_SIZE"),

@@ -48,10 +48,10 @@ from matching_engine.snapshots import Snapshots
 from services.market_data.rest import parameters as query
 from services.market_data.streams import control
 from services.market_data.streams import names as stream_names
-from services.order.requests import parameters
 from services.order.doors import ws_requests
 from services.order.doors.authentication import signed_payload
 from services.order.doors.rest import parse_parameters
+from services.order.requests import parameters
 from services.order.requests.placement import parse_placement
 from services.order.view.model import AccountView
 from services.user.doors.problems import ProblemError

@@ -138,9 +138,13 @@ def _add_prevented(shape: dict[str, object], found: Market, matches: list[Preven
         }
         for match in matches
     ]
-    if matches[-1].taker_lots:
-        shape["preventedMatchId"] = matches[-1].match_id
-        shape["preventedQuantity"] = found.quantity_text(matches[-1].taker_lots)
+    last = matches[-1]
+    if last.taker_lots:
+        # Decrements take a part each; any other match that takes lots takes all that is left.
+        is_decrement = last.stp_mode in codes.STP_DECREMENTING_NAMES
+        lots = sum(match.taker_lots for match in matches) if is_decrement else last.taker_lots
+        shape["preventedMatchId"] = last.match_id
+        shape["preventedQuantity"] = found.quantity_text(lots)
         shape["tradeGroupId"] = NO_TRADE_GROUP
 
 

@@ -146,8 +146,9 @@ def prevented_matches_of_taker(
             continue
         if not isinstance(event, OrderClosed) or event.reason != codes.CLOSED_SELF_TRADE:
             continue
-        # The outcome may tell of other takers, too: orders that this one has triggered.
-        if taker_id not in (event.order_id, event.counter_order_id):
+        # The outcome may tell of other takers, too: orders that this one has triggered. Who ended because
+        # nothing was left of it has been told of by its decrement.
+        if taker_id not in (event.order_id, event.counter_order_id) or mode in codes.STP_DECREMENTING_NAMES:
             continue
         if event.order_id != taker_id:
             # What it had left has left the book. `match_lots` is for the streams alone.

@@ -145,9 +145,12 @@ class UserDataHub:
             self._report(event.user_id, event.order_id, event.market_id, event, moment)
         elif isinstance(event, OrderAmended):
             self._report(event.user_id, event.order_id, event.market_id, event, moment)
-            order = self._engine.view.order(event.order_id)
-            if order is not None and order.order_list_id:
-                self._report_list(event.user_id, order.order_list_id, UPDATED, moment)
+            view = self._engine.view
+            order = view.order(event.order_id)
+            one = None if order is None else view.lists.get(order.order_list_id)
+            # A list is told of while it holds its orders together, and where a name in it is new.
+            if one is not None and not one.done_ms and event.client_order_id != view.name_before(moment.seq):
+                self._report_list(event.user_id, one.order_list_id, UPDATED, moment)
         elif isinstance(event, SelfTradeDecremented):
             self._decrement = decrement(event, moment.seq, moment.time_ms)
             for order_id in (event.taker_order_id, event.maker_order_id):

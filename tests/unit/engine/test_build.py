@@ -1,5 +1,6 @@
 """Promises of matching_engine/build.py. Each activation takes a process of its own."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -28,6 +29,23 @@ def activated(mode: str, **environment: str) -> "subprocess.CompletedProcess[str
         text=True,
         timeout=150,
     )
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of our own that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name for name in found if (ROOT / f"{name.replace('.', '/')}.py").exists()}
+
+
+def test_the_compiler_gets_all_that_its_sources_import() -> None:
+    given = {*build._COMPILED, *build._INTERPRETED}
+    assert "exchange/contracts/codec.py" in given
+    for source in sorted(given):
+        missing = {f"{name.replace('.', '/')}.py" for name in imports_of(ROOT / source)} - given
+        assert not missing, f"{source} imports them"
 
 
 def test_these_tests_run_on_the_build_that_was_asked_for() -> None:

@@ -245,3 +245,26 @@ async def test_lists_that_are_not_there_and_one_too_many(exchange: OrderExchange
     assert await refusal(exchange, "POST", "/orderList/oco", **small) == (
         -1013, "Filter failure: MAX_NUM_ORDER_LISTS",
     )  # fmt: skip
+
+
+async def test_a_list_is_told_of_once_where_an_amendment_brings_a_new_name(exchange: OrderExchange) -> None:
+    await trade_at(exchange, "60000")
+    placed = await ask(exchange, "POST", "/orderList/oco", **OCO, aboveClientOrderId="above")
+    amended = {**BTC, "orderId": placed["orders"][0]["orderId"]}
+    async with connected(exchange) as socket:
+        await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+        for name, quantity in (("above", "0.09"), ("other", "0.08")):
+            await ask(
+                exchange,
+                "PUT",
+                "/order/amend/keepPriority",
+                **amended,
+                newQty=quantity,
+                newClientOrderId=name,
+            )
+        await ask(exchange, "POST", "/order", **limit_order("BUY", "50000", "0.1", newClientOrderId="last"))
+        seen = []
+        while not seen or seen[-1].get("c") != "last":
+            seen += await told(socket, 1)
+    assert [one["c"] for one in seen if one.get("x") == "REPLACED"].count("other") == 1
+    assert [one["l"] for one in seen if one["e"] == "listStatus"] == ["UPDATED"]

@@ -109,6 +109,21 @@ async def test_icebergs_pegs_and_decrements(exchange: OrderExchange) -> None:
     assert (found["status"], found["preventedQuantity"]) == ("NEW", "0.10000000")
 
 
+async def test_a_taker_that_rests_tells_each_decrement_once_and_all_it_lost(exchange: OrderExchange) -> None:
+    for quantity in ("0.1", "0.02"):
+        await ask(exchange, "POST", "/order", **limit_order("SELL", "60000", quantity))
+    bought = limit_order("BUY", "60000", "0.15", selfTradePreventionMode="DECREMENT")
+    taken = await ask(exchange, "POST", "/order", **bought)
+    assert taken["status"] == "NEW"
+    assert [one["takerPreventedQuantity"] for one in taken["preventedMatches"]] == [
+        "0.10000000",
+        "0.02000000",
+    ]
+    found = await ask(exchange, "GET", "/order", **BTC, orderId=taken["orderId"])
+    assert taken["preventedQuantity"] == found["preventedQuantity"] == "0.12000000"
+    assert taken["preventedMatchId"] == found["preventedMatchId"]
+
+
 PARTS = str(ICEBERG_PARTS_MAX)
 
 
