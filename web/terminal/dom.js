@@ -46,16 +46,15 @@ export function setText(element, text) {
  */
 export function choices(group, choices, onChoice) {
   const press = (value) => {
-    for (const button of group.children) button.setAttribute("aria-pressed", String(button.dataset.value === value));
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   };
-  group.replaceChildren(
-    ...choices.map(([value, label, name]) =>
-      make("button", { type: "button", "data-value": value, "aria-label": name, title: name, "aria-pressed": "false", click: () => {
-        press(value);
-        onChoice(value);
-      } }, [label]),
-    ),
+  const buttons = choices.map(([value, label, name]) =>
+    make("button", { type: "button", "data-value": value, "aria-label": name, title: name, "aria-pressed": "false", click: () => {
+      press(value);
+      onChoice(value);
+    } }, [label]),
   );
+  group.replaceChildren(...buttons);
   return press;
 }
 
