@@ -6,12 +6,15 @@ So a bot's own environment needs nothing of the exchange's: only this package on
 import http.client
 import json
 import threading
+import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 __all__ = ["BenchError", "Control"]
 
 _DEADLINE_S: Final = 30.0
+# A server closes a connection that nobody uses for some seconds, and says so to who sends next.
+_IDLE_S_MAX: Final = 1.0
 
 
 class BenchError(Exception):
@@ -31,6 +34,7 @@ class Control:
         self._address = urlsplit(url).netloc
         self._connection: http.client.HTTPConnection | None = None
         self._turn = threading.Lock()
+        self._used_s = 0.0
 
     def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
         """The JSON that comes back. Raises BenchError for anything but success."""
@@ -55,8 +59,12 @@ class Control:
             self._connection = None
 
     def _exchange(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, str]:
+        if time.monotonic() - self._used_s > _IDLE_S_MAX:
+            self.close()
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self._address, timeout=self._deadline_s)
         self._connection.request(method, path, data, headers)
         answer = self._connection.getresponse()
-        return answer.status, answer.read().decode()
+        text = answer.read().decode()
+        self._used_s = time.monotonic()
+        return answer.status, text

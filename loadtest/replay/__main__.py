@@ -88,7 +88,7 @@ def _report(found: Summary, cost: Cost, hours: float, speed: float, seed: int) -
     call = f"make replay-day DAY_MARKETS={found.markets} HOURS={hours:g} SPEED={speed:g} SEED={seed}"
     machine = f"{os.cpu_count()} cores ({platform.machine()})"
     rate, commands = found.prints / found.took_s, found.commands / found.took_s
-    return f"""# A day of {found.markets} markets, replayed at {speed:g} times its speed
+    return f"""# {hours:g} hours of {found.markets} markets, to be replayed at {speed:g} times their speed
 
 `{call}`, on {machine}, with a load of {os.getloadavg()[2]:.1f} over the last 15 minutes.
 

@@ -5,15 +5,17 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from bench import Account, BenchError, Exchange
+from bench import Account, BenchError, Exchange, control
 from tests.bots.wheel import ROOT
 
 # All on one exchange of the session, which takes seconds to start.
@@ -283,3 +285,31 @@ def test_another_interpreter_has_packages_of_its_own(tmp_path: Path, monkeypatch
     exchange.start()
     assert exchange.url == "path="
     exchange.stop()
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Keeps a connection, says so, and closes it after one answer, as servers do after some idle seconds."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """One answer."""
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_connection_that_has_been_idle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that thinks for long found the bench "gone": the server had closed the connection meanwhile."""
+    monkeypatch.setattr(control, "_IDLE_S_MAX", -1.0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asking = control.Control(f"http://127.0.0.1:{server.server_port}")
+        assert [asking.ask("GET", "/") for _ in range(3)] == [{}, {}, {}]
+        asking.close()
+        server.shutdown()

@@ -43,7 +43,7 @@ def test_every_suite_says_what_it_needs() -> None:
 def test_a_stranger_s_suite_is_green(name: str, tmp_path: Path, exchange_with_past: Exchange) -> None:
     venv, place = tmp_path / "venv", tmp_path / "project"
     uv = str(Path(sys.executable).parent / "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True, timeout=60)
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True, timeout=300)
     python = str(venv / "bin" / "python")
     install = [
         uv,

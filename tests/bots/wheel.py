@@ -19,6 +19,6 @@ def build_wheel(folder: Path) -> Path:
     for name in FILES:
         shutil.copy(ROOT / name, copy / name)
     command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--quiet"]
-    subprocess.run([*command, "-w", str(folder)], cwd=copy, check=True, timeout=120)
+    subprocess.run([*command, "-w", str(folder)], cwd=copy, check=True, timeout=300)
     (wheel,) = folder.glob("*.whl")
     return wheel

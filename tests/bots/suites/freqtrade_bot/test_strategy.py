@@ -37,6 +37,7 @@ def configuration(ccxt_config: dict[str, Any]) -> dict[str, Any]:
     pricing = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
     return {
         "dry_run": True,
+        "initial_state": "running",
         "dry_run_wallet": 10_000,
         "db_url": "sqlite://",
         "max_open_trades": 1,
