@@ -160,6 +160,35 @@ def _listen_key(owner: Owner) -> dict[str, str]:
     return {"listenKey": owner.listen_key}
 
 
+# On both sides of the last price and far from it, so that nothing trades.
+_OCO: Final = {
+    "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001",
+    "aboveType": "LIMIT_MAKER", "abovePrice": "90000", "belowType": "STOP_LOSS", "belowStopPrice": "20000",
+}  # fmt: skip
+_LEGACY_OCO: Final = {
+    "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "price": "90000", "stopPrice": "20000",
+}  # fmt: skip
+_OTO: Final = {
+    "symbol": "BTCUSDT", "workingType": "LIMIT", "workingSide": "BUY", "workingQuantity": "0.001",
+    "workingPrice": "20000", "workingTimeInForce": "GTC",
+    "pendingType": "MARKET", "pendingSide": "SELL", "pendingQuantity": "0.001",
+}  # fmt: skip
+_OTOCO: Final = {
+    **{name: value for name, value in _OTO.items() if not name.startswith("pending")},
+    "pendingSide": "SELL", "pendingQuantity": "0.001", "pendingAboveType": "LIMIT_MAKER",
+    "pendingAbovePrice": "90000", "pendingBelowType": "STOP_LOSS", "pendingBelowStopPrice": "10000",
+}  # fmt: skip
+
+
+def _list_names(name: str) -> dict[str, str]:
+    return {"listClientOrderId": name}
+
+
+def _is_own_list(result: Any, owner: Owner, stranger: Trader) -> bool:
+    ids = {str(order["orderId"]) for order in result["orders"]}
+    return len(ids) >= 2 and not ids & {owner.resting_id, owner.filled_id}
+
+
 # The order of the keys is the order of the requests: what makes an order of the stranger's own comes last.
 CASES: Final[Mapping[str, list[Case]]] = {
     "order.status": _by_id_and_name(-2013, "orderId", "origClientOrderId"),
@@ -181,7 +210,6 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "allOrderLists": [Case(_none, _nothing)],
     "openOrderLists.status": [Case(_none, _nothing)],
     "order.amendments": [Case(_order_id, _nothing)],
-    "orderList.place": [Case(_symbol, -2010)],
     "orderList.cancel": [Case(lambda owner: {"symbol": "BTCUSDT", "orderListId": "1"}, -2011)],
     "orderList.status": [Case(lambda owner: {"orderListId": "1"}, -2013)],
     "order.amend.keepPriority": [Case(lambda owner: {**_order_id(owner), "newQty": "0.0001"}, -2038)],
@@ -218,6 +246,12 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "userDataStream.stop": [Case(_listen_key, -1125)],
     "order.test": [Case(_same_name, _nothing)],
     "order.place": [Case(_same_name, _is_own_order)],
+    "orderList.place.oco": [Case(lambda owner: {**_OCO, **_list_names(owner.resting_name)}, _is_own_list)],
+    "orderList.place": [Case(lambda owner: {**_LEGACY_OCO, **_list_names(owner.filled_name)}, _is_own_list)],
+    "orderList.place.oto": [Case(lambda owner: {**_OTO, **_list_names(owner.address)}, _is_own_list)],
+    "orderList.place.otoco": [
+        Case(lambda owner: {**_OTOCO, **_list_names(owner.listed_address)}, _is_own_list)
+    ],
 }
 
 # Methods that only a socket has. What they name (a subscription's number) exists on that socket alone.
