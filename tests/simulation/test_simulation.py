@@ -13,23 +13,25 @@ from tests.simulation.report import replay_command
 from tests.simulation.world import Result, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 60
+SEEDS = 50
 # Seeds that noticed these when they were planted, asked first: what they cost otherwise is half of the check.
 # One that has become useless costs a run, and all others are asked as well.
 ASKED_FIRST = {
+    "a lost book in the cache is not noticed": 7,
+    "pending orders are placed at the first fill": 3,
     "the gateway sends again what may have landed": 15,
-    "the book is looked at further than matching goes": 3,
+    "the book is looked at further than matching goes": 6,
     "what is left of a cut order rests where it would trade": 5,
     "trades with oneself that are prevented are not counted": 5,
     "the lease is taken for safety: no marker": 8,
     "the ledger believes itself, not the database": 27,
-    "position and orders are read in two transactions": 31,
-    "a command in the own gateway is forgotten": 30,
-    "the list of open orders has no barrier": 6,
-    "what is stale is admitted after a takeover": 6,
+    "position and orders are read in two transactions": 26,
+    "a command in the own gateway is forgotten": 7,
+    "the list of open orders has no barrier": 8,
+    "what is stale is admitted after a takeover": 19,
     "the ratchet of the clock is not bounded": 4,
     "an unknown status is told as a refusal": 3,
-    "an unknown status is told as not sent": 19,
+    "an unknown status is told as not sent": 9,
 }
 
 
