@@ -35,6 +35,24 @@ ASKED_FIRST = {
 }
 
 
+# The dearest: looked for from `make test` on, the others in `make check` too.
+DEAR = {
+    "position and orders are read in two transactions",
+    "what is stale is admitted after a takeover",
+    "the book is looked at further than matching goes",
+    "a lost book in the cache is not noticed",
+    "an unknown status is told as not sent",
+    "a command in the own gateway is forgotten",
+    "the list of open orders has no barrier",
+    "pending orders are placed at the first fill",
+    "the gateway sends again what may have landed",
+    "ids of deposits are not remembered",
+    "the cache applies changes that do not fit",
+    "an iceberg shows all that it hides",
+    "the lease is taken for safety: no marker",
+}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_promise_holds_in_every_seed() -> None:
@@ -50,7 +68,7 @@ def test_every_promise_holds_in_every_seed() -> None:
 
 
 def test_what_is_asked_first_is_asked_of_a_bug_that_exists() -> None:
-    assert set(ASKED_FIRST) <= set(MUTATIONS)
+    assert set(ASKED_FIRST) | DEAR <= set(MUTATIONS)
 
 
 @pytest.mark.slow
@@ -71,7 +89,10 @@ def without_a_bug(seed: int) -> Result:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in DEAR else name for name in MUTATIONS],
+)
 def test_planted_bug_is_caught(name: str) -> None:
     first = [ASKED_FIRST[name]] if name in ASKED_FIRST else []
     caught = first_catch(name, [*first, *range(MUTATION_SEEDS)])
