@@ -49,16 +49,12 @@ def cancel(state: EngineState, command: CancelOrder, events: list[Event]) -> Non
             CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, "")
         )
         return
-    close(
-        state,
-        market,
-        order,
-        codes.CANCELED,
-        codes.CLOSED_BY_USER,
-        command.cancel_client_order_id,
-        0,
-        events,
-    )
+    _close_for_user(state, market, order, command.cancel_client_order_id, events)
+
+
+def _close_for_user(state: EngineState, market: Market, order: Order, name: str, events: list[Event]) -> None:
+    """Its owner has cancelled the order; `name`: the cancellation's own."""
+    close(state, market, order, codes.CANCELED, codes.CLOSED_BY_USER, name, 0, events)
 
 
 def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]) -> None:
@@ -87,16 +83,7 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
     for order in found:
         if order.terms is not None and not order.terms.is_known:
             continue  # Its list has ended with one of the others.
-        close(
-            state,
-            market,
-            order,
-            codes.CANCELED,
-            codes.CLOSED_BY_USER,
-            command.cancel_client_order_id,
-            0,
-            events,
-        )
+        _close_for_user(state, market, order, command.cancel_client_order_id, events)
 
 
 def cancel_list(state: EngineState, command: CancelOrderList, events: list[Event]) -> None:

@@ -120,12 +120,15 @@ def _add_result(
         shape["fills"] = [_fill(found, trade, accepted.side) for trade in trades]
     shape["selfTradePreventionMode"] = STP_MODES[accepted.stp_mode]
     if accepted.stp_mode != codes.STP_NONE:
-        _add_prevented(shape, found, prevented_matches_of_taker(view, outcome, accepted, executed_lots))
+        matches = prevented_matches_of_taker(view, outcome, accepted, executed_lots)
+        _add_prevented(shape, found, matches, prevented_lots)
     if status in EXPIRED:
         shape["expiryReason"] = codes.CLOSE_REASON_NAMES[close_reason]
 
 
-def _add_prevented(shape: dict[str, object], found: Market, matches: list[PreventedMatch]) -> None:
+def _add_prevented(
+    shape: dict[str, object], found: Market, matches: list[PreventedMatch], decremented_lots: int
+) -> None:
     """The order's self-trades that were prevented, if there were any."""
     if not matches:
         return
@@ -141,8 +144,7 @@ def _add_prevented(shape: dict[str, object], found: Market, matches: list[Preven
     last = matches[-1]
     if last.taker_lots:
         # Decrements take a part each; any other match that takes lots takes all that is left.
-        is_decrement = last.stp_mode in codes.STP_DECREMENTING_NAMES
-        lots = sum(match.taker_lots for match in matches) if is_decrement else last.taker_lots
+        lots = decremented_lots or last.taker_lots
         shape["preventedMatchId"] = last.match_id
         shape["preventedQuantity"] = found.quantity_text(lots)
         shape["tradeGroupId"] = NO_TRADE_GROUP

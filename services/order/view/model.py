@@ -26,7 +26,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from services.order.view.records import Asset, Balance, Market, OrderRecord
+from services.order.view.records import Asset, Balance, Market, OrderRecord, accepted_order
 from services.order.view.term_events import OrderLists, TermEvents
 
 __all__ = ["AccountView", "Asset", "Balance", "Market", "OrderRecord", "ViewError"]
@@ -181,27 +181,7 @@ class AccountView:
         self.markets[event.market_id].mode = event.mode
 
     def _order_accepted(self, event: OrderAccepted, seq: int, time_ms: int) -> None:
-        order = OrderRecord(
-            event.order_id,
-            event.user_id,
-            event.market_id,
-            event.client_order_id,
-            event.side,
-            event.order_type,
-            event.time_in_force,
-            event.price_ticks,
-            event.quantity_lots,
-            event.quote_quantity_atoms,
-            event.stp_mode,
-            0,
-            0,
-            codes.NEW,
-            0,
-            time_ms,
-            time_ms,
-            time_ms,
-            0,
-        )
+        order = accepted_order(event, time_ms)
         self.add_open_order(order)
         rules = self.markets[event.market_id].rules
         asset_id = rules.quote_asset_id if event.side == codes.BUY else rules.base_asset_id

@@ -3,10 +3,20 @@
 from dataclasses import dataclass, field
 
 from exchange.contracts import codes
-from exchange.contracts.events import MarketRegistered
+from exchange.contracts.events import MarketRegistered, OrderAccepted
+from exchange.contracts.order_events import OrderWithTermsAccepted
 from exchange.money import format_fixed
 
-__all__ = ["NOT_YET_MS", "Asset", "Balance", "Market", "OrderListRecord", "OrderRecord", "OrderTerms"]
+__all__ = [
+    "NOT_YET_MS",
+    "Asset",
+    "Balance",
+    "Market",
+    "OrderListRecord",
+    "OrderRecord",
+    "OrderTerms",
+    "accepted_order",
+]
 
 # A time that has not come.
 NOT_YET_MS = -1
@@ -142,3 +152,32 @@ class OrderListRecord:
     created_ms: int
     done_ms: int
     orders: dict[int, str] = field(default_factory=dict)
+
+
+def accepted_order(
+    event: OrderAccepted | OrderWithTermsAccepted, time_ms: int, terms: OrderTerms | None = None
+) -> OrderRecord:
+    """An order as it is once it has been accepted; `terms` of one that is more than a plain order."""
+    works = terms is None or terms.state == codes.STATE_WORKING
+    return OrderRecord(
+        event.order_id,
+        event.user_id,
+        event.market_id,
+        event.client_order_id,
+        event.side,
+        event.order_type,
+        event.time_in_force,
+        event.price_ticks,
+        event.quantity_lots,
+        event.quote_quantity_atoms,
+        event.stp_mode,
+        0,
+        0,
+        codes.NEW,
+        0,
+        time_ms,
+        time_ms,
+        time_ms if works else NOT_YET_MS,
+        0,
+        terms=terms,
+    )

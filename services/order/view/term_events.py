@@ -16,7 +16,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
-from services.order.view.records import NOT_YET_MS, OrderListRecord, OrderRecord, OrderTerms
+from services.order.view.records import NOT_YET_MS, OrderListRecord, OrderRecord, OrderTerms, accepted_order
 
 __all__ = ["OrderLists", "Orders", "TermEvents"]
 
@@ -114,30 +114,7 @@ class TermEvents:
             event.peg_price_type,
             event.peg_offset_levels,
         )
-        order = OrderRecord(
-            event.order_id,
-            event.user_id,
-            event.market_id,
-            event.client_order_id,
-            event.side,
-            event.order_type,
-            event.time_in_force,
-            event.price_ticks,
-            event.quantity_lots,
-            event.quote_quantity_atoms,
-            event.stp_mode,
-            0,
-            0,
-            codes.NEW,
-            0,
-            time_ms,
-            time_ms,
-            time_ms if event.state == codes.STATE_WORKING else NOT_YET_MS,
-            0,
-            0,
-            0,
-            terms,
-        )
+        order = accepted_order(event, time_ms, terms)
         self._orders.add_open_order(order)
         one = self._lists.get(event.order_list_id)
         if one is not None:
