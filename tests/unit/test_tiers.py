@@ -56,7 +56,7 @@ def test_what_shares_a_group_stays_in_one_process(tmp_path: Path) -> None:
     body = "import time, pytest\n" + "".join(tests.format(number) for number in range(4))
     (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadgroup", "test_it.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=170)
     assert len(set(re.findall(r"\[(gw\d)\] .*PASSED .*@together", done.stdout))) == 1, done.stdout
 
 
