@@ -70,6 +70,8 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,
         "orders": _READ, "positions": _READ, "withdrawals": _READ,
+        # What the ledger is held against itself by, which its alarm's page asks for from here.
+        "candle_folds": _READ, "candles": _READ, "deposits": _READ, "order_lists": _READ, "trades": _READ,
     },
     "notifier": {
         "assets": _READ, "markets": _READ, "audit_log": _READ, "identities": _READ,

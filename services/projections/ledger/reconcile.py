@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from exchange.process.config import Settings, SettingsError
 from services.projections.ledger.candle_checks import CANDLE_CHECKS
@@ -162,17 +161,14 @@ async def reconcile(connection: "AnyConnection") -> list[Breach]:
 
 
 async def _run(settings: Settings) -> list[Breach]:
-    deadline_s = settings.database_deadline_ms / 1000
-    connection = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=deadline_s,
-        command_timeout=STATEMENT_DEADLINE_S,
-        target_session_attrs=SessionAttribute.any,
-    )
+    # Others import this module for its checks alone: only the command chooses an adapter.
+    from exchange.adapters.postgres.pool import open_connection
+
+    connection = await open_connection(settings, statement_deadline_s=STATEMENT_DEADLINE_S, writes=False)
     try:
         return await reconcile(connection)
     finally:
-        await connection.close(timeout=deadline_s)
+        await connection.close(timeout=settings.database_deadline_ms / 1000)
 
 
 def main() -> int:
