@@ -151,7 +151,7 @@ rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the
 operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="markets halt BTCUSDT --reason ..."
 	@exec $(BIN)/python -m local operator -- $(ARGS)
 
-admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=https://... ADMIN_TOKEN=... ARGS="markets list"
+admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=http://... ADMIN_TOKEN=... ARGS="markets list"
 	@exec $(BIN)/python -m local admin -- $(ARGS)
 
 mails: setup ## What the exchange in DATA_DIR would have mailed: log-ins, deposits, links that set a password

@@ -51,7 +51,9 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     # Accounts, keys and money's way in and out; operators order from the same process and its pods.
     "user": {
         **_MARKETS,
-        "administrators": _CHANGE, "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
+        "administrators": _CHANGE, "administrator_factors": _CHANGE,
+        "administrator_sessions": "SELECT, INSERT, DELETE",
+        "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
         "audit_log": _ADD, "audit_log_head": _CHANGE, "data_keys": _ADD, "deposits": _READ,
         "identities": _ADD, "ledger_entries": _READ, "login_sessions": _CHANGE,
         "notice_positions": _READ, "orders": _READ, "outside_logins": _ALL,

@@ -5,10 +5,12 @@ its logs to itself. Where: in a pod that has the settings of a service, or `make
 """
 
 import asyncio
+import base64
 import getpass
 import os
 import socket as sockets
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -21,10 +23,11 @@ from rich.progress import Progress
 from exchange.process.config import Settings, SettingsError
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.frame import configure_logging
+from exchange.security.one_time_codes import STEP_S, totp_code
 from exchange.security.skip_order import sign_skip
 from exchange.trading.markets_file import MarketsFileError, portions
-from services.operator.administrators import new_token
-from services.operator.asking import ask, ask_url
+from services.operator.administrators import new_factor, new_token
+from services.operator.asking import AskedOverHttp, ask
 from services.operator.orders import (
     MODES,
     ActivateTheRules,
@@ -38,14 +41,18 @@ from services.operator.orders import (
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
+    ListFreezes,
     ListMarkets,
     ListWithdrawals,
     Order,
     OrderError,
+    RenewFactor,
     RevokeAdministrator,
+    SearchAuditLog,
     SetMode,
     ShowAccount,
     ShowReaders,
+    ShowWithdrawalStop,
     Signed,
     SkipOne,
     UnfreezeAccount,
@@ -78,8 +85,8 @@ _HERE: Final = f"{getpass.getuser()}@{sockets.gethostname()}"
 
 class _State:
     socket: Path | None = None
-    url: str = ""
-    token: str = ""
+    # Of an exchange anywhere; its session is used for all orders of one command.
+    http: AskedOverHttp | None = None
 
 
 @cli.callback()
@@ -91,8 +98,20 @@ def _at(
         str, typer.Option(envvar="ADMIN_URL", help="An exchange anywhere, by /v1/admin (with ADMIN_TOKEN).")
     ] = "",
 ) -> None:
-    _State.socket, _State.url = socket, url
-    _State.token = os.environ.get("ADMIN_TOKEN", "")
+    _State.socket = socket
+    if url:
+        kept = os.environ.get("ADMIN_SESSION_FILE")
+        token = os.environ.get("ADMIN_TOKEN", "")
+        _State.http = AskedOverHttp(url, token, _code, Path(kept) if kept else None)
+
+
+def _code() -> str:
+    """Six digits: of a secret that a file has (of a local exchange's owner), else of whoever sits here."""
+    file = os.environ.get("ADMIN_FACTOR_FILE")
+    if file:
+        secret = base64.b32decode(Path(file).read_text("ascii").strip())
+        return totp_code(secret, time.time_ns() // (STEP_S * 10**9))
+    return os.environ.get("ADMIN_CODE") or str(typer.prompt("code of the authenticator", err=True))
 
 
 @_markets.command("list")
@@ -192,6 +211,27 @@ def list_withdrawals() -> None:
     _order(ListWithdrawals(), _HERE, _LOOK)
 
 
+@cli.command("stop")
+def show_withdrawal_stop() -> None:
+    """Whether money may leave at all now."""
+    _order(ShowWithdrawalStop(), _HERE, _LOOK)
+
+
+@cli.command("freezes")
+def list_freezes() -> None:
+    """Which accounts are frozen, and by whom."""
+    _order(ListFreezes(), _HERE, _LOOK)
+
+
+@cli.command("audit-log")
+def search_audit_log(
+    text: Annotated[str, typer.Argument(help="What stands somewhere in a row; nothing for all.")] = "",
+    before: Annotated[int, typer.Option(min=0, help="Rows older than this one.")] = 0,
+) -> None:
+    """Rows of the audit log that have TEXT, the newest first."""
+    _order(SearchAuditLog(text, before), _HERE, _LOOK)
+
+
 @cli.command("readers")
 def show_readers() -> None:
     """How far each reader of the event log is."""
@@ -235,10 +275,20 @@ def add_administrator(
     role: Annotated[str, typer.Option(help="ADMIN, or VIEWER who only looks.")] = "ADMIN",
     who: Who = _HERE,
 ) -> None:
-    """Let somebody order over HTTP; prints his token, once, which nobody else ever knows."""
+    """Let somebody order over HTTP; prints his authenticator's address and his token, once."""
     token, token_hash = new_token()
-    _order(AddAdministrator(name, role.upper(), token_hash), who, reason)
+    secret, uri = new_factor(name)
+    _order(AddAdministrator(name, role.upper(), token_hash, secret), who, reason)
+    print(uri)
     print(token)
+
+
+@_admins.command("factor")
+def renew_factor(name: str, reason: Reason, who: Who = _HERE) -> None:
+    """Give him another authenticator, whose address is printed, once; his sessions end."""
+    secret, uri = new_factor(name)
+    _order(RenewFactor(name, secret), who, reason)
+    print(uri)
 
 
 @_admins.command("revoke")
@@ -272,8 +322,8 @@ def _order(order: Order, who: str, reason: str) -> None:
 
 
 async def _carried_out(signed: Signed) -> Answer:
-    if _State.url:
-        return await ask_url(_State.url, _State.token, signed)
+    if _State.http is not None:
+        return await _State.http.ask(signed)
     if _State.socket is not None:
         return await ask(_State.socket, signed)
     # Whoever knocks at a door needs none of them: they take a second to import.

@@ -21,22 +21,30 @@ __all__ = [
     "FreezeAccount",
     "ListAdministrators",
     "ListBreaches",
+    "ListFreezes",
     "ListMarkets",
     "ListWithdrawals",
     "Order",
     "OrderError",
+    "RenewFactor",
     "Request",
     "RevokeAdministrator",
+    "SearchAuditLog",
+    "SessionBegun",
     "SetMode",
     "ShowAccount",
     "ShowReaders",
+    "ShowWithdrawalStop",
     "Signed",
     "SkipOne",
     "UnfreezeAccount",
     "decode_answer",
+    "decode_code",
     "decode_request",
+    "decode_session",
     "decode_signed",
     "encode",
+    "encode_code",
     "mode_text",
 ]
 
@@ -115,6 +123,25 @@ class ListWithdrawals(_Tagged, frozen=True, tag=True):
     """What is reserved and has not left."""
 
 
+class ListFreezes(_Tagged, frozen=True, tag=True):
+    """Which accounts are frozen, and by whom."""
+
+
+class ShowWithdrawalStop(_Tagged, frozen=True, tag=True):
+    """Whether money may leave at all now: the auditor's word."""
+
+
+class SearchAuditLog(_Tagged, frozen=True, tag=True):
+    """Rows of the audit log, the newest first.
+
+    `text`: what stands somewhere in a row's act, account, address or detail; "" for all. `before_id`: rows
+    that are older than that one; 0 for the newest.
+    """
+
+    text: str
+    before_id: int = 0
+
+
 class ShowReaders(_Tagged, frozen=True, tag=True):
     """How far each reader of the event log is."""
 
@@ -153,11 +180,20 @@ class AddAdministrator(_Tagged, frozen=True, tag=True):
     """Let somebody give orders over HTTP. `role`: ADMIN, or VIEWER who only looks.
 
     `token_hash`: SHA-256 of his token, hexadecimal. The token itself never travels, so no log can have it.
+    `factor`: the secret of his authenticator, Base32; it is sealed, and in no log.
     """
 
     name: str
     role: str
     token_hash: str
+    factor: str
+
+
+class RenewFactor(_Tagged, frozen=True, tag=True):
+    """He has another authenticator; his sessions end. `factor`: its secret, Base32."""
+
+    name: str
+    factor: str
 
 
 class ListAdministrators(_Tagged, frozen=True, tag=True):
@@ -180,6 +216,9 @@ Order = (
     | FindAccounts
     | CancelOrders
     | ListWithdrawals
+    | ListFreezes
+    | ShowWithdrawalStop
+    | SearchAuditLog
     | ShowReaders
     | FreezeAccount
     | UnfreezeAccount
@@ -187,6 +226,7 @@ Order = (
     | ClearBreach
     | AdjustBalance
     | AddAdministrator
+    | RenewFactor
     | ListAdministrators
     | RevokeAdministrator
 )
@@ -207,6 +247,19 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class _Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+
+
+class SessionBegun(msgspec.Struct, frozen=True):
+    """Whose session it is, until when (milliseconds since 1970), and its token, told this once."""
+
+    session: str
+    name: str
+    role: str
+    ends_ms: int
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What came of it, in lines for people."""
 
@@ -216,6 +269,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 _decoder: Final = msgspec.json.Decoder(Signed)
 _request_decoder: Final = msgspec.json.Decoder(Request)
+_code_decoder: Final = msgspec.json.Decoder(_Code)
+_session_decoder: Final = msgspec.json.Decoder(SessionBegun)
 _answer_decoder: Final = msgspec.json.Decoder(Answer)
 
 
@@ -224,7 +279,7 @@ def mode_text(mode: int) -> str:
     return _MODE_WORDS.get(mode, f"mode {mode}")
 
 
-def encode(message: Signed | Request | Answer) -> bytes:
+def encode(message: Signed | Request | Answer | SessionBegun) -> bytes:
     """One line of JSON."""
     return msgspec.json.encode(message)
 
@@ -262,3 +317,24 @@ def decode_answer(line: bytes) -> Answer:
         return _answer_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise OrderError(f"no answer: {error}") from None
+
+
+def encode_code(code: str) -> bytes:
+    """The body that begins a session."""
+    return msgspec.json.encode(_Code(code))
+
+
+def decode_code(body: bytes) -> str:
+    """The code of `{"code": "123456"}`. Raises OrderError."""
+    try:
+        return _code_decoder.decode(body).code
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no code: {error}") from None
+
+
+def decode_session(body: bytes) -> SessionBegun:
+    """Undo `encode`. Raises OrderError."""
+    try:
+        return _session_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no session: {error}") from None

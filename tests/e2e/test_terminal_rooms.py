@@ -3,8 +3,8 @@
 import base64
 import time
 
+from exchange.security.one_time_codes import totp_code
 from local.exchange_process import ExchangeProcess
-from services.user.people.second_factor import totp_code
 from tests.e2e.browser import Page
 from tests.e2e.terminal import BROWSER_TESTS, deposit, place, sign_up
 from tests.e2e.trader import Trader

@@ -22,6 +22,11 @@ HOST = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))["ingr
 OPEN = ("--set", "ingress.closedPaths=null")
 
 
+def is_operators(path: str) -> bool:
+    """Whether it is what operators alone may ask (services/operator/admin.py)."""
+    return path.startswith(("/v1/admin/", "/operator/")) or path == "/operator"
+
+
 def patterns_of(path: str, kind: str) -> list[str]:
     if kind != "Prefix":
         return [path]
@@ -64,15 +69,22 @@ def route_of_load_balancer(shape: str, *more: str) -> Callable[[str], str]:
 def test_load_balancer_gateway_and_embedded_mode_route_alike(shape: str) -> None:
     balancer, gateway = route_of_load_balancer(shape, *OPEN), route_of_gateway()
     for path in PATHS:
+        if is_operators(path):
+            continue
         assert balancer(path) == service_of_path(path), path
         # The terminal's files lie in a bucket there, in front of the load balancer (modules/frontend).
         assert gateway(path) in ((TERMINAL,) if is_terminal_path(path) else (balancer(path), MOVED)), path
 
 
 @pytest.mark.parametrize("shape", AWS_SHAPES)
-def test_only_the_metrics_are_closed_to_the_world(shape: str) -> None:
+def test_metrics_and_what_is_the_operators_are_closed_to_the_world(shape: str) -> None:
     balancer = route_of_load_balancer(shape)
-    assert {path for path in PATHS if balancer(path) != service_of_path(path)} == {"/metrics"}
+    operators = {path for path in PATHS if is_operators(path)}
+    assert {"/operator", "/operator/", "/operator/page.js", "/v1/admin/orders"} == operators
+    assert {path for path in PATHS if balancer(path) != service_of_path(path)} == {"/metrics", *operators}
+    # No value opens it again: who reads this chart's values finds no such switch.
+    opened = route_of_load_balancer(shape, *OPEN)
+    assert {opened(path) for path in operators} == {"closed"}
     annotations = objects(shape, "Ingress")["exchange"]["metadata"]["annotations"]
     assert balancer("/metrics") == "closed"
     assert json.loads(annotations["alb.ingress.kubernetes.io/actions.closed"])["type"] == "fixed-response"

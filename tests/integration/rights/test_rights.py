@@ -38,7 +38,10 @@ _NEVER_RUN: Final = {
     },
 }
 # Nobody's but the owner's: who runs migrations, rebuilds and repairs.
-_OWNERS: Final = {"schema_migrations"}
+_OWNERS: Final = {
+    *("schema_migrations", "notice_choices", "notice_addresses", "notice_address_tokens"),
+    *("webhooks", "webhook_deliveries"),
+}
 # Whoever is here writes nothing at all.
 _ONLY_READ: Final = ("market-data", "statements")
 
