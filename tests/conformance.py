@@ -204,13 +204,6 @@ REFUSED: Final[dict[str, str]] = {
 OPEN: Final[dict[str, str]] = {
     "externalLockUpdate": "nothing outside of the exchange locks money",
     "field sors": "optional: absent where orders are not routed",
-    **{
-        f"filter {name}": "the matching engine would have to apply it"
-        for name in _words("""
-            MIN_NOTIONAL PERCENT_PRICE MAX_POSITION MAX_ASSET EXCHANGE_MAX_NUM_ORDERS
-            EXCHANGE_MAX_NUM_ALGO_ORDERS EXCHANGE_MAX_NUM_ICEBERG_ORDERS EXCHANGE_MAX_NUM_ORDER_LISTS
-        """)
-    },
     **{code: _NO_OPO for code in _words("-1222 -1223 -1224 -1225")},
     "SBE answers": "left out",
     "SBE streams": "left out",

@@ -27,6 +27,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.message_pack import put_array, put_integer, put_text
 from exchange.contracts.order_packing import put_order_event
 from exchange.contracts.plain_packing import packed
@@ -158,6 +159,16 @@ def _put_administration(out: BytesWriter, event: Event) -> None:
         out.append(0x92)
         put_integer(out, event.market_id)
         put_integer(out, event.mode)
+    elif isinstance(event, FilterChanged):
+        out.append(50)
+        out.append(0x97)
+        put_integer(out, event.filter_type)
+        put_integer(out, event.market_id)
+        put_integer(out, event.asset_id)
+        put_integer(out, event.first)
+        put_integer(out, event.second)
+        put_integer(out, event.third)
+        put_integer(out, event.fourth)
     elif isinstance(event, LeaderChanged):
         out.append(12)
         out.append(0x92)

@@ -54,12 +54,16 @@ def _rejection(state: EngineState, market: Market, order: Order, command: AmendO
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
     if quantity < market.rules.quantity_lots_min:
         return codes.REJECT_LOT_SIZE
-    if (
-        order.price_ticks
-        and order.price_ticks * (quantity * market.unit_atoms) < market.rules.notional_atoms_min
-    ):
-        return codes.REJECT_NOTIONAL
-    if terms is not None and terms.amends >= state.limits.order_amends_max:
+    filters = market.filters
+    if quantity % filters.quantity_step_lots:
+        return codes.REJECT_LOT_SIZE
+    if order.price_ticks:
+        notional = order.price_ticks * (quantity * market.unit_atoms)
+        if notional < market.rules.notional_atoms_min:
+            return codes.REJECT_NOTIONAL
+        if notional < filters.min_notional_atoms:
+            return codes.REJECT_MIN_NOTIONAL
+    if terms is not None and terms.amends >= min(state.limits.order_amends_max, filters.order_amends_max):
         return codes.REJECT_MAX_NUM_ORDER_AMENDS
     return 0
 

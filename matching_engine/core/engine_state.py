@@ -7,6 +7,7 @@ from matching_engine.core import engine_limits
 from matching_engine.core.accounts import Accounts, Balance
 from matching_engine.core.book import Book
 from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
+from matching_engine.core.filters import Filters, OpenCounts
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
@@ -64,6 +65,11 @@ class EngineState:
         self.next_order_list_id = 1
         # Markets where orders are due that no command has sent to work yet, in the order of their turns.
         self.backlog: dict[int, bool] = {}
+        # Filters that were changed, what is counted for them, and markets whose orders are being cancelled
+        # for good (rules version 5). Who has neither stops nor icebergs open may lack counts.
+        self.filters = Filters()
+        self.open_counts: dict[int, OpenCounts] = {}
+        self.retiring: dict[int, bool] = {}
         # By the command that is being decided; no part of the state.
         self.fills_used = 0
         self.follow_ups_used = 0
@@ -81,7 +87,16 @@ class EngineState:
         """A market with an empty book; its assets are registered."""
         totals = self.accounts.totals
         base, quote = totals[rules.base_asset_id], totals[rules.quote_asset_id]
-        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
+        market = Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
+        self.look_at_filters(market)
+        return market
+
+    def look_at_filters(self, market: Market) -> None:
+        """Let a market know what holds for it beside its own rules."""
+        own, all_markets, rules = market.filters, self.filters, market.rules
+        own.base_atoms_max = all_markets.asset_atoms_max.get(rules.base_asset_id, 0)
+        own.quote_atoms_max = all_markets.asset_atoms_max.get(rules.quote_asset_id, 0)
+        market.is_filtered = own.refuses_more() or all_markets.of_account.refuse_more()
 
     def trader(self, market: Market, user_id: int) -> Trader:
         """The user in this market; for one who has never traded here, a draft that `admit` would keep."""
@@ -136,10 +151,19 @@ class EngineState:
     def _count(self, order: Order, terms: Terms, by: int) -> None:
         trader = order.trader
         trader.open_orders += by
-        if terms.waits_for_price():
+        waits, is_iceberg = terms.waits_for_price(), terms.iceberg_lots > 0
+        if not (waits or is_iceberg):
+            return
+        everywhere = self.open_counts.get(order.user_id)
+        if everywhere is None:
+            everywhere = OpenCounts()
+            self.open_counts[order.user_id] = everywhere
+        if waits:
             trader.algo_orders += by
-        if terms.iceberg_lots:
+            everywhere.algo_orders += by
+        if is_iceberg:
             trader.iceberg_orders += by
+            everywhere.iceberg_orders += by
 
     def forget(self, order: Order) -> None:
         """An order that was known has ended: drop it from the indexes (the book has dropped it already)."""

@@ -23,6 +23,8 @@ def check_invariants(engine: Engine) -> None:
         if market.waiting is not None:
             found += _check_waiting(engine, market, market.waiting)
         orders += len(found)
+        if found and market.mode == codes.MODE_RETIRED and market.rules.market_id not in engine.retiring:
+            raise InvariantError(f"I8: {market.rules.symbol} has ended and keeps {len(found)} orders")
         _check_holds(market, found, held)
     orders += sum(_pending_orders(engine))
     if orders != len(engine.orders):

@@ -6,10 +6,12 @@ from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.events import CommandRejected, Event
 from exchange.contracts.order_commands import OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccepted
+from matching_engine.core.draft import Draft, count_rejection
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.filtering import amount_rejection
 from matching_engine.core.follow_ups import follow_up, shared_holds
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, OrderList, Terms, Trader
+from matching_engine.core.order import Order, OrderList, Trader
 from matching_engine.core.terms_rules import (
     filter_rejection,
     hold_ticks,
@@ -23,33 +25,6 @@ from matching_engine.core.trading import quantity_and_hold
 from matching_engine.core.working import work
 
 
-class Draft:
-    """An order as it was asked for: its leg, the same as a plain order, and what it is to become."""
-
-    order: Order | None
-    accepted: OrderWithTermsAccepted | None
-
-    def __init__(self, leg: OrderLeg, plain: PlaceOrder, state: int) -> None:
-        self.order = None
-        self.accepted = None
-        self.leg = leg
-        self.plain = plain
-        self.terms = Terms(
-            leg.order_type,
-            leg.time_in_force,
-            leg.stop_price_ticks,
-            leg.trailing_bips,
-            leg.iceberg_lots,
-            leg.peg_price_type,
-            leg.peg_offset_levels,
-            state,
-            0,
-            0,
-            0,
-            0,
-        )
-
-
 def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: list[Event]) -> None:
     """Check an order, hold its money, and let it work or wait; then what follows from its trades."""
     market = state.markets.get(command.market_id)
@@ -60,10 +35,12 @@ def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: l
     trader = state.trader(market, command.user_id)
     reason = _rejection(state, market, trader, draft, command.user_id)
     if reason == 0:
-        reason = _count_rejection(state, market, trader, [draft])
+        reason = count_rejection(state, market, trader, [draft], False)
     quantity, hold = 0, 0
     if reason == 0:
         quantity, hold, reason = _needs(state, market, trader, draft)
+    if not reason and market.is_filtered and draft.plain.quote_quantity_atoms:
+        reason = amount_rejection(market, trader, quantity, 0 if draft.leg.side == SELL else quantity)
     if reason:
         _reject(draft.plain, reason, "", events)
         return
@@ -149,22 +126,6 @@ def _rejection(state: EngineState, market: Market, trader: Trader, draft: Draft,
         return price_rejection(market, leg.side, terms)
     if works_now and is_maker_only and market.crosses(leg.side, plain.price_ticks):
         return codes.REJECT_WOULD_TAKE
-    return 0
-
-
-def _count_rejection(state: EngineState, market: Market, trader: Trader, drafts: list[Draft]) -> int:
-    """Whether the user has too many orders of a kind open in this market."""
-    limits = state.limits
-    waiting = icebergs = 0
-    for draft in drafts:
-        waiting += 1 if draft.terms.waits_for_price() else 0
-        icebergs += 1 if draft.leg.iceberg_lots else 0
-    if trader.open_orders + len(drafts) > state.open_orders_max(market):
-        return codes.REJECT_MAX_NUM_ORDERS
-    if waiting and trader.algo_orders + waiting > limits.algo_orders_max:
-        return codes.REJECT_MAX_NUM_ALGO_ORDERS
-    if icebergs and trader.iceberg_orders + icebergs > limits.iceberg_orders_max:
-        return codes.REJECT_MAX_NUM_ICEBERG_ORDERS
     return 0
 
 
@@ -301,7 +262,10 @@ def _drafts_of(command: PlaceOrderList) -> list[Draft]:
             leg_state = codes.STATE_WAITING
         else:
             leg_state = codes.STATE_WORKING
-        drafts.append(Draft(leg, plain, leg_state))
+        draft = Draft(leg, plain, leg_state)
+        of_oco = command.contingency in (codes.CONTINGENCY_OCO, codes.CONTINGENCY_OTOCO)
+        draft.is_of_oco = of_oco and at >= len(command.legs) - 2
+        drafts.append(draft)
     return drafts
 
 
@@ -327,9 +291,9 @@ def _list_rejection(
         last = market.reference.last_ticks if command.contingency == codes.CONTINGENCY_OCO else 0
         if not _prices_fit(above, below, last):
             return codes.REJECT_LIST_PRICES
-    if trader.order_lists >= state.limits.order_lists_max:
+    if trader.order_lists >= min(state.limits.order_lists_max, market.filters.order_lists_max):
         return codes.REJECT_MAX_NUM_ORDER_LISTS
-    return _count_rejection(state, market, trader, drafts)
+    return count_rejection(state, market, trader, drafts, True)
 
 
 def _shape_rejection(command: PlaceOrderList) -> int:

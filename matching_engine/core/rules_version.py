@@ -14,9 +14,11 @@ comes after the one which activates it.
 
 Version 4: orders with terms and lists of them, self-trade prevention by DECREMENT, and a MARKET order by
 quote amount that empties the book ends as expired (ADR 0037). Snapshots of format 5.
+
+Version 5: filters that change while a market trades, and markets that end (ADR 0045). Snapshots of format 6.
 """
 
-RULES_VERSION_MAX = 4  # the newest rules that this code has; the first are version 1
+RULES_VERSION_MAX = 5  # the newest rules that this code has; the first are version 1
 
 
 class UnknownRulesError(Exception):
@@ -65,6 +67,11 @@ def refuses_stale_cancels(version: int) -> bool:
 def has_terms(version: int) -> bool:
     """Whether orders may have terms, and stand in lists (ADR 0037)."""
     return version >= 4
+
+
+def has_filters(version: int) -> bool:
+    """Whether filters may change, and a market may end (ADR 0045)."""
+    return version >= 5
 
 
 def event_format(version: int) -> int:

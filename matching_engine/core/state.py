@@ -11,6 +11,7 @@ from exchange.contracts.limits import INTEGER_MAX
 from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_state import Withdrawal
+from matching_engine.core.filter_state import filters_row, restore_filters
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Terms
@@ -30,9 +31,10 @@ from matching_engine.core.terms_state import (
 # Format of the rows -> the rules version that brings it. A format is written from the command on that
 # activates its rules, and not a record earlier: until then the version of the code before can go on with
 # what this one has written. Every format in this table can be read.
-FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1, 5: 4}
+FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1, 5: 4, 6: 5}
 FORMAT_OF_TERMS = 5
-_ROWS = 10  # of every format; FORMAT_OF_TERMS adds one
+FORMAT_OF_FILTERS = 6
+_ROWS = 10  # of every format; each later one adds one row
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -88,7 +90,11 @@ def to_rows(shard: Shard) -> list[Any]:
         [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
         [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
     ]
-    return [*rows, _rows_of_terms(engine)] if form >= FORMAT_OF_TERMS else rows
+    if form >= FORMAT_OF_TERMS:
+        rows.append(_rows_of_terms(engine))
+    if form >= FORMAT_OF_FILTERS:
+        rows.append(filters_row(engine))
+    return rows
 
 
 def _rows_of_terms(engine: Engine) -> list[Any]:
@@ -149,6 +155,8 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
     engine.deposit_ids = _restored_window(deposit_ids)
     engine.withdrawal_ids = _restored_window(withdrawal_ids)
     _restore_terms(engine, of_terms)
+    if rows[0] >= FORMAT_OF_FILTERS:
+        restore_filters(engine, rows[_ROWS + 1])
     return shard
 
 

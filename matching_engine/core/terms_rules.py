@@ -4,13 +4,11 @@ from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.limits import (
-    ICEBERG_PARTS_MAX,
     PEG_OFFSET_LEVELS_MAX,
     STOP_MARKET_MARGIN_PPM,
-    TRAILING_BIPS_MAX,
-    TRAILING_BIPS_MIN,
 )
 from exchange.contracts.order_commands import OrderLeg
+from matching_engine.core.filtering import own_rejection, reference_notional, step_rejection
 from matching_engine.core.market import Market
 from matching_engine.core.order import Terms
 from matching_engine.core.rules import PPM, limit_order_rejection, market_order_rejection
@@ -76,10 +74,10 @@ def filter_rejection(
     stop = leg.stop_price_ticks
     if stop and not rules.price_ticks_min <= stop <= rules.price_ticks_max:
         return codes.REJECT_PRICE_FILTER
-    if leg.trailing_bips and not TRAILING_BIPS_MIN <= leg.trailing_bips <= TRAILING_BIPS_MAX:
+    if leg.trailing_bips and not _may_trail(market, leg):
         return codes.REJECT_TRAILING_DELTA
     if leg.order_type == codes.MARKET:
-        reason = market_order_rejection(rules, market.unit_atoms, plain, reference)
+        reason = market_order_rejection(rules, market.filters, market.unit_atoms, plain, reference)
     elif works_at_any_price(leg.order_type):
         reason = _stop_market_rejection(market, leg)
     elif leg.price_ticks or (plain.price_ticks and is_placed_now):
@@ -87,7 +85,34 @@ def filter_rejection(
     else:
         in_range = rules.quantity_lots_min <= leg.quantity_lots <= rules.quantity_lots_max
         reason = 0 if in_range else codes.REJECT_LOT_SIZE
+    if not reason and market.is_filtered:
+        reason = _own_rejection(market, leg, plain, reference)
     return reason or iceberg_rejection(market, leg.iceberg_lots, leg.quantity_lots)
+
+
+def _may_trail(market: Market, leg: OrderLeg) -> bool:
+    """Whether an order may follow the price at its distance (TRAILING_DELTA)."""
+    filters = market.filters
+    if rises_to_stop(leg.side, leg.order_type):
+        return filters.above_bips_min <= leg.trailing_bips <= filters.above_bips_max
+    return filters.below_bips_min <= leg.trailing_bips <= filters.below_bips_max
+
+
+def _own_rejection(market: Market, leg: OrderLeg, plain: PlaceOrder, reference: tuple[int, int]) -> int:
+    """What the filters refuse that the market has beside its rules; a price of the book needs no step."""
+    lots, at_any_price = leg.quantity_lots, works_at_any_price(leg.order_type)
+    reason = step_rejection(market, leg.price_ticks, lots)
+    reason = reason or step_rejection(market, leg.stop_price_ticks, leg.iceberg_lots)
+    if reason:
+        return reason
+    if plain.quote_quantity_atoms:
+        notional = plain.quote_quantity_atoms
+    elif leg.order_type == codes.MARKET:
+        notional = reference_notional(market, lots, reference)
+    else:
+        at = leg.stop_price_ticks or market.reference.last_ticks if at_any_price else plain.price_ticks
+        notional = at * (lots * market.unit_atoms)
+    return own_rejection(market, at_any_price, plain.price_ticks, lots, notional, reference)
 
 
 def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:
@@ -99,7 +124,8 @@ def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:
         return codes.REJECT_MARKET_LOT_SIZE
     price = leg.stop_price_ticks or market.reference.last_ticks
     notional = price * (quantity * market.unit_atoms)
-    if price and not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+    low, high = market.filters.market_notional_atoms_min, market.filters.market_notional_atoms_max
+    if price and not low <= notional <= high:
         return codes.REJECT_NOTIONAL
     return 0
 
@@ -112,7 +138,7 @@ def iceberg_rejection(market: Market, iceberg_lots: int, quantity_lots: int) -> 
         return codes.REJECT_ICEBERG_EXCEEDS_QUANTITY
     if iceberg_lots < market.rules.quantity_lots_min:
         return codes.REJECT_LOT_SIZE
-    if -(-quantity_lots // iceberg_lots) > ICEBERG_PARTS_MAX:
+    if -(-quantity_lots // iceberg_lots) > market.filters.iceberg_parts_max:
         return codes.REJECT_ICEBERG_PARTS
     return 0
 

@@ -30,7 +30,7 @@ _ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 # A row that is locked while something is decided about it: PostgreSQL asks for the right to change a column.
 _LOCK_USER: Final = "SELECT, UPDATE (user_id)"
 
-_MARKETS: Final = {"assets": _READ, "markets": _READ, "positions": _READ}
+_MARKETS: Final = {"assets": _READ, "filters": _READ, "markets": _READ, "positions": _READ}
 _CREDENTIALS: Final = {
     "api_keys": "SELECT, UPDATE (last_used_ms)",
     "data_keys": _READ,
@@ -65,7 +65,8 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     # The only ones who write what the events say; entries and trades are added and never changed.
     "projections": {
         "assets": "INSERT", "balances": _CHANGE, "candle_folds": _CHANGE, "candles": _CHANGE,
-        "deposits": "INSERT", "ledger_entries": _ADD, "markets": _CHANGE, "orders": _CHANGE,
+        "deposits": "INSERT", "filters": _CHANGE, "ledger_entries": _ADD, "markets": _CHANGE,
+        "orders": _CHANGE,
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
         "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
     },

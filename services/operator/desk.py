@@ -6,7 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
@@ -40,6 +40,7 @@ from exchange.security.withdrawal_stop import WithdrawalStop
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, second_factors, sight
+from services.operator.filters import read_filters
 from services.operator.orders import (
     ALL_MARKETS,
     MODES,
@@ -49,6 +50,7 @@ from services.operator.orders import (
     AdjustBalance,
     Answer,
     CancelOrders,
+    ChangeFilter,
     ClearBreach,
     FindAccounts,
     FreezeAccount,
@@ -59,10 +61,12 @@ from services.operator.orders import (
     ListWithdrawals,
     OrderError,
     RenewFactor,
+    RetireMarket,
     RevokeAdministrator,
     SearchAuditLog,
     SetMode,
     ShowAccount,
+    ShowFilters,
     ShowReaders,
     ShowWithdrawalStop,
     Signed,
@@ -92,7 +96,7 @@ _Sight: TypeAlias = (
 )
 _OfAdministrators: TypeAlias = AddAdministrator | RenewFactor | ListAdministrators | RevokeAdministrator
 # They change nothing, so they need no reason and no line in the audit log.
-LOOKS: Final = (ListMarkets, ListBreaches, ListAdministrators, ShowAccount, *get_args(_Sight))
+LOOKS: Final = (ListMarkets, ListBreaches, ListAdministrators, ShowAccount, ShowFilters, *get_args(_Sight))
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
 # A markets file is long, and a secret is nobody's to read.
@@ -159,6 +163,8 @@ class OperatorDesk:
                 return await self._add_markets(text)
             case SetMode(symbol, word):
                 return await self._set_mode(symbol, word)
+            case RetireMarket() | ChangeFilter() | ShowFilters():
+                return await self._of_markets(signed.order)
             case ActivateTheRules(version):
                 return await self._activate(version)
             case SkipOne(offset, index, signature):
@@ -241,11 +247,22 @@ class OperatorDesk:
                 "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
             )
         if symbol != ALL_MARKETS:
-            market_id = (await self._known()).markets.get(symbol, {}).get("market_id", 0)
-            if not market_id:
-                raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+            market_id = (await self._market(symbol))["market_id"]
         outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
         return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
+
+    async def _market(self, symbol: str) -> Mapping[str, Any]:
+        """The row of a market. Raises OrderError."""
+        market = (await self._known()).markets.get(symbol)
+        if market is None:
+            raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+        return market
+
+    async def _of_markets(self, order: RetireMarket | ChangeFilter | ShowFilters) -> list[str]:
+        known = await self._known()
+        async with self._transaction() as connection:
+            filters = await read_filters(connection, known)
+        return await filters.carry_out(order, self._decide)
 
     async def _is_red(self) -> bool:
         async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):

@@ -36,6 +36,7 @@ from services.operator.orders import (
     AdjustBalance,
     Answer,
     CancelOrders,
+    ChangeFilter,
     ClearBreach,
     FindAccounts,
     FreezeAccount,
@@ -47,10 +48,12 @@ from services.operator.orders import (
     Order,
     OrderError,
     RenewFactor,
+    RetireMarket,
     RevokeAdministrator,
     SearchAuditLog,
     SetMode,
     ShowAccount,
+    ShowFilters,
     ShowReaders,
     ShowWithdrawalStop,
     Signed,
@@ -156,6 +159,42 @@ for _word, _text in (
 ):
     assert _word in MODES
     _mode_command(_word, _text)
+
+
+@_markets.command("retire")
+def retire_market(
+    symbol: Annotated[str, typer.Argument(help="A market.")], reason: Reason, who: Who = _HERE
+) -> None:
+    """End a market for good: its open orders are cancelled, a bounded number at a time, and none follow."""
+    _order(RetireMarket(symbol.upper()), who, reason)
+
+
+@_markets.command("filters")
+def show_filters(
+    symbol: Annotated[str, typer.Argument(help="A market, or ALL: of the exchange and its assets.")],
+) -> None:
+    """The filters of a market, as its orders meet them now."""
+    _order(ShowFilters(symbol.upper()), _HERE, _LOOK)
+
+
+@_markets.command("filter")
+def change_filter(
+    symbol: Annotated[str, typer.Argument(help="A market; ALL for EXCHANGE_…; an asset for MAX_ASSET.")],
+    name: Annotated[str, typer.Argument(help="Its filterType, as PRICE_FILTER.")],
+    values: Annotated[list[str], typer.Argument(help="As tickSize=0.05; others stay. Or: off.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """Change a filter while the market trades; orders that are open keep what they have."""
+    parts = {} if values == ["off"] else dict(_pair(value) for value in values)
+    _order(ChangeFilter(symbol.upper(), name.upper(), parts), who, reason)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        _fail(f"{text} is not name=value")
+    return name, value
 
 
 @_rules.command("activate")

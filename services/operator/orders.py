@@ -16,6 +16,7 @@ __all__ = [
     "AdjustBalance",
     "Answer",
     "CancelOrders",
+    "ChangeFilter",
     "ClearBreach",
     "FindAccounts",
     "FreezeAccount",
@@ -28,11 +29,13 @@ __all__ = [
     "OrderError",
     "RenewFactor",
     "Request",
+    "RetireMarket",
     "RevokeAdministrator",
     "SearchAuditLog",
     "SessionBegun",
     "SetMode",
     "ShowAccount",
+    "ShowFilters",
     "ShowReaders",
     "ShowWithdrawalStop",
     "Signed",
@@ -59,7 +62,10 @@ MODES: Final = {
 }
 
 
-_MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {codes.MODE_TRADING: "trading"}
+_MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {
+    codes.MODE_TRADING: "trading",
+    codes.MODE_RETIRED: "retired",
+}
 
 
 class OrderError(Exception):
@@ -85,6 +91,30 @@ class SetMode(_Tagged, frozen=True, tag=True):
 
     symbol: str
     word: str
+
+
+class RetireMarket(_Tagged, frozen=True, tag=True):
+    """End a market for good: no orders any more, and its open ones are cancelled."""
+
+    symbol: str
+
+
+class ChangeFilter(_Tagged, frozen=True, tag=True):
+    """Change a filter: of a market, of ALL_MARKETS together, or (MAX_ASSET) of an asset.
+
+    `name`: its filterType. `values`: public name -> text, as exchangeInfo has them; those that are not named
+    stay. None at all: switch it off.
+    """
+
+    symbol: str
+    name: str
+    values: dict[str, str]
+
+
+class ShowFilters(_Tagged, frozen=True, tag=True):
+    """The filters of a market, or with ALL_MARKETS those of the exchange and its assets."""
+
+    symbol: str
 
 
 class ActivateTheRules(_Tagged, frozen=True, tag=True):
@@ -210,6 +240,9 @@ Order = (
     ListMarkets
     | AddMarkets
     | SetMode
+    | RetireMarket
+    | ChangeFilter
+    | ShowFilters
     | ActivateTheRules
     | SkipOne
     | ShowAccount

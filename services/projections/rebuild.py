@@ -28,6 +28,7 @@ PROJECTED_TABLES: Final = {
     "positions": "shard",
     "assets": "asset_id",
     "markets": "market_id",
+    "filters": "filter_type, market_id, asset_id",
     "balances": "user_id, asset_id",
     "ledger_entries": "entry_id",
     "orders": "order_id",

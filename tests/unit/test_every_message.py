@@ -30,6 +30,7 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.order_commands import AmendOrder, OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from exchange.log.event_tail import EventTail, TailPosition
@@ -80,6 +81,7 @@ def one_of_each() -> EngineStream:
         ReleaseWithdrawal(1, 2),
         Malformed(0, "no command", 0),
         *_with_terms(),
+        SetFilter(1, codes.FILTER_MAX_POSITION, BTCUSDT, 0, 1_000 * ONE, 0, 0, 0),
     )
     return stream
 
@@ -184,15 +186,17 @@ TERMS: Final = (
     "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled OrderAmended "
     "SelfTradeDecremented OrderListPlaced OrderListDone"
 )
+# Filters that change: who neither shows nor writes them leaves them to the engine.
+FILTERS: Final = "FilterChanged"
 LEFT_ALONE: Final = {
     "exchange/contracts/packing.py": "",
-    "exchange/trading/book_rule.py": f"{PLAIN} TrailingStarted OrderListPlaced OrderListDone",
+    "exchange/trading/book_rule.py": f"{PLAIN} {FILTERS} TrailingStarted OrderListPlaced OrderListDone",
     "services/auditor/audit/outcomes.py": "",
     "services/order/view/model.py": TERMS,
-    "services/order/view/term_events.py": PLAIN,
+    "services/order/view/term_events.py": f"{PLAIN} {FILTERS}",
     "services/order/user_data/hub.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled {FILTERS}"
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
@@ -201,36 +205,37 @@ LEFT_ALONE: Final = {
     "services/market_history/catalogue.py": (
         "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {FILTERS}"
     ),
     "services/notifier/notices.py": (
         "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {FILTERS}"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
-        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS}"
+        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} "
+        f"{FILTERS}"
     ),
     "services/projections/ledger/batch.py": (
         "CommandRejected LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
     "services/projections/ledger/entries.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {FILTERS}"
     ),
     "services/order/decisions/order_counts.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
         "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled "
-        "OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone"
+        f"OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {FILTERS}"
     ),
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {FILTERS}"
     ),
     "tests/simulation/model.py": (
         "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept"
+        f"SkipRecorded TimeKept {FILTERS}"
     ),
 }
 # Where the kinds of rules version 4 have a module of their own.
@@ -241,7 +246,15 @@ OTHER_HALVES: Final = {
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
-    for name in ("chain", "codec", "order_events", "order_packing", "plain_packing", "tables")
+    for name in (
+        "chain",
+        "codec",
+        "filter_events",
+        "order_events",
+        "order_packing",
+        "plain_packing",
+        "tables",
+    )
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
@@ -294,7 +307,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("exchange", "services"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            if "exchange.contracts.events" in text or "exchange.contracts.order_events" in text:
+            if any(f"exchange.contracts.{part}events" in text for part in ("", "order_", "filter_")):
                 yield path.relative_to(ROOT).as_posix(), ast.parse(text)
 
 

@@ -16,7 +16,7 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import boolean, integer
 from exchange.http.request_limits import RequestLimits
-from exchange.trading.filters import filter_shapes
+from exchange.trading.filters import asset_shape, market_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
@@ -209,10 +209,18 @@ class Queries:
         return self._limits.order_limits(call.caller.user_id)
 
     async def my_filters(self, call: Call) -> object:
-        """GET /myFilters: those of the market; no account and no asset has filters of its own."""
-        found = market(call.parameters, self._engine.view)
-        shapes = filter_shapes(found.rules, found.base.decimals, found.quote.decimals)
-        return {"exchangeFilters": [], "symbolFilters": shapes, "assetFilters": []}
+        """GET /myFilters: those of the market, of all markets, and of its assets; no account has its own."""
+        view = self._engine.view
+        found = market(call.parameters, view)
+        filters = view.filters
+        bounded = [(asset, filters.of_asset(asset.asset_id)) for asset in (found.base, found.quote)]
+        return {
+            "exchangeFilters": filters.exchange_shapes(),
+            "symbolFilters": market_shapes(filters, found.rules, found.base.decimals, found.quote.decimals),
+            "assetFilters": [
+                asset_shape(asset.code, asset.decimals, atoms) for asset, atoms in bounded if atoms
+            ],
+        }
 
     async def my_prevented_matches(self, call: Call) -> object:
         """GET /myPreventedMatches: by the match's own id, or those of an order."""

@@ -18,6 +18,7 @@ from exchange.contracts.errors import (
 )
 from exchange.contracts.order_commands import OrderLeg, PlaceOrderWithTerms
 from exchange.http.query_parameters import Parameters, optional, required
+from services.order.requests.changed_filters import check_changed_filters
 from services.order.requests.parameters import (
     amount,
     client_order_id,
@@ -185,6 +186,8 @@ def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
     _check_filters(placement)
     if terms is not PLAIN:
         check_term_filters(terms, lots, found)
+    if found.changed:
+        check_changed_filters(found, side, order_type, price_ticks, lots, quote_quantity_atoms, terms)
     return placement
 
 
@@ -248,7 +251,8 @@ def _check_filters(placement: Placement) -> None:
     lots, notional = placement.quantity_lots, placement.quote_quantity_atoms
     if placement.order_type in WITHOUT_PRICE:
         if notional:
-            if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+            low, high = placement.market.market_notional_range()
+            if not low <= notional <= high:
                 raise filter_failure("NOTIONAL")
             return
         if not rules.quantity_lots_min <= lots <= rules.quantity_lots_max:

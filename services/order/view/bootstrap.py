@@ -8,8 +8,10 @@ import asyncpg
 from exchange.contracts import codes
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
+from exchange.trading.filters import FILTER_COLUMNS
 from services.order.view.model import AccountView
 from services.order.view.records import Asset, Balance, OrderListRecord, OrderRecord, OrderTerms
 
@@ -78,6 +80,8 @@ async def load_view(
             view.add_asset(Asset(row["asset_id"], row["code"], row["decimals"]))
         for row in await connection.fetch("SELECT * FROM markets ORDER BY market_id", timeout=deadline_s):
             view.add_market(MarketRegistered(*(row[name] for name in _MARKET_FIELDS)), row["mode"])
+        for row in await connection.fetch(f"SELECT {FILTER_COLUMNS} FROM filters", timeout=deadline_s):
+            view.change_filter(FilterChanged(*row))
         async for row in connection.cursor(
             "SELECT user_id, asset_id, available_atoms, held_atoms, updated_ms FROM balances",
             prefetch=5_000,

@@ -26,6 +26,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.filter_events import FilterChanged
+from exchange.trading.filters import Filters
 from services.order.view.records import Asset, Balance, Market, OrderRecord, accepted_order
 from services.order.view.term_events import OrderLists, TermEvents
 
@@ -47,6 +49,7 @@ class AccountView:
         self.assets: dict[int, Asset] = {}
         self.markets: dict[int, Market] = {}
         self.market_by_symbol: dict[str, Market] = {}
+        self.filters = Filters()
         self.balances: dict[int, dict[int, Balance]] = {}
         self.updated_ms_of: dict[int, int] = {}
         self.last_seq_of: dict[int, int] = {}
@@ -63,6 +66,7 @@ class AccountView:
             AssetRegistered: self._asset_registered,
             MarketRegistered: self._market_registered,
             TradingModeChanged: self._trading_mode_changed,
+            FilterChanged: self._filter_changed,
             OrderAccepted: self._order_accepted,
             TradeExecuted: self._trade_executed,
             OrderClosed: self._order_closed,
@@ -124,6 +128,12 @@ class AccountView:
         self.markets[rules.market_id] = market
         self.market_by_symbol[rules.symbol] = market
 
+    def change_filter(self, event: FilterChanged) -> None:
+        """A filter holds from now on; its market is known."""
+        self.filters.apply(event)
+        if event.market_id:
+            self.markets[event.market_id].change_filter(event)
+
     def add_open_order(self, order: OrderRecord) -> None:
         """Put an open order under all its indexes."""
         self._open[order.order_id] = order
@@ -179,6 +189,9 @@ class AccountView:
 
     def _trading_mode_changed(self, event: TradingModeChanged, seq: int, time_ms: int) -> None:
         self.markets[event.market_id].mode = event.mode
+
+    def _filter_changed(self, event: FilterChanged, seq: int, time_ms: int) -> None:
+        self.change_filter(event)
 
     def _order_accepted(self, event: OrderAccepted, seq: int, time_ms: int) -> None:
         order = accepted_order(event, time_ms)

@@ -29,6 +29,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import (
     IcebergRefilled,
     OrderAmended,
@@ -153,6 +154,8 @@ class LedgerBatch:
         self.assets: list[AssetRegistered] = []
         self.new_markets: list[MarketRegistered] = []
         self.modes: dict[int, int] = {}
+        # The newest of each filter, by type, market and asset.
+        self.filters: dict[tuple[int, int, int], FilterChanged] = {}
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         # For each trade, whether an aggregate trade begins with it.
@@ -238,6 +241,8 @@ class LedgerBatch:
             self._markets[event.market_id] = MarketAssets(event.base_asset_id, event.quote_asset_id)
         elif isinstance(event, TradingModeChanged):
             self.modes[event.market_id] = event.mode
+        elif isinstance(event, FilterChanged):
+            self.filters[event.filter_type, event.market_id, event.asset_id] = event
         else:
             self._describe_terms(seq, time_ms, event)
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import asyncpg
 
-from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
@@ -72,6 +73,13 @@ WHERE w.withdrawal_id = c.withdrawal_id AND w.status = 'RESERVED'
 """
 
 
+# As FilterChanged.
+FILTER_FIELDS: Final = field_names(FilterChanged)
+_SET_FILTER: Final = f"""
+INSERT INTO filters ({", ".join(FILTER_FIELDS)}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (filter_type, market_id, asset_id) DO UPDATE SET
+    first = excluded.first, second = excluded.second, third = excluded.third, fourth = excluded.fourth
+"""
 _LAST_AGGREGATES: Final = """
 SELECT m.market_id, coalesce((
     SELECT coalesce(t.aggregate_id, t.trade_id) FROM trades AS t WHERE t.market_id = m.market_id
@@ -219,6 +227,7 @@ async def write_batch(
         if moved != "UPDATE 1":
             raise FencedError(f"shard {shard} is no longer at seq {expected_seq}: somebody else writes")
         await _write_registrations(connection, batch)
+        await _write_filters(connection, batch)
         await copy(connection, "ledger_entries", ENTRY_COLUMNS, batch.entries)
         await _write_balances(connection, batch)
         await write_orders(connection, batch)
@@ -270,6 +279,11 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
+
+
+async def _write_filters(connection: "AnyConnection", batch: LedgerBatch) -> None:
+    for event in batch.filters.values():
+        await connection.execute(_SET_FILTER, *(getattr(event, name) for name in FILTER_FIELDS))
 
 
 async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> None:
