@@ -41,12 +41,12 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in (
-        "chain", "codes", "commands", "events", "message_pack", "order_commands", "order_events",
-        "order_packing", "packing", "unpacking",
+        "chain", "codes", "commands", "events", "fee_commands", "fee_events", "fee_packing",
+        "message_pack", "order_commands", "order_events", "order_packing", "packing", "unpacking",
     )),
     *(f"matching_engine/core/{name}.py" for name in (
         "accounts", "administration", "amending", "attendance", "book", "cancelling", "engine",
-        "engine_limits", "engine_state", "follow_ups", "id_window", "invariants", "ladder", "market",
+        "engine_limits", "engine_state", "fees", "follow_ups", "id_window", "invariants", "ladder", "market",
         "matching", "naive_book", "order", "order_table", "placing", "rules", "rules_version", "shard",
         "state", "survey", "terms_rules", "terms_state", "trading", "trailing", "treasury", "waiting",
         "working",

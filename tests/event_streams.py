@@ -25,6 +25,7 @@ from exchange.contracts.commands import (
     SetTradingMode,
 )
 from exchange.contracts.events import Event
+from exchange.contracts.fee_commands import SetMarketFees
 from matching_engine.core.engine import Engine
 from matching_engine.genesis import genesis_commands
 
@@ -141,6 +142,9 @@ class RandomTrading:
             return CreditDeposit(self._id(), user_id, self.random.randint(1, 3), ONE, self._references)
         if dice < 0.98:
             return self._withdrawal(user_id)
+        if dice < 0.985:
+            maker, taker = (self.random.choice((0, 333, 1_000, 2_500)) for _ in range(2))
+            return SetMarketFees(self._id(), market_id, maker, taker)
         # Mostly back to trading, so that the stream does not dry up.
         mode = codes.MODE_TRADING if self.random.random() < 0.8 else codes.MODE_POST_ONLY
         return SetTradingMode(self._id(), self.random.choice((0, market_id)), mode)

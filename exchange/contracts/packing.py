@@ -27,6 +27,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_packing import put_fee_event
 from exchange.contracts.message_pack import put_array, put_integer, put_text
 from exchange.contracts.order_packing import put_order_event
 from exchange.contracts.plain_packing import packed
@@ -76,7 +77,7 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_transfer(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
     elif isinstance(event, WithdrawalReleased):
         _put_transfer(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
-    elif not put_order_event(out, event):
+    elif not (put_order_event(out, event) or put_fee_event(out, event)):
         _put_administration(out, event)
 
 

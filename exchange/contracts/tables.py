@@ -37,6 +37,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_commands import SetMarketFees
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.order_commands import (
     AmendOrder,
     CancelOrderList,
@@ -154,6 +156,7 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         "command_id user_id market_id order_id client_order_id new_client_order_id quantity_lots "
         "valid_until_ms",
     ),
+    40: _row(SetMarketFees, "command_id market_id maker_fee_ppm taker_fee_ppm"),
 }
 # The one field that is neither a number nor a text: the orders of a list, each an array of these fields.
 LEGS_FIELD: Final = "legs"
@@ -249,4 +252,5 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     ),
     29: _row(OrderListPlaced, "order_list_id user_id market_id list_client_order_id contingency"),
     30: _row(OrderListDone, "order_list_id user_id market_id"),
+    40: _row(MarketFeesChanged, "market_id maker_fee_ppm taker_fee_ppm"),
 }

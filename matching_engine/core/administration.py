@@ -27,6 +27,7 @@ from exchange.contracts.events import (
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.attendance import AHEAD_MAX_MS
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.fees import change_fees
 from matching_engine.core.follow_ups import follow_up_backlog
 from matching_engine.core.rules import market_rejection
 from matching_engine.core.rules_version import (
@@ -66,7 +67,7 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
         _refuse_malformed(state, command, events)
-    else:
+    elif not change_fees(state, command, events):
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
 
 

@@ -6,7 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, OrderClosed
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.log.deciding import decide_all, decide_one
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
 from exchange.money import NumberError, parse_fixed
@@ -38,6 +39,7 @@ from exchange.security.audit_log import Act
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, sight
+from services.operator.fees import fees_line, market_fees
 from services.operator.orders import (
     ALL_MARKETS,
     MODES,
@@ -56,6 +58,7 @@ from services.operator.orders import (
     ListWithdrawals,
     OrderError,
     RevokeAdministrator,
+    SetFees,
     SetMode,
     ShowAccount,
     ShowReaders,
@@ -147,6 +150,8 @@ class OperatorDesk:
                 return await self._add_markets(text)
             case SetMode(symbol, word):
                 return await self._set_mode(symbol, word)
+            case SetFees():
+                return await self._set_fees(signed.order)
             case ActivateTheRules(version):
                 return await self._activate(version)
             case SkipOne(offset, index, signature):
@@ -216,11 +221,23 @@ class OperatorDesk:
                 "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
             )
         if symbol != ALL_MARKETS:
-            market_id = (await self._known()).markets.get(symbol, {}).get("market_id", 0)
-            if not market_id:
-                raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+            market_id = (await self._market(symbol))["market_id"]
         outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
         return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
+
+    async def _market(self, symbol: str) -> Mapping[str, Any]:
+        """The row of a market. Raises OrderError."""
+        market = (await self._known()).markets.get(symbol)
+        if market is None:
+            raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+        return market
+
+    async def _set_fees(self, order: SetFees) -> list[str]:
+        outcome = await self._decide(market_fees(order, await self._market(order.symbol)))
+        event = outcome.events[0].event
+        assert isinstance(event, MarketFeesChanged), "the engine refuses, or changes them"
+        row = {"maker_fee_ppm": event.maker_fee_ppm, "taker_fee_ppm": event.taker_fee_ppm}
+        return [f"{fees_line(order.symbol, row)} since seq {outcome.events[-1].seq}"]
 
     async def _is_red(self) -> bool:
         async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):

@@ -43,6 +43,7 @@ from services.operator.orders import (
     Order,
     OrderError,
     RevokeAdministrator,
+    SetFees,
     SetMode,
     ShowAccount,
     ShowReaders,
@@ -137,6 +138,18 @@ for _word, _text in (
 ):
     assert _word in MODES
     _mode_command(_word, _text)
+
+
+@_markets.command("fees")
+def set_fees(
+    symbol: Annotated[str, typer.Argument(help="A market.")],
+    maker: Annotated[str, typer.Argument(help="Of what a maker receives: 0.001 is a thousandth.")],
+    taker: Annotated[str, typer.Argument(help="Of what a taker receives.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """Every trade from now on pays these fees, of orders that rest already too."""
+    _order(SetFees(symbol.upper(), maker, taker), who, reason)
 
 
 @_rules.command("activate")

@@ -27,6 +27,7 @@ __all__ = [
     "OrderError",
     "Request",
     "RevokeAdministrator",
+    "SetFees",
     "SetMode",
     "ShowAccount",
     "ShowReaders",
@@ -77,6 +78,14 @@ class SetMode(_Tagged, frozen=True, tag=True):
 
     symbol: str
     word: str
+
+
+class SetFees(_Tagged, frozen=True, tag=True):
+    """What a market's makers and takers pay of what they receive from the next trade on, as `0.001`."""
+
+    symbol: str
+    maker: str
+    taker: str
 
 
 class ActivateTheRules(_Tagged, frozen=True, tag=True):
@@ -174,6 +183,7 @@ Order = (
     ListMarkets
     | AddMarkets
     | SetMode
+    | SetFees
     | ActivateTheRules
     | SkipOne
     | ShowAccount

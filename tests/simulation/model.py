@@ -18,6 +18,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.order_events import OrderWithTermsAccepted
 from tests.simulation.model_terms import terms_handlers
 from tests.simulation.violations import Violation, require
@@ -57,6 +58,7 @@ class Model:
 
     def __init__(self) -> None:
         self.markets: dict[int, MarketRegistered] = {}
+        self._rates: dict[int, tuple[int, int]] = {}  # taker's and maker's fee in ppm, by market
         self.balances: dict[tuple[int, int], tuple[int, int]] = {}
         self.fees: dict[int, int] = {}
         self.inflow: dict[int, int] = {}
@@ -73,6 +75,7 @@ class Model:
         self.open_lists: set[int] = set()
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
+            MarketFeesChanged: self._market_fees,
             OrderAccepted: self._accepted,
             TradeExecuted: self._trade,
             OrderClosed: self._closed,
@@ -116,6 +119,11 @@ class Model:
     def _market(self, event: MarketRegistered) -> None:
         require(event.market_id not in self.markets, f"market {event.market_id} is registered twice")
         self.markets[event.market_id] = event
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
+
+    def _market_fees(self, event: MarketFeesChanged) -> None:
+        require(event.market_id in self.markets, f"market {event.market_id} has fees and is none")
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
 
     def _accepted(self, event: OrderAccepted) -> None:
         market = self.markets[event.market_id]
@@ -203,7 +211,7 @@ class Model:
         base = event.quantity_lots * market.lot_atoms
         quote = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
         require((event.base_atoms, event.quote_atoms) == (base, quote), "I4: what is traded")
-        rates = (market.taker_fee_ppm, market.maker_fee_ppm)
+        rates = self._rates[event.market_id]
         buyer_ppm, seller_ppm = rates if event.taker_side == BUY else rates[::-1]
         buyer_fee, seller_fee = base * buyer_ppm // PPM, quote * seller_ppm // PPM
         require((event.buyer_fee_atoms, event.seller_fee_atoms) == (buyer_fee, seller_fee), "I1: the fees")

@@ -30,6 +30,7 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.fee_commands import SetMarketFees
 from exchange.contracts.order_commands import AmendOrder, OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from exchange.log.event_tail import EventTail, TailPosition
@@ -80,6 +81,7 @@ def one_of_each() -> EngineStream:
         ReleaseWithdrawal(1, 2),
         Malformed(0, "no command", 0),
         *_with_terms(),
+        SetMarketFees(1, BTCUSDT, 200, 400),
     )
     return stream
 
@@ -184,49 +186,52 @@ TERMS: Final = (
     "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled OrderAmended "
     "SelfTradeDecremented OrderListPlaced OrderListDone"
 )
+# Fees that change; what is paid stands in the trades.
+FEES: Final = "MarketFeesChanged"
 LEFT_ALONE: Final = {
     "exchange/contracts/packing.py": "",
-    "exchange/trading/book_rule.py": f"{PLAIN} TrailingStarted OrderListPlaced OrderListDone",
+    "exchange/trading/book_rule.py": f"{PLAIN} {FEES} TrailingStarted OrderListPlaced OrderListDone",
     "services/auditor/audit/outcomes.py": "",
     "services/order/view/model.py": TERMS,
-    "services/order/view/term_events.py": PLAIN,
+    "services/order/view/term_events.py": f"{PLAIN} {FEES}",
     "services/order/user_data/hub.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled {FEES}"
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
-        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS}"
+        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} {FEES}"
     ),
     "services/market_history/catalogue.py": (
         "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {FEES}"
     ),
     "services/notifier/notices.py": (
         "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {FEES}"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
-        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS}"
+        "WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept "
+        f"{TERMS} {FEES}"
     ),
     "services/projections/ledger/batch.py": (
         "CommandRejected LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
     "services/projections/ledger/entries.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {FEES}"
     ),
     "services/order/decisions/order_counts.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
         "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled "
-        "OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone"
+        f"OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {FEES}"
     ),
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {FEES}"
     ),
     "tests/simulation/model.py": (
         "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated "
@@ -235,16 +240,29 @@ LEFT_ALONE: Final = {
 }
 # Where the kinds of rules version 4 have a module of their own.
 OTHER_HALVES: Final = {
-    "exchange/contracts/packing.py": ("exchange/contracts/order_packing.py",),
+    "exchange/contracts/packing.py": (
+        "exchange/contracts/order_packing.py",
+        "exchange/contracts/fee_packing.py",
+    ),
     "tests/simulation/model.py": ("tests/simulation/model_terms.py",),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
-    for name in ("chain", "codec", "order_events", "order_packing", "plain_packing", "tables")
+    for name in (
+        "chain",
+        "codec",
+        "fee_events",
+        "fee_packing",
+        "order_events",
+        "order_packing",
+        "plain_packing",
+        "tables",
+    )
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
+    "exchange/trading/fees.py",
     "exchange/trading/filters.py",
     "exchange/trading/market.py",
     "exchange/trading/trades.py",
@@ -294,7 +312,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("exchange", "services"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            if "exchange.contracts.events" in text or "exchange.contracts.order_events" in text:
+            if any(f"exchange.contracts.{room}" in text for room in ("events", "order_events", "fee_events")):
                 yield path.relative_to(ROOT).as_posix(), ast.parse(text)
 
 

@@ -27,6 +27,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.limits import FILLS_PER_COMMAND_MAX
 from exchange.contracts.order_events import (
     IcebergRefilled,
@@ -81,6 +82,7 @@ class Audit:
             AssetRegistered: treasury.asset_registered,
             MarketRegistered: treasury.market_registered,
             TradingModeChanged: treasury.trading_mode_changed,
+            MarketFeesChanged: treasury.market_fees_changed,
             LeaderChanged: _nothing,
             SkipRecorded: _nothing,
             TimeKept: _nothing,

@@ -26,6 +26,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
+from exchange.trading.fees import with_fees
 from services.order.view.records import Asset, Balance, Market, OrderRecord, accepted_order
 from services.order.view.term_events import OrderLists, TermEvents
 
@@ -63,6 +65,7 @@ class AccountView:
             AssetRegistered: self._asset_registered,
             MarketRegistered: self._market_registered,
             TradingModeChanged: self._trading_mode_changed,
+            MarketFeesChanged: self._market_fees_changed,
             OrderAccepted: self._order_accepted,
             TradeExecuted: self._trade_executed,
             OrderClosed: self._order_closed,
@@ -179,6 +182,10 @@ class AccountView:
 
     def _trading_mode_changed(self, event: TradingModeChanged, seq: int, time_ms: int) -> None:
         self.markets[event.market_id].mode = event.mode
+
+    def _market_fees_changed(self, event: MarketFeesChanged, seq: int, time_ms: int) -> None:
+        market = self.markets[event.market_id]
+        market.rules = with_fees(market.rules, event)
 
     def _order_accepted(self, event: OrderAccepted, seq: int, time_ms: int) -> None:
         order = accepted_order(event, time_ms)

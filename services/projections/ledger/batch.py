@@ -29,6 +29,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.order_events import (
     IcebergRefilled,
     OrderAmended,
@@ -153,6 +154,8 @@ class LedgerBatch:
         self.assets: list[AssetRegistered] = []
         self.new_markets: list[MarketRegistered] = []
         self.modes: dict[int, int] = {}
+        # market_id -> (maker, taker) in ppm, where they changed.
+        self.fees: dict[int, tuple[int, int]] = {}
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         # For each trade, whether an aggregate trade begins with it.
@@ -238,6 +241,8 @@ class LedgerBatch:
             self._markets[event.market_id] = MarketAssets(event.base_asset_id, event.quote_asset_id)
         elif isinstance(event, TradingModeChanged):
             self.modes[event.market_id] = event.mode
+        elif isinstance(event, MarketFeesChanged):
+            self.fees[event.market_id] = (event.maker_fee_ppm, event.taker_fee_ppm)
         else:
             self._describe_terms(seq, time_ms, event)
 

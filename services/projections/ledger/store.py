@@ -245,7 +245,7 @@ async def _numbered_trades(connection: "AnyConnection", batch: LedgerBatch) -> l
 
 
 async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) -> None:
-    """Assets, markets and modes: rare, so one statement each."""
+    """Assets, markets, modes and fees: rare, so one statement each."""
     for asset in batch.assets:
         await connection.execute(
             "INSERT INTO assets (asset_id, code, decimals) VALUES ($1, $2, $3)",
@@ -270,6 +270,14 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
+    for market_id, (maker_fee_ppm, taker_fee_ppm) in batch.fees.items():
+        changed = await connection.execute(
+            "UPDATE markets SET maker_fee_ppm = $2, taker_fee_ppm = $3 WHERE market_id = $1",
+            market_id,
+            maker_fee_ppm,
+            taker_fee_ppm,
+        )
+        expect(changed, 1, "a market that changed its fees")
 
 
 async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> None:

@@ -29,6 +29,7 @@ from services.operator.orders import (
     ListWithdrawals,
     Order,
     RevokeAdministrator,
+    SetFees,
     SetMode,
     ShowAccount,
     ShowReaders,
@@ -67,6 +68,7 @@ LOOKS = [
 # In the order in which they can be given one after the other.
 CHANGES = [
     Case(SetMode("BTCUSDT", "cancel-only"), "BTCUSDT: cancel-only since seq "),
+    Case(SetFees("BTCUSDT", "0.0002", "0.0004"), "BTCUSDT: maker 0.000200, taker 0.000400 since seq "),
     Case(CancelOrders(ALICE), "1 orders of account "),
     Case(AddMarkets(with_sol()), "registered SOL"),
     Case(FreezeAccount(ALICE), "account "),
