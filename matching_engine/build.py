@@ -45,11 +45,11 @@ _COMPILED: Final = (
         "message_pack", "order_commands", "order_events", "order_packing", "packing", "unpacking",
     )),
     *(f"matching_engine/core/{name}.py" for name in (
-        "accounts", "administration", "amending", "attendance", "book", "cancelling", "engine",
-        "engine_limits", "engine_state", "fees", "follow_ups", "id_window", "invariants", "ladder", "market",
-        "matching", "naive_book", "order", "order_table", "placing", "rules", "rules_version", "shard",
-        "state", "survey", "terms_rules", "terms_state", "trading", "trailing", "treasury", "waiting",
-        "working",
+        "accounts", "administration", "amending", "attendance", "book", "cancelling", "charging",
+        "engine", "engine_limits", "engine_state", "fee_table", "fees", "follow_ups", "id_window",
+        "invariants", "ladder", "market", "matching", "naive_book", "order", "order_table", "placing",
+        "rules", "rules_version", "shard", "state", "survey", "terms_rules", "terms_state", "trading",
+        "trailing", "treasury", "waiting", "working",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.

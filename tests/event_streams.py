@@ -25,9 +25,9 @@ from exchange.contracts.commands import (
     SetTradingMode,
 )
 from exchange.contracts.events import Event
-from exchange.contracts.fee_commands import SetMarketFees
 from matching_engine.core.engine import Engine
 from matching_engine.genesis import genesis_commands
+from tests.fee_traffic import fee_command
 
 START_MS = 1_700_000_000_000
 ONE = 10**8
@@ -143,8 +143,7 @@ class RandomTrading:
         if dice < 0.98:
             return self._withdrawal(user_id)
         if dice < 0.985:
-            maker, taker = (self.random.choice((0, 333, 1_000, 2_500)) for _ in range(2))
-            return SetMarketFees(self._id(), market_id, maker, taker)
+            return fee_command(self.random, self._id(), USERS, (1, 2), (1, 2, 3))
         # Mostly back to trading, so that the stream does not dry up.
         mode = codes.MODE_TRADING if self.random.random() < 0.8 else codes.MODE_POST_ONLY
         return SetTradingMode(self._id(), self.random.choice((0, market_id)), mode)

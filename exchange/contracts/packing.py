@@ -27,7 +27,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from exchange.contracts.fee_packing import put_fee_event
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.contracts.fee_packing import put_fee_event, put_trade_with_discount
 from exchange.contracts.message_pack import put_array, put_integer, put_text
 from exchange.contracts.order_packing import put_order_event
 from exchange.contracts.plain_packing import packed
@@ -49,6 +50,8 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_order_accepted(out, event)
     elif isinstance(event, OrderClosed):
         _put_order_closed(out, event)
+    elif isinstance(event, TradeExecutedWithDiscount):
+        put_trade_with_discount(out, event)
     elif isinstance(event, TradeExecuted):
         _put_trade_executed(out, event)
     elif isinstance(event, CommandRejected):

@@ -143,6 +143,8 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
         return
     unit_atoms = command.tick_atoms * command.lot_atoms // base_unit
     state.markets[market_id] = state.new_market(command, unit_atoms, codes.MODE_TRADING)
+    if command.base_asset_id == state.fees.discount_asset_id:
+        state.find_discount_markets()
     events.append(_market_registered(command, unit_atoms))
 
 

@@ -6,7 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +27,6 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, OrderClosed
-from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.log.deciding import decide_all, decide_one
 from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
 from exchange.money import NumberError, parse_fixed
@@ -38,8 +37,8 @@ from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
-from services.operator import accounts, administrators, sight
-from services.operator.fees import fees_line, market_fees
+from services.operator import accounts, administrators, fees, sight, tiers
+from services.operator.fees import market_in
 from services.operator.orders import (
     ALL_MARKETS,
     MODES,
@@ -50,16 +49,20 @@ from services.operator.orders import (
     Answer,
     CancelOrders,
     ClearBreach,
+    CountTiers,
     FindAccounts,
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
+    ListFees,
     ListMarkets,
     ListWithdrawals,
     OrderError,
     RevokeAdministrator,
+    SetDiscount,
     SetFees,
     SetMode,
+    SetTier,
     ShowAccount,
     ShowReaders,
     Signed,
@@ -85,7 +88,8 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (
 )
 # They change nothing, so they need no reason and no line in the audit log.
 LOOKS: Final = (
-    ListMarkets, ListBreaches, ListAdministrators, ListWithdrawals, ShowAccount, ShowReaders, FindAccounts,
+    ListMarkets, ListBreaches, ListAdministrators, ListFees, ListWithdrawals, ShowAccount, ShowReaders,
+    FindAccounts,
 )  # fmt: skip
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
@@ -150,8 +154,10 @@ class OperatorDesk:
                 return await self._add_markets(text)
             case SetMode(symbol, word):
                 return await self._set_mode(symbol, word)
-            case SetFees():
+            case SetFees() | SetTier() | SetDiscount():
                 return await self._set_fees(signed.order)
+            case CountTiers():
+                return await self._count_tiers()
             case ActivateTheRules(version):
                 return await self._activate(version)
             case SkipOne(offset, index, signature):
@@ -166,7 +172,7 @@ class OperatorDesk:
                 return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
-            case FindAccounts() | ListWithdrawals() | ShowReaders():
+            case FindAccounts() | ListWithdrawals() | ListFees() | ShowReaders():
                 return await self._look(signed.order)
             case CancelOrders(account):
                 return await self._cancel_orders(account)
@@ -221,23 +227,23 @@ class OperatorDesk:
                 "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
             )
         if symbol != ALL_MARKETS:
-            market_id = (await self._market(symbol))["market_id"]
+            market_id = market_in(await self._known(), symbol)["market_id"]
         outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
         return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
 
-    async def _market(self, symbol: str) -> Mapping[str, Any]:
-        """The row of a market. Raises OrderError."""
-        market = (await self._known()).markets.get(symbol)
-        if market is None:
-            raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
-        return market
+    async def _set_fees(self, order: SetFees | SetTier | SetDiscount) -> list[str]:
+        make, said = fees.command_of(order, await self._known())
+        outcome = await self._decide(make)
+        return [f"{said}, since seq {outcome.events[-1].seq}"]
 
-    async def _set_fees(self, order: SetFees) -> list[str]:
-        outcome = await self._decide(market_fees(order, await self._market(order.symbol)))
-        event = outcome.events[0].event
-        assert isinstance(event, MarketFeesChanged), "the engine refuses, or changes them"
-        row = {"maker_fee_ppm": event.maker_fee_ppm, "taker_fee_ppm": event.taker_fee_ppm}
-        return [f"{fees_line(order.symbol, row)} since seq {outcome.events[-1].seq}"]
+    async def _count_tiers(self) -> list[str]:
+        async with self._transaction() as connection:
+            found = await tiers.changes(connection, _now_ms() - tiers.WINDOW_MS)
+        now = found[: tiers.CHANGES_MAX]
+        for outcome in await decide_all(self._resources, [fees.account_tier(change) for change in now]):
+            _demand_done(outcome)
+        left = len(found) - len(now)
+        return [f"{len(now)} accounts are in another tier"] + [f"order again: {left} are left"] * (left > 0)
 
     async def _is_red(self) -> bool:
         async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
@@ -302,11 +308,13 @@ class OperatorDesk:
         lines = [f"{closed} orders of account {user_id} were cancelled"]
         return lines + [f"some markets cancel nothing: {reason}" for reason in sorted(refused)]
 
-    async def _look(self, order: FindAccounts | ListWithdrawals | ShowReaders) -> list[str]:
+    async def _look(self, order: FindAccounts | ListWithdrawals | ListFees | ShowReaders) -> list[str]:
         async with self._transaction() as connection:
             match order:
                 case FindAccounts(text):
                     return await sight.find_accounts(connection, text)
+                case ListFees():
+                    return await tiers.fee_lines(connection)
                 case ListWithdrawals():
                     return await sight.list_withdrawals(connection, _now_ms())
                 case ShowReaders():

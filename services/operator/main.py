@@ -34,17 +34,21 @@ from services.operator.orders import (
     Answer,
     CancelOrders,
     ClearBreach,
+    CountTiers,
     FindAccounts,
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
+    ListFees,
     ListMarkets,
     ListWithdrawals,
     Order,
     OrderError,
     RevokeAdministrator,
+    SetDiscount,
     SetFees,
     SetMode,
+    SetTier,
     ShowAccount,
     ShowReaders,
     Signed,
@@ -64,10 +68,11 @@ _markets: Final = typer.Typer(no_args_is_help=True, help="Markets: which there a
 _rules: Final = typer.Typer(no_args_is_help=True, help="The engine's rules.")
 _admins: Final = typer.Typer(no_args_is_help=True, help="Who may order over HTTP (/v1/admin).")
 _account: Final = typer.Typer(no_args_is_help=True, help="What leaves an account.")
+_fees: Final = typer.Typer(no_args_is_help=True, help="Fees: tiers of them, and the asset that lessens them.")
 _breaches: Final = typer.Typer(no_args_is_help=True, help="What the auditor found.")
 for _name, _group in (
     ("markets", _markets), ("rules", _rules), ("account", _account), ("breaches", _breaches),
-    ("admins", _admins),
+    ("admins", _admins), ("fees", _fees),
 ):  # fmt: skip
     cli.add_typer(_group, name=_name)
 
@@ -150,6 +155,43 @@ def set_fees(
 ) -> None:
     """Every trade from now on pays these fees, of orders that rest already too."""
     _order(SetFees(symbol.upper(), maker, taker), who, reason)
+
+
+@_fees.command("list")
+def list_fees() -> None:
+    """What markets take, which tiers there are and how many accounts are in them, and the discount."""
+    _order(ListFees(), _HERE, _LOOK)
+
+
+@_fees.command("tier")
+def set_tier(
+    tier: Annotated[int, typer.Argument(min=1, help="Its number; the higher, the more it asks for.")],
+    asset: Annotated[str, typer.Argument(help="In which the volume is counted.")],
+    volume: Annotated[str, typer.Argument(help="Traded within 30 days; 0 ends the tier.")],
+    maker: Annotated[str, typer.Argument(help="Of a market's maker fee: 0.9 is nine tenths.")],
+    taker: Annotated[str, typer.Argument(help="Of a market's taker fee.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """What accounts of a tier pay of every market's fees; `fees count` says who is in it."""
+    _order(SetTier(tier, asset.upper(), volume, maker, taker), who, reason)
+
+
+@_fees.command("count")
+def count_tiers(reason: Reason, who: Who = _HERE) -> None:
+    """Put every account into the tier that its trades of 30 days ask for: once a day, say."""
+    _order(CountTiers(), who, reason)
+
+
+@_fees.command("discount")
+def set_discount(
+    asset: Annotated[str, typer.Argument(help="Its code, or NONE.")],
+    less: Annotated[str, typer.Argument(help="How much of the fee is saved: 0.25 is a quarter.")],
+    reason: Reason,
+    who: Who = _HERE,
+) -> None:
+    """In which asset fees may be paid, by who has switched it on (POST /sapi/v1/bnbBurn)."""
+    _order(SetDiscount(asset.upper(), less), who, reason)
 
 
 @_rules.command("activate")

@@ -9,6 +9,7 @@ from exchange.contracts import codes
 __all__ = [
     "ALL_MARKETS",
     "MODES",
+    "NO_ASSET",
     "REASON_LENGTH_MAX",
     "ActivateTheRules",
     "AddAdministrator",
@@ -17,18 +18,22 @@ __all__ = [
     "Answer",
     "CancelOrders",
     "ClearBreach",
+    "CountTiers",
     "FindAccounts",
     "FreezeAccount",
     "ListAdministrators",
     "ListBreaches",
+    "ListFees",
     "ListMarkets",
     "ListWithdrawals",
     "Order",
     "OrderError",
     "Request",
     "RevokeAdministrator",
+    "SetDiscount",
     "SetFees",
     "SetMode",
+    "SetTier",
     "ShowAccount",
     "ShowReaders",
     "Signed",
@@ -42,6 +47,7 @@ __all__ = [
 ]
 
 ALL_MARKETS: Final = "ALL"
+NO_ASSET: Final = "NONE"
 REASON_LENGTH_MAX: Final = 500
 # Word of the command line -> trading mode.
 MODES: Final = {
@@ -86,6 +92,31 @@ class SetFees(_Tagged, frozen=True, tag=True):
     symbol: str
     maker: str
     taker: str
+
+
+class SetTier(_Tagged, frozen=True, tag=True):
+    """What accounts pay of each market's fees who traded `volume` of `asset` in 30 days; 0 ends the tier."""
+
+    tier: int
+    asset: str
+    volume: str
+    maker: str
+    taker: str
+
+
+class SetDiscount(_Tagged, frozen=True, tag=True):
+    """In which asset fees may be paid (NO_ASSET: in none), and how much less they are then."""
+
+    asset: str
+    less: str
+
+
+class CountTiers(_Tagged, frozen=True, tag=True):
+    """Put every account into the tier that its 30 days ask for."""
+
+
+class ListFees(_Tagged, frozen=True, tag=True):
+    """What markets take, which tiers there are, and the discount."""
 
 
 class ActivateTheRules(_Tagged, frozen=True, tag=True):
@@ -184,6 +215,10 @@ Order = (
     | AddMarkets
     | SetMode
     | SetFees
+    | SetTier
+    | SetDiscount
+    | CountTiers
+    | ListFees
     | ActivateTheRules
     | SkipOne
     | ShowAccount

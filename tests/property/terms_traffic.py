@@ -24,6 +24,7 @@ from exchange.contracts.order_commands import (
     PlaceOrderList,
     PlaceOrderWithTerms,
 )
+from tests.fee_traffic import fee_command
 
 MARKETS = (1, 2)
 USERS = (11, 12, 13, 14)
@@ -33,7 +34,7 @@ START_MS = 1_700_000_000_000
 
 def genesis() -> list[Command]:
     """Two markets of one pair of assets each, and money for everybody, at times too little."""
-    commands: list[Command] = [ActivateRules(1, 4), LeaderElected(1, "one", 1)]
+    commands: list[Command] = [ActivateRules(1, 5), LeaderElected(1, "one", 1)]
     commands += [RegisterAsset(1, number, f"A{number}", 2) for number in (1, 2, 3)]
     commands += [
         RegisterMarket(
@@ -88,10 +89,13 @@ class TermsTraffic:
         kinds = (
             (30, self._plain), (24, self._with_terms), (12, self._list), (7, self._cancel),
             (2, self._cancel_all), (3, self._cancel_list), (9, self._amend), (3, self._deposit),
-            (4, self._keep_time), (2, self._mode),
+            (4, self._keep_time), (2, self._mode), (4, self._fees),
         )[: 7 if self._has_orders_alone else None]  # fmt: skip
         (kind,) = draw.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
         return kind()
+
+    def _fees(self) -> Command:
+        return fee_command(self._draw, 5, self._users, self._markets, (1, 2, 3))
 
     def _user(self) -> int:
         return self._draw.choice(self._users)

@@ -13,7 +13,6 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from exchange.contracts.fee_events import MarketFeesChanged
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Asset, Balance, Market, Withdrawal
 
@@ -22,7 +21,6 @@ __all__ = ["TreasuryAudit"]
 # Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms,
 # version 5 fees that change.
 RULES_VERSION_MAX: Final = 5
-PPM: Final = 1_000_000
 
 
 class TreasuryAudit:
@@ -126,16 +124,6 @@ class TreasuryAudit:
             self._breach("I8", f"market {event.market_id} has mode {event.mode}")
             return
         market.mode = event.mode
-
-    def market_fees_changed(self, event: MarketFeesChanged) -> None:
-        """What a market's trades pay from now on: never more than they bring."""
-        market = self._state.markets.get(event.market_id)
-        if market is None or max(event.maker_fee_ppm, event.taker_fee_ppm) > PPM:
-            self._breach(
-                "I8", f"market {event.market_id} has fees {event.maker_fee_ppm}, {event.taker_fee_ppm}"
-            )
-            return
-        market.maker_fee_ppm, market.taker_fee_ppm = event.maker_fee_ppm, event.taker_fee_ppm
 
     def rules_activated(self, event: RulesActivated) -> None:
         """Later rules may move money otherwise than it is audited here: say so, rather than be wrong."""

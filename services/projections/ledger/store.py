@@ -15,6 +15,7 @@ from services.projections.ledger.batch import LedgerBatch
 from services.projections.ledger.candle_backfill import Unfolded, fold_step, unfolded
 from services.projections.ledger.candles import fold_trades, watch_markets
 from services.projections.ledger.entries import MarketAssets
+from services.projections.ledger.fee_rows import write_fees
 from services.projections.ledger.order_rows import LEVELS_OF_OPEN_ORDERS, write_orders
 from services.projections.ledger.statements import LedgerError, columns, copy, expect, text
 
@@ -40,7 +41,8 @@ ENTRY_COLUMNS: Final = columns(
 )
 TRADE_COLUMNS: Final = columns(
     "market_id trade_id time_ms seq taker_side price_ticks quantity_lots base_atoms quote_atoms "
-    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms"
+    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms "
+    "buyer_fee_asset_id seller_fee_asset_id"
 )
 DEPOSIT_COLUMNS: Final = columns("deposit_id user_id asset_id amount_atoms time_ms")
 WITHDRAWAL_COLUMNS: Final = columns(
@@ -270,14 +272,7 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
-    for market_id, (maker_fee_ppm, taker_fee_ppm) in batch.fees.items():
-        changed = await connection.execute(
-            "UPDATE markets SET maker_fee_ppm = $2, taker_fee_ppm = $3 WHERE market_id = $1",
-            market_id,
-            maker_fee_ppm,
-            taker_fee_ppm,
-        )
-        expect(changed, 1, "a market that changed its fees")
+    await write_fees(connection, batch)
 
 
 async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> None:
