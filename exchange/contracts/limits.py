@@ -48,7 +48,7 @@ ORDER_LIST_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 1) + 1 + LEGS_MAX * _
 COMMAND_SIZE_BYTES_MAX: Final = max(
     event_size_bytes_max(6, 2), event_size_bytes_max(20, 1), ORDER_LIST_SIZE_BYTES_MAX
 )
-TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
+TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(17, 0)  # with fees in the discount asset
 ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
 TERMS_ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(21, 1)
 LIST_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(4, 1)
@@ -88,6 +88,7 @@ MARKETS_MAX: Final = 2_000
 ASSETS_MAX: Final = 2_000
 # All money of an asset that is inside the exchange; what one event moves fits into 63 bits.
 AMOUNT_ATOMS_MAX: Final = 2**62
+FEE_TIERS_MAX: Final = 20
 IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
 
 # -- the logs
@@ -244,6 +245,7 @@ _TABLE: Final = (
     Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
     Limit("markets", MARKETS_MAX, "", "the operator"),
     Limit("assets", ASSETS_MAX, "", "the operator"),
+    Limit("tiers of fees", FEE_TIERS_MAX, "", "the operator"),
     Limit("money of one asset inside", AMOUNT_ATOMS_MAX, "atoms", "a deposit is refused"),
     Limit("deposit ids remembered, and withdrawal ids", IDS_REMEMBERED_MAX, "", "older ones count as used"),
     Limit("events of one outcome", EVENTS_PER_OUTCOME_MAX, "", "nobody: follows"),

@@ -27,6 +27,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.contracts.fee_packing import put_fee_event, put_trade_with_discount
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.message_pack import put_array, put_integer, put_text
 from exchange.contracts.order_packing import put_order_event
@@ -49,6 +51,8 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_order_accepted(out, event)
     elif isinstance(event, OrderClosed):
         _put_order_closed(out, event)
+    elif isinstance(event, TradeExecutedWithDiscount):
+        put_trade_with_discount(out, event)
     elif isinstance(event, TradeExecuted):
         _put_trade_executed(out, event)
     elif isinstance(event, CommandRejected):
@@ -77,7 +81,7 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_transfer(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
     elif isinstance(event, WithdrawalReleased):
         _put_transfer(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
-    elif not put_order_event(out, event):
+    elif not (put_order_event(out, event) or put_fee_event(out, event)):
         _put_administration(out, event)
 
 

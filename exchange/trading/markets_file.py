@@ -30,6 +30,10 @@ _RULES: Final = tuple(
 )
 
 
+# What operators change while a market trades: the file says what it began with.
+_CHANGEABLE: Final = frozenset({"maker_fee_ppm", "taker_fee_ppm"})
+
+
 class MarketsFileError(Exception):
     """The file is none, or contradicts what there is already."""
 
@@ -115,8 +119,8 @@ def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> 
 
 
 def changes_of_market(command: RegisterMarket, rules: Mapping[str, Any]) -> list[str]:
-    """The fields in which the file differs from the market that there is."""
-    return [name for name in _RULES if getattr(command, name) != rules[name]]
+    """The fields in which the file differs from the market, but for those that may have changed."""
+    return [name for name in _RULES if name not in _CHANGEABLE and getattr(command, name) != rules[name]]
 
 
 def differences(described: MarketsFile, known: KnownMarkets) -> list[str]:

@@ -28,6 +28,7 @@ from exchange.contracts.filter_commands import SetFilter
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.attendance import AHEAD_MAX_MS
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.fees import change_fees
 from matching_engine.core.filter_changes import set_filter
 from matching_engine.core.follow_ups import follow_up_backlog
 from matching_engine.core.retiring import close_retired, retire
@@ -72,7 +73,7 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
         _refuse_malformed(state, command, events)
-    else:
+    elif not change_fees(state, command, events):
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
 
 
@@ -151,6 +152,8 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
         return
     unit_atoms = command.tick_atoms * command.lot_atoms // base_unit
     state.markets[market_id] = state.new_market(command, unit_atoms, codes.MODE_TRADING)
+    if command.base_asset_id == state.fees.discount_asset_id:
+        state.find_discount_markets()
     events.append(_market_registered(command, unit_atoms))
 
 

@@ -7,6 +7,7 @@ from matching_engine.core import engine_limits
 from matching_engine.core.accounts import Accounts, Balance
 from matching_engine.core.book import Book
 from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
+from matching_engine.core.fee_table import FeeTable, Standing
 from matching_engine.core.filters import Filters, OpenCounts
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
@@ -63,6 +64,9 @@ class EngineState:
         self.order_lists: dict[int, OrderList] = {}
         self.lists_by_name: dict[int, dict[str, OrderList]] = {}
         self.next_order_list_id = 1
+        self.fees = FeeTable()
+        # Quote asset -> the market of the discount asset against it; follows from the fees and the markets.
+        self.discount_markets: dict[int, Market] = {}
         # Markets where orders are due that no command has sent to work yet, in the order of their turns.
         self.backlog: dict[int, bool] = {}
         # Filters that were changed, what is counted for them, and markets whose orders are being cancelled
@@ -111,7 +115,28 @@ class EngineState:
                 Balance(0, 0) if quote is None else quote,
                 {} if named is None else named,
             )
+            trader.standing = self.fees.standings.get(user_id)
         return trader
+
+    def stand(self, user_id: int, standing: Standing) -> None:
+        """From now on the account pays by this standing, in every market."""
+        is_plain = standing.tier == 0 and not standing.pays_discounted
+        if is_plain:
+            self.fees.standings.pop(user_id, None)
+        else:
+            self.fees.standings[user_id] = standing
+        for market in self.markets.values():
+            trader = market.traders.get(user_id)
+            if trader is not None:
+                trader.standing = None if is_plain else standing
+
+    def find_discount_markets(self) -> None:
+        """Look up anew where the discount asset has a price: of several markets of a pair, in the oldest."""
+        self.discount_markets = {}
+        for market_id in sorted(self.markets):
+            market = self.markets[market_id]
+            if market.rules.base_asset_id == self.fees.discount_asset_id:
+                self.discount_markets.setdefault(market.rules.quote_asset_id, market)
 
     def admit(self, market: Market, trader: Trader) -> None:
         """Keep a trader whose order has been accepted, with the accounts that it opens by that."""

@@ -15,7 +15,8 @@ comes after the one which activates it.
 Version 4: orders with terms and lists of them, self-trade prevention by DECREMENT, and a MARKET order by
 quote amount that empties the book ends as expired (ADR 0037). Snapshots of format 5.
 
-Version 5: filters that change while a market trades, and markets that end (ADR 0045). Snapshots of format 6.
+Version 5: filters that change while a market trades, and markets that end (ADR 0045); fees that change, tiers
+of them, and a discount for who pays in another asset (ADR 0047). Snapshots of format 6.
 """
 
 RULES_VERSION_MAX = 5  # the newest rules that this code has; the first are version 1

@@ -43,6 +43,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
+        "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
     },
     "market-data": {
         **_MARKETS,
@@ -61,6 +62,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "trades": _READ, "users": _CHANGE, "withdrawal_addresses": _CHANGE,
         "withdrawal_freeze_tokens": "SELECT, UPDATE", "withdrawal_freezes": _CHANGE,
         "withdrawal_requests": _CHANGE, "withdrawals": _READ,
+        "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
     },
     # The only ones who write what the events say; entries and trades are added and never changed.
     "projections": {
@@ -69,6 +71,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "orders": _CHANGE,
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
         "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
+        "fee_tiers": _ALL, "fee_discount": _CHANGE, "fee_standings": _CHANGE,
     },
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,

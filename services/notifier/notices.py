@@ -29,6 +29,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.money import format_fixed
+from exchange.trading.fees import fee_of
 
 __all__ = [
     "ACTS",
@@ -308,13 +309,12 @@ class NoticeMaker:
         if market is None:
             raise UnknownNameError(f"market {event.market_id}")
         base, quote = self._asset(market.base_asset_id), self._asset(market.quote_asset_id)
-        # The buyer pays its fee of what it gets, the seller too.
         if side == BUY:
-            user_id, order_id = event.buyer_user_id, event.buyer_order_id
-            fee, fee_asset = base.text(event.buyer_fee_atoms), base.code
+            user_id, order_id, received = event.buyer_user_id, event.buyer_order_id, base
         else:
-            user_id, order_id = event.seller_user_id, event.seller_order_id
-            fee, fee_asset = quote.text(event.seller_fee_atoms), quote.code
+            user_id, order_id, received = event.seller_user_id, event.seller_order_id, quote
+        fee = fee_of(event, side)
+        fee_asset = self._asset(fee.asset_id) if fee.asset_id else received
         fields = {
             "symbol": market.symbol,
             "orderId": str(order_id),
@@ -324,8 +324,8 @@ class NoticeMaker:
             "price": quote.text(event.price_ticks * market.tick_atoms),
             "quantity": base.text(event.quantity_lots * market.lot_atoms),
             "quoteQuantity": quote.text(event.quote_atoms),
-            "fee": fee,
-            "feeAsset": fee_asset,
+            "fee": fee_asset.text(fee.atoms),
+            "feeAsset": fee_asset.code,
         }
         verb = "bought" if side == BUY else "sold"
         text = (

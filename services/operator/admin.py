@@ -33,7 +33,6 @@ from services.operator.orders import (
     AddAdministrator,
     Answer,
     ListAdministrators,
-    OrderError,
     RenewFactor,
     RevokeAdministrator,
     SessionBegun,
@@ -44,6 +43,7 @@ from services.operator.orders import (
     encode,
 )
 from services.operator.page import PAGE_PATH, serve_page
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exchange.security.one_time_codes import authenticator_uri, new_secret
-from services.operator.orders import OrderError
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

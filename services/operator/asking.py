@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.operator.orders import (
     Answer,
-    OrderError,
     Request,
     Signed,
     decode_answer,
@@ -17,6 +16,7 @@ from services.operator.orders import (
     encode,
     encode_code,
 )
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     import httpx

@@ -6,7 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
@@ -40,9 +40,10 @@ from exchange.security.withdrawal_stop import WithdrawalStop
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, second_factors, sight
-from services.operator.filters import read_filters
+from services.operator.markets.desk import MarketDesk
+from services.operator.markets.fees import market_in
+from services.operator.markets.orders import ALL_MARKETS, ListFees, ShowFilters
 from services.operator.orders import (
-    ALL_MARKETS,
     MODES,
     ActivateTheRules,
     AddAdministrator,
@@ -50,7 +51,6 @@ from services.operator.orders import (
     AdjustBalance,
     Answer,
     CancelOrders,
-    ChangeFilter,
     ClearBreach,
     FindAccounts,
     FreezeAccount,
@@ -59,14 +59,11 @@ from services.operator.orders import (
     ListFreezes,
     ListMarkets,
     ListWithdrawals,
-    OrderError,
     RenewFactor,
-    RetireMarket,
     RevokeAdministrator,
     SearchAuditLog,
     SetMode,
     ShowAccount,
-    ShowFilters,
     ShowReaders,
     ShowWithdrawalStop,
     Signed,
@@ -74,6 +71,7 @@ from services.operator.orders import (
     UnfreezeAccount,
     mode_text,
 )
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -96,7 +94,9 @@ _Sight: TypeAlias = (
 )
 _OfAdministrators: TypeAlias = AddAdministrator | RenewFactor | ListAdministrators | RevokeAdministrator
 # They change nothing, so they need no reason and no line in the audit log.
-LOOKS: Final = (ListMarkets, ListBreaches, ListAdministrators, ShowAccount, ShowFilters, *get_args(_Sight))
+LOOKS: Final = (
+    ListMarkets, ListBreaches, ListAdministrators, ShowAccount, ShowFilters, ListFees, *get_args(_Sight),
+)  # fmt: skip
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
 # A markets file is long, and a secret is nobody's to read.
@@ -163,8 +163,6 @@ class OperatorDesk:
                 return await self._add_markets(text)
             case SetMode(symbol, word):
                 return await self._set_mode(symbol, word)
-            case RetireMarket() | ChangeFilter() | ShowFilters():
-                return await self._of_markets(signed.order)
             case ActivateTheRules(version):
                 return await self._activate(version)
             case SkipOne(offset, index, signature):
@@ -189,6 +187,9 @@ class OperatorDesk:
                 return await self._adjust(signed.order)
             case AddAdministrator() | RenewFactor() | ListAdministrators() | RevokeAdministrator():
                 return await self._administrate(signed.order)
+            case of_markets:
+                desk = MarketDesk(await self._known(), self._transaction, self._decide, self._decide_all)
+                return await desk.carry_out(of_markets)
 
     async def _administrate(self, order: _OfAdministrators) -> list[str]:
         async with self._transaction() as connection:
@@ -247,22 +248,9 @@ class OperatorDesk:
                 "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
             )
         if symbol != ALL_MARKETS:
-            market_id = (await self._market(symbol))["market_id"]
+            market_id = market_in(await self._known(), symbol)["market_id"]
         outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
         return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
-
-    async def _market(self, symbol: str) -> Mapping[str, Any]:
-        """The row of a market. Raises OrderError."""
-        market = (await self._known()).markets.get(symbol)
-        if market is None:
-            raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
-        return market
-
-    async def _of_markets(self, order: RetireMarket | ChangeFilter | ShowFilters) -> list[str]:
-        known = await self._known()
-        async with self._transaction() as connection:
-            filters = await read_filters(connection, known)
-        return await filters.carry_out(order, self._decide)
 
     async def _is_red(self) -> bool:
         async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
@@ -282,6 +270,11 @@ class OperatorDesk:
         outcome = await decide_one(self._resources, make)
         _demand_done(outcome)
         return outcome
+
+    async def _decide_all(self, make: Sequence[Callable[[int], Command]]) -> None:
+        """The same for many at once."""
+        for outcome in await decide_all(self._resources, make):
+            _demand_done(outcome)
 
     async def _adjust(self, order: AdjustBalance) -> list[str]:
         async with self._transaction() as connection:

@@ -5,9 +5,10 @@ from typing import Final
 import msgspec
 
 from exchange.contracts import codes
+from services.operator.markets.orders import MarketOrder
+from services.operator.tagged import OrderError, Tagged
 
 __all__ = [
-    "ALL_MARKETS",
     "MODES",
     "REASON_LENGTH_MAX",
     "ActivateTheRules",
@@ -16,7 +17,6 @@ __all__ = [
     "AdjustBalance",
     "Answer",
     "CancelOrders",
-    "ChangeFilter",
     "ClearBreach",
     "FindAccounts",
     "FreezeAccount",
@@ -26,16 +26,13 @@ __all__ = [
     "ListMarkets",
     "ListWithdrawals",
     "Order",
-    "OrderError",
     "RenewFactor",
     "Request",
-    "RetireMarket",
     "RevokeAdministrator",
     "SearchAuditLog",
     "SessionBegun",
     "SetMode",
     "ShowAccount",
-    "ShowFilters",
     "ShowReaders",
     "ShowWithdrawalStop",
     "Signed",
@@ -51,7 +48,6 @@ __all__ = [
     "mode_text",
 ]
 
-ALL_MARKETS: Final = "ALL"
 REASON_LENGTH_MAX: Final = 500
 # Word of the command line -> trading mode.
 MODES: Final = {
@@ -68,62 +64,30 @@ _MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {
 }
 
 
-class OrderError(Exception):
-    """The order cannot be carried out; nothing was done."""
-
-
-class _Tagged(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """Base of all orders: the name of the class tells them apart."""
-
-
-class ListMarkets(_Tagged, frozen=True, tag=True):
+class ListMarkets(Tagged, frozen=True, tag=True):
     """Which markets there are, and in which mode."""
 
 
-class AddMarkets(_Tagged, frozen=True, tag=True):
+class AddMarkets(Tagged, frozen=True, tag=True):
     """Register what `text` (as matching_engine/markets.toml) names and the exchange does not have yet."""
 
     text: str
 
 
-class SetMode(_Tagged, frozen=True, tag=True):
+class SetMode(Tagged, frozen=True, tag=True):
     """Put a market, or ALL_MARKETS, into one of MODES."""
 
     symbol: str
     word: str
 
 
-class RetireMarket(_Tagged, frozen=True, tag=True):
-    """End a market for good: no orders any more, and its open ones are cancelled."""
-
-    symbol: str
-
-
-class ChangeFilter(_Tagged, frozen=True, tag=True):
-    """Change a filter: of a market, of ALL_MARKETS together, or (MAX_ASSET) of an asset.
-
-    `name`: its filterType. `values`: public name -> text, as exchangeInfo has them; those that are not named
-    stay. None at all: switch it off.
-    """
-
-    symbol: str
-    name: str
-    values: dict[str, str]
-
-
-class ShowFilters(_Tagged, frozen=True, tag=True):
-    """The filters of a market, or with ALL_MARKETS those of the exchange and its assets."""
-
-    symbol: str
-
-
-class ActivateTheRules(_Tagged, frozen=True, tag=True):
+class ActivateTheRules(Tagged, frozen=True, tag=True):
     """From now on decide by the rules of `version`."""
 
     version: int
 
 
-class SkipOne(_Tagged, frozen=True, tag=True):
+class SkipOne(Tagged, frozen=True, tag=True):
     """Go past one command at which the engine halts. `signature`: Ed25519, hexadecimal."""
 
     offset: int
@@ -131,37 +95,37 @@ class SkipOne(_Tagged, frozen=True, tag=True):
     signature: str
 
 
-class ShowAccount(_Tagged, frozen=True, tag=True):
+class ShowAccount(Tagged, frozen=True, tag=True):
     """What holds an account's withdrawals back. `account`: e-mail address, or number."""
 
     account: str
 
 
-class FindAccounts(_Tagged, frozen=True, tag=True):
+class FindAccounts(Tagged, frozen=True, tag=True):
     """Which accounts are like `text`: a part of an e-mail address, a number, or an API key."""
 
     text: str
 
 
-class CancelOrders(_Tagged, frozen=True, tag=True):
+class CancelOrders(Tagged, frozen=True, tag=True):
     """Cancel every open order of this account, in all markets."""
 
     account: str
 
 
-class ListWithdrawals(_Tagged, frozen=True, tag=True):
+class ListWithdrawals(Tagged, frozen=True, tag=True):
     """What is reserved and has not left."""
 
 
-class ListFreezes(_Tagged, frozen=True, tag=True):
+class ListFreezes(Tagged, frozen=True, tag=True):
     """Which accounts are frozen, and by whom."""
 
 
-class ShowWithdrawalStop(_Tagged, frozen=True, tag=True):
+class ShowWithdrawalStop(Tagged, frozen=True, tag=True):
     """Whether money may leave at all now: the auditor's word."""
 
 
-class SearchAuditLog(_Tagged, frozen=True, tag=True):
+class SearchAuditLog(Tagged, frozen=True, tag=True):
     """Rows of the audit log, the newest first.
 
     `text`: what stands somewhere in a row's act, account, address or detail; "" for all. `before_id`: rows
@@ -172,33 +136,33 @@ class SearchAuditLog(_Tagged, frozen=True, tag=True):
     before_id: int = 0
 
 
-class ShowReaders(_Tagged, frozen=True, tag=True):
+class ShowReaders(Tagged, frozen=True, tag=True):
     """How far each reader of the event log is."""
 
 
-class FreezeAccount(_Tagged, frozen=True, tag=True):
+class FreezeAccount(Tagged, frozen=True, tag=True):
     """Nothing leaves this account any more."""
 
     account: str
 
 
-class UnfreezeAccount(_Tagged, frozen=True, tag=True):
+class UnfreezeAccount(Tagged, frozen=True, tag=True):
     """End every freeze of this account, its owner's too."""
 
     account: str
 
 
-class ListBreaches(_Tagged, frozen=True, tag=True):
+class ListBreaches(Tagged, frozen=True, tag=True):
     """What the auditor found and nobody has cleared."""
 
 
-class ClearBreach(_Tagged, frozen=True, tag=True):
+class ClearBreach(Tagged, frozen=True, tag=True):
     """The cause is repaired: the auditor is green at its next start, unless it finds the same again."""
 
     breach_id: int
 
 
-class AdjustBalance(_Tagged, frozen=True, tag=True):
+class AdjustBalance(Tagged, frozen=True, tag=True):
     """Credit `amount` of an asset to an account, or take it from what is available when it is below 0."""
 
     account: str
@@ -206,7 +170,7 @@ class AdjustBalance(_Tagged, frozen=True, tag=True):
     amount: str
 
 
-class AddAdministrator(_Tagged, frozen=True, tag=True):
+class AddAdministrator(Tagged, frozen=True, tag=True):
     """Let somebody give orders over HTTP. `role`: ADMIN, or VIEWER who only looks.
 
     `token_hash`: SHA-256 of his token, hexadecimal. The token itself never travels, so no log can have it.
@@ -219,18 +183,18 @@ class AddAdministrator(_Tagged, frozen=True, tag=True):
     factor: str
 
 
-class RenewFactor(_Tagged, frozen=True, tag=True):
+class RenewFactor(Tagged, frozen=True, tag=True):
     """He has another authenticator; his sessions end. `factor`: its secret, Base32."""
 
     name: str
     factor: str
 
 
-class ListAdministrators(_Tagged, frozen=True, tag=True):
+class ListAdministrators(Tagged, frozen=True, tag=True):
     """Who may give orders over HTTP."""
 
 
-class RevokeAdministrator(_Tagged, frozen=True, tag=True):
+class RevokeAdministrator(Tagged, frozen=True, tag=True):
     """He may not any more."""
 
     name: str
@@ -240,9 +204,7 @@ Order = (
     ListMarkets
     | AddMarkets
     | SetMode
-    | RetireMarket
-    | ChangeFilter
-    | ShowFilters
+    | MarketOrder
     | ActivateTheRules
     | SkipOne
     | ShowAccount

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from exchange.security.key_ring import KeyRing
 from exchange.security.one_time_codes import SECRET_SIZE_BYTES, steps_of_code
 from services.operator.administrators import Administrator
-from services.operator.orders import OrderError
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

@@ -9,7 +9,7 @@ from exchange.log.event_tail import newest_event
 from exchange.money import format_fixed
 from exchange.ports.world import Log
 from services.operator.accounts import utc
-from services.operator.orders import OrderError
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

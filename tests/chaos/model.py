@@ -24,6 +24,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 
 __all__ = ["Account", "Findings", "Model", "ModelOrder", "ModelTrade"]
 
@@ -193,6 +194,11 @@ class Model:
         self._move(event.seller_user_id, quote, event.quote_atoms - event.seller_fee_atoms, 0)
         self._fees[base] += event.buyer_fee_atoms
         self._fees[quote] += event.seller_fee_atoms
+        if isinstance(event, TradeExecutedWithDiscount):
+            paid_in = event.discount_asset_id
+            self._move(event.buyer_user_id, paid_in, -event.buyer_discount_fee_atoms, 0)
+            self._move(event.seller_user_id, paid_in, -event.seller_discount_fee_atoms, 0)
+            self._fees[paid_in] += event.buyer_discount_fee_atoms + event.seller_discount_fee_atoms
         for order_id, held_atoms in (
             (event.buyer_order_id, quote_held),
             (event.seller_order_id, event.base_atoms),

@@ -26,6 +26,7 @@ from exchange.contracts.order_commands import (
     PlaceOrderList,
     PlaceOrderWithTerms,
 )
+from tests.fee_traffic import fee_command
 
 MARKETS = (1, 2)
 USERS = (11, 12, 13, 14)
@@ -118,10 +119,13 @@ class TermsTraffic:
         kinds = (
             (30, self._plain), (24, self._with_terms), (12, self._list), (7, self._cancel),
             (2, self._cancel_all), (3, self._cancel_list), (9, self._amend), (3, self._deposit),
-            (4, self._keep_time), (2, self._mode), (4, self._filter),
+            (4, self._keep_time), (2, self._mode), (4, self._filter), (4, self._fees),
         )[: 7 if self._has_orders_alone else None]  # fmt: skip
         (kind,) = draw.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
         return kind()
+
+    def _fees(self) -> Command:
+        return fee_command(self._draw, 5, self._users, self._markets, (1, 2, 3))
 
     def _user(self) -> int:
         return self._draw.choice(self._users)

@@ -18,13 +18,14 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
 from exchange.contracts.order_events import OrderWithTermsAccepted
+from tests.simulation.model_fees import ModelFees
 from tests.simulation.model_terms import terms_handlers
 from tests.simulation.violations import Violation, require
 
 __all__ = ["Model", "ModelOrder", "Violation", "require"]
 
-PPM = 1_000_000
 Levels = tuple[tuple[int, int], ...]
 
 
@@ -57,11 +58,13 @@ class Model:
 
     def __init__(self) -> None:
         self.markets: dict[int, MarketRegistered] = {}
+        self._rates: dict[int, tuple[int, int]] = {}  # taker's and maker's fee in ppm, by market
         self.balances: dict[tuple[int, int], tuple[int, int]] = {}
         self.fees: dict[int, int] = {}
         self.inflow: dict[int, int] = {}
         self.orders: dict[int, ModelOrder] = {}
         self.withdrawals: dict[int, WithdrawalReserved] = {}
+        self.agreed = ModelFees(self)
         self._names: set[tuple[int, str]] = set()
         self._ids: set[tuple[str, int]] = set()
         self._trades: dict[int, int] = {}
@@ -73,14 +76,17 @@ class Model:
         self.open_lists: set[int] = set()
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
+            MarketFeesChanged: self._market_fees,
             OrderAccepted: self._accepted,
             TradeExecuted: self._trade,
+            TradeExecutedWithDiscount: self._trade,
             OrderClosed: self._closed,
             DepositCredited: self._deposit,
             WithdrawalReserved: self._reserve,
             WithdrawalSettled: self._settle,
             WithdrawalReleased: self._release,
             **terms_handlers(self),
+            **self.agreed.handlers,
         }
 
     def apply(self, outcome: CommandOutcome) -> None:
@@ -116,6 +122,11 @@ class Model:
     def _market(self, event: MarketRegistered) -> None:
         require(event.market_id not in self.markets, f"market {event.market_id} is registered twice")
         self.markets[event.market_id] = event
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
+
+    def _market_fees(self, event: MarketFeesChanged) -> None:
+        require(event.market_id in self.markets, f"market {event.market_id} has fees and is none")
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
 
     def _accepted(self, event: OrderAccepted) -> None:
         market = self.markets[event.market_id]
@@ -203,10 +214,6 @@ class Model:
         base = event.quantity_lots * market.lot_atoms
         quote = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
         require((event.base_atoms, event.quote_atoms) == (base, quote), "I4: what is traded")
-        rates = (market.taker_fee_ppm, market.maker_fee_ppm)
-        buyer_ppm, seller_ppm = rates if event.taker_side == BUY else rates[::-1]
-        buyer_fee, seller_fee = base * buyer_ppm // PPM, quote * seller_ppm // PPM
-        require((event.buyer_fee_atoms, event.seller_fee_atoms) == (buyer_fee, seller_fee), "I1: the fees")
         limit = buyer.price_ticks
         saved = (limit - event.price_ticks) * event.quantity_lots * market.notional_unit_atoms if limit else 0
         require(event.buyer_released_atoms == saved, "I3: what a better price saves")
@@ -215,11 +222,10 @@ class Model:
         buyer.held -= quote + saved
         seller.held -= base
         self.move(owners[0], market.quote_asset_id, saved, -quote - saved)
-        self.move(owners[0], market.base_asset_id, base - buyer_fee, 0)
+        self.move(owners[0], market.base_asset_id, base, 0)
         self.move(owners[1], market.base_asset_id, 0, -base)
-        self.move(owners[1], market.quote_asset_id, quote - seller_fee, 0)
-        self.fees[market.base_asset_id] = self.fees.get(market.base_asset_id, 0) + buyer_fee
-        self.fees[market.quote_asset_id] = self.fees.get(market.quote_asset_id, 0) + seller_fee
+        self.move(owners[1], market.quote_asset_id, quote, 0)
+        self.agreed.take(event, self._rates[event.market_id])
 
     def _closed(self, event: OrderClosed) -> None:
         order = self.orders.get(event.order_id)

@@ -32,6 +32,9 @@ ASKED_FIRST = {
     "the ratchet of the clock is not bounded": 4,
     "an unknown status is told as a refusal": 3,
     "an unknown status is told as not sent": 9,
+    "a discounted fee is taken twice": 11,
+    "a discounted fee is booked in the wrong asset": 11,
+    "tiers of fees are forgotten": 5,
 }
 
 

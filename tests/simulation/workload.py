@@ -15,6 +15,7 @@ from exchange.contracts.commands import (
 )
 from loadtest.bench.workload import Mischief
 from matching_engine.core.rules_version import RULES_VERSION_MAX
+from tests.fee_traffic import fee_command
 from tests.property.terms_traffic import TermsTraffic
 from tests.simulation import asking
 
@@ -22,6 +23,7 @@ __all__ = ["Workload"]
 
 _MUCH_ATOMS = 3 * 2**60
 _COMES_AND_GOES = 10**9
+_ABOUT_FEES = 0.04  # of all commands
 
 
 def _much_money_comes_and_goes() -> list[Command]:
@@ -41,6 +43,7 @@ class Workload:
 
     def __init__(self, seed: str, commands: int, *, activates: bool) -> None:
         """`activates`: the history begins under older rules, and the newest come somewhere within."""
+        self._name = seed
         self.random = random.Random(f"{seed}/traders")
         source = Mischief(self.random.randrange(2**32), users=4)
         deposits = [command for command in source.setup() if isinstance(command, CreditDeposit)]
@@ -57,14 +60,17 @@ class Workload:
         self.unknown = 0
 
     def _with_orders_of_every_kind(self, commands: list[Command]) -> list[Command]:
-        """The same commands, and among them orders with terms about the same prices."""
+        """The same commands, and among them orders with terms about the same prices, and fees."""
         traffic = TermsTraffic(
             self.random.randrange(2**32), users=(1_001, 1_002, 1_003), markets=(1,), price=5_000_000, lots=100
         )
         mixed: list[Command] = []
+        about_fees = random.Random(f"{self._name}/fees")
         for command in commands:
             mixed.append(command)
             mixed += traffic.take(self.random.choice((0, 1)))
+            if about_fees.random() < _ABOUT_FEES:
+                mixed.append(fee_command(about_fees, 0, (1_001, 1_002, 1_003), (1, 2), (1, 2, 3)))
         return mixed
 
     @property

@@ -4,13 +4,14 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.order_events import OrderWithTermsAccepted
+from services.auditor.audit.fees import FeesAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Market, Order
 
 __all__ = ["OrdersAudit"]
 
-PPM: Final = 1_000_000
 _TYPES: Final = codes.ORDER_TYPE_NAMES.keys() | codes.TRIGGERED_TYPE_NAMES.keys()
 _ANY_PRICE: Final = (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 _CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH)
@@ -19,8 +20,9 @@ _CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH
 class OrdersAudit:
     """Orders, trades, holds and books."""
 
-    def __init__(self, scope: AuditScope) -> None:
+    def __init__(self, scope: AuditScope, fees: FeesAudit) -> None:
         self._scope = scope
+        self._fees = fees
         self._state = scope.state
         self._breach = scope.breach
 
@@ -136,7 +138,6 @@ class OrdersAudit:
         if base != lots * market.lot_atoms or quote != lots * price * market.unit_atoms:
             self._breach("I4", f"{name}: {base} for {quote} is not {lots} lots at {price}")
         taker_buys = event.taker_side == codes.BUY
-        self._check_fees(event, market, taker_buys, name)
         taker, maker = (buyer, seller) if taker_buys else (seller, buyer)
         self._check_sides(event, market, buyer, seller, name)
         self._check_match(event, market, taker, maker, name)
@@ -157,20 +158,14 @@ class OrdersAudit:
         market.quote.fees += event.seller_fee_atoms
         self.change_level(market, maker.side, price, -lots)
         market.record(self._scope.seq, price)
+        self._fees.check(event, market, name)
+        if isinstance(event, TradeExecutedWithDiscount):
+            self._fees.pay(event)
         maker.shown_lots -= lots
         self._fill(buyer, lots, quote, name)
         self._fill(seller, lots, quote, name)
         if maker.open_lots > 0 and maker.shown_lots == 0:
             self._scope.hidden[maker.order_id] = maker
-
-    def _check_fees(self, event: TradeExecuted, market: Market, taker_buys: bool, name: str) -> None:
-        buyer_ppm, seller_ppm = market.maker_fee_ppm, market.taker_fee_ppm
-        if taker_buys:
-            buyer_ppm, seller_ppm = seller_ppm, buyer_ppm
-        if event.buyer_fee_atoms * PPM > event.base_atoms * buyer_ppm:
-            self._breach("I4", f"{name}: buyer's fee {event.buyer_fee_atoms} is above {buyer_ppm} ppm")
-        if event.seller_fee_atoms * PPM > event.quote_atoms * seller_ppm:
-            self._breach("I4", f"{name}: seller's fee {event.seller_fee_atoms} is above {seller_ppm} ppm")
 
     def _check_sides(
         self, event: TradeExecuted, market: Market, buyer: Order, seller: Order, name: str

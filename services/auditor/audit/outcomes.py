@@ -27,6 +27,14 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+    TradeExecutedWithDiscount,
+)
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.limits import FILLS_PER_COMMAND_MAX
 from exchange.contracts.order_events import (
@@ -40,6 +48,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
+from services.auditor.audit.fees import FeesAudit
 from services.auditor.audit.orders import OrdersAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import AuditState, Balance, Breach
@@ -58,12 +67,14 @@ class Audit:
     def __init__(self, state: AuditState) -> None:
         self.state = state
         self._scope = AuditScope(state)
-        orders, treasury = OrdersAudit(self._scope), TreasuryAudit(self._scope)
+        fees = FeesAudit(self._scope)
+        orders, treasury = OrdersAudit(self._scope, fees), TreasuryAudit(self._scope)
         terms = TermsAudit(self._scope, orders)
         self._orders = orders
         self._apply: dict[type[Event], Callable[[Any], None]] = {
             OrderAccepted: orders.order_accepted,
             TradeExecuted: orders.trade_executed,
+            TradeExecutedWithDiscount: orders.trade_executed,
             OrderClosed: orders.order_closed,
             OrderWithTermsAccepted: terms.accepted,
             OrderTriggered: terms.triggered,
@@ -83,6 +94,11 @@ class Audit:
             MarketRegistered: treasury.market_registered,
             TradingModeChanged: treasury.trading_mode_changed,
             FilterChanged: treasury.filter_changed,
+            MarketFeesChanged: fees.market_fees_changed,
+            FeeTierChanged: fees.tier_changed,
+            AccountTierChanged: fees.account_tier_changed,
+            FeeDiscountChanged: fees.discount_changed,
+            FeeDiscountSwitched: fees.discount_switched,
             LeaderChanged: _nothing,
             SkipRecorded: _nothing,
             TimeKept: _nothing,

@@ -21,7 +21,7 @@ from services.auditor.audit.state import Asset, Balance, Market, Withdrawal
 __all__ = ["TreasuryAudit"]
 
 # Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms,
-# version 5 filters that change, and markets that end.
+# version 5 filters and fees that change, and markets that end.
 RULES_VERSION_MAX: Final = 5
 
 

@@ -16,12 +16,13 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import boolean, integer
 from exchange.http.request_limits import RequestLimits
+from exchange.trading.fees import PaidFee, Rates
 from exchange.trading.filters import asset_shape, market_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.requests.parameters import limit, market, named_order, optional_market
-from services.order.shapes.fees import commission, no_discount, rate_text
+from services.order.shapes.fees import commission, discount, rate_text
 from services.order.shapes.orders import order_status
 from services.order.shapes.prevention import (
     DECREMENT_IDS_FROM,
@@ -31,7 +32,7 @@ from services.order.shapes.prevention import (
     matches_of_orders,
 )
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
-from services.order.view.model import Market, OrderRecord
+from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = ["Queries"]
 
@@ -157,21 +158,20 @@ class Queries:
         )
         await self._complete(call)
         trades = await self._history.trades(page)
-        return [_my_trade(found, trade, call.unit) for trade in trades]
+        return [_my_trade(self._engine.view, found, trade, call.unit) for trade in trades]
 
     async def account(self, call: Call) -> object:
         """GET /account."""
         view, user_id = self._engine.view, call.caller.user_id
         omits_zero = boolean(call.parameters, "omitZeroBalances")
         first = next(iter(view.markets.values()), None)
-        maker_ppm = first.rules.maker_fee_ppm if first else 0
-        taker_ppm = first.rules.taker_fee_ppm if first else 0
+        rates = view.fees.rates(user_id, first.rules) if first else Rates(0, 0)
         return {
-            "makerCommission": maker_ppm // PPM_PER_BASIS_POINT,
-            "takerCommission": taker_ppm // PPM_PER_BASIS_POINT,
+            "makerCommission": rates.maker_ppm // PPM_PER_BASIS_POINT,
+            "takerCommission": rates.taker_ppm // PPM_PER_BASIS_POINT,
             "buyerCommission": 0,
             "sellerCommission": 0,
-            "commissionRates": _rates(maker_ppm, taker_ppm),
+            "commissionRates": _rates(*rates),
             "canTrade": True,
             "canWithdraw": True,
             "canDeposit": True,
@@ -195,13 +195,14 @@ class Queries:
 
     async def account_commission(self, call: Call) -> object:
         """GET /account/commission."""
-        rules = market(call.parameters, self._engine.view).rules
+        view, user_id = self._engine.view, call.caller.user_id
+        found = market(call.parameters, view)
         return {
-            "symbol": rules.symbol,
-            "standardCommission": _rates(rules.maker_fee_ppm, rules.taker_fee_ppm),
+            "symbol": found.rules.symbol,
+            "standardCommission": _rates(*view.fees.rates(user_id, found.rules)),
             "specialCommission": _rates(0, 0),
             "taxCommission": _rates(0, 0),
-            "discount": no_discount(),
+            "discount": discount(view, user_id, found),
         }
 
     async def order_limits(self, call: Call) -> object:
@@ -271,9 +272,9 @@ def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:
     return {"maker": rate_text(maker_ppm), "taker": rate_text(taker_ppm), "buyer": zero, "seller": zero}
 
 
-def _my_trade(found: Market, trade: TradeRow, unit: int) -> dict[str, object]:
+def _my_trade(view: AccountView, found: Market, trade: TradeRow, unit: int) -> dict[str, object]:
     side = codes.BUY if trade.is_buyer else codes.SELL
-    fee, fee_asset = commission(found, side, trade.fee_atoms, trade.fee_atoms)
+    fee, fee_asset = commission(view, found, side, PaidFee(trade.fee_asset_id, trade.fee_atoms))
     return {
         "symbol": found.rules.symbol,
         "id": trade.trade_id,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from exchange.contracts import codes
-from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.fee_events import FeeTierChanged
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
@@ -37,6 +38,7 @@ ORDERS_OF_LISTS = """
 SELECT order_list_id, order_id, client_order_id FROM orders
 WHERE order_list_id = ANY($1::bigint[]) AND order_list_id > 0 ORDER BY order_list_id, order_id
 """
+_TIER_COLUMNS = ", ".join(field_names(FeeTierChanged))
 _MARKET_FIELDS = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
 
 
@@ -58,6 +60,20 @@ def lists_from_rows(
     for order_list_id, order_id, name in orders:
         found[order_list_id].orders[order_id] = name
     return list(found.values())
+
+
+async def _load_fees(
+    connection: "PoolConnectionProxy[asyncpg.Record]", view: AccountView, deadline_s: float
+) -> None:
+    fees = view.fees
+    for row in await connection.fetch(f"SELECT {_TIER_COLUMNS} FROM fee_tiers", timeout=deadline_s):
+        fees.tiers[row[0]] = FeeTierChanged(*row)
+    for row in await connection.fetch("SELECT asset_id, discount_ppm FROM fee_discount", timeout=deadline_s):
+        fees.discount_asset_id, fees.discount_ppm = row
+    async for row in connection.cursor(
+        "SELECT user_id, tier, pays_discounted FROM fee_standings", prefetch=5_000, timeout=deadline_s
+    ):
+        fees.stand(*row)
 
 
 async def load_view(
@@ -82,6 +98,7 @@ async def load_view(
             view.add_market(MarketRegistered(*(row[name] for name in _MARKET_FIELDS)), row["mode"])
         for row in await connection.fetch(f"SELECT {FILTER_COLUMNS} FROM filters", timeout=deadline_s):
             view.change_filter(FilterChanged(*row))
+        await _load_fees(connection, view, deadline_s)
         async for row in connection.cursor(
             "SELECT user_id, asset_id, available_atoms, held_atoms, updated_ms FROM balances",
             prefetch=5_000,

@@ -26,8 +26,11 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
 from exchange.contracts.filter_events import FilterChanged
+from exchange.trading.fees import with_fees
 from exchange.trading.filters import Filters
+from services.order.view.fees import FeeView
 from services.order.view.records import Asset, Balance, Market, OrderRecord, accepted_order
 from services.order.view.term_events import OrderLists, TermEvents
 
@@ -62,13 +65,16 @@ class AccountView:
         self._closed_by_client_id: dict[tuple[int, int, str], OrderRecord] = {}
         self._names_before: OrderedDict[int, str] = OrderedDict()
         self.lists = OrderLists(DONE_LISTS_MAX)
+        self.fees = FeeView()
         self._appliers: dict[type, Callable[..., None]] = {
             AssetRegistered: self._asset_registered,
             MarketRegistered: self._market_registered,
             TradingModeChanged: self._trading_mode_changed,
             FilterChanged: self._filter_changed,
+            MarketFeesChanged: self._market_fees_changed,
             OrderAccepted: self._order_accepted,
             TradeExecuted: self._trade_executed,
+            TradeExecutedWithDiscount: self._trade_with_discount,
             OrderClosed: self._order_closed,
             DepositCredited: self._deposit_credited,
             WithdrawalReserved: self._withdrawal_reserved,
@@ -80,6 +86,7 @@ class AccountView:
             SkipRecorded: self._nothing,
             TimeKept: self._nothing,
             **TermEvents(self, self.lists).appliers,
+            **self.fees.appliers,
         }
 
     # -- questions ----------------------------------------------------------------------------
@@ -193,6 +200,10 @@ class AccountView:
     def _filter_changed(self, event: FilterChanged, seq: int, time_ms: int) -> None:
         self.change_filter(event)
 
+    def _market_fees_changed(self, event: MarketFeesChanged, seq: int, time_ms: int) -> None:
+        market = self.markets[event.market_id]
+        market.rules = with_fees(market.rules, event)
+
     def _order_accepted(self, event: OrderAccepted, seq: int, time_ms: int) -> None:
         order = accepted_order(event, time_ms)
         self.add_open_order(order)
@@ -222,6 +233,12 @@ class AccountView:
                 self._retire(order)
             else:
                 order.status = codes.PARTIALLY_FILLED
+
+    def _trade_with_discount(self, event: TradeExecutedWithDiscount, seq: int, time_ms: int) -> None:
+        self._trade_executed(event, seq, time_ms)
+        asset_id = event.discount_asset_id
+        self._move(event.buyer_user_id, asset_id, -event.buyer_discount_fee_atoms, 0, seq, time_ms)
+        self._move(event.seller_user_id, asset_id, -event.seller_discount_fee_atoms, 0, seq, time_ms)
 
     def _order_closed(self, event: OrderClosed, seq: int, time_ms: int) -> None:
         order = self._open[event.order_id]

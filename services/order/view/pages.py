@@ -66,7 +66,7 @@ class TradePage:
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """One side of a trade. The fee is in base for the buyer, in quote for the seller."""
+    """One side of a trade. `fee_asset_id` 0: the fee is in base for the buyer, in quote for the seller."""
 
     trade_id: int
     time_ms: int
@@ -76,6 +76,7 @@ class TradeRow:
     quote_atoms: int
     order_id: int
     fee_atoms: int
+    fee_asset_id: int
     is_buyer: bool
 
 
@@ -100,7 +101,7 @@ ORDER BY counter_order_id, order_id LIMIT $5)
 
 _TRADE_COLUMNS: Final = (
     "trade_id, time_ms, taker_side, price_ticks, quantity_lots, quote_atoms, "
-    "{side}_order_id, {side}_fee_atoms"
+    "{side}_order_id, {side}_fee_atoms, {side}_fee_asset_id"
 )
 
 Statement = tuple[str, list[object]]

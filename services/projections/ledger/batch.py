@@ -14,6 +14,7 @@ from exchange.contracts.codes import (
     MODE_TRADING,
     NEW,
     PARTIALLY_FILLED,
+    SELL,
     STATE_WORKING,
 )
 from exchange.contracts.events import (
@@ -29,6 +30,13 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+)
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import (
     IcebergRefilled,
@@ -41,6 +49,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
+from exchange.trading.fees import fee_of
 from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, entries_of
 
 __all__ = ["ENTRIES_PER_EVENT_MAX", "RELEASED", "RESERVED", "SETTLED", "BalanceChange", "LedgerBatch"]
@@ -53,7 +62,7 @@ SETTLED: Final = "SETTLED"
 RELEASED: Final = "RELEASED"
 
 EntryRow = tuple[int, int, int, int, int, int, int, str, str]
-TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
+TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
 DepositRow = tuple[int, int, int, int, int]
 WithdrawalRow = tuple[int, int, int, int, str, str, int, int]
 DecrementRow = tuple[int, int, int, int, int, int, int, int]
@@ -156,6 +165,13 @@ class LedgerBatch:
         self.modes: dict[int, int] = {}
         # The newest of each filter, by type, market and asset.
         self.filters: dict[tuple[int, int, int], FilterChanged] = {}
+        # market_id -> (maker, taker) in ppm, where they changed.
+        self.fees: dict[int, tuple[int, int]] = {}
+        self.fee_tiers: dict[int, FeeTierChanged] = {}
+        self.fee_discount: FeeDiscountChanged | None = None
+        # user_id -> tier, and whether its fees are paid in the discount asset, where they changed.
+        self.account_tiers: dict[int, int] = {}
+        self.discount_switches: dict[int, bool] = {}
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         # For each trade, whether an aggregate trade begins with it.
@@ -243,8 +259,24 @@ class LedgerBatch:
             self.modes[event.market_id] = event.mode
         elif isinstance(event, FilterChanged):
             self.filters[event.filter_type, event.market_id, event.asset_id] = event
-        else:
+        elif not self._describe_fees(event):
             self._describe_terms(seq, time_ms, event)
+
+    def _describe_fees(self, event: Event) -> bool:
+        """What is agreed about fees; False if it is no such event."""
+        if isinstance(event, MarketFeesChanged):
+            self.fees[event.market_id] = (event.maker_fee_ppm, event.taker_fee_ppm)
+        elif isinstance(event, AccountTierChanged):
+            self.account_tiers[event.user_id] = event.tier
+        elif isinstance(event, FeeDiscountSwitched):
+            self.discount_switches[event.user_id] = event.is_on == 1
+        elif isinstance(event, FeeTierChanged):
+            self.fee_tiers[event.tier] = event
+        elif isinstance(event, FeeDiscountChanged):
+            self.fee_discount = event
+        else:
+            return False
+        return True
 
     def _describe_terms(self, seq: int, time_ms: int, event: Event) -> None:
         """Events of orders that are more than plain ones."""
@@ -315,6 +347,7 @@ class LedgerBatch:
         aggregate = (event.market_id, taker_id, event.price_ticks, time_ms)
         self.aggregate_starts.append(aggregate != self._last_aggregate)
         self._last_aggregate = aggregate
+        buyer_fee, seller_fee = fee_of(event, BUY), fee_of(event, SELL)
         self.trades.append(
             (
                 event.market_id,
@@ -328,10 +361,12 @@ class LedgerBatch:
                 event.quote_atoms,
                 event.buyer_order_id,
                 event.buyer_user_id,
-                event.buyer_fee_atoms,
+                buyer_fee.atoms,
                 event.seller_order_id,
                 event.seller_user_id,
-                event.seller_fee_atoms,
+                seller_fee.atoms,
+                buyer_fee.asset_id,
+                seller_fee.asset_id,
             )
         )
         for order_id, unheld_atoms in (

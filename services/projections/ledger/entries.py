@@ -19,6 +19,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.limits import ENTRIES_PER_ORDER_EVENT_MAX, ENTRIES_PER_TRADE_MAX
 from exchange.contracts.order_events import (
     OrderAmended,
@@ -199,5 +200,9 @@ def _trade(event: TradeExecuted, market: MarketAssets) -> list[Entry]:
     # Fees are lines of their own, so that a statement shows what was traded and what it cost.
     entries += _move(buyer, base, AVAILABLE, FEES, event.buyer_fee_atoms, FEE, reference)
     entries += _move(seller, quote, AVAILABLE, FEES, event.seller_fee_atoms, FEE, reference)
+    if isinstance(event, TradeExecutedWithDiscount):
+        asset_id = event.discount_asset_id
+        entries += _move(buyer, asset_id, AVAILABLE, FEES, event.buyer_discount_fee_atoms, FEE, reference)
+        entries += _move(seller, asset_id, AVAILABLE, FEES, event.seller_discount_fee_atoms, FEE, reference)
     entries += _move(buyer, quote, HELD, AVAILABLE, event.buyer_released_atoms, ORDER_RELEASE, reference)
     return entries

@@ -70,10 +70,12 @@ CHECKS: Final = {
     """,
     "I1 fees entered are the fees of the trades": """
         WITH fees AS (
-            SELECT m.base_asset_id AS asset_id, t.buyer_fee_atoms AS traded, 0::bigint AS entered
+            SELECT CASE t.buyer_fee_asset_id WHEN 0 THEN m.base_asset_id ELSE t.buyer_fee_asset_id END
+                       AS asset_id, t.buyer_fee_atoms AS traded, 0::bigint AS entered
             FROM trades AS t JOIN markets AS m USING (market_id)
             UNION ALL
-            SELECT m.quote_asset_id, t.seller_fee_atoms, 0
+            SELECT CASE t.seller_fee_asset_id WHEN 0 THEN m.quote_asset_id ELSE t.seller_fee_asset_id END,
+                   t.seller_fee_atoms, 0
             FROM trades AS t JOIN markets AS m USING (market_id)
             UNION ALL
             SELECT asset_id, 0, amount_atoms FROM ledger_entries WHERE bucket = 3

@@ -16,6 +16,7 @@ from services.projections.ledger.batch import LedgerBatch
 from services.projections.ledger.candle_backfill import Unfolded, fold_step, unfolded
 from services.projections.ledger.candles import fold_trades, watch_markets
 from services.projections.ledger.entries import MarketAssets
+from services.projections.ledger.fee_rows import write_fees
 from services.projections.ledger.order_rows import LEVELS_OF_OPEN_ORDERS, write_orders
 from services.projections.ledger.statements import LedgerError, columns, copy, expect, text
 
@@ -41,7 +42,8 @@ ENTRY_COLUMNS: Final = columns(
 )
 TRADE_COLUMNS: Final = columns(
     "market_id trade_id time_ms seq taker_side price_ticks quantity_lots base_atoms quote_atoms "
-    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms"
+    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms "
+    "buyer_fee_asset_id seller_fee_asset_id"
 )
 DEPOSIT_COLUMNS: Final = columns("deposit_id user_id asset_id amount_atoms time_ms")
 WITHDRAWAL_COLUMNS: Final = columns(
@@ -254,7 +256,7 @@ async def _numbered_trades(connection: "AnyConnection", batch: LedgerBatch) -> l
 
 
 async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) -> None:
-    """Assets, markets and modes: rare, so one statement each."""
+    """Assets, markets, modes and fees: rare, so one statement each."""
     for asset in batch.assets:
         await connection.execute(
             "INSERT INTO assets (asset_id, code, decimals) VALUES ($1, $2, $3)",
@@ -279,6 +281,7 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
+    await write_fees(connection, batch)
 
 
 async def _write_filters(connection: "AnyConnection", batch: LedgerBatch) -> None:

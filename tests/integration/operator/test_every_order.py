@@ -15,13 +15,22 @@ from exchange.contracts.events import CommandRejected
 from exchange.log.deciding import decide_all
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import sight
+from services.operator.markets.orders import (
+    ChangeFilter,
+    CountTiers,
+    ListFees,
+    RetireMarket,
+    SetDiscount,
+    SetFees,
+    SetTier,
+    ShowFilters,
+)
 from services.operator.orders import (
     ActivateTheRules,
     AddAdministrator,
     AddMarkets,
     AdjustBalance,
     CancelOrders,
-    ChangeFilter,
     ClearBreach,
     FindAccounts,
     FreezeAccount,
@@ -32,12 +41,10 @@ from services.operator.orders import (
     ListWithdrawals,
     Order,
     RenewFactor,
-    RetireMarket,
     RevokeAdministrator,
     SearchAuditLog,
     SetMode,
     ShowAccount,
-    ShowFilters,
     ShowReaders,
     ShowWithdrawalStop,
     SkipOne,
@@ -66,6 +73,7 @@ class Case(NamedTuple):
 LOOKS = [
     Case(ListMarkets(), "BTCUSDT: trading"),
     Case(ShowFilters("BTCUSDT"), "PRICE_FILTER minPrice=0.01000000 "),
+    Case(ListFees(), "BTCUSDT: maker 0.001000, taker 0.001000"),
     Case(ListBreaches(), "1: I1 at seq 7"),
     Case(ShowAccount(ALICE), "account "),
     Case(FindAccounts("LICE@"), ""),
@@ -79,6 +87,10 @@ LOOKS = [
 # In the order in which they can be given one after the other.
 CHANGES = [
     Case(SetMode("BTCUSDT", "cancel-only"), "BTCUSDT: cancel-only since seq "),
+    Case(SetFees("BTCUSDT", "0.0002", "0.0004"), "BTCUSDT: 0.0002, 0.0004, since seq "),
+    Case(SetTier(1, "USDT", "1000000", "0.9", "1"), "tier 1 from 1000000 USDT: 0.9, 1 of the fees"),
+    Case(SetDiscount("ETH", "0.25"), "0.25 less in ETH, since seq "),
+    Case(CountTiers(), "0 accounts are in another tier"),
     Case(CancelOrders(ALICE), "1 orders of account "),
     Case(AddMarkets(with_sol()), "registered SOL"),
     Case(

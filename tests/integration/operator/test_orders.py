@@ -31,13 +31,13 @@ from services.operator.orders import (
     ListBreaches,
     ListMarkets,
     Order,
-    OrderError,
     SetMode,
     ShowAccount,
     Signed,
     SkipOne,
     UnfreezeAccount,
 )
+from services.operator.tagged import OrderError
 from services.projections.ledger.projection import LedgerProjection
 from tests.at_work import open_resources
 from tests.event_streams import START_MS

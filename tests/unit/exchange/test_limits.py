@@ -21,6 +21,7 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.limits import INTEGER_MAX, TEXT_LENGTH_MAX
 from exchange.contracts.order_commands import OrderLeg
 from exchange.contracts.order_events import (
@@ -67,6 +68,7 @@ def test_no_event_is_larger_than_reckoned(kind: type[Event]) -> None:
     assert size <= limits.event_size_bytes_max(len(names) - texts, texts)
     known = {
         TradeExecuted: limits.TRADE_SIZE_BYTES_MAX,
+        TradeExecutedWithDiscount: limits.TRADE_SIZE_BYTES_MAX,
         OrderWithTermsAccepted: limits.TERMS_ACCEPTED_SIZE_BYTES_MAX,
         OrderListPlaced: limits.LIST_PLACED_SIZE_BYTES_MAX,
         OrderListDone: limits.LIST_DONE_SIZE_BYTES_MAX,

@@ -21,7 +21,8 @@ from exchange.trading.filters import (
     with_filter,
 )
 from exchange.trading.markets_file import KnownMarkets
-from services.operator.orders import ALL_MARKETS, ChangeFilter, OrderError, RetireMarket, ShowFilters
+from services.operator.markets.orders import ALL_MARKETS, ChangeFilter, RetireMarket, ShowFilters
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
