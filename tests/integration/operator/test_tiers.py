@@ -11,7 +11,7 @@ from exchange.contracts.events import CommandRejected
 from exchange.contracts.fee_commands import SetAccountTier
 from exchange.log.deciding import decide_all
 from exchange.money import parse_fixed
-from services.operator import tiers
+from services.operator.markets import tiers
 from services.operator.markets.orders import (
     CountTiers,
     ListFees,
