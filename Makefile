@@ -135,6 +135,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef WEBHOOK_LOOPBACK
+run stack: export WEBHOOK_LOOPBACK := $(WEBHOOK_LOOPBACK)
+endif
 ifdef LOG_KEPT_DAYS
 run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
 endif

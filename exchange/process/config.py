@@ -183,6 +183,8 @@ class Settings(BaseSettings):
     # A notice that failed so often is a dead letter; SQS has a setting of its own for it.
     notices_attempts_max: int = 5
     notices_deadline_ms: int = 10_000
+    # Webhooks may lead to this machine's own address, without TLS too: only where the exchange is one's own.
+    webhook_loopback: bool = False
 
     @classmethod
     def load(cls) -> Self:

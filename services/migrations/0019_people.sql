@@ -23,7 +23,7 @@ CREATE TABLE administrator_sessions (
 );
 CREATE INDEX administrator_sessions_of ON administrator_sessions (name, begun_ms);
 
--- What somebody wants to be told, and by which ways; no row is what everybody gets: the notices of his browser.
+-- What somebody wants to be told, and by which ways; no row is the default (exchange/contracts/notice_topics.py).
 CREATE TABLE notice_choices (
     user_id bigint  NOT NULL REFERENCES users (user_id),
     topic   text    NOT NULL CHECK (topic IN ('FILLS', 'DEPOSITS', 'WITHDRAWALS', 'LOGINS', 'KEYS')),

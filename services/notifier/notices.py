@@ -41,6 +41,9 @@ __all__ = [
     "IDENTITY_LINKED",
     "LOGIN",
     "MAILED",
+    "MAIL_ASKED",
+    "MAIL_ENDED",
+    "NOTICES_CHANGED",
     "PASSWORD_CHANGED",
     "PASSWORD_RESET",
     "SECOND_FACTOR_CHANGED",
@@ -73,16 +76,19 @@ WITHDRAWALS_UNFROZEN: Final = "WITHDRAWALS_UNFROZEN"
 PASSWORD_RESET: Final = "PASSWORD_RESET"
 PASSWORD_CHANGED: Final = "PASSWORD_CHANGED"
 SECOND_FACTOR_CHANGED: Final = "SECOND_FACTOR_CHANGED"
+NOTICES_CHANGED: Final = "NOTICES_CHANGED"
+MAIL_ASKED: Final = "MAIL_ASKED"
+MAIL_ENDED: Final = "MAIL_ENDED"
 # What a thief would do: its notice carries a link that freezes withdrawals (freeze_links.py).
 FREEZABLE: Final = frozenset(
     {
         *(LOGIN, API_KEY_MADE, ADDRESS_ADDED, IDENTITY_LINKED, WITHDRAWAL_RESERVED, WITHDRAWALS_UNFREEZING),
-        *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED),
+        *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED, NOTICES_CHANGED),
     }
 )
 # What its owner has asked for, and nobody else may read: where there is mail, it goes by mail to the address
 # of the account, and neither to the topic nor to a browser that somebody else may have opened.
-MAILED: Final = frozenset({PASSWORD_RESET})
+MAILED: Final = frozenset({PASSWORD_RESET, MAIL_ASKED, MAIL_ENDED})
 # Acts of the audit log that their owner is told of -> the kind of notice.
 ACTS: Final[Mapping[str, str]] = {
     "log-in": LOGIN,
@@ -97,6 +103,12 @@ ACTS: Final[Mapping[str, str]] = {
     "password-reset": PASSWORD_CHANGED,
     "second-factor-on": SECOND_FACTOR_CHANGED,
     "second-factor-off": SECOND_FACTOR_CHANGED,
+    "notices-changed": NOTICES_CHANGED,
+    "webhook-set": NOTICES_CHANGED,
+    "webhook-removed": NOTICES_CHANGED,
+    "notice-mail-confirmed": NOTICES_CHANGED,
+    "notice-mail-asked": MAIL_ASKED,
+    "notice-mail-ended": MAIL_ENDED,
 }
 # Somebody else may have chosen a text that stands in a notice: so much of it.
 QUOTED_LENGTH_MAX: Final = 120
@@ -116,6 +128,15 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     PASSWORD_RESET: "Set a new password",
     PASSWORD_CHANGED: "Your password was changed",
     SECOND_FACTOR_CHANGED: "The second factor of your account was changed",
+    NOTICES_CHANGED: "What you are told of your account was changed",
+    MAIL_ASKED: "Do you want mail about your account?",
+    MAIL_ENDED: "You get no more mail about your account",
+}
+_CHANGES_OF_NOTICES: Final[Mapping[str, str]] = {
+    "notices-changed": "What you are told, and by which ways, was changed",
+    "webhook-set": "What happens to your account is told to {url} from now on",
+    "webhook-removed": "What happens to your account is told to no webhook any more",
+    "notice-mail-confirmed": "What happens to your account is told by mail from now on",
 }
 
 
@@ -194,6 +215,15 @@ def act_notice(
         text = f"Somebody asked from {ip} to set your password anew. If it was not you, do nothing."
     elif kind == PASSWORD_CHANGED:
         text = f"Your password was changed from {ip}; all other sessions were ended."
+    elif kind == NOTICES_CHANGED:
+        fields["what"] = act
+        text = f"{_CHANGES_OF_NOTICES[act].format(url=_quoted(detail.get('url')))}, from {ip}."
+    elif kind == MAIL_ASKED:
+        text = f"Somebody asked from {ip} for mail about your account. If it was not you, do nothing."
+    elif kind == MAIL_ENDED:
+        text = (
+            f"You get no more mail about your account, as was asked from {ip}; what you ask for still comes."
+        )
     elif kind == SECOND_FACTOR_CHANGED:
         fields["state"] = "on" if act == "second-factor-on" else "off"
         text = f"The second factor of your account was switched {fields['state']} from {ip}."

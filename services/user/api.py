@@ -9,7 +9,16 @@ from services.user.doors.failures import add_problem_handlers
 from services.user.doors.problems import Problem
 from services.user.doors.request_guard import RequestGuard
 from services.user.doors.request_meter import RequestMeter
-from services.user.doors.routes import accounts, addresses, freezes, money, papers, security, sessions
+from services.user.doors.routes import (
+    accounts,
+    addresses,
+    freezes,
+    money,
+    notices,
+    papers,
+    security,
+    sessions,
+)
 
 __all__ = ["create_app"]
 
@@ -35,6 +44,7 @@ def create_app(service: UserService) -> FastAPI:
     app.include_router(addresses.router)
     app.include_router(freezes.router)
     app.include_router(money.router)
+    app.include_router(notices.router)
     app.include_router(papers.router)
     app.include_router(security.router)
     app.include_router(sessions.router)

@@ -322,6 +322,7 @@ async function offerLinks() {
     openEntrance(true);
   }
   if (location.hash.startsWith("#freeze=")) (await import("./freeze.js")).offerFreeze();
+  if (location.hash.startsWith("#mail=")) (await import("./mail.js")).offerMail();
   if (location.hash.startsWith("#reset=")) (await import("./reset.js")).offerReset();
 }
 
