@@ -35,7 +35,6 @@ from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
 from tests.simulation.chain_bugs import CHAIN_BUGS
 from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
-from tests.simulation.mutations_of_filters import MUTATIONS_OF_FILTERS
 from tests.simulation.mutations_of_terms import MUTATIONS_OF_TERMS
 
 __all__ = ["MUTATIONS"]
@@ -396,6 +395,5 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "position and orders are read in two transactions": _ledger_read_in_two_transactions,
     **CHAIN_BUGS,
     **MUTATIONS_OF_TERMS,
-    **MUTATIONS_OF_FILTERS,
     **LIES,
 }
