@@ -32,6 +32,7 @@ ASKED_FIRST = {
     "the ratchet of the clock is not bounded": 4,
     "an unknown status is told as a refusal": 3,
     "an unknown status is told as not sent": 9,
+    "orders of an account are not counted": 9,
 }
 
 
