@@ -5,6 +5,7 @@ from typing import Final
 
 from exchange.contracts import codes, limits
 from exchange.contracts.codec import field_names
+from exchange.contracts.commands import RegisterMarket
 from exchange.contracts.events import MarketRegistered
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.filter_kinds import (
@@ -22,16 +23,18 @@ from exchange.contracts.filter_kinds import (
     Unit,
     Values,
 )
-from exchange.money import format_fixed, parse_fixed
+from exchange.money import NumberError, format_fixed, parse_fixed
 
 __all__ = [
     "AVERAGE_PRICE_MINUTES",
+    "FIELDS_OF_FILTER",
     "FILTER_COLUMNS",
     "Filters",
     "asset_shape",
+    "changed_values",
     "filter_named",
     "market_shapes",
-    "value_of",
+    "standing_values",
     "values_of",
     "with_filter",
 ]
@@ -40,9 +43,26 @@ __all__ = [
 AVERAGE_PRICE_MINUTES: Final = 5
 _PPM_DECIMALS: Final = 6
 _OFF: Final[Values] = (0, 0, 0, 0)
+Rules = MarketRegistered | RegisterMarket
 _FIELDS: Final = field_names(MarketRegistered)
 # Of the table `filters`.
 FILTER_COLUMNS: Final = ", ".join(field_names(FilterChanged))
+
+
+# Filters that a market is registered with: their fields there, and which value of the filter each is.
+FIELDS_OF_FILTER: Final[dict[int, tuple[tuple[str, int], ...]]] = {
+    codes.FILTER_PRICE: (("price_ticks_min", 0), ("price_ticks_max", 1)),
+    codes.FILTER_LOT_SIZE: (("quantity_lots_min", 0), ("quantity_lots_max", 1)),
+    codes.FILTER_MARKET_LOT_SIZE: (("market_quantity_lots_max", 1),),
+    codes.FILTER_NOTIONAL: (("notional_atoms_min", 0), ("notional_atoms_max", 2)),
+    codes.FILTER_PERCENT_PRICE_BY_SIDE: (
+        ("bid_multiplier_up_ppm", 0),
+        ("bid_multiplier_down_ppm", 1),
+        ("ask_multiplier_up_ppm", 2),
+        ("ask_multiplier_down_ppm", 3),
+    ),
+    codes.FILTER_MAX_NUM_ORDERS: (("open_orders_max", 0),),
+}
 
 
 def values_of(event: FilterChanged) -> Values:
@@ -62,7 +82,7 @@ class Filters:
 
     def of_market(self, rules: MarketRegistered) -> dict[int, Values]:
         """Every filter that a market has, in the order of FILTER_KINDS. `rules`: as registered or since."""
-        standing = _standing(rules)
+        standing = standing_values(rules)
         found: dict[int, Values] = {}
         for kind, of in FILTER_KINDS.items():
             if of.scope != MARKET:
@@ -90,7 +110,7 @@ class Filters:
         ]
 
 
-def _standing(rules: MarketRegistered) -> dict[int, Values]:
+def standing_values(rules: Rules) -> dict[int, Values]:
     """What a market has without a command: its rules, and the engine's own bounds (ADR 0037)."""
     return {
         codes.FILTER_PRICE: (rules.price_ticks_min, rules.price_ticks_max, 1, 0),
@@ -120,28 +140,11 @@ def _standing(rules: MarketRegistered) -> dict[int, Values]:
 
 def with_filter(rules: MarketRegistered, event: FilterChanged) -> MarketRegistered:
     """A market's rules after a change, as the engine keeps them; the event they come from is not changed."""
-    values = {name: getattr(rules, name) for name in _FIELDS}
-    kind = event.filter_type
-    if kind == codes.FILTER_PRICE:
-        changed = {"price_ticks_min": event.first, "price_ticks_max": event.second}
-    elif kind == codes.FILTER_LOT_SIZE:
-        changed = {"quantity_lots_min": event.first, "quantity_lots_max": event.second}
-    elif kind == codes.FILTER_MARKET_LOT_SIZE:
-        changed = {"market_quantity_lots_max": event.second}
-    elif kind == codes.FILTER_NOTIONAL:
-        changed = {"notional_atoms_min": event.first, "notional_atoms_max": event.third}
-    elif kind == codes.FILTER_PERCENT_PRICE_BY_SIDE:
-        changed = {
-            "bid_multiplier_up_ppm": event.first,
-            "bid_multiplier_down_ppm": event.second,
-            "ask_multiplier_up_ppm": event.third,
-            "ask_multiplier_down_ppm": event.fourth,
-        }
-    elif kind == codes.FILTER_MAX_NUM_ORDERS:
-        changed = {"open_orders_max": event.first}
-    else:
+    in_rules = FIELDS_OF_FILTER.get(event.filter_type)
+    if in_rules is None:
         return rules
-    return MarketRegistered(**{**values, **changed})
+    values, changed = {name: getattr(rules, name) for name in _FIELDS}, values_of(event)
+    return MarketRegistered(**{**values, **{name: changed[place] for name, place in in_rules}})
 
 
 # -- as text ----------------------------------------------------------------------------------------
@@ -178,7 +181,7 @@ class _Steps:
         return atoms // step
 
 
-def _steps_of_market(rules: MarketRegistered, base_decimals: int, quote_decimals: int) -> _Steps:
+def _steps_of_market(rules: Rules, base_decimals: int, quote_decimals: int) -> _Steps:
     return _Steps(
         {
             PRICE: (quote_decimals, rules.tick_atoms),
@@ -221,13 +224,34 @@ def filter_named(name: str) -> int:
     raise ValueError(f"{name} is none of {', '.join(of.name for of in FILTER_KINDS.values())}")
 
 
-def value_of(
-    unit: Unit, text: str, rules: MarketRegistered | None, base_decimals: int, quote_decimals: int
-) -> int:
-    """A value from its public text, of a market's filter; without rules, of an asset's with `base_decimals`.
+def changed_values(
+    kind: int,
+    asked: Mapping[str, str],
+    now: Values,
+    rules: Rules | None,
+    base_decimals: int,
+    quote_decimals: int,
+) -> Values:
+    """A filter's values with those that are `asked` for by public name and text; the others stay.
 
-    Raises NumberError, or ValueError in plain words.
+    Without rules it is an asset's, of `base_decimals`, or the exchange's. Raises ValueError in plain words.
     """
+    of = FILTER_KINDS[kind]
+    unknown = sorted(set(asked) - {name for name, _ in of.fields})
+    if unknown:
+        names = ", ".join(name for name, _ in of.fields)
+        raise ValueError(f"{', '.join(unknown)}: {of.name} has {names}")
     if rules is None:
-        return _Steps({OF_ASSET: (base_decimals, 1)}).value(unit, text)
-    return _steps_of_market(rules, base_decimals, quote_decimals).value(unit, text)
+        steps = _Steps({OF_ASSET: (base_decimals, 1)})
+    else:
+        steps = _steps_of_market(rules, base_decimals, quote_decimals)
+    values = list(now)
+    for place, (name, unit) in enumerate(of.fields):
+        if name in asked:
+            try:
+                values[place] = steps.value(unit, asked[name])
+            except NumberError as error:
+                raise ValueError(f"{name}: {asked[name]} is no number that fits ({error})") from None
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+    return values[0], values[1], values[2], values[3]

@@ -236,7 +236,7 @@ class OperatorDesk:
         for outcome in await decide_all(self._resources, [partial(_with_id, one) for one in commands]):
             _demand_done(outcome)
         names = [getattr(one, "symbol", None) or getattr(one, "code", "") for one in commands]
-        lines = [f"registered {name}" for name in names]
+        lines = [f"registered {name}" for name in names if name]
         return lines or ["nothing to add: all of the file is registered"]
 
     async def _set_mode(self, symbol: str, word: str) -> list[str]:

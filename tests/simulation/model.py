@@ -14,13 +14,16 @@ from exchange.contracts.events import (
     OrderAccepted,
     OrderClosed,
     TradeExecuted,
+    TradingModeChanged,
     WithdrawalReleased,
     WithdrawalReserved,
     WithdrawalSettled,
 )
 from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import OrderWithTermsAccepted
 from tests.simulation.model_fees import ModelFees
+from tests.simulation.model_filters import ModelFilters
 from tests.simulation.model_terms import terms_handlers
 from tests.simulation.violations import Violation, require
 
@@ -74,9 +77,12 @@ class Model:
         self._takers: list[ModelOrder] = []
         self._places = 0
         self.open_lists: set[int] = set()
+        self._filters = ModelFilters(self)
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
             MarketFeesChanged: self._market_fees,
+            TradingModeChanged: self._filters.mode_changed,
+            FilterChanged: self._filters.changed,
             OrderAccepted: self._accepted,
             TradeExecuted: self._trade,
             TradeExecutedWithDiscount: self._trade,
@@ -147,6 +153,7 @@ class Model:
         self._names.add(name)
         order = self.orders[event.order_id] = ModelOrder(event)
         self.move(event.user_id, self.pays(order), -event.held_atoms, event.held_atoms)
+        self._filters.check(order)
         return order
 
     def begin(self, order: ModelOrder) -> None:

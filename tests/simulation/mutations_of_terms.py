@@ -10,6 +10,7 @@ from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
 from tests.simulation.loop import patched
+from tests.simulation.mutations_of_filters import MUTATIONS_OF_FILTERS
 
 __all__ = ["MUTATIONS_OF_TERMS"]
 
@@ -140,4 +141,5 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "hidden lots are not counted": _hidden_lots_are_not_seen,
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
     "orders that are due have no turn": _due_orders_have_no_turn,
+    **MUTATIONS_OF_FILTERS,
 }

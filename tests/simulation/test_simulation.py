@@ -35,6 +35,7 @@ ASKED_FIRST = {
     "a discounted fee is taken twice": 11,
     "a discounted fee is booked in the wrong asset": 11,
     "tiers of fees are forgotten": 5,
+    "orders of an account are not counted": 9,
 }
 
 

@@ -3,6 +3,7 @@
 import copy
 import random
 
+from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import (
     ActivateRules,
@@ -12,7 +13,9 @@ from exchange.contracts.commands import (
     Malformed,
     ReserveWithdrawal,
     SettleWithdrawal,
+    SetTradingMode,
 )
+from exchange.contracts.filter_commands import SetFilter
 from loadtest.bench.workload import Mischief
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from tests.fee_traffic import fee_command
@@ -38,6 +41,35 @@ def _much_money_comes_and_goes() -> list[Command]:
     return comings
 
 
+# Of market 1, and of all: some refuse part of what comes, most nothing.
+_FILTERS = (
+    (codes.FILTER_PRICE, 1, (1, 10**8, 1)),
+    (codes.FILTER_PRICE, 1, (1, 10**8, 2)),
+    (codes.FILTER_LOT_SIZE, 1, (1, 10**9, 1)),
+    (codes.FILTER_LOT_SIZE, 1, (1, 10**9, 5)),
+    (codes.FILTER_EXCHANGE_MAX_NUM_ORDERS, 0, (0, 0, 0)),
+    (codes.FILTER_EXCHANGE_MAX_NUM_ORDERS, 0, (9, 0, 0)),
+    (codes.FILTER_MAX_POSITION, 1, (0, 0, 0)),
+    (codes.FILTER_MAX_POSITION, 1, (101 * 10**8, 0, 0)),
+    (codes.FILTER_MAX_NUM_ALGO_ORDERS, 1, (20, 0, 0)),
+)
+_COMMANDS_PER_FILTER = 25
+
+
+def _with_filters(commands: list[Command], draw: random.Random) -> list[Command]:
+    """The same commands, while filters change; near the end a market is closed for good, now and then two."""
+    mixed: list[Command] = []
+    for number, command in enumerate(commands):
+        mixed.append(command)
+        if draw.randrange(_COMMANDS_PER_FILTER) == 0:
+            kind, market_id, values = draw.choice(_FILTERS)
+            mixed.append(SetFilter(0, kind, market_id, 0, *values, 0))
+        if number == len(commands) * 5 // 6:
+            ends = draw.choice(((), (2,), (3,), (1, 3)))
+            mixed += [SetTradingMode(0, market_id, codes.MODE_RETIRED) for market_id in ends]
+    return mixed
+
+
 class Workload:
     """A queue of commands that survives every process, as traders do."""
 
@@ -49,6 +81,7 @@ class Workload:
         deposits = [command for command in source.setup() if isinstance(command, CreditDeposit)]
         mischief = [c for c in source.take(commands) if not isinstance(c, Malformed | LeaderElected)]
         mischief = self._with_orders_of_every_kind(mischief)
+        mischief = _with_filters(mischief, random.Random(f"{seed}/administrators"))
         if activates:
             place = self.random.randrange(commands // 2)
             mischief.insert(place, ActivateRules(0, RULES_VERSION_MAX))

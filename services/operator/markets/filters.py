@@ -10,14 +10,13 @@ from exchange.contracts.events import MarketRegistered, OrderClosed
 from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.filter_kinds import ASSET, FILTER_KINDS, MARKET, Values
-from exchange.money import NumberError
 from exchange.trading.filters import (
     FILTER_COLUMNS,
     Filters,
     asset_shape,
+    changed_values,
     filter_named,
     market_shapes,
-    value_of,
     with_filter,
 )
 from exchange.trading.markets_file import KnownMarkets
@@ -114,28 +113,19 @@ class FilterDesk:
             if order.symbol != ALL_MARKETS:
                 raise OrderError(f"{of.name} holds for {ALL_MARKETS} markets, not for one")
             now = self._filters.of_exchange().get(kind, _OFF)
-        values = self._values(order.values, kind, now, rules, decimals) if order.values else _OFF
+        values = self._values(order, kind, now, rules, decimals) if order.values else _OFF
         market_id = 0 if rules is None else rules.market_id
         return lambda command_id: SetFilter(command_id, kind, market_id, asset, *values)
 
     def _values(
-        self, asked: Mapping[str, str], kind: int, now: Values, rules: MarketRegistered | None, decimals: int
+        self, order: ChangeFilter, kind: int, now: Values, rules: MarketRegistered | None, decimals: int
     ) -> Values:
-        fields = FILTER_KINDS[kind].fields
-        unknown = set(asked) - {name for name, _ in fields}
-        if unknown:
-            raise OrderError(f"{', '.join(sorted(unknown))}: this filter has {_names(kind)}")
         base = decimals if rules is None else self._decimals[rules.base_asset_id]
         quote = 0 if rules is None else self._decimals[rules.quote_asset_id]
-        values = list(now)
-        for place, (name, unit) in enumerate(fields):
-            if name not in asked:
-                continue
-            try:
-                values[place] = value_of(unit, asked[name], rules, base, quote)
-            except (NumberError, ValueError) as error:
-                raise OrderError(f"{name}: {error or 'no number'}") from None
-        return values[0], values[1], values[2], values[3]
+        try:
+            return changed_values(kind, order.values, now, rules, base, quote)
+        except ValueError as error:
+            raise OrderError(str(error)) from None
 
     def _market(self, symbol: str) -> MarketRegistered:
         if symbol not in self._rules:
