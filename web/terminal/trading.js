@@ -130,6 +130,11 @@ export class Trading {
     return this._ask("GET", "myTrades", { symbol, limit: 200 });
   }
 
+  /** @returns {Promise<object>} what the account pays in a market @throws {RequestError} */
+  commission(symbol) {
+    return this._ask("GET", "account/commission", { symbol });
+  }
+
   /** @returns {Promise<object>} with `balances` @throws {RequestError} */
   account() {
     return this._ask("GET", "account");

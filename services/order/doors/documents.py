@@ -67,6 +67,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "DELETE /userDataStream": ("listenKey", "listenKey=x"),
     "GET /sapi/v1/accountSnapshot": ("type", "type=SPOT"),
     "GET /sapi/v1/asset/tradeFee": ("", "symbol=BTCUSDT"),
+    "POST /sapi/v1/bnbBurn": ("", "spotBNBBurn=true"),
     "GET /sapi/v1/asset/assetDetail": ("", "asset=BTC"),
     "GET /sapi/v1/capital/deposit/hisrec": ("", "coin=BTC&limit=5"),
     "GET /sapi/v1/capital/withdraw/history": ("", "coin=BTC&limit=5"),
