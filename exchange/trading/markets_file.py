@@ -144,7 +144,7 @@ def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> 
 
 
 def changes_of_market(command: RegisterMarket, rules: Mapping[str, Any]) -> list[str]:
-    """The fields in which the file differs from the market that there is, but for those that may have changed.
+    """The fields in which the file differs from the market, but for those that may have changed.
 
     Of what filters change, `rules` has only what never did.
     """
