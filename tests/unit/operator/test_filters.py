@@ -9,8 +9,9 @@ from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
 from exchange.trading.markets_file import KnownMarkets, rules_of
 from matching_engine.genesis import genesis_commands
-from services.operator.filters import FilterDesk
-from services.operator.orders import ChangeFilter, OrderError, RetireMarket, ShowFilters
+from services.operator.markets.filters import FilterDesk
+from services.operator.markets.orders import ChangeFilter, RetireMarket, ShowFilters
+from services.operator.tagged import OrderError
 
 
 def desk(*changed: FilterChanged) -> FilterDesk:
