@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 CONTENTS = {
     "snapshot-00000000000000000218-00000000000000002217": ("2c7592fee807ca1bfdb2eae1f13870fe", 88),
     "snapshot5-00000000000000000419-00000000000000003602": ("4521d61680685182a1031d76b50273db", 36),
-    # As long as no exchange runs rules version 5 it may be made anew: TermsTraffic(47), five commands a record.
+    # As long as no exchange runs rules version 5 it may be made anew: TermsTraffic(47), five of it a record.
     "snapshot6-00000000000000000412-00000000000000003629": ("1e1b6f1bea5ecbde1d6a3e1a96edd872", 25),
 }
 
