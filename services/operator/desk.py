@@ -237,8 +237,10 @@ class OperatorDesk:
         return [f"{said}, since seq {outcome.events[-1].seq}"]
 
     async def _count_tiers(self) -> list[str]:
+        if not await tiers.fold_trades(self._transaction, _now_ms()):
+            return ["not all trades are added up yet: order again"]
         async with self._transaction() as connection:
-            found = await tiers.changes(connection, _now_ms() - tiers.WINDOW_MS)
+            found = await tiers.changes(connection, _now_ms())
         now = found[: tiers.CHANGES_MAX]
         for outcome in await decide_all(self._resources, [fees.account_tier(change) for change in now]):
             _demand_done(outcome)
