@@ -1,6 +1,6 @@
 """Accounts into tiers of fees by what they have traded within 30 days, counted from the ledger (ADR 0047).
 
-The engine does not count: it is told. Trades are added up by day, a page of them in each transaction, so one
+The engine does not count: it is told. Trades are added up by day, a page in each transaction, so a count
 that was cut short goes on where it stood; and what is right already is not sent again. Whoever wants it daily
 orders it daily.
 """
