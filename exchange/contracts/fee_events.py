@@ -76,7 +76,8 @@ class TradeExecutedWithDiscount(TradeExecuted):
     the seller; the exchange earns both. Of a side that paid so, `_fee_atoms` is 0; of one that did not,
     `_discount_fee_atoms` is. The amount is quote_atoms, times the side's rate, less the discount, divided by
     the last price of discount asset / quote asset (this trade's, if it is one of that market; 1, if both are
-    the same asset), rounded up to an atom. Who has less than that after the trade pays as without a discount.
+    the same asset), rounded up to an atom. First the buyer receives and pays, then the seller; who has less
+    than that then pays as without a discount.
     """
 
     def __init__(

@@ -17,25 +17,22 @@ def charge(
     `trade` tells the fees of the market. Its price is recorded, and what both pay has left them.
     """
     taker_buys = buyer.side == trade.taker_side
-    discount_id = state.fees.discount_asset_id
     buyer_ppm = rate_ppm(state.fees, market, buyer.trader.standing, taker_buys)
     seller_ppm = rate_ppm(state.fees, market, seller.trader.standing, not taker_buys)
     base, quote = trade.base_atoms, trade.quote_atoms
-    # Received whole first: it may be what the fee is paid with.
+    # One side after the other, and each receives first: so a fee of what comes in can always be paid, and
+    # what comes in may pay for itself.
     buyer.trader.base.available += base
-    seller.trader.quote.available += quote
     buyer_discounted = _discounted(state, market, buyer, quote, buyer_ppm)
+    trade.buyer_fee_atoms = 0 if buyer_discounted else fee_atoms(base, buyer_ppm)
+    market.base.charge(buyer.trader.base, trade.buyer_fee_atoms)
+    seller.trader.quote.available += quote
     seller_discounted = _discounted(state, market, seller, quote, seller_ppm)
-    trade.buyer_fee_atoms = trade.seller_fee_atoms = 0
-    if not buyer_discounted:
-        trade.buyer_fee_atoms = fee_atoms(base, buyer_ppm)
-        market.base.charge(buyer.trader.base, trade.buyer_fee_atoms)
-    if not seller_discounted:
-        trade.seller_fee_atoms = fee_atoms(quote, seller_ppm)
-        market.quote.charge(seller.trader.quote, trade.seller_fee_atoms)
+    trade.seller_fee_atoms = 0 if seller_discounted else fee_atoms(quote, seller_ppm)
+    market.quote.charge(seller.trader.quote, trade.seller_fee_atoms)
     if not (buyer_discounted or seller_discounted):
         return trade
-    return _with_discount(trade, discount_id, buyer_discounted, seller_discounted)
+    return _with_discount(trade, state.fees.discount_asset_id, buyer_discounted, seller_discounted)
 
 
 def rate_ppm(fees: FeeTable, market: Market, standing: Standing | None, is_taker: bool) -> int:

@@ -29,3 +29,17 @@ CREATE TABLE fee_standings (
     tier int NOT NULL DEFAULT 0,
     pays_discounted boolean NOT NULL DEFAULT false
 );
+
+-- What accounts have traded on a day (UTC, counted from 1970), in atoms of the markets' quote asset: what tiers are
+-- counted from. Added up from trades by whoever counts, as far as fee_volume_folds says, and kept for the window alone.
+CREATE TABLE fee_volumes (
+    user_id bigint NOT NULL,
+    day int NOT NULL,
+    quote_asset_id int NOT NULL,
+    atoms numeric NOT NULL,
+    PRIMARY KEY (day, user_id, quote_asset_id)
+);
+CREATE TABLE fee_volume_folds (
+    market_id int PRIMARY KEY,
+    trade_id bigint NOT NULL
+);

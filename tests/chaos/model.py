@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.codes import BUY, FILLED, NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import BUY, FILLED, NEW, PARTIALLY_FILLED, SELL
 from exchange.contracts.events import (
     AssetRegistered,
     CommandRejected,
@@ -25,6 +25,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.trading.fees import fee_of
 
 __all__ = ["Account", "Findings", "Model", "ModelOrder", "ModelTrade"]
 
@@ -183,8 +184,8 @@ class Model:
             event.quantity_lots,
             event.buyer_order_id,
             event.seller_order_id,
-            event.buyer_fee_atoms,
-            event.seller_fee_atoms,
+            fee_of(event, BUY).atoms,
+            fee_of(event, SELL).atoms,
         )
         quote_held = event.quote_atoms + event.buyer_released_atoms
         base, quote = market.base_asset_id, market.quote_asset_id

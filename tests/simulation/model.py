@@ -229,9 +229,7 @@ class Model:
         buyer.held -= quote + saved
         seller.held -= base
         self.move(owners[0], market.quote_asset_id, saved, -quote - saved)
-        self.move(owners[0], market.base_asset_id, base, 0)
         self.move(owners[1], market.base_asset_id, 0, -base)
-        self.move(owners[1], market.quote_asset_id, quote, 0)
         self.agreed.take(event, self._rates[event.market_id])
 
     def _closed(self, event: OrderClosed) -> None:

@@ -52,7 +52,7 @@ class ModelFees:
         }
 
     def take(self, event: TradeExecuted, rates: tuple[int, int]) -> None:
-        """Both sides pay, the buyer first; they have received whole. `rates`: taker's and maker's, in ppm."""
+        """The buyer receives and pays, then the seller. `rates`: taker's and maker's, in ppm."""
         market = self._money.markets[event.market_id]
         is_told = isinstance(event, TradeExecutedWithDiscount)
         told = {True: (event.buyer_fee_atoms, 0), False: (event.seller_fee_atoms, 0)}
@@ -67,6 +67,7 @@ class ModelFees:
             ppm = self._rate(user_id, rates, is_taker)
             asset_id = market.base_asset_id if is_buyer else market.quote_asset_id
             received = event.base_atoms if is_buyer else event.quote_atoms
+            self._money.move(user_id, asset_id, received, 0)
             fee = floor(Fraction(received * ppm, PPM))
             discounted = self._discounted(user_id, market, Fraction(event.quote_atoms * ppm, PPM))
             due = (0, discounted) if discounted else (fee, 0)

@@ -70,8 +70,10 @@ class MarketDesk:
 
     async def _count_tiers(self) -> list[str]:
         now_ms = time.time_ns() // 1_000_000
+        if not await tiers.fold_trades(self._transaction, now_ms):
+            return ["not all trades are added up yet: order again"]
         async with self._transaction() as connection:
-            found = await tiers.changes(connection, now_ms - tiers.WINDOW_MS)
+            found = await tiers.changes(connection, now_ms)
         now = found[: tiers.CHANGES_MAX]
         await self._decide_all([fees.account_tier(change) for change in now])
         left = len(found) - len(now)

@@ -30,9 +30,14 @@ class FeeView:
             FeeDiscountSwitched: self._discount_switched,
         }
 
+    def tier_of(self, user_id: int) -> int:
+        """The account's tier; 0: it is in none that there is."""
+        tier = self._tier_of.get(user_id, 0)
+        return tier if tier in self.tiers else 0
+
     def rates(self, user_id: int, rules: MarketRegistered) -> Rates:
         """What the account's next trade in the market pays, before a discount."""
-        return rates_in(rules, self.tiers.get(self._tier_of.get(user_id, 0)))
+        return rates_in(rules, self.tiers.get(self.tier_of(user_id)))
 
     def pays_discounted(self, user_id: int) -> bool:
         """Whether the account has switched the discount on."""

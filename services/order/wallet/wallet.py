@@ -275,9 +275,9 @@ class Wallet:
         }
 
     async def account_info(self, call: Call) -> object:
-        """GET /sapi/v1/account/info."""
+        """GET /sapi/v1/account/info: the tier of the account's fees, and markets that there are none of."""
         return {
-            "vipLevel": 0,
+            "vipLevel": self._engine.view.fees.tier_of(call.caller.user_id),
             "isMarginEnabled": False,
             "isFutureEnabled": False,
             "isOptionsEnabled": False,

@@ -19,6 +19,7 @@ from services.operator.markets.orders import (
     SetFees,
     SetTier,
 )
+from tests.event_streams import START_MS
 from tests.integration.operator.test_orders import Room, resources, room, settings
 
 __all__ = ["resources", "room", "settings"]
@@ -67,8 +68,8 @@ def in_tiers(room: Room) -> dict[int, int]:
 
 @pytest.fixture
 async def funded(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
-    """Rich people in a room whose engine's clock stands in the past."""
-    monkeypatch.setattr(tiers, "WINDOW_MS", 100 * 366 * 86_400_000)
+    """Rich people in a room whose engine's clock stands in the past, as the desk's does."""
+    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 3_600_000)
     users, assets = (ALICE, BOB, CAROL, DAVE), (BTC, ETH, USDT)
     await decide(room, *(partial(_deposit, user, asset) for user in users for asset in assets))
     return room
@@ -101,19 +102,40 @@ async def test_accounts_come_into_the_highest_tier_that_their_volume_reaches_and
     assert in_tiers(funded) == {}
 
 
-async def test_what_is_older_than_the_window_does_not_count_and_pages_add_up(
+async def test_sums_go_on_page_by_page_and_forget_what_no_window_has(
     funded: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiers, "_TRADES_PER_PAGE", 2)
     await funded.order(SetTier(1, "USDT", "2500", "0.9", "0.8"))
     for _ in range(5):
         await trade(funded, ALICE, BOB, BTCUSDT, "50000", "0.01")
+    monkeypatch.setattr(tiers, "PAGES_MAX", 1)
+    for _ in range(2):
+        assert (await funded.order(CountTiers())).lines == ["not all trades are added up yet: order again"]
+    monkeypatch.setattr(tiers, "PAGES_MAX", 1_000)
+    assert (await funded.order(CountTiers())).lines == ["2 accounts are in another tier"]
+    day_ms = 86_400_000
     async with funded.resources.database.acquire() as connection:
-        assert await tiers.changes(connection, 0) == [(ALICE, 1), (BOB, 1)]
-        # The third trade is the first that counts: 1,500 USDT.
-        at = await connection.fetchval("SELECT time_ms FROM trades WHERE market_id = 1 AND trade_id = 3")
-        await connection.execute("UPDATE trades SET time_ms = time_ms - 1 WHERE trade_id < 3")
-        assert await tiers.changes(connection, at) == []
+        for days, expected in ((29, []), (30, [(ALICE, 0), (BOB, 0)])):
+            later_ms = START_MS + days * day_ms
+            assert await tiers.changes(connection, later_ms) == expected, "the 30 days end with today"
+        assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 2
+    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 30 * day_ms)
+    assert (await funded.order(CountTiers())).lines == ["2 accounts are in another tier"]
+    async with funded.resources.database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 0
+
+
+async def test_what_was_traded_before_the_window_is_not_even_read(
+    funded: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await funded.order(SetTier(1, "USDT", "1", "0.9", "0.8"))
+    await trade(funded, ALICE, BOB, BTCUSDT, "50000", "0.01")
+    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 31 * 86_400_000)
+    assert (await funded.order(CountTiers())).lines == ["0 accounts are in another tier"]
+    async with funded.resources.database.acquire() as connection:
+        folds = await connection.fetch("SELECT trade_id FROM fee_volume_folds ORDER BY market_id")
+    assert [row["trade_id"] for row in folds] == [1, 0, 0]
 
 
 async def test_a_count_goes_on_where_a_bounded_one_ended(

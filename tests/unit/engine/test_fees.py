@@ -35,6 +35,7 @@ from tests.unit.engine.test_trading import (
     BTCUSDT,
     ETH,
     ONE,
+    UNIT,
     USDT,
     Exchange,
     only,
@@ -327,3 +328,45 @@ def test_a_snapshot_keeps_tiers_the_discount_and_where_accounts_stand() -> None:
         one.apply_record(one.next_command_offset, 1, later)
         assert not one.engine.fees.standings
     assert state_hash(again) == state_hash(shard)
+
+
+def test_who_cannot_pay_both_fees_of_a_trade_with_himself_pays_one_of_what_it_brings(
+    exchange: Exchange,
+) -> None:
+    """Fees of six tenths in the quote asset: what the sale brings pays its own fee, not the other."""
+    exchange.apply(SetMarketFees(1, BTCUSDT, 600_000, 600_000))
+    exchange.apply(SetFeeDiscount(1, USDT, 0))
+    exchange.apply(SwitchFeeDiscount(1, BOB, 1))
+    exchange.place(BOB, codes.SELL, 5_000_000, 1_000, stp=codes.STP_NONE)
+    cost = 5_000_000 * 1_000 * UNIT
+    exchange.apply(ReserveWithdrawal(1, BOB, USDT, exchange.money(BOB, USDT)[0] - cost, 7, ""))
+    (trade,) = only(exchange.place(BOB, codes.BUY, 5_000_000, 1_000, stp=codes.STP_NONE), TradeExecuted)
+    assert isinstance(trade, TradeExecutedWithDiscount)
+    assert (trade.buyer_fee_atoms, trade.buyer_discount_fee_atoms) == (600_000, 0)
+    assert (trade.seller_fee_atoms, trade.seller_discount_fee_atoms) == (0, cost * 6 // 10)
+
+
+def test_a_discount_never_takes_what_the_other_fee_of_its_payer_is_paid_with(exchange: Exchange) -> None:
+    """The price is an older market's of the pair, a hundredth of this one's: fees beyond what is bought."""
+    of_btc = [getattr(exchange.engine.markets[BTCUSDT].rules, name) for name in field_names(RegisterMarket)]
+    exchange.apply(RegisterMarket(1, 90, "BTCUSDT2", *of_btc[3:]))
+    exchange.place(ALICE, codes.SELL, 50_000, 1_000)
+    exchange.place(BOB, codes.BUY, 50_000, 1_000)
+    sale, bought = (
+        PlaceOrder(1, BOB, 90, name, side, codes.LIMIT, codes.GTC, 5_000_000, 1_000, 0, codes.STP_NONE, 0)
+        for name, side in (("s", codes.SELL), ("b", codes.BUY))
+    )
+    for command in (
+        SetMarketFees(1, 90, 500_000, 1_000_000),
+        SetFeeDiscount(1, BTC, 0),
+        SwitchFeeDiscount(1, BOB, 1),
+        sale,
+    ):
+        assert not only(exchange.apply(command), CommandRejected)
+    # A whole BTC is asked of the buyer, half of one of the seller; there is half of one with what is bought.
+    spare = 49_500_000
+    exchange.apply(ReserveWithdrawal(1, BOB, BTC, exchange.money(BOB, BTC)[0] - spare, 7, ""))
+    (trade,) = only(exchange.apply(bought), TradeExecuted)
+    assert type(trade) is TradeExecuted
+    assert (trade.buyer_fee_atoms, trade.seller_fee_atoms) == (trade.base_atoms, trade.quote_atoms // 2)
+    assert exchange.money(BOB, BTC)[0] == spare

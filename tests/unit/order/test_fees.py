@@ -57,9 +57,16 @@ async def test_who_is_in_a_tier_reads_his_own_rates_everywhere(exchange: OrderEx
     assert await rates(exchange, ALICE) == [("0.00100000", "0.00100000")] * 3
     account = (await exchange.request("GET", "/account", BOB)).json()
     assert account["commissionRates"]["maker"] == "0.00050000"
+    for user_id, level in ((BOB, 2), (ALICE, 0)):
+        info = (await exchange.request("GET", "/sapi/v1/account/info", user_id)).json()
+        assert info["vipLevel"] == level
     await exchange.request("POST", "/order", ALICE, **limit_order("SELL", "50000", "0.5"))
     answer = await exchange.request("POST", "/order", BOB, **limit_order("BUY", "50000", "0.5"))
     assert [fill["commission"] for fill in answer.json()["fills"]] == ["0.00037500"]
+    exchange.stream.apply(SetFeeTier(3, 2, USDT, 0, 0, 0))
+    await exchange.publish()
+    assert await rates(exchange, BOB) == [("0.00100000", "0.00100000")] * 3
+    assert (await exchange.request("GET", "/sapi/v1/account/info", BOB)).json()["vipLevel"] == 0
 
 
 def priced() -> list[Command]:
