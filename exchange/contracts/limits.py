@@ -131,6 +131,11 @@ ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
 CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
     OPEN_ORDERS_MAX * (CLOSED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX)
 )
+# A market ends: so many events close its orders, and up to three more where the last of them ends a list.
+RETIRED_EVENTS_PER_COMMAND_MAX: Final = OPEN_ORDERS_MAX
+RETIRED_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    MODE_CHANGED_SIZE_BYTES_MAX + (RETIRED_EVENTS_PER_COMMAND_MAX + LEGS_MAX) * CLOSED_UNASKED_SIZE_BYTES_MAX
+)
 MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
 EVENTS_PER_OUTCOME_MAX: Final = max(
     1
@@ -243,6 +248,8 @@ _TABLE: Final = (
     Limit("parts of an iceberg", ICEBERG_PARTS_MAX, "", "-1013 `ICEBERG_PARTS`"),
     Limit("amendments of one order", ORDER_AMENDS_MAX, "", "-2038"),
     Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
+    Limit("events of one command that end orders with their market", RETIRED_EVENTS_PER_COMMAND_MAX, "",
+          "nobody: the leader's next words go on"),
     Limit("markets", MARKETS_MAX, "", "the operator"),
     Limit("assets", ASSETS_MAX, "", "the operator"),
     Limit("tiers of fees", FEE_TIERS_MAX, "", "the operator"),
@@ -295,6 +302,7 @@ assert LINK_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a link fits one record"
 assert 2 * FILLS_PER_FOLLOW_UP_MAX <= FILLS_PER_COMMAND_MAX, "half of the fills are left for who follows"
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
+assert RETIRED_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a step of a market's end fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"
 assert ENTRIES_PER_OUTCOME_MAX <= LEDGER_ENTRIES_PER_BATCH_MAX, "one outcome fits a transaction"
 assert SOCKET_QUEUE_SIZE_BYTES_MAX >= 2 * (

@@ -1,15 +1,22 @@
 """A market ends: what is open is cancelled in bounded steps, and every hold comes back (ADR 0045)."""
 
+import asyncio
 import random
 
 import pytest
 
+from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
+from exchange.contracts.codec import decode_commands
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import SetTradingMode
 from exchange.contracts.events import CommandRejected, Event, OrderClosed, TradingModeChanged
 from exchange.contracts.filter_commands import SetFilter
+from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits
+from matching_engine.core.rules_version import RULES_VERSION_MAX
+from matching_engine.core.shard import Shard
+from matching_engine.timekeeping import Timekeeper
 from tests.property.replay import SEED
 from tests.unit.engine.terms_exchange import ALICE, BOB, BTC, BTCUSDT, USDT, P, TermsExchange, kinds, leg
 
@@ -151,3 +158,28 @@ def test_any_sequence_of_users_cancels_leaves_nothing_behind(exchange: TermsExch
         ended += len(closed(exchange.keep_time()))
     assert ended == count
     assert exchange.held(ALICE, BTC) == exchange.held(BOB, USDT) == 0
+
+
+@pytest.mark.parametrize("is_ending", [True, False])
+async def test_the_leader_says_its_word_without_pause_while_a_market_ends(is_ending: bool) -> None:
+    """A quiet exchange needs no word; one where a market ends has nobody else to cancel its orders."""
+    log = MemoryLog(lambda: 1_000)
+    shard = Shard(Engine())
+    shard.engine.rules_version = RULES_VERSION_MAX
+    if is_ending:
+        shard.engine.retiring[BTCUSDT] = True
+    keeper = Timekeeper(log)
+
+    async def turns(count: int) -> int:
+        """How many words there are after so many turns of the leader's loop."""
+        for _ in range(count):
+            keeper.look_after(shard)
+            await asyncio.sleep(0)
+        return len(log.records)
+
+    assert await turns(10) == int(is_ending), "one word at a time is on its way"
+    if is_ending:
+        (command,) = decode_commands(log.records[0].value)
+        keeper.saw([command.command_id], 1_000, 1_000)
+        assert await turns(10) == 2, "once it was decided, the next"
+    await keeper.close()
