@@ -7,6 +7,7 @@ import "./langmore.js";
 import { fundingSections } from "./roomfunding.js";
 import { noticeSection } from "./roomnotices.js";
 import { paperSections } from "./roompapers.js";
+import { portfolioSection } from "./roomportfolio.js";
 import { button, day, form, section, Table } from "./roomparts.js";
 import { strength } from "./passwords.js";
 
@@ -205,8 +206,8 @@ function eventSection(account) {
 
 /**
  * Show the page of this account in the place of the market.
- * @param {{account: import("./account.js").Account, assets: () => string[],
- *   onClose: () => void}} needs
+ * @param {{account: import("./account.js").Account, assets: () => string[], markets: () => import("./rules.js").Market[],
+ *   balances: () => {asset: string, free: string, locked: string}[], onClose: () => void}} needs
  */
 export function openRoom(needs) {
   // Its style comes with it.
@@ -215,7 +216,7 @@ export function openRoom(needs) {
   }
   const { account } = needs;
   const sections = [
-    ...fundingSections(needs), ...paperSections(needs), keySection(account), sessionSection(account), factorSection(account),
+    portfolioSection(needs), ...fundingSections(needs), ...paperSections(needs), keySection(account), sessionSection(account), factorSection(account),
     passwordSection(account), freezeSection(account), noticeSection(account), eventSection(account),
   ];
   const links = sections.map(({ element, title }) => button(title, () => {
