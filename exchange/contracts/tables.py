@@ -51,6 +51,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -249,4 +250,5 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     ),
     29: _row(OrderListPlaced, "order_list_id user_id market_id list_client_order_id contingency"),
     30: _row(OrderListDone, "order_list_id user_id market_id"),
+    35: _row(PendingOrderFunded, "order_id user_id market_id side quantity_lots held_atoms released_atoms"),
 }

@@ -14,9 +14,11 @@ comes after the one which activates it.
 
 Version 4: orders with terms and lists of them, self-trade prevention by DECREMENT, and a MARKET order by
 quote amount that empties the book ends as expired (ADR 0037). Snapshots of format 5.
+
+Version 5: lists whose pending orders sell what the working one has bought (ADR 0046).
 """
 
-RULES_VERSION_MAX = 4  # the newest rules that this code has; the first are version 1
+RULES_VERSION_MAX = 5  # the newest rules that this code has; the first are version 1
 
 
 class UnknownRulesError(Exception):
@@ -65,6 +67,11 @@ def refuses_stale_cancels(version: int) -> bool:
 def has_terms(version: int) -> bool:
     """Whether orders may have terms, and stand in lists (ADR 0037)."""
     return version >= 4
+
+
+def has_opo(version: int) -> bool:
+    """Whether a list may be an OPO or OPOCO: its pending orders sell what its working one buys (ADR 0046)."""
+    return version >= 5
 
 
 def event_format(version: int) -> int:

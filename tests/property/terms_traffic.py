@@ -33,7 +33,7 @@ START_MS = 1_700_000_000_000
 
 def genesis() -> list[Command]:
     """Two markets of one pair of assets each, and money for everybody, at times too little."""
-    commands: list[Command] = [ActivateRules(1, 4), LeaderElected(1, "one", 1)]
+    commands: list[Command] = [ActivateRules(1, 5), LeaderElected(1, "one", 1)]
     commands += [RegisterAsset(1, number, f"A{number}", 2) for number in (1, 2, 3)]
     commands += [
         RegisterMarket(
@@ -187,8 +187,10 @@ class TermsTraffic:
     def _list(self) -> Command:
         draw = self._draw
         side, lots = draw.choice((codes.BUY, codes.SELL)), self._lots()
-        contingency = draw.choice((codes.CONTINGENCY_OCO, codes.CONTINGENCY_OTO, codes.CONTINGENCY_OTOCO))
-        if contingency == codes.CONTINGENCY_OCO:
+        contingency = draw.choice(tuple(codes.CONTINGENCY_NAMES))
+        if contingency in (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO):
+            legs = self._paid(contingency, lots)
+        elif contingency == codes.CONTINGENCY_OCO:
             legs = self._pair(side, lots)
         else:
             legs = [self._leg(side, draw.choice((codes.LIMIT, codes.LIMIT_MAKER)), lots)]
@@ -199,6 +201,18 @@ class TermsTraffic:
                 legs += self._pair(other, lots)
         name = f"l{draw.randrange(self._names)}"
         return PlaceOrderList(5, self._user(), self._market(), name, contingency, self._stp(), 0, legs)
+
+    def _paid(self, contingency: int, lots: int) -> list[OrderLeg]:
+        """A purchase, and what sells all of it."""
+        draw = self._draw
+        working = self._leg(codes.BUY, draw.choice((codes.LIMIT, codes.LIMIT, codes.LIMIT_MAKER)), lots)
+        if contingency == codes.CONTINGENCY_OPO:
+            pending = [self._leg(codes.SELL, draw.randint(1, 7), lots)]
+        else:
+            pending = self._pair(codes.SELL, lots)
+        for leg in pending:
+            leg.quantity_lots = 0 if draw.random() < 0.95 else leg.quantity_lots
+        return [working, *pending]
 
     def _cancel(self) -> Command:
         restriction = self._draw.choices((0, 1, 2), (4, 1, 1))[0]

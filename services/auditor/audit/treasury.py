@@ -19,7 +19,7 @@ from services.auditor.audit.state import Asset, Balance, Market, Withdrawal
 __all__ = ["TreasuryAudit"]
 
 # Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms.
-RULES_VERSION_MAX: Final = 4
+RULES_VERSION_MAX: Final = 5
 
 
 class TreasuryAudit:
