@@ -50,6 +50,7 @@ class ModelOrder:
         self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
         self.list_id = accepted.order_list_id if with_terms else 0
         self.since = 0  # how many trades its market had when it began to wait
+        self.bought = self.bought_fees = 0  # base atoms, and the fees taken from them
 
 
 class Model:
@@ -80,8 +81,9 @@ class Model:
             WithdrawalReserved: self._reserve,
             WithdrawalSettled: self._settle,
             WithdrawalReleased: self._release,
-            **terms_handlers(self),
         }
+        of_terms, self._check_lists = terms_handlers(self)
+        self._handlers |= of_terms
 
     def apply(self, outcome: CommandOutcome) -> None:
         """Follow one command's events. Raises Violation."""
@@ -91,6 +93,7 @@ class Model:
             if handler is not None:
                 handler(recorded.event)
         self.finish_takers()
+        self._check_lists()
         open_lists = {order.list_id for order in self.orders.values()}
         require(self.open_lists <= open_lists, "I8: a list without open orders is done")
         for asset_id, came_in in self.inflow.items():
@@ -212,6 +215,8 @@ class Model:
         require(event.buyer_released_atoms == saved, "I3: what a better price saves")
         owners = (buyer.accepted.user_id, seller.accepted.user_id)
         require((event.buyer_user_id, event.seller_user_id) == owners, "I4: whose trade it is")
+        buyer.bought += base
+        buyer.bought_fees += buyer_fee
         buyer.held -= quote + saved
         seller.held -= base
         self.move(owners[0], market.quote_asset_id, saved, -quote - saved)

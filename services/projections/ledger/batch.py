@@ -36,6 +36,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -86,6 +87,7 @@ class OrderChange:
         "displayed_lots",
         "executed_lots",
         "executed_quote_atoms",
+        "funded_lots",
         "held_atoms",
         "prevented_lots",
         "price_ticks",
@@ -112,6 +114,8 @@ class OrderChange:
         self.state: int | None = None
         self.working_ms: int | None = None
         self.trailing_ms: int | None = None
+        # What an OPO's working order has bought for it, once that is filled.
+        self.funded_lots: int | None = None
         # The newest amendment: its name and its quantity.
         self.amended: OrderAmended | None = None
 
@@ -124,18 +128,24 @@ class OrderChange:
             and self.price_ticks is None
             and self.state is None
             and self.trailing_ms is None
+            and self.funded_lots is None
         )
 
     def quantity_lots(self) -> int:
         """Of an order that the batch created, as it is at the batch's end."""
         assert self.accepted is not None
-        return self.accepted.quantity_lots if self.amended is None else self.amended.quantity_lots
+        return self.accepted.quantity_lots if self.new_lots is None else self.new_lots
+
+    @property
+    def new_lots(self) -> int | None:
+        """Its quantity, if that has changed."""
+        return self.funded_lots if self.amended is None else self.amended.quantity_lots
 
     def status(self) -> int:
         """The state of an order that the batch created (codes.*). A close outranks the quantities."""
         if self.close_status:
             return self.close_status
-        if self.executed_lots + self.prevented_lots == self.quantity_lots():
+        if self.executed_lots + self.prevented_lots == self.quantity_lots() > 0:
             return FILLED
         return PARTIALLY_FILLED if self.executed_lots else NEW
 
@@ -257,6 +267,10 @@ class LedgerBatch:
             order.state, order.price_ticks = event.state, event.price_ticks
             if event.state == STATE_WORKING:
                 order.working_ms = time_ms
+        elif isinstance(event, PendingOrderFunded):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms += event.held_atoms - event.released_atoms
+            order.funded_lots = event.quantity_lots or order.funded_lots
         elif isinstance(event, TrailingStarted):
             self._order(event.order_id, time_ms).trailing_ms = time_ms
         elif isinstance(event, IcebergRefilled):

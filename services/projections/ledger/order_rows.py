@@ -55,7 +55,8 @@ UPDATE orders AS o SET
     held_atoms = o.held_atoms + c.held_atoms,
     status = CASE
         WHEN c.close_status > 0 THEN c.close_status
-        WHEN o.executed_lots + c.executed_lots + o.prevented_lots = o.quantity_lots THEN {FILLED}
+        WHEN o.executed_lots + c.executed_lots + o.prevented_lots = o.quantity_lots
+            AND o.quantity_lots > 0 THEN {FILLED}
         WHEN o.executed_lots + c.executed_lots > 0 THEN {PARTIALLY_FILLED}
         ELSE o.status
     END,
@@ -142,7 +143,7 @@ async def _change_terms(connection: "AnyConnection", older: list[tuple[int, Orde
         [order.working_ms for _, order in older],
         [order.trailing_ms for _, order in older],
         [text(order.amended.client_order_id) if order.amended else None for _, order in older],
-        [order.amended.quantity_lots if order.amended else None for _, order in older],
+        [order.new_lots for _, order in older],
     )
     expect(changed, len(older), "orders whose terms changed")
 
@@ -232,13 +233,16 @@ async def _amendment_rows(connection: "AnyConnection", batch: LedgerBatch) -> li
     before: dict[int, tuple[str, int]] = {}
     older = []
     for event, _, _ in batch.amendments:
-        accepted = batch.orders[event.order_id].accepted
-        if accepted is None:
+        order = batch.orders[event.order_id]
+        if order.accepted is None:
             older.append(event.order_id)
         else:
-            before[event.order_id] = (text(accepted.client_order_id), accepted.quantity_lots)
+            # An order whose quantity was bought for it in this batch had that before it was amended.
+            lots = order.funded_lots or order.accepted.quantity_lots
+            before[event.order_id] = (text(order.accepted.client_order_id), lots)
     for row in await connection.fetch(_BEFORE_AMENDMENT, sorted(set(older))):
-        before[row["order_id"]] = (row["client_order_id"], row["quantity_lots"])
+        lots = batch.orders[row["order_id"]].funded_lots or row["quantity_lots"]
+        before[row["order_id"]] = (row["client_order_id"], lots)
     rows = []
     for event, seq, time_ms in batch.amendments:
         old_name, old_lots = before[event.order_id]
