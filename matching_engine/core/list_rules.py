@@ -6,7 +6,7 @@ from exchange.contracts.order_commands import OrderLeg, PlaceOrderList
 from matching_engine.core.funding import pays_pending
 from matching_engine.core.rules_version import has_opo
 
-__all__ = ["prices_fit", "shape_rejection"]
+__all__ = ["list_prices_fit", "shape_rejection"]
 
 
 def shape_rejection(rules_version: int, command: PlaceOrderList) -> int:
@@ -44,7 +44,18 @@ def _sells_what_is_bought(legs: list[OrderLeg]) -> bool:
     return legs[0].side == codes.BUY
 
 
-def prices_fit(above: OrderLeg, below: OrderLeg, last_ticks: int) -> bool:
+def list_prices_fit(command: PlaceOrderList, last_ticks: int) -> bool:
+    """Whether the two orders of which one cancels the other, if there are two, lie around the last price.
+
+    Those of an OCO; pending ones around whatever it will be.
+    """
+    if command.contingency in (codes.CONTINGENCY_OTO, codes.CONTINGENCY_OPO):
+        return True
+    is_oco = command.contingency == codes.CONTINGENCY_OCO
+    return _prices_fit(command.legs[-2], command.legs[-1], last_ticks if is_oco else 0)
+
+
+def _prices_fit(above: OrderLeg, below: OrderLeg, last_ticks: int) -> bool:
     """Whether the last price lies between those of the legs.
 
     As far as they have any (binance-spot-api 2.6).

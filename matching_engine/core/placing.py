@@ -9,9 +9,10 @@ from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccep
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.follow_ups import follow_up, shared_holds
 from matching_engine.core.funding import pays_pending
-from matching_engine.core.list_rules import prices_fit, shape_rejection
+from matching_engine.core.list_rules import list_prices_fit, shape_rejection
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
+from matching_engine.core.rules_version import judges_list_prices_first
 from matching_engine.core.terms_rules import (
     filter_rejection,
     hold_ticks,
@@ -307,6 +308,9 @@ def _list_rejection(
     reason = shape_rejection(state.rules_version, command)
     if reason:
         return reason
+    fits = list_prices_fit(command, market.reference.last_ticks)
+    if not fits and judges_list_prices_first(state.rules_version):
+        return codes.REJECT_LIST_PRICES
     named = state.lists_by_name.get(command.user_id)
     if named is not None and command.list_client_order_id in named:
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
@@ -317,11 +321,8 @@ def _list_rejection(
         for other in drafts[:at]:
             if other.leg.client_order_id == draft.leg.client_order_id:
                 return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
-    if command.contingency not in (codes.CONTINGENCY_OTO, codes.CONTINGENCY_OPO):
-        above, below = command.legs[-2], command.legs[-1]
-        last = market.reference.last_ticks if command.contingency == codes.CONTINGENCY_OCO else 0
-        if not prices_fit(above, below, last):
-            return codes.REJECT_LIST_PRICES
+    if not fits:
+        return codes.REJECT_LIST_PRICES
     if trader.order_lists >= state.limits.order_lists_max:
         return codes.REJECT_MAX_NUM_ORDER_LISTS
     return _count_rejection(state, market, trader, drafts)

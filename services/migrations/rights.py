@@ -43,6 +43,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
+        "prevented_ends": _READ,
     },
     "market-data": {
         **_MARKETS,
@@ -66,6 +67,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "deposits": "INSERT", "ledger_entries": _ADD, "markets": _CHANGE, "orders": _CHANGE,
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
         "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
+        "prevented_ends": "INSERT",
     },
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,

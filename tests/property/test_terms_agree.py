@@ -69,4 +69,4 @@ def test_both_decide_a_million_commands_alike() -> None:
     kinds: Counter[str] = Counter()
     for number in range(CAMPAIGN_COMMANDS // of_one_run):
         kinds += compare(SEED + number, of_one_run, (SMALL, WIDE)[number % 2])
-    assert min(kinds[kind] for kind in OF_TERMS) > 5_000, kinds
+    assert min(kinds[kind] for kind in OF_TERMS) > 2_000, kinds

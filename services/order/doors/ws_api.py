@@ -283,9 +283,11 @@ class _Session:
     # -- methods of the socket itself -----------------------------------------------------------
 
     async def _ping(self, request: Request, parameters: dict[str, str]) -> None:
+        _refuse_all(parameters)
         self._reply(request, parameters, {})
 
     async def _time(self, request: Request, parameters: dict[str, str]) -> None:
+        _refuse_all(parameters)
         self._reply(request, parameters, {"serverTime": self._api.clock_ms() * self._unit})
 
     async def _logon(self, request: Request, parameters: dict[str, str]) -> None:
@@ -391,6 +393,13 @@ def _returns_limits(parameters: Parameters, current: bool) -> bool:
     if "returnRateLimits" not in parameters:
         return current
     return boolean(parameters, "returnRateLimits")
+
+
+def _refuse_all(parameters: Parameters) -> None:
+    """Raise -1101 for parameters of a method that has none, as their paths of REST do."""
+    sent = len(_own_names(parameters))
+    if sent:
+        raise ApiError(-1101, f"Too many parameters; expected '0' and received '{sent}'.")
 
 
 def _own_names(parameters: Parameters) -> dict[str, str]:

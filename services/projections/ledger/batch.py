@@ -89,6 +89,7 @@ class OrderChange:
         "executed_quote_atoms",
         "funded_lots",
         "held_atoms",
+        "match_id",
         "prevented_lots",
         "price_ticks",
         "state",
@@ -108,6 +109,7 @@ class OrderChange:
         self.close_status = 0
         self.close_reason = 0
         self.counter_order_id = 0
+        self.match_id = 0  # of the prevented self-trade that has ended it
         self.time_ms = time_ms
         self.displayed_lots = 0 if accepted is None else accepted.resting_lots
         self.price_ticks: int | None = None
@@ -229,6 +231,11 @@ class LedgerBatch:
             order = self._order(event.order_id, time_ms)
             order.close_status, order.close_reason = event.status, event.reason
             order.counter_order_id = event.counter_order_id
+            if event.counter_order_id:
+                # Who ended together were told of together: one match, named by the first of its two events.
+                counter = self.orders.get(event.counter_order_id)
+                ended_both = counter is not None and counter.counter_order_id == event.order_id
+                order.match_id = counter.match_id if counter is not None and ended_both else seq
             order.held_atoms -= event.released_atoms
             order.displayed_lots -= event.unbooked_lots
         elif isinstance(event, DepositCredited):

@@ -39,6 +39,7 @@ AMENDMENT_COLUMNS: Final = columns(
 DECREMENT_COLUMNS: Final = columns(
     "seq user_id market_id taker_order_id maker_order_id price_ticks prevented_lots time_ms"
 )
+PREVENTED_COLUMNS: Final = columns("order_id counter_order_id match_id")
 NOT_YET_MS: Final = -1
 
 # What the book shows: nothing of what waits, of an iceberg its slice, of a plain order all that is open.
@@ -127,6 +128,8 @@ async def write_orders(connection: "AnyConnection", batch: LedgerBatch) -> None:
         expect(changed, len(older), "orders that changed")
     await _write_lists(connection, batch)
     await copy(connection, "decrements", DECREMENT_COLUMNS, batch.decrements)
+    ended = [(key, order.counter_order_id, order.match_id) for key, order in batch.orders.items()]
+    await copy(connection, "prevented_ends", PREVENTED_COLUMNS, [row for row in ended if row[2]])
 
 
 async def _change_terms(connection: "AnyConnection", older: list[tuple[int, OrderChange]]) -> None:

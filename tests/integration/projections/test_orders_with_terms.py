@@ -30,7 +30,7 @@ from exchange.process.components import Resources
 from exchange.process.readers import Readers
 from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.state import MarketState
-from services.order.shapes.prevention import DECREMENT_IDS_FROM, decrement_match
+from services.order.shapes.prevention import decrement_match
 from services.order.view.bootstrap import load_view
 from services.order.view.history import History, ListPage, OrderPage
 from services.order.view.model import AccountView
@@ -282,7 +282,7 @@ async def test_lists_amendments_and_decrements_are_found(
     assert await history.decrement(BOB, MARKET, row.seq) == []
     match = decrement_match(*row)
     assert (match.match_id, match.taker_order_id, match.maker_order_id, match.match_lots) == (
-        DECREMENT_IDS_FROM + row.seq,
+        row.seq,
         20,
         12,
         20,

@@ -242,6 +242,8 @@ async def test_an_opo_sells_what_was_bought_of_it_and_keeps_it_until_then(exchan
          "Parameter 'belowIcebergQty' is not supported if 'belowTimeInForce' is not GTC."),
         ("oco", {**OCO, "abovePrice": "59500"}, -2010,
          "The relationship of the prices for the orders is not correct."),
+        ("oco", {**OCO, "abovePrice": "59000", "belowStopPrice": "70000"}, -2010,
+         "The relationship of the prices for the orders is not correct."),
         ("oco", {**OCO, "belowPrice": None}, -1102,
          "Mandatory parameter 'belowPrice' was not sent, was empty/null, or malformed."),
         ("oco", {**OCO, "abovePrice": "x"}, -1100,
