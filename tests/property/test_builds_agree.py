@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exchange.contracts.tables import EVENTS
 from matching_engine import build
 from tests.property.replay import SEED
 
@@ -35,6 +36,7 @@ def test_both_builds_give_the_same_event_hashes_and_state() -> None:
         assert one == other, f"SEED={SEED}: the builds part at record {record}"
     assert interpreted["state_hash"] == compiled["state_hash"]
     assert interpreted["seq"] == compiled["seq"] > COMMANDS
+    assert set(interpreted["kinds"]) >= {cls.__name__ for tag, (cls, _) in EVENTS.items() if tag >= 22}
 
 
 @needs_compiler
