@@ -74,8 +74,17 @@ STATE_PENDING: Final = 3  # for the working order of its list to be filled; it h
 CONTINGENCY_OCO: Final = 1
 CONTINGENCY_OTO: Final = 2
 CONTINGENCY_OTOCO: Final = 3
-# OTOCO is an OTO to the outside.
-CONTINGENCY_NAMES: Final = {CONTINGENCY_OCO: "OCO", CONTINGENCY_OTO: "OTO", CONTINGENCY_OTOCO: "OTO"}
+# Of rules version 5 (ADR 0046): pending orders sell what the working order has bought.
+CONTINGENCY_OPO: Final = 4
+CONTINGENCY_OPOCO: Final = 5
+# To the outside all but OCO are an OTO.
+CONTINGENCY_NAMES: Final = {
+    CONTINGENCY_OCO: "OCO",
+    CONTINGENCY_OTO: "OTO",
+    CONTINGENCY_OTOCO: "OTO",
+    CONTINGENCY_OPO: "OTO",
+    CONTINGENCY_OPOCO: "OTO",
+}
 
 # From which side of the book a pegged order takes its price.
 PEG_NONE: Final = 0
@@ -184,6 +193,7 @@ REJECT_AMEND_INCREASES: Final = 32
 REJECT_COMBINATION: Final = 33
 REJECT_NO_LAST_PRICE: Final = 34
 REJECT_NO_PEG_PRICE: Final = 35
+REJECT_AMEND_UNFUNDED: Final = 36
 # -- filters
 REJECT_PRICE_FILTER: Final = 40
 REJECT_LOT_SIZE: Final = 41

@@ -115,6 +115,7 @@ _ORDER_REJECTIONS: Final[dict[int, tuple[int, str]]] = {
         "Order book liquidity is less than `LOT_SIZE` filter minimum quantity.",
     ),
     codes.REJECT_NO_PEG_PRICE: (-2010, "Order book liquidity is too low for this pegged order."),
+    codes.REJECT_AMEND_UNFUNDED: (-2038, "Order amend (pending OPO order) is not supported."),
     codes.REJECT_PRICE_FILTER: (-1013, "Filter failure: PRICE_FILTER"),
     codes.REJECT_LOT_SIZE: (-1013, "Filter failure: LOT_SIZE"),
     codes.REJECT_MARKET_LOT_SIZE: (-1013, "Filter failure: MARKET_LOT_SIZE"),

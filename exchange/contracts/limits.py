@@ -55,6 +55,8 @@ LIST_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(4, 1)
 LIST_DONE_SIZE_BYTES_MAX: Final = event_size_bytes_max(3, 0)
 REFILLED_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 0)
 TRIGGERED_SIZE_BYTES_MAX: Final = event_size_bytes_max(9, 0)
+PENDING_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(8, 0)
+FUNDED_SIZE_BYTES_MAX: Final = event_size_bytes_max(7, 0)
 CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
 CLOSED_UNASKED_SIZE_BYTES_MAX: Final = event_size_bytes_max(11, 0)  # nobody's cancellation: no name
 MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
@@ -106,19 +108,21 @@ LOG_RECORD_SIZE_BYTES_MAX: Final = TOPIC_MESSAGE_SIZE_BYTES_MAX - LOG_RECORD_FRA
 FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 # What one meeting can lead to: a trade (or what prevents it), the end of the order that was met and of two
-# more of its list, that list's end, and the next slice of an iceberg.
-EVENTS_PER_FILL_MAX: Final = 6
+# more of its list, that list's end, the next slice of an iceberg, and what an OPO keeps for its pending ones.
+EVENTS_PER_FILL_MAX: Final = 7
 FILL_SIZE_BYTES_ON_LOG_MAX: Final = (
     TRADE_SIZE_BYTES_MAX
     + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX
     + LIST_DONE_SIZE_BYTES_MAX
     + REFILLED_SIZE_BYTES_MAX
+    + FUNDED_SIZE_BYTES_MAX
 )
 # What an order sent to work comes to beside its fills: its own word and end, the end of two others of its
-# list, and that of the list.
-EVENTS_PER_FOLLOW_UP_MAX: Final = 5
-FOLLOW_UP_SIZE_BYTES_MAX: Final = (
-    TRIGGERED_SIZE_BYTES_MAX + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX
+# list, and that of the list; or the two pending orders of a list, their quantities, ends and the list's.
+EVENTS_PER_FOLLOW_UP_MAX: Final = 7
+FOLLOW_UP_SIZE_BYTES_MAX: Final = LIST_DONE_SIZE_BYTES_MAX + max(
+    TRIGGERED_SIZE_BYTES_MAX + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX,
+    2 * (FUNDED_SIZE_BYTES_MAX + PENDING_PLACED_SIZE_BYTES_MAX + CLOSED_UNASKED_SIZE_BYTES_MAX),
 )
 # The largest outcome: an order, or a list of them, that meets as many others as it may, and what follows from
 # that; all orders of a market cancelled.
@@ -153,7 +157,8 @@ EVENTS_PER_OUTCOME_MAX: Final = max(
 EVENTS_PER_TURN_MAX: Final = 500
 # Of the event log, decoded and checked between two pauses: some 4,000 events. A record is never split.
 TAIL_READ_SIZE_BYTES_MAX: Final = 262_144
-# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split.
+# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split. Beside that it
+# closes orders, or it pays an OPO's pending ones.
 ENTRIES_PER_TRADE_MAX: Final = 10
 ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
 LEDGER_OUTCOMES_PER_BATCH_MAX: Final = 2_000

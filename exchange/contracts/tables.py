@@ -68,6 +68,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -285,4 +286,5 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
         "seller_user_id seller_fee_atoms discount_asset_id buyer_discount_fee_atoms "
         "seller_discount_fee_atoms",
     ),
+    35: _row(PendingOrderFunded, "order_id user_id market_id side quantity_lots held_atoms released_atoms"),
 }

@@ -14,15 +14,19 @@ __all__ = ["Draft", "count_rejection"]
 
 
 class Draft:
-    """An order as it was asked for: its leg, the same as a plain order, and what it is to become."""
+    """An order as it was asked for: its leg, the same as a plain order, and what it is to become.
+
+    `is_funded`: its quantity will be what the working order of its list has bought.
+    """
 
     order: Order | None
     accepted: OrderWithTermsAccepted | None
 
-    def __init__(self, leg: OrderLeg, plain: PlaceOrder, state: int) -> None:
+    def __init__(self, leg: OrderLeg, plain: PlaceOrder, state: int, is_funded: bool = False) -> None:
         self.order = None
         self.accepted = None
         self.is_of_oco = False
+        self.is_funded = is_funded
         self.leg = leg
         self.plain = plain
         self.terms = Terms(

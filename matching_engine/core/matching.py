@@ -6,6 +6,7 @@ from exchange.contracts.events import Event, OrderClosed, TradeExecuted
 from exchange.contracts.order_events import IcebergRefilled, OrderListDone, SelfTradeDecremented
 from matching_engine.core.charging import charge
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.funding import fund_pending
 from matching_engine.core.market import Market, within_limit
 from matching_engine.core.order import Order, OrderList, Terms, plain_terms
 from matching_engine.core.rules import fee_atoms
@@ -206,9 +207,12 @@ def _settled(
 
 def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms, events: list[Event]) -> None:
     """What a trade means for a resting order with terms: its next slice, its end, and its list."""
+    traded = len(events) - 1
     refill(market, maker, terms, events)
     if maker.open_lots == 0:
         state.forget(maker)
+    if terms.order_list is not None:
+        fund_pending(market, maker, terms.order_list, traded, events)
     list_works(state, market, maker, events)
 
 

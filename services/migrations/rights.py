@@ -44,6 +44,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
         "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
+        "prevented_ends": _READ,
     },
     "market-data": {
         **_MARKETS,
@@ -75,6 +76,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
         "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
         "fee_tiers": _ALL, "fee_discount": _CHANGE, "fee_standings": _CHANGE,
+        "prevented_ends": "INSERT",
     },
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,

@@ -35,6 +35,7 @@ PROJECTED_TABLES: Final = {
     "order_lists": "order_list_id",
     "order_amendments": "order_id, execution_id",
     "decrements": "seq",
+    "prevented_ends": "order_id",
     "trades": "market_id, trade_id",
     "deposits": "deposit_id",
     "fee_tiers": "tier",

@@ -221,8 +221,10 @@ class TermsTraffic:
     def _list(self) -> Command:
         draw = self._draw
         side, lots = draw.choice((codes.BUY, codes.SELL)), self._lots()
-        contingency = draw.choice((codes.CONTINGENCY_OCO, codes.CONTINGENCY_OTO, codes.CONTINGENCY_OTOCO))
-        if contingency == codes.CONTINGENCY_OCO:
+        contingency = draw.choice(tuple(codes.CONTINGENCY_NAMES))
+        if contingency in (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO):
+            legs = self._paid(contingency, lots)
+        elif contingency == codes.CONTINGENCY_OCO:
             legs = self._pair(side, lots)
         else:
             legs = [self._leg(side, draw.choice((codes.LIMIT, codes.LIMIT_MAKER)), lots)]
@@ -233,6 +235,18 @@ class TermsTraffic:
                 legs += self._pair(other, lots)
         name = f"l{draw.randrange(self._names)}"
         return PlaceOrderList(5, self._user(), self._market(), name, contingency, self._stp(), 0, legs)
+
+    def _paid(self, contingency: int, lots: int) -> list[OrderLeg]:
+        """A purchase, and what sells all of it."""
+        draw = self._draw
+        working = self._leg(codes.BUY, draw.choice((codes.LIMIT, codes.LIMIT, codes.LIMIT_MAKER)), lots)
+        if contingency == codes.CONTINGENCY_OPO:
+            pending = [self._leg(codes.SELL, draw.randint(1, 7), lots)]
+        else:
+            pending = self._pair(codes.SELL, lots)
+        for leg in pending:
+            leg.quantity_lots = 0 if draw.random() < 0.95 else leg.quantity_lots
+        return [working, *pending]
 
     def _cancel(self) -> Command:
         restriction = self._draw.choices((0, 1, 2), (4, 1, 1))[0]

@@ -109,5 +109,5 @@ def test_both_decide_a_million_commands_alike() -> None:
     kinds: Counter[str] = Counter()
     for number in range(CAMPAIGN_COMMANDS // of_one_run):
         kinds += compare(SEED + number, of_one_run, (SMALL, WIDE)[number % 2])
-    assert min(kinds[kind] for kind in OF_TERMS) > 5_000, kinds
+    assert min(kinds[kind] for kind in OF_TERMS) > 2_000, kinds
     assert min(kinds[f"refused {reason}"] for reason in TOLD) > 50, kinds

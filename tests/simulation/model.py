@@ -54,6 +54,7 @@ class ModelOrder:
         self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
         self.list_id = accepted.order_list_id if with_terms else 0
         self.since = 0  # how many trades its market had when it began to wait
+        self.bought = self.bought_fees = 0  # base atoms, and the fees taken from them
 
 
 class Model:
@@ -91,9 +92,10 @@ class Model:
             WithdrawalReserved: self._reserve,
             WithdrawalSettled: self._settle,
             WithdrawalReleased: self._release,
-            **terms_handlers(self),
             **self.agreed.handlers,
         }
+        of_terms, self._check_lists = terms_handlers(self)
+        self._handlers |= of_terms
 
     def apply(self, outcome: CommandOutcome) -> None:
         """Follow one command's events. Raises Violation."""
@@ -103,6 +105,7 @@ class Model:
             if handler is not None:
                 handler(recorded.event)
         self.finish_takers()
+        self._check_lists()
         open_lists = {order.list_id for order in self.orders.values()}
         require(self.open_lists <= open_lists, "I8: a list without open orders is done")
         for asset_id, came_in in self.inflow.items():
@@ -226,11 +229,21 @@ class Model:
         require(event.buyer_released_atoms == saved, "I3: what a better price saves")
         owners = (buyer.accepted.user_id, seller.accepted.user_id)
         require((event.buyer_user_id, event.seller_user_id) == owners, "I4: whose trade it is")
+        buyer.bought += base
+        buyer.bought_fees += event.buyer_fee_atoms + self._discounted_in(market.base_asset_id, event)
         buyer.held -= quote + saved
         seller.held -= base
         self.move(owners[0], market.quote_asset_id, saved, -quote - saved)
         self.move(owners[1], market.base_asset_id, 0, -base)
         self.agreed.take(event, self._rates[event.market_id])
+
+    @staticmethod
+    def _discounted_in(asset_id: int, event: TradeExecuted) -> int:
+        """What the buyer has paid in this asset because it is the discount asset."""
+        if not isinstance(event, TradeExecutedWithDiscount) or event.discount_asset_id != asset_id:
+            return 0
+        trades_with_oneself = event.seller_user_id == event.buyer_user_id
+        return event.buyer_discount_fee_atoms + event.seller_discount_fee_atoms * trades_with_oneself
 
     def _closed(self, event: OrderClosed) -> None:
         order = self.orders.get(event.order_id)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.order_events import IcebergRefilled
-from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting
+from matching_engine.core import amending, follow_ups, funding, matching, placing, survey, waiting
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
@@ -130,6 +130,14 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     return patched(placing, follow_up=following)
 
 
+def _purchase_is_not_kept() -> AbstractContextManager[None]:
+    return patched(matching, fund_pending=lambda order, order_list, told_from, events: None)
+
+
+def _sells_less_than_it_bought() -> AbstractContextManager[None]:
+    return patched(follow_ups, funded_lots=lambda *of: max(1, funding.funded_lots(*of) - 1))
+
+
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
     "an order is triggered and goes on waiting": _triggered_twice,
@@ -142,4 +150,6 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
     "orders that are due have no turn": _due_orders_have_no_turn,
     **MUTATIONS_OF_FILTERS,
+    "what an OPO buys can be spent": _purchase_is_not_kept,
+    "an OPO sells less than it has bought": _sells_less_than_it_bought,
 }

@@ -18,6 +18,8 @@ SEEDS = 50
 # One that has become useless costs a run, and all others are asked as well.
 ASKED_FIRST = {
     "a lost book in the cache is not noticed": 7,
+    "what an OPO buys can be spent": 2,
+    "an OPO sells less than it has bought": 2,
     "pending orders are placed at the first fill": 3,
     "the gateway sends again what may have landed": 15,
     "the book is looked at further than matching goes": 6,

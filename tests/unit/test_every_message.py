@@ -136,6 +136,20 @@ def _with_terms() -> list[Command]:
         placed(ALICE, leg("iceberg", sell, codes.LIMIT, 400, price + 50)),
         placed(BOB, leg("buyer", buy, codes.LIMIT, 150, price + 50)),
         AmendOrder(1, ALICE, BTCUSDT, 0, "iceberg", "smaller", 300, 0),
+        PlaceOrderList(
+            1,
+            BOB,
+            BTCUSDT,
+            "paying",
+            codes.CONTINGENCY_OPO,
+            codes.STP_NONE,
+            0,
+            [
+                leg("paid", buy, codes.LIMIT, 100, price - 20),
+                leg("sold", sell, codes.LIMIT, 0, price + 900),
+            ],
+        ),
+        placed(ALICE, leg("payer", sell, codes.LIMIT, 100, price - 20)),
         placed(ALICE, leg("own", buy, codes.LIMIT, 50, price + 50), codes.STP_DECREMENT),
     ]
 
@@ -205,7 +219,8 @@ PLAIN: Final = (
 )
 # Orders with terms and lists: some modules leave them to another that knows them all.
 TERMS: Final = (
-    "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled OrderAmended "
+    "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
+    "IcebergRefilled OrderAmended "
     "SelfTradeDecremented OrderListPlaced OrderListDone"
 )
 # Filters that change: who neither shows nor writes them leaves them to the engine.
@@ -217,13 +232,15 @@ DISCOUNT: Final = "TradeExecutedWithDiscount"
 RULES: Final = f"{FILTERS} {FEES}"
 LEFT_ALONE: Final = {
     "exchange/contracts/packing.py": "",
-    "exchange/trading/book_rule.py": f"{PLAIN} {RULES} TrailingStarted OrderListPlaced OrderListDone",
+    "exchange/trading/book_rule.py": (
+        f"{PLAIN} {RULES} TrailingStarted PendingOrderFunded OrderListPlaced OrderListDone"
+    ),
     "services/auditor/audit/outcomes.py": "",
     "services/order/view/model.py": TERMS,
     "services/order/view/term_events.py": f"{PLAIN} {RULES}",
     "services/order/user_data/hub.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled {RULES}"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled PendingOrderFunded {RULES}"
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
@@ -253,7 +270,8 @@ LEFT_ALONE: Final = {
     "services/order/decisions/order_counts.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled "
+        "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
+        "IcebergRefilled "
         f"OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {RULES}"
     ),
     "services/user/money/event_follower.py": (

@@ -15,7 +15,7 @@ from exchange.contracts.fee_events import (
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Asset, Market
 
-__all__ = ["FeesAudit"]
+__all__ = ["FeesAudit", "fee_in_base"]
 
 PPM: Final = 1_000_000
 
@@ -154,3 +154,13 @@ class FeesAudit:
         fees = self._state.fees
         shares = fees.tiers.get(fees.tier_of.get(user_id, 0))
         return ppm if shares is None else ppm * shares[is_taker] // PPM
+
+
+def fee_in_base(event: TradeExecuted, base_asset_id: int) -> int:
+    """What a trade took from its buyer's base asset: as a fee, or because that is the discount asset."""
+    fee = event.buyer_fee_atoms
+    if isinstance(event, TradeExecutedWithDiscount) and event.discount_asset_id == base_asset_id:
+        fee += event.buyer_discount_fee_atoms
+        if event.seller_user_id == event.buyer_user_id:
+            fee += event.seller_discount_fee_atoms
+    return fee

@@ -44,6 +44,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -80,6 +81,7 @@ class Audit:
             OrderTriggered: terms.triggered,
             TrailingStarted: terms.trailing_started,
             PendingOrderPlaced: terms.pending_placed,
+            PendingOrderFunded: terms.pending_funded,
             IcebergRefilled: terms.refilled,
             OrderAmended: terms.amended,
             SelfTradeDecremented: terms.decremented,
@@ -133,6 +135,8 @@ class Audit:
             self._orders.settle()
         if scope.hidden:
             self._check_hidden()
+        if scope.bought:
+            self._check_bought()
         if scope.markets:
             self._check_books()
         if scope.touched:
@@ -185,6 +189,14 @@ class Audit:
         for order in scope.hidden.values():
             scope.breach("I8", f"order {order.order_id} hides all its {order.open_lots} lots")
         scope.hidden.clear()
+
+    def _check_bought(self) -> None:
+        """I3: what an OPO has bought is kept for its pending orders, as long as there are any."""
+        scope = self._scope
+        for order_list_id, (base, _) in scope.bought.items():
+            if order_list_id in self.state.order_lists:
+                scope.breach("I3", f"list {order_list_id} keeps nothing of {base} that it has bought")
+        scope.bought.clear()
 
     def _check_books(self) -> None:
         """I6: no bid at or above an ask."""

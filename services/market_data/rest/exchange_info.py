@@ -112,7 +112,7 @@ def _symbol(market: Market, filters: Filters, *, show_permission_sets: bool) -> 
         "icebergAllowed": True,
         "ocoAllowed": True,
         "otoAllowed": True,
-        "opoAllowed": False,
+        "opoAllowed": True,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,
         "cancelReplaceAllowed": True,

@@ -21,15 +21,12 @@ from exchange.trading.filters import asset_shape, market_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.prevented import match_of_id, matches_of_order
 from services.order.requests.parameters import limit, market, named_order, optional_market
 from services.order.shapes.fees import commission, discount, rate_text
 from services.order.shapes.orders import order_status
 from services.order.shapes.prevention import (
-    DECREMENT_IDS_FROM,
-    PreventedMatch,
-    decrement_match,
     match_row,
-    matches_of_orders,
 )
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
 from services.order.view.model import AccountView, Market, OrderRecord
@@ -237,22 +234,11 @@ class Queries:
         await self._complete(call)
         user_id, market_id = call.caller.user_id, found.rules.market_id
         if match_id is not None:
-            matches = await self._prevented_match(user_id, market_id, match_id)
+            matches = await match_of_id(self._history, user_id, market_id, match_id)
         else:
             assert order_id is not None, "each combination has one of them"
-            closed, counters = await self._history.prevented(user_id, market_id, order_id, from_id, count)
-            matches = [m for m in matches_of_orders(closed, counters) if m.match_id >= from_id]
-            from_seq = max(0, from_id - DECREMENT_IDS_FROM)
-            rows = await self._history.decrements(user_id, market_id, order_id, from_seq, count)
-            matches += [decrement_match(*row) for row in rows]
-        return [match_row(found, match, call.unit) for match in matches[:count]]
-
-    async def _prevented_match(self, user_id: int, market_id: int, match_id: int) -> list[PreventedMatch]:
-        if match_id >= DECREMENT_IDS_FROM:
-            rows = await self._history.decrement(user_id, market_id, match_id - DECREMENT_IDS_FROM)
-            return [decrement_match(*row) for row in rows]
-        closed, counters = await self._history.prevented(user_id, market_id, match_id, 0, 1)
-        return [m for m in matches_of_orders(closed, counters) if m.match_id == match_id]
+            matches = await matches_of_order(self._history, user_id, market_id, order_id, from_id, count)
+        return [match_row(found, match, call.unit) for match in matches]
 
     async def _complete(self, call: Call) -> None:
         """Let view and ledger reach all that was sent before, or raise -1001: a list denies what it lacks."""

@@ -57,8 +57,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         f"{_WORKING}&pendingSide=SELL&pendingQuantity=0.001&pendingAboveType=LIMIT_MAKER"
         "&pendingAbovePrice=70000&pendingBelowType=STOP_LOSS&pendingBelowStopPrice=50000",
     ),
-    "POST /orderList/opo": _SYMBOL,
-    "POST /orderList/opoco": _SYMBOL,
+    "POST /orderList/opo": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingType pendingSide",
+        f"{_WORKING}&pendingType=MARKET&pendingSide=SELL",
+    ),
+    "POST /orderList/opoco": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingSide pendingAboveType "
+        "pendingBelowType",
+        f"{_WORKING}&pendingSide=SELL&pendingAboveType=LIMIT_MAKER&pendingAbovePrice=70000"
+        "&pendingBelowType=STOP_LOSS&pendingBelowStopPrice=49000",
+    ),
     "POST /sor/order": _SYMBOL,
     "POST /sor/order/test": _SYMBOL,
     "DELETE /orderList": ("symbol", "symbol=BTCUSDT&orderListId=1"),

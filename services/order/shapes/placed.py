@@ -108,7 +108,9 @@ def _add_result(
     if waits and isinstance(accepted, OrderWithTermsAccepted) and accepted.state == codes.STATE_PENDING:
         status = codes.PENDING_NEW
     shape["price"] = found.price_text(accepted.price_ticks)
-    shape["origQty"] = found.quantity_text(accepted.quantity_lots)
+    if accepted.quantity_lots:
+        # An OPO's pending orders have none yet, and upstream names none.
+        shape["origQty"] = found.quantity_text(accepted.quantity_lots)
     shape["executedQty"] = found.quantity_text(executed_lots)
     shape["origQuoteOrderQty"] = found.quote.text(accepted.quote_quantity_atoms)
     shape["cummulativeQuoteQty"] = found.quote.text(executed_quote_atoms)

@@ -30,8 +30,17 @@ __all__ = [
 
 ORDER_FIELDS = tuple(name for name in OrderRecord.__dataclass_fields__ if name != "terms")
 _TERM_FIELDS = tuple(OrderTerms.__dataclass_fields__)
+# Asked of orders alone that a prevented match has ended; what an older release wrote has the order's name.
+_MATCH_ID = """CASE WHEN counter_order_id = 0 THEN 0 ELSE coalesce(
+    (SELECT match_id FROM prevented_ends AS p WHERE p.order_id = orders.order_id), order_id) END"""
 # Only orders with terms say what the book shows of them.
-ORDER_COLUMNS = ", ".join((*ORDER_FIELDS, *_TERM_FIELDS, "displayed_lots IS NOT NULL"))
+ORDER_COLUMNS = ", ".join(
+    (
+        *(_MATCH_ID if name == "prevented_match_id" else name for name in ORDER_FIELDS),
+        *_TERM_FIELDS,
+        "displayed_lots IS NOT NULL",
+    )
+)
 _LIST_FIELDS = tuple(name for name in OrderListRecord.__dataclass_fields__ if name != "orders")
 LIST_COLUMNS = ", ".join(_LIST_FIELDS)
 ORDERS_OF_LISTS = """

@@ -245,6 +245,10 @@ class AccountView:
         order.status = event.status
         order.close_reason = event.reason
         order.counter_order_id = event.counter_order_id
+        if event.counter_order_id:
+            counter = self.order(event.counter_order_id)
+            ended_both = counter is not None and counter.counter_order_id == event.order_id
+            order.prevented_match_id = counter.prevented_match_id if counter and ended_both else seq
         order.updated_ms = time_ms
         self._retire(order)
         rules = self.markets[event.market_id].rules

@@ -17,6 +17,7 @@ from services.order.view.bootstrap import ORDER_COLUMNS
 __all__ = [
     "NEWEST_ORDER_BY_NAME",
     "PREVENTED",
+    "PREVENTED_BY_ID",
     "OrderPage",
     "TradePage",
     "TradeRow",
@@ -88,15 +89,21 @@ WHERE (user_id, market_id, client_order_id, order_id) >= ($1, $2, $3, {ID_MIN})
 ORDER BY user_id DESC, market_id DESC, client_order_id DESC, order_id DESC LIMIT 1
 """
 
-# Orders of a user in a market that ended in a prevented match with the order $3: itself, and by their ids
-# from $4 on, at most $5, those that ended against it.
+# Orders of a user in a market that ended in a prevented match with the order $3: itself, and by the matches'
+# ids from $4 on, at most $5, those that ended against it.
 PREVENTED: Final = f"""
 (SELECT {ORDER_COLUMNS} FROM orders
 WHERE order_id = $3 AND user_id = $1 AND market_id = $2 AND counter_order_id > 0)
 UNION ALL
 (SELECT {ORDER_COLUMNS} FROM orders
-WHERE counter_order_id = $3 AND counter_order_id > 0 AND order_id >= $4 AND user_id = $1 AND market_id = $2
-ORDER BY counter_order_id, order_id LIMIT $5)
+WHERE user_id = $1 AND market_id = $2 AND order_id = ANY(ARRAY(
+    SELECT order_id FROM prevented_ends WHERE (counter_order_id, match_id) >= ($3, $4)
+    AND (counter_order_id, match_id) <= ($3, {ID_MAX}) ORDER BY counter_order_id, match_id LIMIT $5)))
+"""
+# One match ends two orders at most.
+PREVENTED_BY_ID: Final = f"""
+SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND market_id = $2 AND order_id = ANY(ARRAY(
+    SELECT order_id FROM prevented_ends WHERE match_id = $3 LIMIT 2))
 """
 
 _TRADE_COLUMNS: Final = (

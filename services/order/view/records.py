@@ -132,6 +132,8 @@ class OrderRecord:
     prevented_lots: int = 0
     # Seq of the event that last did so.
     decrement_seq: int = 0
+    # The prevented self-trade that has ended it: the seq of the event that first told of it, else 0.
+    prevented_match_id: int = 0
     # None of a plain order.
     terms: OrderTerms | None = None
 

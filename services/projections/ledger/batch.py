@@ -45,6 +45,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -96,7 +97,9 @@ class OrderChange:
         "displayed_lots",
         "executed_lots",
         "executed_quote_atoms",
+        "funded_lots",
         "held_atoms",
+        "match_id",
         "prevented_lots",
         "price_ticks",
         "state",
@@ -116,12 +119,15 @@ class OrderChange:
         self.close_status = 0
         self.close_reason = 0
         self.counter_order_id = 0
+        self.match_id = 0  # of the prevented self-trade that has ended it
         self.time_ms = time_ms
         self.displayed_lots = 0 if accepted is None else accepted.resting_lots
         self.price_ticks: int | None = None
         self.state: int | None = None
         self.working_ms: int | None = None
         self.trailing_ms: int | None = None
+        # What an OPO's working order has bought for it, once that is filled.
+        self.funded_lots: int | None = None
         # The newest amendment: its name and its quantity.
         self.amended: OrderAmended | None = None
 
@@ -134,18 +140,24 @@ class OrderChange:
             and self.price_ticks is None
             and self.state is None
             and self.trailing_ms is None
+            and self.funded_lots is None
         )
 
     def quantity_lots(self) -> int:
         """Of an order that the batch created, as it is at the batch's end."""
         assert self.accepted is not None
-        return self.accepted.quantity_lots if self.amended is None else self.amended.quantity_lots
+        return self.accepted.quantity_lots if self.new_lots is None else self.new_lots
+
+    @property
+    def new_lots(self) -> int | None:
+        """Its quantity, if that has changed."""
+        return self.funded_lots if self.amended is None else self.amended.quantity_lots
 
     def status(self) -> int:
         """The state of an order that the batch created (codes.*). A close outranks the quantities."""
         if self.close_status:
             return self.close_status
-        if self.executed_lots + self.prevented_lots == self.quantity_lots():
+        if self.executed_lots + self.prevented_lots == self.quantity_lots() > 0:
             return FILLED
         return PARTIALLY_FILLED if self.executed_lots else NEW
 
@@ -238,6 +250,11 @@ class LedgerBatch:
             order = self._order(event.order_id, time_ms)
             order.close_status, order.close_reason = event.status, event.reason
             order.counter_order_id = event.counter_order_id
+            if event.counter_order_id:
+                # Who ended together were told of together: one match, named by the first of its two events.
+                counter = self.orders.get(event.counter_order_id)
+                ended_both = counter is not None and counter.counter_order_id == event.order_id
+                order.match_id = counter.match_id if counter is not None and ended_both else seq
             order.held_atoms -= event.released_atoms
             order.displayed_lots -= event.unbooked_lots
         elif isinstance(event, DepositCredited):
@@ -294,6 +311,10 @@ class LedgerBatch:
             order.state, order.price_ticks = event.state, event.price_ticks
             if event.state == STATE_WORKING:
                 order.working_ms = time_ms
+        elif isinstance(event, PendingOrderFunded):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms += event.held_atoms - event.released_atoms
+            order.funded_lots = event.quantity_lots or order.funded_lots
         elif isinstance(event, TrailingStarted):
             self._order(event.order_id, time_ms).trailing_ms = time_ms
         elif isinstance(event, IcebergRefilled):

@@ -25,6 +25,7 @@ from exchange.contracts.order_events import (
     OrderAmended,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
 )
@@ -101,6 +102,9 @@ def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]
         return _move(event.user_id, asset_id, HELD, AVAILABLE, event.released_atoms, ORDER_RELEASE, reference)
     if isinstance(event, (OrderWithTermsAccepted, PendingOrderPlaced)):
         return _of_order(event.order_id, event, markets, event.held_atoms)
+    if isinstance(event, PendingOrderFunded):
+        # It takes or gives back, never both.
+        return _of_order(event.order_id, event, markets, event.held_atoms - event.released_atoms)
     if isinstance(event, OrderTriggered):
         held = _of_order(event.order_id, event, markets, event.held_atoms)
         return held + _of_order(event.order_id, event, markets, -event.released_atoms)
@@ -155,7 +159,7 @@ def _move(
 
 def _of_order(
     order_id: int,
-    event: OrderWithTermsAccepted | PendingOrderPlaced | OrderTriggered | OrderAmended,
+    event: OrderWithTermsAccepted | PendingOrderPlaced | PendingOrderFunded | OrderTriggered | OrderAmended,
     markets: Mapping[int, MarketAssets],
     held_atoms: int,
 ) -> list[Entry]:

@@ -128,7 +128,8 @@ CHECKS: Final = {
         SELECT 'order ' || order_id AS subject,
                'status ' || status || ', ' || executed_lots || ' of ' || quantity_lots || ' lots' AS detail
         FROM orders
-        WHERE (status = 3) <> (executed_lots + prevented_lots = quantity_lots AND status <> 6)
+        WHERE (status = 3) <> (executed_lots + prevented_lots = quantity_lots AND status <> 6
+                               AND quantity_lots > 0)
         ORDER BY order_id
     """,
     "I5 an order that ended shows nothing": """

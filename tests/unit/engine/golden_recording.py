@@ -24,7 +24,7 @@ SNAPSHOTS = Path(__file__).parents[2] / "property" / "golden"
 _COMMANDS = 1_500
 _PER_RECORD = 7
 _STEP_MS = 400
-_SEED = 14
+_SEED = 15
 
 
 def _commands() -> list[Command]:

@@ -95,6 +95,7 @@ def test_history_of_filters_that_change_replays_to_its_hashes() -> None:
         refused.update(event.reason for event in events if isinstance(event, CommandRejected))
     assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 5)
     assert kinds["FilterChanged"] > 30
+    assert min(kinds["PendingOrderFunded"], kinds["TradeExecutedWithDiscount"]) > 10
     assert refused[codes.REJECT_MALFORMED] > 30, "under rules 4 they are no commands"
     assert len([reason for reason in refused if 52 <= reason <= 59]) >= 4
     assert len(shard.engine.orders) == 0
