@@ -1,0 +1,143 @@
+"""One configuration of `roots/`: applied, planned again, destroyed."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+import httpx
+
+from infra.checks.terraform import ROOT
+from tests.emulator import start_emulator
+from tests.rehearsal.provider import Provider
+
+__all__ = ["FORGOTTEN", "NOT_APPLIED", "ROOTS", "Rehearsal", "RehearsalError", "emulated", "rehearse"]
+
+ROOTS: Final = sorted(Path(__file__).with_name("roots").glob("*.tf"))
+_PROVIDER: Final = """
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+provider "aws" {
+  region                  = "eu-central-1"
+  access_key              = "test"
+  secret_key              = "test"
+  s3_use_path_style       = true
+  skip_metadata_api_check = true
+  # Tags of buckets are asked of S3 then, and not of an address that begins with the account's number.
+  skip_requesting_account_id = %s
+}
+"""
+_DEADLINE_S: Final = 600
+# What the emulator does not give back as it was told, so that the next plan wants it again: type and attribute -> why.
+FORGOTTEN: Final = {
+    ("aws_vpc_security_group_ingress_rule", "description"): "a rule that names a group loses its description",
+}
+
+
+# Modules that no root applies, and why.
+NOT_APPLIED: Final[dict[str, str]] = {}
+
+
+class RehearsalError(Exception):
+    """Terraform ended with an error: its own words."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What became of one root: how many resources there were, and what the next plan would change of them."""
+
+    created: int
+    # (type, attribute) -> addresses.
+    changes: dict[tuple[str, str], list[str]]
+
+
+@contextmanager
+def emulated() -> Iterator[str]:
+    """An empty AWS at this address; with the policies that AWS itself manages."""
+    with patch.dict(os.environ, {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}):
+        emulator = start_emulator()
+        host, port = emulator.get_host_and_port()
+        try:
+            # What an emulator of this process held before is still there.
+            httpx.post(f"http://{host}:{port}/moto-api/reset", timeout=30).raise_for_status()
+            yield f"http://{host}:{port}"
+        finally:
+            emulator.stop()
+
+
+def rehearse(provider: Provider, emulator_url: str, root: Path, folder: Path) -> Rehearsal:
+    """Apply, plan, destroy, in `folder`. Raises RehearsalError."""
+    _lay(root, folder)
+    terraform = _Terraform(provider, emulator_url, folder / "root")
+    terraform.run("init", "-input=false")
+    try:
+        terraform.run("apply", "-auto-approve", "-input=false")
+        created = len(terraform.run("state", "list").splitlines())
+        terraform.run("plan", "-input=false", "-out=again")
+        plan: dict[str, Any] = json.loads(terraform.run("show", "-json", "again"))
+    finally:
+        terraform.run("destroy", "-auto-approve", "-input=false")
+    changes: dict[tuple[str, str], list[str]] = {}
+    for address, key in _changes(plan):
+        changes.setdefault(key, []).append(address)
+    return Rehearsal(created, changes)
+
+
+def _lay(root: Path, folder: Path) -> None:
+    """The modules and the root side by side; any version of the provider will do, for the newest is not here."""
+    shutil.copytree(
+        ROOT / "modules", folder / "modules", ignore=shutil.ignore_patterns("tests", ".terraform*")
+    )
+    for path in folder.glob("modules/*/versions.tf"):
+        text = path.read_text("utf-8").replace(">= 6.69, < 7.0", ">= 6.0, < 7.0")
+        path.write_text(text, encoding="utf-8")
+    (folder / "root").mkdir()
+    text = root.read_text("utf-8")
+    without_account = str("aws_s3_bucket" in text or "bucket" in text).lower()
+    (folder / "root" / "main.tf").write_text(text + _PROVIDER % without_account, encoding="utf-8")
+
+
+def _changes(plan: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Address, type and attribute of everything that a plan would change; "" where a whole resource comes or goes."""
+    for change in plan.get("resource_changes", []):
+        if change["mode"] != "managed" or change["change"]["actions"] == ["no-op"]:
+            continue
+        before, after = change["change"]["before"], change["change"]["after"]
+        if before is None or after is None:
+            yield change["address"], (change["type"], "")
+            continue
+        unknown = change["change"].get("after_unknown") or {}
+        for name in sorted({*before, *after, *unknown}):
+            if unknown.get(name) is True or before.get(name) != after.get(name):
+                yield change["address"], (change["type"], name)
+
+
+@dataclass(frozen=True)
+class _Terraform:
+    provider: Provider
+    emulator_url: str
+    folder: Path
+
+    def run(self, *arguments: str) -> str:
+        """What it prints. Raises RehearsalError."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+        own = {"AWS_ENDPOINT_URL": self.emulator_url, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        program = shutil.which("terraform") or "tofu"
+        done = subprocess.run(
+            [program, arguments[0], *(["-no-color"] if arguments[0] not in ("state",) else []), *arguments[1:]],
+            cwd=self.folder, env={**kept, **self.provider.environment, **own},
+            capture_output=True, text=True, timeout=_DEADLINE_S, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RehearsalError(f"terraform {arguments[0]}:\n{done.stderr.strip()[-4_000:]}")
+        return done.stdout
