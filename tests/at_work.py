@@ -14,7 +14,7 @@ from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from services.migrations import migrate
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 POLL_S = 0.005
 
 

@@ -4,11 +4,11 @@
 are synchronous and their servers run in a thread, so that they belong to no test's event loop.
 """
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import hypothesis
@@ -18,7 +18,15 @@ from redis import Redis
 from local.servers import free_port, kafka, postgres, valkey
 from tests.background import Background
 from tests.sharing import put_together
-from tests.tiers.servers import HASTY, KAFKA_BOOTSTRAP, POSTGRES_DSN, servers_folder
+from tests.tiers.servers import (
+    HASTY,
+    KAFKA_BOOTSTRAP,
+    POSTGRES_DSN,
+    TEMPLATE,
+    at_database,
+    make_template,
+    servers_folder,
+)
 
 # The same examples each time: what `make test` says of a commit, it says of it again. `make fuzz` searches.
 hypothesis.settings.register_profile("same-each-time", derandomize=True, deadline=None)
@@ -59,16 +67,30 @@ def postgres_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     background, folder = request.getfixturevalue("background"), request.getfixturevalue("servers_dir")
     server = background.run(postgres.start(folder, free_port(), settings=HASTY), START_DEADLINE_S)
+    background.run(make_template(server.dsn), START_DEADLINE_S)
     yield server.dsn
     background.run(server.stop(), STOP_DEADLINE_S)
 
 
 @pytest.fixture
 def database_dsn(background: Background, postgres_dsn: str) -> Iterator[str]:
-    """An empty database of the test's own, dropped afterwards, whoever is still connected."""
+    """A database of the test's own with all migrations, dropped afterwards, whoever is still connected."""
+    with _database(background, postgres_dsn, f"TEMPLATE {TEMPLATE}") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty_database_dsn(background: Background, postgres_dsn: str) -> Iterator[str]:
+    """The same without anything in it."""
+    with _database(background, postgres_dsn, "") as dsn:
+        yield dsn
+
+
+@contextlib.contextmanager
+def _database(background: Background, postgres_dsn: str, made_from: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    background.run(_execute(postgres_dsn, f"CREATE DATABASE {name}"), STOP_DEADLINE_S)
-    yield urlunsplit(urlsplit(postgres_dsn)._replace(path=f"/{name}"))
+    background.run(_execute(postgres_dsn, f"CREATE DATABASE {name} {made_from}"), STOP_DEADLINE_S)
+    yield at_database(postgres_dsn, name)
     background.run(_execute(postgres_dsn, f"DROP DATABASE {name} WITH (FORCE)"), STOP_DEADLINE_S)
 
 

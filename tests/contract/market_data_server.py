@@ -16,7 +16,7 @@ from services.market_data.component import MarketDataService
 from tests.at_work import eventually
 from tests.event_streams import EventStream
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class MarketDataServer:

@@ -23,7 +23,7 @@ from tests.event_streams import RandomTrading
 from tests.unit.market_data.clients import LocalBook
 
 pytestmark = pytest.mark.integration
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ async def publish(resources: Resources, key: str, seq: int, event: object) -> in
 
 async def has_listeners(resources: Resources, key: str, expected: bool) -> None:
     """Wait until somebody, or nobody, listens to the key's channel."""
-    for _ in range(500):
+    for _ in range(3000):
         if bool(await publish(resources, key, 0, {"e": "probe"})) == expected:
             return
         await asyncio.sleep(0.02)

@@ -17,7 +17,7 @@ from tests.e2e.trader import Trader
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 QUIET = "ETHBTC"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def operator(exchange: ExchangeProcess, *arguments: str) -> subprocess.CompletedProcess[str]:

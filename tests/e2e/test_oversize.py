@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 
 SIZE_BYTES = 16 * 1024 * 1024
 MUCH = b"x" * SIZE_BYTES
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 # Bad request, not found (of an unreadable path), too large: body, address, headers.
 REFUSED = {400, 404, 413, 414, 431}
 TOO_BIG = 1009

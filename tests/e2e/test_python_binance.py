@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
 
 SYMBOL = "BTCUSDT"
-MESSAGE_DEADLINE_S = 20.0
+MESSAGE_DEADLINE_S = 60.0
 SETTLE_S = 0.5
 ConnectAsync = Callable[[Trader], Awaitable[AsyncClient]]
 

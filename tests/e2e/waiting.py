@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 POLL_S = 0.05
 
 __all__ = ["eventually", "eventually_async"]

@@ -37,17 +37,25 @@ def unknown_keys(defaults: Any, values: Any, path: str = "") -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_the_chart_takes_what_terraform_hands_over(outcome_of: Callable[[str], Outcome]) -> None:
+@pytest.mark.parametrize(
+    "folder", ["environments/staging", pytest.param("modules/exchange", marks=pytest.mark.thorough)]
+)
+def test_the_chart_takes_what_terraform_hands_over(outcome_of: Callable[[str], Outcome], folder: str) -> None:
     defaults = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     collector = yaml.safe_load((COLLECTOR / "values.yaml").read_text(encoding="utf-8"))
     collector_schema = json.loads((COLLECTOR / "values.schema.json").read_text(encoding="utf-8"))
-    runs = [outputs["helm_values"] for outputs in outcome_of("modules/exchange").outputs]
-    assert runs
+    runs = [outputs["helm_values"] for outputs in outcome_of(folder).outputs]
+    complete = 0
     for run in runs:
         handed_over = yaml.safe_load(run)
         assert unknown_keys(defaults, handed_over) == []
         if handed_over["global"]["image"]["digest"] is not None:
             jsonschema.validate(merged(defaults, handed_over), schema)
+            complete += 1
         jsonschema.validate(merged(collector, handed_over), collector_schema)
-        assert handed_over["global"]["telemetry"]["metricsLogGroup"] == "/exchange-test/metrics"
+        assert (
+            handed_over["global"]["telemetry"]["metricsLogGroup"]
+            == f"/{handed_over['global']['environment']}/metrics"
+        )
+    assert complete, "no run has an image, without which the chart takes nothing"

@@ -12,6 +12,8 @@ from infra.checks.terraform import ROOT, Outcome, Terraform, folders
 from infra.schema.install import install
 
 DESCRIBED = ("variable", "output")
+# A minute each: staging composes the same modules. `make infra-test` and `make verify` run these.
+THOROUGH = {"environments/production", "modules/exchange"}
 LOOKED_UP = datetime.date(2026, 11, 29)
 
 # The first one waits for the schema, which is downloaded and read once.
@@ -26,7 +28,7 @@ def test_everything_is_formatted(terraform: Terraform) -> None:
 @pytest.mark.parametrize(
     "folder",
     [
-        pytest.param(folder, marks=pytest.mark.thorough) if folder == "environments/production" else folder
+        pytest.param(folder, marks=pytest.mark.thorough) if folder in THOROUGH else folder
         for folder in folders()
     ],
 )

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 TEMPLATE = Path(__file__).parents[2] / "infra" / "nginx" / "exchange.conf.template"
 PER_ADDRESS = 5
 ALL = 12
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ONE, TWO, THREE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 

@@ -10,11 +10,24 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
 
 from local.servers import free_port, kafka, postgres
+from services.migrations import migrate
 from tests.background import Background
 
-__all__ = ["HASTY", "KAFKA_BOOTSTRAP", "POSTGRES_DSN", "servers_folder", "shared_servers"]
+__all__ = [
+    "HASTY",
+    "KAFKA_BOOTSTRAP",
+    "POSTGRES_DSN",
+    "TEMPLATE",
+    "at_database",
+    "make_template",
+    "servers_folder",
+    "shared_servers",
+]
 
 # Variables by which test processes find the servers; without them each starts its own.
 POSTGRES_DSN: Final = "TESTS_POSTGRES_DSN"
@@ -26,6 +39,8 @@ HASTY: Final = {
     "full_page_writes": "off",
     "max_connections": "400",
 }
+# A database with all migrations, copied for each test: to run them each time costs four times as much.
+TEMPLATE: Final = "migrated"
 _START_DEADLINE_S: Final = 420.0
 _STOP_DEADLINE_S: Final = 60.0
 
@@ -42,6 +57,25 @@ def servers_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def at_database(dsn: str, name: str) -> str:
+    """The address of another database of the same server."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+async def make_template(dsn: str) -> None:
+    """Make the database that those of the tests are copies of."""
+    maintenance = await asyncpg.connect(dsn, timeout=60.0)
+    try:
+        await maintenance.execute(f"CREATE DATABASE {TEMPLATE}", timeout=60.0)
+    finally:
+        await maintenance.close(timeout=10.0)
+    connection = await asyncpg.connect(at_database(dsn, TEMPLATE), timeout=60.0)
+    try:
+        await migrate(connection)
+    finally:
+        await connection.close(timeout=10.0)
+
+
 @contextlib.contextmanager
 def shared_servers() -> Iterator[Mapping[str, str]]:
     """Start them; yields the variables that tell test processes where they are."""
@@ -50,6 +84,7 @@ def shared_servers() -> Iterator[Mapping[str, str]]:
         stack.callback(background.close)
         database = background.run(postgres.start(folder, free_port(), settings=HASTY), _START_DEADLINE_S)
         stack.callback(lambda: background.run(database.stop(), _STOP_DEADLINE_S))
+        background.run(make_template(database.dsn), _START_DEADLINE_S)
         broker = background.run(kafka.start(folder, free_port(), fast_start=True), _START_DEADLINE_S)
         stack.callback(lambda: background.run(broker.stop(), _STOP_DEADLINE_S))
         yield {POSTGRES_DSN: database.dsn, KAFKA_BOOTSTRAP: broker.bootstrap_servers}

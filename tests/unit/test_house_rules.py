@@ -130,3 +130,60 @@ def _impurity(node: ast.AST) -> str | None:
 )  # fmt: skip
 def test_the_purity_check_sees_what_it_should(source: str) -> None:
     assert any(_impurity(node) for node in ast.walk(ast.parse(source)))
+
+
+CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time"}
+# An own pause beside the wall's: both grow on a slow machine.
+MAY_ASSERT_TIME = {"tests/unit/exchange/test_pulse.py::test_a_pause_is_told_and_is_no_time_of_others"}
+
+
+def asserted_times(path: Path) -> Iterator[str]:
+    """Tests that assert how long something took. Giving up a wait that repeats is no such assertion."""
+    for test in ast.walk(tree_of(path)):
+        if not isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        waits = {
+            id(node) for loop in ast.walk(test) if isinstance(loop, ast.While) for node in ast.walk(loop)
+        }
+        for node in ast.walk(test):
+            if (
+                isinstance(node, ast.Assert)
+                and id(node) not in waits
+                and any(map(is_span, ast.walk(node.test)))
+            ):
+                yield f"{name_of(path)}::{test.name}"
+
+
+def is_span(node: ast.AST) -> bool:
+    """Whether it is a difference with a clock's time in it."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and any(map(is_clock, ast.walk(node)))
+
+
+def is_clock(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr=name)):
+            return name in CLOCKS
+    return False
+
+
+def test_no_test_asserts_a_time() -> None:
+    """On a busy machine such a test fails, and tells nothing: CI once refused a whole change for one."""
+    tests = [path for path in FILES if path.name.startswith("test_")]
+    assert {name for path in tests for name in asserted_times(path)} == MAY_ASSERT_TIME
+
+
+@pytest.mark.parametrize(
+    ("body", "is_found"),
+    [
+        ("assert time.monotonic() - began < 5", True),
+        ("assert 1 < round(time.process_time() - began, 1) < 2", True),
+        ("while True:\n        assert time.monotonic() - began < 60", False),
+        ("assert len(found) - 1 == 2", False),
+    ],
+)
+def test_the_rule_on_times_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, is_found: bool
+) -> None:
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n", encoding="utf-8")
+    assert bool([*asserted_times(tmp_path / "test_it.py")]) is is_found

@@ -11,6 +11,7 @@ from tests.simulation.mutations import MUTATIONS
 from tests.simulation.test_simulation import DEAR
 from tests.tiers.campaigns import CAMPAIGNS
 from tests.tiers.groups import group_of, times
+from tests.tiers.pytests import with_bytecode_kept
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "tests.md").read_text(encoding="utf-8")
@@ -56,7 +57,7 @@ def test_what_shares_a_group_stays_in_one_process(tmp_path: Path) -> None:
     body = "import time, pytest\n" + "".join(tests.format(number) for number in range(4))
     (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadgroup", "test_it.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=170)
     assert len(set(re.findall(r"\[(gw\d)\] .*PASSED .*@together", done.stdout))) == 1, done.stdout
 
 
@@ -67,3 +68,12 @@ def test_a_report_is_added_up_by_group(tmp_path: Path) -> None:
     body = "".join(f'<testcase classname="{name}" name="t" time="{took}"/>' for name, took in cases)
     report.write_text(f"<testsuites><testsuite>{body}</testsuite></testsuites>", encoding="utf-8")
     assert [tuple(group) for group in times(report)] == [("e2e", 1, 2.5), ("unit", 2, 1.5)]
+
+
+def test_who_wants_no_bytecode_beside_the_sources_has_it_elsewhere() -> None:
+    assert with_bytecode_kept({"A": "1"}) == {"A": "1"}
+    kept = with_bytecode_kept({"PYTHONDONTWRITEBYTECODE": "1"})
+    assert [*kept] == ["PYTHONPYCACHEPREFIX"]
+    assert not Path(kept["PYTHONPYCACHEPREFIX"]).is_relative_to(ROOT)
+    asked = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/there"}
+    assert with_bytecode_kept(asked) == {"PYTHONPYCACHEPREFIX": "/there"}

@@ -14,7 +14,7 @@ from tests.at_work import running
 
 pytestmark = pytest.mark.integration
 SEED = 61
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 def archiver(log: Log, store: ObjectStore, *, size_bytes: int = 2_000, age_ms: int = 50) -> Archiver:

@@ -90,7 +90,7 @@ class World:
         await self.running.until(lambda: self.auditor.alarm.breach is not None)
         await self.running.until(lambda: self.auditor.alarm.is_halted)
         async with self.resources.database.acquire() as connection:
-            for _ in range(200):
+            for _ in range(3000):
                 if await connection.fetchval("SELECT count(*) FROM audit_breaches WHERE halted_ms > 0"):
                     return
                 await asyncio.sleep(0.02)
@@ -280,7 +280,7 @@ async def test_restart_stays_red_without_a_second_halt_until_an_operator_clears_
     await running.start()
     assert again.alarm.breach is not None
     assert (await readyz(again)).status_code == 503
-    for _ in range(200):
+    for _ in range(3000):
         if await resources.cache.get(RED_KEY) is not None:
             break
         await asyncio.sleep(0.02)

@@ -58,7 +58,7 @@ async def cached_books(cache: BookCache) -> dict[str, tuple[Levels, Levels]]:
 async def until_cached(resources: Resources, engine: Engine) -> None:
     """Wait until the cache shows the engine's books."""
     cache = BookCache(resources.cache)
-    for _ in range(500):
+    for _ in range(6000):
         if await cached_books(cache) == engine_books(engine):
             return
         await asyncio.sleep(0.01)

@@ -28,17 +28,17 @@ async def run(module: str, dsn: str) -> tuple[int | None, str]:
     return process.returncode, output.decode()
 
 
-async def test_migrations_and_reconciliation_run_from_the_command_line(database_dsn: str) -> None:
-    code, output = await run("services.migrations", database_dsn)
+async def test_migrations_and_reconciliation_run_from_the_command_line(empty_database_dsn: str) -> None:
+    code, output = await run("services.migrations", empty_database_dsn)
     assert (code, "applied 0001_ledger.sql" in output) == (0, True)
-    assert await run("services.migrations", database_dsn) == (0, "nothing to apply\n")
-    code, output = await run("services.projections.ledger.reconcile", database_dsn)
+    assert await run("services.migrations", empty_database_dsn) == (0, "nothing to apply\n")
+    code, output = await run("services.projections.ledger.reconcile", empty_database_dsn)
     assert (code, "0 breaches" in output) == (0, True)
 
-    connection = await asyncpg.connect(database_dsn)
+    connection = await asyncpg.connect(empty_database_dsn)
     await connection.execute("INSERT INTO balances VALUES (1001, 1, 5, 0, 0)")
     await connection.close()
-    code, output = await run("services.projections.ledger.reconcile", database_dsn)
+    code, output = await run("services.projections.ledger.reconcile", empty_database_dsn)
     assert code == 1
     assert "BREACH I1 balances are the sum of their entries: user 1001 asset 1" in output
 

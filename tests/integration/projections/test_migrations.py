@@ -17,6 +17,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
+def database_dsn(empty_database_dsn: str) -> str:
+    """Nothing has been applied."""
+    return empty_database_dsn
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     copy = tmp_path / "migrations"
     copy.mkdir()

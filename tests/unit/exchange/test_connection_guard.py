@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from exchange.http.connection_guard import ConnectionLimits
 from exchange.http.server import HttpServer, bind
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 LIMITS = ConnectionLimits(
     head_s=0.3,
     body_s=0.3,

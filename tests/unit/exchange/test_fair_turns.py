@@ -9,7 +9,7 @@ from typing import Any
 from exchange.http.fair_turns import BEGUN_PER_ROUND, FairTurns
 from exchange.http.server import HttpServer, bind
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 CROWD = 400
 CROWD_ADDRESS, HONEST_ADDRESS = "127.9.0.1", "127.9.0.2"
 

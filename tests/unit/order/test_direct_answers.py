@@ -22,7 +22,7 @@ from tests.unit.order.order_exchange import (
     sign,
 )
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 # What may differ from one answer to the next one of the same request.
 CHANGING = re.compile(rb"(?m)^(date|x-mbx-used-weight|x-mbx-used-weight-1m|x-mbx-order-count-\w+): .*\r$")
 NUMBERS = re.compile(rb'("orderId":|"\w*[tT]ime":)\d+')

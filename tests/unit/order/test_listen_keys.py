@@ -39,7 +39,7 @@ async def test_events_are_published_in_order_for_users_with_a_key(exchange: Orde
     key = (await keyed(exchange, "POST", ALICE)).json()["listenKey"]
     await exchange.request("POST", "/order", ALICE, **limit_order("SELL", "50000", "1"))
     await exchange.request("POST", "/order", BOB, **limit_order("BUY", "50000", "1"))
-    for _ in range(200):
+    for _ in range(6000):
         if len(exchange.cache.published) >= 4:
             break
         await asyncio.sleep(0.01)

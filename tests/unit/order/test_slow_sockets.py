@@ -16,7 +16,7 @@ from exchange.http.server import HttpServer, bind
 from tests.unit.order.order_exchange import ALICE, OrderExchange, limit_order
 from tests.unit.order.ws_client import signed
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 CROWD_SOCKETS, CROWD_MESSAGES = 10, 50
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.order.doors.ws_requests import sign_payload
 from tests.unit.order.order_exchange import KEYS, OrderExchange, sign
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 
 class WsClient:

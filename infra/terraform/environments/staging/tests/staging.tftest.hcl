@@ -18,3 +18,14 @@ run "planned_from_an_empty_account" {
     error_message = "And a prefix of its own."
   }
 }
+
+run "with_its_image" {
+  variables {
+    image_digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).global.image.digest == var.image_digest
+    error_message = "The chart runs the image that was pushed."
+  }
+}
