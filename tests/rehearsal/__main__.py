@@ -1,4 +1,4 @@
-"""`python -m tests.rehearsal`: build the provider if need be, then apply every root to an emulator, and say how it went."""
+"""`python -m tests.rehearsal`: build the provider if need be, apply every root to an emulator, tell how."""
 
 import sys
 import tempfile
@@ -35,10 +35,8 @@ def _went_well(provider: providers.Provider, root: Path) -> bool:
         return False
     wrong = {key: places for key, places in outcome.changes.items() if key not in FORGOTTEN}
     took_s = time.monotonic() - started_s
-    print(
-        f"{'failed' if wrong else 'ok'} {root.stem}: {outcome.created} resources, {took_s:.0f} s{wrong or ''}",
-        flush=True,
-    )
+    word = "failed" if wrong else "ok"
+    print(f"{word} {root.stem}: {outcome.created} resources, {took_s:.0f} s {wrong or ''}", flush=True)
     return not wrong
 
 

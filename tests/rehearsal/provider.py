@@ -1,4 +1,4 @@
-"""HashiCorp's own provider for AWS, of which no registry can be reached: built once from its published module.
+"""HashiCorp's own provider for AWS, where no registry of it can be reached: built once, from its module.
 
 Whole it is 250 services and hours of compiling. It is cut to those that the rehearsal applies: the lists that
 name every service are shortened, and nothing else is touched. Where `terraform init` finds the published
@@ -26,10 +26,9 @@ _MODULE: Final = "github.com/hashicorp/terraform-provider-aws"
 # Of June 2026, the newest that the module proxy has; its own name for itself is in version/VERSION.
 _VERSION: Final = "v1.60.1-0.20260602190131-5f2286d6d836"
 SERVICES: Final = (
-    "account", "acm", "apigateway", "apigatewayv2", "appautoscaling", "athena", "backup", "budgets", "cloudwatch",
-    "codebuild", "cognitoidp", "dynamodb", "ec2", "ecr", "elasticache", "events", "firehose", "glue", "iam", "kafka",
-    "kinesis", "kms", "lambda", "logs", "meta", "organizations", "rds", "route53", "s3", "s3control", "scheduler",
-    "secretsmanager", "sesv2", "sns", "sqs", "sts",
+    "account", "apigatewayv2", "appautoscaling", "cloudwatch", "cognitoidp", "dynamodb", "ec2", "ecr", "iam",
+    "kms", "lambda", "logs", "meta", "organizations", "route53", "s3", "s3control", "secretsmanager", "sesv2",
+    "sns", "sqs", "sts",
 )  # fmt: skip
 # What is not needed to compile it.
 _LEFT_OUT: Final = frozenset(
@@ -53,7 +52,7 @@ class Provider:
 
 
 def found() -> Provider | None:
-    """The published provider, or the one that was built; None without either. Raises Missing without Terraform."""
+    """The published provider, or the one that was built; None without either. Raises Missing."""
     try:
         terraform = Terraform.find("real")
         return Provider(terraform.schema, terraform.environment)
@@ -82,10 +81,8 @@ def build() -> None:
     place.mkdir(parents=True, exist_ok=True)
     program = place / f"terraform-provider-aws_v{version}"
     run_go(["build", "-ldflags", "-s -w", "-o", str(program), "."], home, source, _PACKAGES)
-    (home / "terraform.rc").write_text(
-        f'disable_checkpoint = true\nprovider_installation {{\n  filesystem_mirror {{ path = "{home / "mirror"}" }}\n}}\n',
-        encoding="utf-8",
-    )
+    mirror = f'provider_installation {{\n  filesystem_mirror {{ path = "{home / "mirror"}" }}\n}}\n'
+    (home / "terraform.rc").write_text(f"disable_checkpoint = true\n{mirror}", encoding="utf-8")
     shutil.rmtree(source, ignore_errors=True)
     # Last, because its presence says that all else is there.
     (home / "version").write_text(version, encoding="utf-8")
