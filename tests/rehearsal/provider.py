@@ -25,10 +25,10 @@ __all__ = ["Provider", "build", "found"]
 _MODULE: Final = "github.com/hashicorp/terraform-provider-aws"
 # Of June 2026, the newest that the module proxy has; its own name for itself is in version/VERSION.
 _VERSION: Final = "v1.60.1-0.20260602190131-5f2286d6d836"
+# Of cloudwatch nothing is applied: its folder has the file that the provider embeds a pattern of.
 SERVICES: Final = (
-    "account", "apigatewayv2", "appautoscaling", "cloudwatch", "cognitoidp", "dynamodb", "ec2", "ecr", "iam",
-    "kms", "lambda", "logs", "meta", "organizations", "route53", "s3", "s3control", "secretsmanager", "sesv2",
-    "sns", "sqs", "sts",
+    "account", "appautoscaling", "cloudwatch", "cognitoidp", "dynamodb", "ec2", "ecr", "iam", "kms", "lambda",
+    "logs", "meta", "organizations", "route53", "s3", "s3control", "sts",
 )  # fmt: skip
 # What is not needed to compile it.
 _LEFT_OUT: Final = frozenset(
