@@ -67,7 +67,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin mails replay-day loadtest loadtest-max flame aged \
+.PHONY: setup lint format type check test verify infra-test rehearsal cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin mails replay-day loadtest loadtest-max flame aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -114,6 +114,9 @@ infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, tr
 	@$(BIN)/python -m pytest --quiet tests/infra/test_charts_on_platform.py tests/infra/test_commands_in_documents.py
 
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
+rehearsal: setup ## The Terraform applied to an emulator of AWS by the provider itself; needs Go once, for half an hour
+	@$(BIN)/python -m tests.rehearsal
+
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
 
