@@ -61,10 +61,10 @@ def imported(*names: str) -> set[str]:
     return found
 
 
+# Whatever app.js imports comes at once, also what a comment or another module names in `import("…")`.
+AT_ONCE = imported("app.js")
 FIRST_LOAD = [
-    path
-    for path in FILES
-    if path.name not in LATER and (path.suffix != ".js" or path.name in imported("app.js"))
+    path for path in FILES if (path.name in AT_ONCE if path.suffix == ".js" else path.name not in LATER)
 ]
 STRING = r'"((?:[^"\\]|\\.)*)"'
 # The exchange's own name, and the name of the chart's makers.
