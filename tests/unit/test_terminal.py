@@ -170,7 +170,7 @@ def test_data_never_become_markup_or_code_and_secrets_are_not_kept(path: Path) -
     )
     kept = set(re.findall(r'localStorage\.setItem\("exchange\.(\w+)",', text))
     assert len(re.findall(r"localStorage\.setItem", text)) == len(kept)
-    assert kept <= {"interval", "chart", "language", "favourites"}
+    assert kept <= {"interval", "chart", "language", "favourites", "notices"}
     assert "parseFloat" not in text
     assert len(text.splitlines()) < 400
 
