@@ -8,6 +8,7 @@ Prefix paths by their length, then ImplementationSpecific ones as they stand
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 import pytest
 import yaml
@@ -88,6 +89,15 @@ def test_metrics_and_what_is_the_operators_are_closed_to_the_world(shape: str) -
     annotations = objects(shape, "Ingress")["exchange"]["metadata"]["annotations"]
     assert balancer("/metrics") == "closed"
     assert json.loads(annotations["alb.ingress.kubernetes.io/actions.closed"])["type"] == "fixed-response"
+
+
+def test_the_distribution_passes_nothing_of_the_operators_page_on() -> None:
+    """What CloudFront passes on of /v1 the load balancer closes; all else is in its bucket, or nowhere."""
+    frontend = (ROOT / "infra" / "terraform" / "modules" / "frontend" / "main.tf").read_text("utf-8")
+    (listed,) = re.findall(r"(?m)^\s*passed = \[(.*)\]$", frontend)
+    passed = re.findall(r'"([^"]+)"', listed)
+    assert "/v1/*" in passed
+    assert not [one for one in passed if fnmatch("/operator/", one) or fnmatch("/operator", one)]
 
 
 def test_every_path_of_an_account_has_its_rule() -> None:

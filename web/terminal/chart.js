@@ -3,13 +3,13 @@
 import { plain } from "./decimal.js";
 import { make } from "./dom.js";
 import { dayAndTime, t, timeOfDay } from "./lang.js";
-import { convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
+import { band, convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
 import {
   CandlestickSeries, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle, PriceScaleMode,
 } from "./lightweight-charts.js";
 
 /** Names of what can be switched on. */
-export const EXTRAS = ["MA", "EMA", "RSI", "MACD", "Log"];
+export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 // So near to the oldest candle, older ones are asked for.
 const OLDER_WITHIN = 40;
 const FEW = 10;
@@ -21,6 +21,7 @@ const KEY_STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
 const INDICATORS = {
   MA: { pane: 0, lines: [["#7db4ff", (closes) => simpleAverage(closes, 7)], ["#f2b84b", (closes) => simpleAverage(closes, 25)], ["#c58af9", (closes) => simpleAverage(closes, 99)]] },
   EMA: { pane: 0, lines: [["#4dd0e1", (closes) => exponentialAverage(closes, 12)], ["#ff8a65", (closes) => exponentialAverage(closes, 26)]] },
+  BOLL: { pane: 0, lines: [["#90a4ae", (closes) => band(closes, 2)], ["#b0bec5", (closes) => simpleAverage(closes, 20)], ["#90a4ae", (closes) => band(closes, -2)]] },
   RSI: { pane: 1, lines: [["#c58af9", (closes) => relativeStrength(closes)]] },
   MACD: { pane: 1, lines: [["#7db4ff", (closes) => convergence(closes).line], ["#f2b84b", (closes) => convergence(closes).signal]] },
 };

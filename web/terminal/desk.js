@@ -6,6 +6,7 @@ import { fromUnits, shown, toUnits } from "./decimal.js";
 import { toast } from "./dom.js";
 import { feesOf, OrderNews, outcomeOf } from "./news.js";
 import { orderOfRow } from "./orders.js";
+import { tellOutside } from "./outside.js";
 import { newClientOrderId as newName, Trading } from "./trading.js";
 import { UserFeed } from "./userfeed.js";
 
@@ -116,7 +117,10 @@ export class Desk {
   _tellSoon() {
     this._telling ??= setTimeout(() => {
       this._telling = null;
-      for (const { id, text, kind } of this._news.drain()) toast(text, kind, id);
+      for (const { id, text, kind } of this._news.drain()) {
+        toast(text, kind, id);
+        tellOutside(text, id);
+      }
     }, TELL_AFTER_MS);
   }
 

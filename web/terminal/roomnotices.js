@@ -3,6 +3,7 @@
 import { make, setText } from "./dom.js";
 import { t } from "./lang.js";
 import "./langmore.js";
+import { askPermission, keepChoice, permission } from "./outside.js";
 import { button, day, form, section } from "./roomparts.js";
 
 const TOPICS = {
@@ -21,6 +22,7 @@ function choicesOf(account, choices, answer) {
         try {
           await account.ask("PUT", "/v1/notices/choices", { choices: [wanted] });
           choice[way] = target.checked;
+          if (choice.topic === "FILLS" && way === "browser") keepChoice(target.checked);
           setText(answer, t("Kept."));
         } catch (error) {
           target.checked = choice[way];
@@ -82,6 +84,17 @@ function webhookParts(account, webhook, show, made) {
   return parts;
 }
 
+/** Whether this browser shows notices while nobody looks at the page. */
+function browserParts() {
+  const words = {
+    granted: t("This browser shows your fills while you look elsewhere."), none: t("This browser cannot show notices."),
+    denied: t("This browser was told not to show notices; its settings say so."), default: t("This browser was not asked yet."),
+  };
+  const line = make("p", { role: "status" }, [words[permission()]]);
+  if (permission() !== "default") return [line];
+  return [line, button(t("Let this browser show notices"), async () => setText(line, words[await askPermission()]))];
+}
+
 /** @param {import("./account.js").Account} account */
 export function noticeSection(account) {
   const box = make("div");
@@ -89,7 +102,8 @@ export function noticeSection(account) {
   const answer = make("p", { class: "hint", role: "status" });
   const show = async () => {
     const { choices, mail, webhook } = await account.ask("GET", "/v1/notices");
-    box.replaceChildren(choicesOf(account, choices, answer), answer, ...mailParts(account, mail, show), ...webhookParts(account, webhook, show, made));
+    keepChoice(choices.find(({ topic }) => topic === "FILLS")?.browser ?? true);
+    box.replaceChildren(choicesOf(account, choices, answer), answer, ...mailParts(account, mail, show), ...browserParts(), ...webhookParts(account, webhook, show, made));
   };
   return section(t("Notices"), [
     make("p", { class: "hint" }, [t("What guards your account (freezes, passwords, addresses, changes of this) is always told, by every way there is.")]),

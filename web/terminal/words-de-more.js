@@ -289,4 +289,9 @@ export default {
   "Move it": "Verschieben",
   "Not moved: {reason}": "Nicht verschoben: {reason}",
   "Checking what became of the order …": "Es wird geprüft, was aus der Order wurde …",
+  "This browser shows your fills while you look elsewhere.": "Dieser Browser zeigt Ihre Ausführungen, während Sie anderswo sind.",
+  "This browser cannot show notices.": "Dieser Browser kann keine Meldungen zeigen.",
+  "This browser was told not to show notices; its settings say so.": "Diesem Browser wurde gesagt, keine Meldungen zu zeigen; das steht in seinen Einstellungen.",
+  "This browser was not asked yet.": "Dieser Browser wurde noch nicht gefragt.",
+  "Let this browser show notices": "Meldungen in diesem Browser zeigen",
 };

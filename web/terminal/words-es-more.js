@@ -289,4 +289,9 @@ export default {
   "Move it": "Moverla",
   "Not moved: {reason}": "No se movió: {reason}",
   "Checking what became of the order …": "Se comprueba qué fue de la orden…",
+  "This browser shows your fills while you look elsewhere.": "Este navegador muestra sus ejecuciones mientras mira otra cosa.",
+  "This browser cannot show notices.": "Este navegador no puede mostrar avisos.",
+  "This browser was told not to show notices; its settings say so.": "A este navegador se le dijo que no mostrara avisos; lo indican sus ajustes.",
+  "This browser was not asked yet.": "Aún no se ha preguntado a este navegador.",
+  "Let this browser show notices": "Permitir avisos en este navegador",
 };

@@ -289,4 +289,9 @@ export default {
   "Move it": "移动",
   "Not moved: {reason}": "未移动：{reason}",
   "Checking what became of the order …": "正在查询订单状态……",
+  "This browser shows your fills while you look elsewhere.": "您查看其他页面时，此浏览器会显示成交通知。",
+  "This browser cannot show notices.": "此浏览器无法显示通知。",
+  "This browser was told not to show notices; its settings say so.": "此浏览器已被设置为不显示通知，请查看其设置。",
+  "This browser was not asked yet.": "尚未询问此浏览器。",
+  "Let this browser show notices": "允许此浏览器显示通知",
 };

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import pytest
@@ -20,7 +20,10 @@ from exchange.contracts.notice_topics import (
 )
 from exchange.ports.messages import MessageError, NewMessage
 from exchange.process.components import Resources
+from exchange.security import audit_log
+from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing
+from local.mails import notice_components
 from services.notifier.notices import DEPOSIT, FILL, PASSWORD_CHANGED, Notice
 from services.notifier.outlet import Outlet
 from services.notifier.ways import webhook_deliveries
@@ -28,6 +31,7 @@ from services.notifier.ways.chosen import Chosen, ChosenWays
 from services.notifier.ways.webhook_deliveries import RETRY_DELAYS_MS, WebhookDeliveries
 from services.notifier.ways.webhook_worker import WebhookWorker
 from tests.at_work import running
+from tests.integration.notifier.test_mails import eventually_begun
 from tests.notices import login_notice, reset_notice
 
 pytestmark = pytest.mark.integration
@@ -303,3 +307,22 @@ async def test_each_notice_goes_by_the_ways_that_its_owner_chose(
     assert kept.shown[:2] == ["0.3.x", "0.4.x"]
     rows = await resources.database.fetch("SELECT notice_id FROM webhook_deliveries ORDER BY 1")
     assert [row["notice_id"] for row in rows] == ["0.3.x", "0.4.x"]
+
+
+async def test_a_local_exchange_tells_a_program_on_the_same_machine_where_it_was_told_to(
+    resources: Resources, program: Program
+) -> None:
+    settings = resources.settings.model_copy(
+        update={"webhook_loopback": True, "public_url": "https://t.example"}
+    )
+    async with running(*notice_components(replace(resources, settings=settings))):
+        await hooked(resources, ALICE, program.url)
+        async with resources.database.acquire() as connection:
+            await eventually_begun(connection)
+            async with connection.transaction():
+                await audit_log.append(connection, Act("log-in", ALICE, "192.0.2.7", 5, {}))
+        await until(resources, "SELECT last_result = 'answered 204' FROM webhooks")
+    (body,) = program.bodies
+    told = msgspec.json.decode(body)
+    assert (told["kind"], told["userId"], told["fields"]["ip"]) == ("LOGIN", ALICE, "192.0.2.7")
+    assert told["fields"]["freezeUrl"].startswith("https://t.example/terminal/#freeze=")
