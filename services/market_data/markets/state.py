@@ -13,8 +13,10 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.trading.book_rule import level_change
 from exchange.trading.candles import CandleStore
+from exchange.trading.fees import with_fees
 from exchange.trading.market import Asset, Market
 from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
 from services.market_data.markets.book import Book, Level
@@ -128,6 +130,9 @@ class MarketState:
             self.add_asset(Asset(event.asset_id, event.code, event.decimals))
         elif isinstance(event, MarketRegistered):
             changes.views[event.market_id] = self.add_market(event, MODE_TRADING)
+        elif isinstance(event, MarketFeesChanged):
+            market = self.views[event.market_id].market
+            market.rules = with_fees(market.rules, event)
         else:
             change = level_change(event)
             if change is not None:
