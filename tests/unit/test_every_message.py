@@ -226,7 +226,8 @@ TERMS: Final = (
 # Filters that change: who neither shows nor writes them leaves them to the engine.
 FILTERS: Final = "FilterChanged"
 # Fees that change; what is paid stands in the trades.
-FEES: Final = "MarketFeesChanged FeeTierChanged AccountTierChanged FeeDiscountChanged FeeDiscountSwitched"
+AGREED: Final = "FeeTierChanged AccountTierChanged FeeDiscountChanged FeeDiscountSwitched"
+FEES: Final = f"MarketFeesChanged {AGREED}"
 # A trade to all that ask for trades; it is named where its own fields are read, and by tables of kinds.
 DISCOUNT: Final = "TradeExecutedWithDiscount"
 RULES: Final = f"{FILTERS} {FEES}"
@@ -244,7 +245,7 @@ LEFT_ALONE: Final = {
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
-        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} {FEES}"
+        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} {AGREED}"
     ),
     "services/market_history/catalogue.py": (
         "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "

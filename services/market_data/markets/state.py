@@ -13,9 +13,11 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.filter_events import FilterChanged
 from exchange.trading.book_rule import level_change
 from exchange.trading.candles import CandleStore
+from exchange.trading.fees import with_fees
 from exchange.trading.filters import Filters, with_filter
 from exchange.trading.market import Asset, Market
 from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
@@ -141,6 +143,9 @@ class MarketState:
             self.add_asset(Asset(event.asset_id, event.code, event.decimals))
         elif isinstance(event, MarketRegistered):
             changes.views[event.market_id] = self.add_market(event, MODE_TRADING)
+        elif isinstance(event, MarketFeesChanged):
+            market = self.views[event.market_id].market
+            market.rules = with_fees(market.rules, event)
         else:
             change = level_change(event)
             if change is not None:
