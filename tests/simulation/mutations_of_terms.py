@@ -134,6 +134,10 @@ def _purchase_is_not_kept() -> AbstractContextManager[None]:
     return patched(matching, fund_pending=lambda order, order_list, told_from, events: None)
 
 
+def _all_that_is_due_at_once() -> AbstractContextManager[None]:
+    return patched(follow_ups, _may_go_on=lambda state: True)
+
+
 def _sells_less_than_it_bought() -> AbstractContextManager[None]:
     return patched(follow_ups, funded_lots=lambda *of: max(1, funding.funded_lots(*of) - 1))
 
@@ -150,6 +154,7 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
     "orders that are due have no turn": _due_orders_have_no_turn,
     **MUTATIONS_OF_FILTERS,
+    "one command sends all to work that is due": _all_that_is_due_at_once,
     "what an OPO buys can be spent": _purchase_is_not_kept,
     "an OPO sells less than it has bought": _sells_less_than_it_bought,
 }

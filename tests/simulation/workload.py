@@ -11,11 +11,13 @@ from exchange.contracts.commands import (
     CreditDeposit,
     LeaderElected,
     Malformed,
+    PlaceOrder,
     ReserveWithdrawal,
     SettleWithdrawal,
     SetTradingMode,
 )
 from exchange.contracts.filter_commands import SetFilter
+from exchange.contracts.order_commands import PlaceOrderWithTerms
 from loadtest.bench.workload import Mischief
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from tests.fee_traffic import fee_command
@@ -70,6 +72,26 @@ def _with_filters(commands: list[Command], draw: random.Random) -> list[Command]
     return mixed
 
 
+def _stops_that_are_due_at_once() -> list[Command]:
+    """Stops to buy at one price above all others, and a purchase that goes through it."""
+    stop_price, lots = 5_000_020, 100
+    stops: list[Command] = [
+        PlaceOrderWithTerms(
+            0, 1_003, 1, f"due-{number}", codes.BUY, codes.STOP_LOSS, codes.GTC, 0, lots, 0, codes.STP_NONE,
+            0, stop_price, 0, 0, 0, 0, 0, 0,
+        )
+        for number in range(3)
+    ]  # fmt: skip
+    through = [
+        PlaceOrder(
+            0, user_id, 1, f"through-{user_id}", side, codes.LIMIT, codes.GTC, stop_price, many, 0,
+            codes.STP_NONE, 0,
+        )
+        for user_id, side, many in ((1_001, codes.SELL, 40 * lots), (1_002, codes.BUY, 200 * lots))
+    ]  # fmt: skip
+    return [*stops, *through]
+
+
 class Workload:
     """A queue of commands that survives every process, as traders do."""
 
@@ -86,7 +108,7 @@ class Workload:
             place = self.random.randrange(commands // 2)
             mischief.insert(place, ActivateRules(0, RULES_VERSION_MAX))
         deposits += asking.deposits()
-        first = [*deposits, *mischief, *_much_money_comes_and_goes()]
+        first = [*deposits, *mischief, *_much_money_comes_and_goes(), *_stops_that_are_due_at_once()]
         self._queue: list[Command] = first[::-1]
         self._probes = 0
         self.told: list[tuple[int, CommandOutcome]] = []
