@@ -272,8 +272,7 @@ LEFT_ALONE: Final = {
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
         "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
-        "IcebergRefilled "
-        f"OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {RULES}"
+        f"IcebergRefilled OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {RULES}"
     ),
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "

@@ -181,7 +181,7 @@ class LedgerBatch:
         self.fees: dict[int, tuple[int, int]] = {}
         self.fee_tiers: dict[int, FeeTierChanged] = {}
         self.fee_discount: FeeDiscountChanged | None = None
-        # user_id -> tier, and whether its fees are paid in the discount asset, where they changed.
+        # user_id -> tier, and whether fees are paid in the discount asset, where they changed.
         self.account_tiers: dict[int, int] = {}
         self.discount_switches: dict[int, bool] = {}
         self.orders: dict[int, OrderChange] = {}
@@ -302,8 +302,7 @@ class LedgerBatch:
             order.held_atoms += event.held_atoms - event.released_atoms
             order.displayed_lots += event.resting_lots
             order.state, order.working_ms = STATE_WORKING, time_ms
-            # A MARKET order keeps no price, as before.
-            order.price_ticks = event.price_ticks
+            order.price_ticks = event.price_ticks  # a MARKET order keeps none, as before
         elif isinstance(event, PendingOrderPlaced):
             order = self._order(event.order_id, time_ms)
             order.held_atoms += event.held_atoms
@@ -334,12 +333,10 @@ class LedgerBatch:
 
     def _decrement(self, seq: int, time_ms: int, event: SelfTradeDecremented) -> None:
         taker = self._order(event.taker_order_id, time_ms)
-        taker.prevented_lots += event.prevented_lots
-        taker.decrement_seq = seq
+        taker.prevented_lots, taker.decrement_seq = taker.prevented_lots + event.prevented_lots, seq
         taker.held_atoms -= event.taker_released_atoms
         maker = self._order(event.maker_order_id, time_ms)
-        maker.prevented_lots += event.prevented_lots
-        maker.decrement_seq = seq
+        maker.prevented_lots, maker.decrement_seq = maker.prevented_lots + event.prevented_lots, seq
         maker.held_atoms -= event.maker_released_atoms
         maker.displayed_lots -= event.prevented_lots
         self.decrements.append(
