@@ -10,7 +10,14 @@ from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import PPM
 
-__all__ = ["account_rejection", "amount_rejection", "own_rejection", "reference_notional", "step_rejection"]
+__all__ = [
+    "account_rejection",
+    "amount_rejection",
+    "own_rejection",
+    "percent_rejection",
+    "reference_notional",
+    "step_rejection",
+]
 
 
 def reference_notional(market: Market, quantity_lots: int, reference: tuple[int, int]) -> int:
@@ -52,6 +59,12 @@ def own_rejection(
             return codes.REJECT_MIN_NOTIONAL
         if filters.quote_atoms_max and notional_atoms > filters.quote_atoms_max:
             return codes.REJECT_MAX_ASSET
+    return percent_rejection(market, price_ticks, reference)
+
+
+def percent_rejection(market: Market, price_ticks: int, reference: tuple[int, int]) -> int:
+    """Whether a price (0: none yet) is too far from the average one, whichever side it is on."""
+    filters = market.filters
     numerator, denominator = reference
     if price_ticks and denominator and filters.percent_up_ppm:
         scaled = price_ticks * denominator * PPM

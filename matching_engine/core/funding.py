@@ -58,11 +58,12 @@ def _discounted_in_base(market: Market, event: TradeExecuted) -> int:
 
 
 def funded_lots(market: Market, orders: list[Order]) -> int:
-    """How many lots the pending orders of a list may sell: whole lots, and no more than their types may."""
-    rules = market.rules
+    """How many lots the pending orders of a list may sell: whole steps, and no more than their types may."""
+    rules, filters = market.rules, market.filters
     lots = min(orders[0].held_atoms // rules.lot_atoms, rules.quantity_lots_max)
     for order in orders:
         terms = order.terms
         if terms is not None and terms.is_market():
             lots = min(lots, rules.market_quantity_lots_max)
-    return lots
+            lots -= lots % filters.market_step_lots
+    return lots - lots % filters.quantity_step_lots

@@ -8,7 +8,7 @@ from exchange.contracts.order_commands import OrderLeg, PlaceOrderList, PlaceOrd
 from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccepted
 from matching_engine.core.draft import Draft, count_rejection
 from matching_engine.core.engine_state import EngineState
-from matching_engine.core.filtering import amount_rejection
+from matching_engine.core.filtering import amount_rejection, percent_rejection
 from matching_engine.core.follow_ups import follow_up, shared_holds
 from matching_engine.core.funding import pays_pending
 from matching_engine.core.list_rules import list_prices_fit, shape_rejection
@@ -107,10 +107,12 @@ def _rejection(state: EngineState, market: Market, trader: Trader, draft: Draft,
         plain.price_ticks = pegged_ticks(market, leg.side, leg.peg_price_type, leg.peg_offset_levels)
         if plain.price_ticks == 0:
             return codes.REJECT_NO_PEG_PRICE
+    reference = market.reference.fraction(state.now_ms)
     if draft.is_funded:
         reason = price_range_rejection(market, leg)
+        reason = reason or percent_rejection(market, leg.price_ticks, reference)
     else:
-        reason = filter_rejection(market, leg, plain, market.reference.fraction(state.now_ms), works_now)
+        reason = filter_rejection(market, leg, plain, reference, works_now)
     if reason:
         return reason
     if terms.state == codes.STATE_WAITING:

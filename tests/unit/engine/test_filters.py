@@ -11,7 +11,7 @@ from exchange.contracts.events import CommandRejected, Event
 from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.filter_kinds import FILTER_KINDS, MARKET
-from exchange.contracts.order_events import OrderAmended
+from exchange.contracts.order_events import OrderAmended, PendingOrderPlaced
 from matching_engine.core.engine import Engine
 from matching_engine.core.filters import MarketFilters
 from matching_engine.core.shard import Shard
@@ -397,3 +397,25 @@ def test_the_scopes_of_the_table_are_those_of_the_codes() -> None:
     for kind, of in FILTER_KINDS.items():
         assert (of.scope == MARKET) == (kind <= codes.FILTER_MAX_POSITION)
     assert set(FILTER_KINDS) == {n for name, n in vars(codes).items() if name.startswith("FILTER_")}
+
+
+def test_what_an_opo_has_bought_is_sold_in_whole_steps(exchange: Filtered) -> None:
+    """The fee leaves 999 of a thousand lots: 950 are sold, and the rest is available again."""
+    available, _ = exchange.money(ALICE, BTC)
+    exchange.place(ALICE, SELL, P + 10_000, available // LOT, name="all that she has")
+    exchange.said(codes.FILTER_LOT_SIZE, 50, 10**9, 50)
+    held, (left, _) = exchange.held(ALICE, BTC), exchange.money(ALICE, BTC)
+    legs = (leg("buy", BUY, LIMIT, 1_000, P - 100), leg("sell", SELL, LIMIT, 0, P + 100))
+    assert exchange.refused(exchange.list_of(ALICE, codes.CONTINGENCY_OPO, *legs)) == 0
+    events = exchange.place(BOB, SELL, P - 100, 1_000)
+    (placed,) = [event for event in events if isinstance(event, PendingOrderPlaced)]
+    assert placed.resting_lots == 950
+    assert exchange.held(ALICE, BTC) - held == 950 * LOT
+    assert exchange.money(ALICE, BTC)[0] - left == 49 * LOT
+
+
+def test_a_pending_order_of_an_opo_is_not_too_far_from_the_price(exchange: Filtered) -> None:
+    exchange.said(codes.FILTER_PERCENT_PRICE, 1_100_000, 900_000)
+    legs = (leg("buy", BUY, LIMIT, 100, P - 100), leg("sell", SELL, LIMIT, 0, P * 12 // 10))
+    refused = exchange.list_of(ALICE, codes.CONTINGENCY_OPO, *legs)
+    assert exchange.refused(refused) == codes.REJECT_PERCENT_PRICE
