@@ -5,6 +5,7 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.commands import ActivateRules
 from exchange.contracts.events import CommandRejected, OrderClosed, TradeExecuted
+from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.order_commands import OrderLeg
 from exchange.contracts.order_events import (
     OrderListDone,
@@ -235,3 +236,14 @@ def test_a_list_survives_a_snapshot_between_two_fills() -> None:
     assert one(events, PendingOrderFunded, 1).quantity_lots == 1_000
     assert not [event for event in events if isinstance(event, OrderListDone)]
     check_invariants(x.engine)
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [sell(price=P + 101), leg("sell", S, codes.STOP_LOSS_LIMIT, 0, P - 200, stop=P - 101)],
+    ids=["its price", "its stop price"],
+)
+def test_pending_order_between_two_price_steps_is_refused_with_its_list(pending: OrderLeg) -> None:
+    x = TermsExchange()
+    x.apply(SetFilter(1, codes.FILTER_PRICE, BTCUSDT, 0, 1, 10**9, 2, 0))
+    assert x.refusal(x.list_of(ALICE, OPO, buy(), pending)) == codes.REJECT_PRICE_FILTER
