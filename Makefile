@@ -67,7 +67,7 @@ export UV_SYSTEM_CERTS ?= true
 # Not the caller's packages, but ours.
 unexport PYTHONHOME
 
-.PHONY: setup lint format type check test verify infra-test cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin mails replay-day loadtest loadtest-max flame aged \
+.PHONY: setup lint format type check test verify infra-test rehearsal cluster-test image-test fuzz abuse soak sim chaos cold-start run stack rebuild operator admin mails replay-day loadtest loadtest-max flame aged \
   bench determinism lock clean help
 
 setup: $(STAMP) ## Create .venv with every pinned dependency: 1 GB, and 1 GB of cache (instant when done)
@@ -114,6 +114,9 @@ infra-test: setup ## Terraform: format, validity, tests, house rules, tflint, tr
 	@$(BIN)/python -m pytest --quiet tests/infra/test_charts_on_platform.py tests/infra/test_commands_in_documents.py
 
 # Needs Go for the first start (ten minutes on two idle cores, then kept in the cache); three minutes each time.
+rehearsal: setup ## The Terraform applied to an emulator of AWS by the provider itself; needs Go once, for half an hour
+	@$(BIN)/python -m tests.rehearsal
+
 cluster-test: setup ## The charts on a real Kubernetes control plane with simulated nodes; needs Go once
 	$(BIN)/python -m tests.cluster --report $(REPORTS)
 
@@ -135,6 +138,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef WEBHOOK_LOOPBACK
+run stack: export WEBHOOK_LOOPBACK := $(WEBHOOK_LOOPBACK)
+endif
 ifdef LOG_KEPT_DAYS
 run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
 endif
@@ -151,7 +157,7 @@ rebuild: setup ## Tables and hot book anew from the event log; FROM=archive: the
 operator: setup ## The operator's command for the exchange in DATA_DIR: ARGS="markets halt BTCUSDT --reason ..."
 	@exec $(BIN)/python -m local operator -- $(ARGS)
 
-admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=https://... ADMIN_TOKEN=... ARGS="markets list"
+admin: setup ## The same over HTTP (/v1/admin), for any exchange: URL=http://... ADMIN_TOKEN=... ARGS="markets list"
 	@exec $(BIN)/python -m local admin -- $(ARGS)
 
 mails: setup ## What the exchange in DATA_DIR would have mailed: log-ins, deposits, links that set a password

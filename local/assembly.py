@@ -122,7 +122,7 @@ async def assemble(
     apps: dict[str, ASGIApp] = {
         "order": create_order_app(order),
         "market-data": create_market_data_app(market_data),
-        "user": AdminApi(create_user_app(user), resources),
+        "user": AdminApi(create_user_app(user), resources, lambda: exchange.readiness()),
     }
     by_path: ASGIApp = _ByPath(apps, whole, terminal_app())
     direct = order.rest.direct()

@@ -6,6 +6,7 @@ from typing import Final
 
 from exchange.adapters.files.mails import MailFolder
 from exchange.adapters.postgres.queue import DatabaseQueue
+from exchange.adapters.webhooks.sender import WEBHOOK_DEADLINE_MS, HttpWebhookSender
 from exchange.ports.messages import MessageError
 from exchange.process.components import Component, Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
@@ -38,7 +39,10 @@ def notice_components(resources: Resources) -> list[Component]:
 
     queue = DatabaseQueue(resources.database, deadline_ms, settings.notices_attempts_max)
     topic = MailFolder(folder_of_mails(settings.data_dir), address_of)
-    return components_for(resources, queue, topic, None, untold=_UNTOLD)
+    webhooks = HttpWebhookSender(WEBHOOK_DEADLINE_MS, loopback=settings.webhook_loopback)
+    return components_for(
+        resources, queue, topic, None, untold=_UNTOLD, webhooks=webhooks, is_topic_mail=True
+    )
 
 
 def shown(folder: Path, count: int) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -42,6 +43,8 @@ _KEY_NAME: Final = "operator.pem"
 _DOOR_NAME: Final = "operator.sock"
 _SETTINGS_NAME: Final = "operator.json"
 _TOKEN_NAME: Final = "admin.token"
+_FACTOR_NAME: Final = "admin.factor"
+_SESSION_NAME: Final = "admin.session"
 _ADD_DEADLINE_S: Final = 60
 # Told in words on standard error already: into the log alone, and nowhere before there is one.
 _refusals: Final = logging.getLogger("local.refusals")
@@ -133,27 +136,32 @@ def run_admin(data_dir: Path, port: int, arguments: list[str]) -> None:
     if not environment.get("ADMIN_URL") and "--url" not in arguments:
         environment["ADMIN_URL"] = f"http://127.0.0.1:{port}"
         if not environment.get("ADMIN_TOKEN"):
-            environment["ADMIN_TOKEN"] = _own_token(data_dir)
+            environment |= _own_access(data_dir)
     os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
 
 
-def _own_token(data_dir: Path) -> str:
-    """Of whoever owns the folder: let in by the operator's door, once, and kept beside the state."""
+def _own_access(data_dir: Path) -> dict[str, str]:
+    """Of whoever owns the folder: let in by the operator's door, once; what it takes lies here."""
     environment = os.environ | way_to_exchange(data_dir)
     mode = "embedded" if "OPERATOR_SOCKET" in environment else "stack"
-    path = data_dir / mode / _TOKEN_NAME
-    if path.exists():
-        return path.read_text().strip()
-    name = f"local-{secrets.token_hex(4)}"
-    command = [sys.executable, "-m", "services.operator", "admins", "add", name, "--reason", "make admin"]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=_ADD_DEADLINE_S, check=False
-    )
-    if done.returncode:
-        raise OSError(done.stderr.strip().removeprefix("operator: "))
-    token = done.stdout.split()[-1]
-    _write_private(path, token.encode())
-    return token
+    token, factor, session = (data_dir / mode / name for name in (_TOKEN_NAME, _FACTOR_NAME, _SESSION_NAME))
+    if not (token.exists() and factor.exists()):
+        name = f"local-{secrets.token_hex(4)}"
+        command = [sys.executable, "-m", "services.operator", "admins", "add", name, "--reason", "make admin"]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_ADD_DEADLINE_S, check=False
+        )
+        if done.returncode:
+            raise OSError(done.stderr.strip().removeprefix("operator: "))
+        *_, uri, made = done.stdout.split()
+        _write_private(factor, parse_qs(urlsplit(uri).query)["secret"][0].encode())
+        _write_private(token, made.encode())
+        session.unlink(missing_ok=True)
+    return {
+        "ADMIN_TOKEN": token.read_text().strip(),
+        "ADMIN_FACTOR_FILE": str(factor),
+        "ADMIN_SESSION_FILE": str(session),
+    }
 
 
 def _write_private(path: Path, content: bytes) -> None:

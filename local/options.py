@@ -48,6 +48,8 @@ class LocalOptions:
     history: bool = False
     # A file of markets for a new exchange, as matching_engine/markets.toml; None for that one.
     markets: Path | None = None
+    # Webhooks may lead to 127.0.0.1, without TLS too.
+    webhook_loopback: bool = False
 
     @property
     def url(self) -> str:
@@ -65,6 +67,7 @@ class LocalOptions:
             "auditor_required": "false",
             "rate_limits": "true" if self.rate_limits else "false",
             "request_limits": "true" if self.request_limits else "false",
+            "webhook_loopback": "true" if self.webhook_loopback else "false",
             "engine_build": self.engine_build,
             "log_kept_days": str(self.log_kept_days),
         }
@@ -72,7 +75,7 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, HISTORY, MARKETS, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -93,6 +96,7 @@ class LocalOptions:
             _switch("BAD_DAYS", False),
             _switch("HISTORY", True),
             _file("MARKETS"),
+            _switch("WEBHOOK_LOOPBACK", False),
         )
 
 

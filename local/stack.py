@@ -169,6 +169,7 @@ class _Stack:
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "OPERATOR_PUBLIC_KEY": operator_public_key(self._folder.state),
             "TRUSTED_PROXIES": "127.0.0.1",
+            "ADMIN_BY_GATEWAY": "true",
             "LEASE": f"file:{self._folder.state / 'engine.lease'}",
             "ACTIVATES_RULES": "true",
             "PEER_URLS": ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self._ports.items()),

@@ -41,15 +41,17 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PACKAGES: Final = ("exchange.contracts", "matching_engine.core")
 _COMPILED: Final = (
     *(f"exchange/contracts/{name}.py" for name in (
-        "chain", "codes", "commands", "events", "message_pack", "order_commands", "order_events",
+        "chain", "codes", "commands", "events", "fee_commands", "fee_events", "fee_packing",
+        "filter_commands", "filter_events", "message_pack", "order_commands", "order_events",
         "order_packing", "packing", "unpacking",
     )),
     *(f"matching_engine/core/{name}.py" for name in (
-        "accounts", "administration", "amending", "attendance", "book", "cancelling", "engine",
-        "engine_limits", "engine_state", "follow_ups", "id_window", "invariants", "ladder", "market",
-        "matching", "naive_book", "order", "order_table", "placing", "rules", "rules_version", "shard",
-        "state", "survey", "terms_rules", "terms_state", "trading", "trailing", "treasury", "waiting",
-        "working",
+        "accounts", "administration", "amending", "attendance", "book", "cancelling", "charging", "draft",
+        "engine", "engine_limits", "engine_state", "fee_table", "fees", "filter_changes", "filter_state",
+        "filtering", "filters", "follow_ups", "funding", "id_window", "invariants", "ladder", "list_rules",
+        "market", "matching", "naive_book", "order", "order_table", "placing", "retiring", "rules",
+        "rules_version", "shard", "state", "survey", "terms_rules", "terms_state", "trading", "trailing",
+        "treasury", "waiting", "working",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.

@@ -7,6 +7,7 @@ from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import ActivateRules, Command, RegisterAsset
 from exchange.log.records import records_between
 from exchange.ports.world import Log
+from exchange.trading.filters import FIELDS_OF_FILTER
 from exchange.trading.markets_file import (
     KnownMarkets,
     MarketsFileError,
@@ -32,9 +33,14 @@ def genesis_commands(path: Path = MARKETS_FILE) -> list[Command]:
 
 def unregistered(engine: Engine, path: Path = MARKETS_FILE) -> str:
     """In one sentence what the file says and the engine does not know, "" when they agree."""
+    markets = {number: rules_of(market.rules) for number, market in engine.markets.items()}
+    # What an administrator has changed since is no business of the file's.
+    for kind, market_id, _ in engine.filters.set_by:
+        for name, _ in FIELDS_OF_FILTER.get(kind, ()):
+            markets[market_id].pop(name, None)
     known = KnownMarkets(
         {code: (number, engine.asset_decimals[number]) for number, code in engine.asset_codes.items()},
-        {market.rules.symbol: rules_of(market.rules) for market in engine.markets.values()},
+        {str(rules["symbol"]): rules for rules in markets.values()},
     )
     try:
         said = differences(parse_markets(path.read_text(encoding="utf-8")), known)

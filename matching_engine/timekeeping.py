@@ -21,7 +21,7 @@ _AGAIN_MS: Final = 300
 
 
 class Timekeeper:
-    """Says it when records wait for it, and while commands come; one word at a time is on its way."""
+    """Says it when records wait for it, while commands come or a market ends; one at a time is on its way."""
 
     def __init__(self, command_log: Log) -> None:
         self._command_log = command_log
@@ -39,7 +39,8 @@ class Timekeeper:
         # Its record may be read before its acknowledgement has come.
         if self._saying is not None or self._said_id or not attends_clock(engine.rules_version):
             return
-        if shard.is_waiting or engine.now_ms - engine.attended_ms > _AGAIN_MS:
+        # While a market ends, each word cancels some of its orders, whether or not commands come.
+        if shard.is_waiting or engine.retiring or engine.now_ms - engine.attended_ms > _AGAIN_MS:
             self._said_id = secrets.randbits(62) | 1
             self._saying = asyncio.create_task(self._say(engine.epoch), name="engine: time")
 

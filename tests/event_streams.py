@@ -27,6 +27,7 @@ from exchange.contracts.commands import (
 from exchange.contracts.events import Event
 from matching_engine.core.engine import Engine
 from matching_engine.genesis import genesis_commands
+from tests.fee_traffic import fee_command
 
 START_MS = 1_700_000_000_000
 ONE = 10**8
@@ -141,6 +142,8 @@ class RandomTrading:
             return CreditDeposit(self._id(), user_id, self.random.randint(1, 3), ONE, self._references)
         if dice < 0.98:
             return self._withdrawal(user_id)
+        if dice < 0.985:
+            return fee_command(self.random, self._id(), USERS, (1, 2), (1, 2, 3))
         # Mostly back to trading, so that the stream does not dry up.
         mode = codes.MODE_TRADING if self.random.random() < 0.8 else codes.MODE_POST_ONLY
         return SetTradingMode(self._id(), self.random.choice((0, market_id)), mode)

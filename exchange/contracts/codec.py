@@ -64,7 +64,9 @@ class CodecError(ValueError):
 
 # Tag -> the rules version that brings this kind of command, of the others 1. Under older rules the engine
 # refuses such a command as code that does not know its tag does (core/administration.py).
-FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2, 22: 4, 23: 4, 24: 4, 25: 4}
+FIRST_RULES_VERSION: Final[dict[int, int]] = {21: 2, 22: 4, 23: 4, 24: 4, 25: 4, 50: 5} | dict.fromkeys(
+    range(40, 45), 5
+)
 UNKNOWN_TAG: Final = "unknown command tag"
 
 

@@ -74,8 +74,17 @@ STATE_PENDING: Final = 3  # for the working order of its list to be filled; it h
 CONTINGENCY_OCO: Final = 1
 CONTINGENCY_OTO: Final = 2
 CONTINGENCY_OTOCO: Final = 3
-# OTOCO is an OTO to the outside.
-CONTINGENCY_NAMES: Final = {CONTINGENCY_OCO: "OCO", CONTINGENCY_OTO: "OTO", CONTINGENCY_OTOCO: "OTO"}
+# Of rules version 5 (ADR 0046): pending orders sell what the working order has bought.
+CONTINGENCY_OPO: Final = 4
+CONTINGENCY_OPOCO: Final = 5
+# To the outside all but OCO are an OTO.
+CONTINGENCY_NAMES: Final = {
+    CONTINGENCY_OCO: "OCO",
+    CONTINGENCY_OTO: "OTO",
+    CONTINGENCY_OTOCO: "OTO",
+    CONTINGENCY_OPO: "OTO",
+    CONTINGENCY_OPOCO: "OTO",
+}
 
 # From which side of the book a pegged order takes its price.
 PEG_NONE: Final = 0
@@ -94,6 +103,7 @@ CLOSED_OCO_TRIGGER: Final = 7  # another order of its list went to work, or ende
 CLOSED_OTO_PHASE_ONE_EXPIRED: Final = 8  # the working order of its list ended unfilled
 CLOSED_PENDING_REFUSED: Final = 9  # its turn came, and it could not be placed
 CLOSED_HOLD_SPENT: Final = 10  # what it held from the start bought no more
+CLOSED_MARKET_RETIRED: Final = 11  # its market has ended (rules version 5)
 CLOSE_REASON_NAMES: Final = {
     CLOSED_BY_USER: "NONE",
     CLOSED_IOC_REMAINDER: "UNFILLED_IOC_QUANTITY_EXPIRED",
@@ -105,6 +115,7 @@ CLOSE_REASON_NAMES: Final = {
     CLOSED_OTO_PHASE_ONE_EXPIRED: "OTO_PHASE_ONE_EXPIRED",
     CLOSED_PENDING_REFUSED: "REJECTED",
     CLOSED_HOLD_SPENT: "INSUFFICIENT_LIQUIDITY",
+    CLOSED_MARKET_RETIRED: "EXCHANGE_CANCELED",
 }
 
 CANCEL_ANY: Final = 0
@@ -120,6 +131,7 @@ MODE_HALTED: Final = 1
 MODE_CANCEL_ONLY: Final = 2
 MODE_POST_ONLY: Final = 3
 MODE_TRADING: Final = 4
+MODE_RETIRED: Final = 5  # for good: its open orders are cancelled, and no mode follows (rules version 5)
 # Binance's statuses of a symbol (binance-spot-api 2.1). BREAK: ordinary orders are refused for a while, and
 # LIMIT_MAKER is the one type that the market lists.
 TRADING_MODE_NAMES: Final = {
@@ -127,7 +139,33 @@ TRADING_MODE_NAMES: Final = {
     MODE_CANCEL_ONLY: "CANCEL_ONLY",
     MODE_POST_ONLY: "BREAK",
     MODE_TRADING: "TRADING",
+    MODE_RETIRED: "END_OF_DAY",
 }
+
+# Filters that a command changes (rules version 5): their values, and those of a market that sets none, stand
+# in exchange/contracts/filter_kinds.py.
+FILTER_PRICE: Final = 1
+FILTER_LOT_SIZE: Final = 2
+FILTER_MARKET_LOT_SIZE: Final = 3
+FILTER_NOTIONAL: Final = 4
+FILTER_MIN_NOTIONAL: Final = 5
+FILTER_PERCENT_PRICE: Final = 6
+FILTER_PERCENT_PRICE_BY_SIDE: Final = 7
+FILTER_MAX_NUM_ORDERS: Final = 8
+FILTER_MAX_NUM_ALGO_ORDERS: Final = 9
+FILTER_MAX_NUM_ICEBERG_ORDERS: Final = 10
+FILTER_MAX_NUM_ORDER_LISTS: Final = 11
+FILTER_MAX_NUM_ORDER_AMENDS: Final = 12
+FILTER_ICEBERG_PARTS: Final = 13
+FILTER_TRAILING_DELTA: Final = 14
+FILTER_MAX_POSITION: Final = 15
+# Of an account in all markets together.
+FILTER_EXCHANGE_MAX_NUM_ORDERS: Final = 20
+FILTER_EXCHANGE_MAX_NUM_ALGO_ORDERS: Final = 21
+FILTER_EXCHANGE_MAX_NUM_ICEBERG_ORDERS: Final = 22
+FILTER_EXCHANGE_MAX_NUM_ORDER_LISTS: Final = 23
+# Of an asset, whichever market.
+FILTER_MAX_ASSET: Final = 30
 
 # Why a command was refused (CommandRejected.reason). Grouped by owner.
 # -- request
@@ -155,6 +193,7 @@ REJECT_AMEND_INCREASES: Final = 32
 REJECT_COMBINATION: Final = 33
 REJECT_NO_LAST_PRICE: Final = 34
 REJECT_NO_PEG_PRICE: Final = 35
+REJECT_AMEND_UNFUNDED: Final = 36
 # -- filters
 REJECT_PRICE_FILTER: Final = 40
 REJECT_LOT_SIZE: Final = 41
@@ -168,6 +207,14 @@ REJECT_MAX_NUM_ORDER_LISTS: Final = 48
 REJECT_MAX_NUM_ORDER_AMENDS: Final = 49
 REJECT_ICEBERG_PARTS: Final = 50
 REJECT_TRAILING_DELTA: Final = 51
+REJECT_MIN_NOTIONAL: Final = 52
+REJECT_PERCENT_PRICE: Final = 53
+REJECT_MAX_POSITION: Final = 54
+REJECT_EXCHANGE_MAX_NUM_ORDERS: Final = 55
+REJECT_EXCHANGE_MAX_NUM_ALGO_ORDERS: Final = 56
+REJECT_EXCHANGE_MAX_NUM_ICEBERG_ORDERS: Final = 57
+REJECT_EXCHANGE_MAX_NUM_ORDER_LISTS: Final = 58
+REJECT_MAX_ASSET: Final = 59
 # -- accounts
 REJECT_INSUFFICIENT_BALANCE: Final = 60
 REJECT_UNKNOWN_WITHDRAWAL: Final = 61

@@ -48,13 +48,15 @@ ORDER_LIST_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 1) + 1 + LEGS_MAX * _
 COMMAND_SIZE_BYTES_MAX: Final = max(
     event_size_bytes_max(6, 2), event_size_bytes_max(20, 1), ORDER_LIST_SIZE_BYTES_MAX
 )
-TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(14, 0)
+TRADE_SIZE_BYTES_MAX: Final = event_size_bytes_max(17, 0)  # with fees in the discount asset
 ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(12, 1)
 TERMS_ACCEPTED_SIZE_BYTES_MAX: Final = event_size_bytes_max(21, 1)
 LIST_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(4, 1)
 LIST_DONE_SIZE_BYTES_MAX: Final = event_size_bytes_max(3, 0)
 REFILLED_SIZE_BYTES_MAX: Final = event_size_bytes_max(6, 0)
 TRIGGERED_SIZE_BYTES_MAX: Final = event_size_bytes_max(9, 0)
+PENDING_PLACED_SIZE_BYTES_MAX: Final = event_size_bytes_max(8, 0)
+FUNDED_SIZE_BYTES_MAX: Final = event_size_bytes_max(7, 0)
 CLOSED_SIZE_BYTES_MAX: Final = event_size_bytes_max(10, 1)
 CLOSED_UNASKED_SIZE_BYTES_MAX: Final = event_size_bytes_max(11, 0)  # nobody's cancellation: no name
 MODE_CHANGED_SIZE_BYTES_MAX: Final = event_size_bytes_max(2, 0)
@@ -88,6 +90,7 @@ MARKETS_MAX: Final = 2_000
 ASSETS_MAX: Final = 2_000
 # All money of an asset that is inside the exchange; what one event moves fits into 63 bits.
 AMOUNT_ATOMS_MAX: Final = 2**62
+FEE_TIERS_MAX: Final = 20
 IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
 
 # -- the logs
@@ -105,19 +108,21 @@ LOG_RECORD_SIZE_BYTES_MAX: Final = TOPIC_MESSAGE_SIZE_BYTES_MAX - LOG_RECORD_FRA
 FETCH_SIZE_BYTES_MAX: Final = 4 * 1024 * 1024
 
 # What one meeting can lead to: a trade (or what prevents it), the end of the order that was met and of two
-# more of its list, that list's end, and the next slice of an iceberg.
-EVENTS_PER_FILL_MAX: Final = 6
+# more of its list, that list's end, the next slice of an iceberg, and what an OPO keeps for its pending ones.
+EVENTS_PER_FILL_MAX: Final = 7
 FILL_SIZE_BYTES_ON_LOG_MAX: Final = (
     TRADE_SIZE_BYTES_MAX
     + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX
     + LIST_DONE_SIZE_BYTES_MAX
     + REFILLED_SIZE_BYTES_MAX
+    + FUNDED_SIZE_BYTES_MAX
 )
 # What an order sent to work comes to beside its fills: its own word and end, the end of two others of its
-# list, and that of the list.
-EVENTS_PER_FOLLOW_UP_MAX: Final = 5
-FOLLOW_UP_SIZE_BYTES_MAX: Final = (
-    TRIGGERED_SIZE_BYTES_MAX + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX
+# list, and that of the list; or the two pending orders of a list, their quantities, ends and the list's.
+EVENTS_PER_FOLLOW_UP_MAX: Final = 7
+FOLLOW_UP_SIZE_BYTES_MAX: Final = LIST_DONE_SIZE_BYTES_MAX + max(
+    TRIGGERED_SIZE_BYTES_MAX + 3 * CLOSED_UNASKED_SIZE_BYTES_MAX,
+    2 * (FUNDED_SIZE_BYTES_MAX + PENDING_PLACED_SIZE_BYTES_MAX + CLOSED_UNASKED_SIZE_BYTES_MAX),
 )
 # The largest outcome: an order, or a list of them, that meets as many others as it may, and what follows from
 # that; all orders of a market cancelled.
@@ -129,6 +134,11 @@ ORDER_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
 )
 CANCEL_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
     OPEN_ORDERS_MAX * (CLOSED_SIZE_BYTES_MAX + LIST_DONE_SIZE_BYTES_MAX)
+)
+# A market ends: so many events close its orders, and up to three more where the last of them ends a list.
+RETIRED_EVENTS_PER_COMMAND_MAX: Final = OPEN_ORDERS_MAX
+RETIRED_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(
+    MODE_CHANGED_SIZE_BYTES_MAX + (RETIRED_EVENTS_PER_COMMAND_MAX + LEGS_MAX) * CLOSED_UNASKED_SIZE_BYTES_MAX
 )
 MODES_OUTCOME_SIZE_BYTES_MAX: Final = outcome_record_size_bytes_max(MARKETS_MAX * MODE_CHANGED_SIZE_BYTES_MAX)
 EVENTS_PER_OUTCOME_MAX: Final = max(
@@ -147,7 +157,8 @@ EVENTS_PER_OUTCOME_MAX: Final = max(
 EVENTS_PER_TURN_MAX: Final = 500
 # Of the event log, decoded and checked between two pauses: some 4,000 events. A record is never split.
 TAIL_READ_SIZE_BYTES_MAX: Final = 262_144
-# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split.
+# One transaction of the ledger. A fill is at most ten entries, and one outcome is never split. Beside that it
+# closes orders, or it pays an OPO's pending ones.
 ENTRIES_PER_TRADE_MAX: Final = 10
 ENTRIES_PER_ORDER_EVENT_MAX: Final = 2
 LEDGER_OUTCOMES_PER_BATCH_MAX: Final = 2_000
@@ -242,8 +253,11 @@ _TABLE: Final = (
     Limit("parts of an iceberg", ICEBERG_PARTS_MAX, "", "-1013 `ICEBERG_PARTS`"),
     Limit("amendments of one order", ORDER_AMENDS_MAX, "", "-2038"),
     Limit("open orders of one account in one market", OPEN_ORDERS_MAX, "", "-1013 `MAX_NUM_ORDERS`"),
+    Limit("events of one command that end orders with their market", RETIRED_EVENTS_PER_COMMAND_MAX, "",
+          "nobody: the leader's next words go on"),
     Limit("markets", MARKETS_MAX, "", "the operator"),
     Limit("assets", ASSETS_MAX, "", "the operator"),
+    Limit("tiers of fees", FEE_TIERS_MAX, "", "the operator"),
     Limit("money of one asset inside", AMOUNT_ATOMS_MAX, "atoms", "a deposit is refused"),
     Limit("deposit ids remembered, and withdrawal ids", IDS_REMEMBERED_MAX, "", "older ones count as used"),
     Limit("events of one outcome", EVENTS_PER_OUTCOME_MAX, "", "nobody: follows"),
@@ -293,6 +307,7 @@ assert LINK_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a link fits one record"
 assert 2 * FILLS_PER_FOLLOW_UP_MAX <= FILLS_PER_COMMAND_MAX, "half of the fills are left for who follows"
 assert ORDER_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "an order's outcome fits one record"
 assert CANCEL_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a cancel-all's outcome fits one record"
+assert RETIRED_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a step of a market's end fits one record"
 assert MODES_OUTCOME_SIZE_BYTES_MAX <= RECORD_SIZE_BYTES_MAX, "a halt of all markets fits one record"
 assert ENTRIES_PER_OUTCOME_MAX <= LEDGER_ENTRIES_PER_BATCH_MAX, "one outcome fits a transaction"
 assert SOCKET_QUEUE_SIZE_BYTES_MAX >= 2 * (

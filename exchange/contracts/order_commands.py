@@ -106,7 +106,8 @@ class PlaceOrderList(Command):
 
     `contingency` says what `legs` are (codes.CONTINGENCY_*), in this order: OCO the one above and the one
     below; OTO the working one and the pending one; OTOCO the working one, the pending one above and the
-    one below.
+    one below. OPO and OPOCO (rules version 5, ADR 0046) are OTO and OTOCO whose working order buys and whose
+    pending ones sell what it has bought: those have a `quantity_lots` of 0.
     """
 
     def __init__(

@@ -15,6 +15,7 @@ __all__ = [
     "OrderListPlaced",
     "OrderTriggered",
     "OrderWithTermsAccepted",
+    "PendingOrderFunded",
     "PendingOrderPlaced",
     "SelfTradeDecremented",
     "TrailingStarted",
@@ -153,6 +154,34 @@ class PendingOrderPlaced(Event):
         self.state = state
         self.held_atoms = held_atoms
         self.resting_lots = resting_lots
+
+
+@mypyc_attr(acyclic=True)
+class PendingOrderFunded(Event):
+    """What the working order of an OPO or OPOCO has received is held for its pending orders (ADR 0046).
+
+    Of rules version 5. `held_atoms` moved from available to held for this pending order, the first of its
+    list, `released_atoms` back. `quantity_lots`: 0 as long as the working order is not filled; then what the
+    order is to sell, told of each pending order right before its PendingOrderPlaced.
+    """
+
+    def __init__(
+        self,
+        order_id: int,
+        user_id: int,
+        market_id: int,
+        side: int,
+        quantity_lots: int,
+        held_atoms: int,
+        released_atoms: int,
+    ) -> None:
+        self.order_id = order_id
+        self.user_id = user_id
+        self.market_id = market_id
+        self.side = side
+        self.quantity_lots = quantity_lots
+        self.held_atoms = held_atoms
+        self.released_atoms = released_atoms
 
 
 @mypyc_attr(acyclic=True)

@@ -11,6 +11,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -40,6 +41,8 @@ def put_order_event(out: BytesWriter, event: Event) -> bool:
         _put_order_amended(out, event)
     elif isinstance(event, PendingOrderPlaced):
         _put_pending_order_placed(out, event)
+    elif isinstance(event, PendingOrderFunded):
+        _put_pending_order_funded(out, event)
     elif isinstance(event, OrderListPlaced):
         out.append(29)
         out.append(0x95)
@@ -118,6 +121,18 @@ def _put_pending_order_placed(out: BytesWriter, event: PendingOrderPlaced) -> No
     put_integer(out, event.state)
     put_integer(out, event.held_atoms)
     put_integer(out, event.resting_lots)
+
+
+def _put_pending_order_funded(out: BytesWriter, event: PendingOrderFunded) -> None:
+    out.append(35)
+    out.append(0x97)
+    put_integer(out, event.order_id)
+    put_integer(out, event.user_id)
+    put_integer(out, event.market_id)
+    put_integer(out, event.side)
+    put_integer(out, event.quantity_lots)
+    put_integer(out, event.held_atoms)
+    put_integer(out, event.released_atoms)
 
 
 def _put_order_amended(out: BytesWriter, event: OrderAmended) -> None:

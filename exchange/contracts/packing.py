@@ -27,6 +27,9 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.contracts.fee_packing import put_fee_event, put_trade_with_discount
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.message_pack import put_array, put_integer, put_text
 from exchange.contracts.order_packing import put_order_event
 from exchange.contracts.plain_packing import packed
@@ -48,6 +51,8 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_order_accepted(out, event)
     elif isinstance(event, OrderClosed):
         _put_order_closed(out, event)
+    elif isinstance(event, TradeExecutedWithDiscount):
+        put_trade_with_discount(out, event)
     elif isinstance(event, TradeExecuted):
         _put_trade_executed(out, event)
     elif isinstance(event, CommandRejected):
@@ -76,7 +81,7 @@ def put_fields(out: BytesWriter, event: Event) -> None:
         _put_transfer(out, 10, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
     elif isinstance(event, WithdrawalReleased):
         _put_transfer(out, 11, event.user_id, event.asset_id, event.amount_atoms, event.withdrawal_id)
-    elif not put_order_event(out, event):
+    elif not (put_order_event(out, event) or put_fee_event(out, event)):
         _put_administration(out, event)
 
 
@@ -158,6 +163,16 @@ def _put_administration(out: BytesWriter, event: Event) -> None:
         out.append(0x92)
         put_integer(out, event.market_id)
         put_integer(out, event.mode)
+    elif isinstance(event, FilterChanged):
+        out.append(50)
+        out.append(0x97)
+        put_integer(out, event.filter_type)
+        put_integer(out, event.market_id)
+        put_integer(out, event.asset_id)
+        put_integer(out, event.first)
+        put_integer(out, event.second)
+        put_integer(out, event.third)
+        put_integer(out, event.fourth)
     elif isinstance(event, LeaderChanged):
         out.append(12)
         out.append(0x92)

@@ -37,6 +37,23 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_commands import (
+    SetAccountTier,
+    SetFeeDiscount,
+    SetFeeTier,
+    SetMarketFees,
+    SwitchFeeDiscount,
+)
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+    TradeExecutedWithDiscount,
+)
+from exchange.contracts.filter_commands import SetFilter
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_commands import (
     AmendOrder,
     CancelOrderList,
@@ -51,6 +68,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -154,6 +172,12 @@ COMMANDS: Final[dict[int, tuple[type[Command], tuple[str, ...]]]] = {
         "command_id user_id market_id order_id client_order_id new_client_order_id quantity_lots "
         "valid_until_ms",
     ),
+    50: _row(SetFilter, "command_id filter_type market_id asset_id first second third fourth"),
+    40: _row(SetMarketFees, "command_id market_id maker_fee_ppm taker_fee_ppm"),
+    41: _row(SetFeeTier, "command_id tier asset_id volume_atoms_min maker_share_ppm taker_share_ppm"),
+    42: _row(SetAccountTier, "command_id user_id tier"),
+    43: _row(SetFeeDiscount, "command_id asset_id discount_ppm"),
+    44: _row(SwitchFeeDiscount, "command_id user_id is_on"),
 }
 # The one field that is neither a number nor a text: the orders of a list, each an array of these fields.
 LEGS_FIELD: Final = "legs"
@@ -249,4 +273,18 @@ EVENTS: Final[dict[int, tuple[type[Event], tuple[str, ...]]]] = {
     ),
     29: _row(OrderListPlaced, "order_list_id user_id market_id list_client_order_id contingency"),
     30: _row(OrderListDone, "order_list_id user_id market_id"),
+    50: _row(FilterChanged, "filter_type market_id asset_id first second third fourth"),
+    40: _row(MarketFeesChanged, "market_id maker_fee_ppm taker_fee_ppm"),
+    41: _row(FeeTierChanged, "tier asset_id volume_atoms_min maker_share_ppm taker_share_ppm"),
+    42: _row(AccountTierChanged, "user_id tier"),
+    43: _row(FeeDiscountChanged, "asset_id discount_ppm"),
+    44: _row(FeeDiscountSwitched, "user_id is_on"),
+    45: _row(
+        TradeExecutedWithDiscount,
+        "market_id trade_id taker_side price_ticks quantity_lots base_atoms quote_atoms "
+        "buyer_order_id buyer_user_id buyer_fee_atoms buyer_released_atoms seller_order_id "
+        "seller_user_id seller_fee_atoms discount_asset_id buyer_discount_fee_atoms "
+        "seller_discount_fee_atoms",
+    ),
+    35: _row(PendingOrderFunded, "order_id user_id market_id side quantity_lots held_atoms released_atoms"),
 }

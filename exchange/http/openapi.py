@@ -18,7 +18,9 @@ _INTEGERS: Final = frozenset(
         *("strategyId", "strategyType", "pegOffsetValue", "trailingDelta"),
     }
 )
-_BOOLEANS: Final = frozenset(["omitZeroBalances", "computeCommissionRates", "showPermissionSets"])
+_BOOLEANS: Final = frozenset(
+    ["omitZeroBalances", "computeCommissionRates", "showPermissionSets", "spotBNBBurn"]
+)
 _ERROR: Final = {
     "type": "object",
     "required": ["code", "msg"],

@@ -28,7 +28,7 @@ ORDER_PATHS: Final = (
     "sor",
 )
 _ORDER: Final = re.compile(rf"/api/v3/({'|'.join(ORDER_PATHS)})(/.*)?|/sapi/.*|/ws-api/.*")
-_USER: Final = re.compile(r"/v1/.*|/readyz|/healthz|/metrics")
+_USER: Final = re.compile(r"/v1/.*|/operator(/.*)?|/readyz|/healthz|/metrics")
 
 
 def service_of_path(path: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "Pusher",
     "QueuedMessage",
     "Topic",
+    "WebhookSender",
 ]
 
 # What SQS, SNS and API Gateway take alike; a frame to a browser is at most 32 KiB.
@@ -114,6 +115,18 @@ class Mailer(Protocol):
 
     async def send(self, address: str, subject: str, text: str) -> None:
         """Hand it over; a repeat is sent again."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class WebhookSender(Protocol):
+    """Sends to programs of people, at public addresses alone."""
+
+    async def post(self, url: str, body: str, headers: Mapping[str, str]) -> int:
+        """Send, and return the status of the answer; a redirect is an answer like any other."""
         ...
 
     async def close(self) -> None:

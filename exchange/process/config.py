@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     market_data_url: str = "http://127.0.0.1:8080"
     # Addresses or networks, separated by commas, whose X-Forwarded-For is believed; "*" for all.
     trusted_proxies: str = ""
+    # Answer operators (/v1/admin, /operator/) also where a gateway brings them: on one machine alone.
+    # Elsewhere they come to the process itself (`kubectl port-forward`), and no public edge leads there.
+    admin_by_gateway: bool = False
     # name=url,... of all services, for the one port's /readyz.
     peer_urls: str = ""
 
@@ -180,6 +183,8 @@ class Settings(BaseSettings):
     # A notice that failed so often is a dead letter; SQS has a setting of its own for it.
     notices_attempts_max: int = 5
     notices_deadline_ms: int = 10_000
+    # Webhooks may lead to this machine's own address, without TLS too: only where the exchange is one's own.
+    webhook_loopback: bool = False
 
     @classmethod
     def load(cls) -> Self:

@@ -4,7 +4,7 @@
 moved breaks the chain. Who can rewrite the whole table can make a new chain: keep what `verify` prints
 elsewhere, and hand it to a later `verify --expect`.
 
-    python -m exchange.security.audit_log verify [--expect 17:0a1b…]
+    python -m services.audit_log.main verify [--expect 17:0a1b…]
 """
 
 import hashlib
@@ -135,10 +135,3 @@ def _faults_of(row: "asyncpg.Record", last: AuditHead, expected: AuditHead | Non
     if expected is not None and expected.id == row_id and expected.hash != row["hash"]:
         faults.append(AuditFault(row_id, "it has another hash than it had"))
     return faults
-
-
-if __name__ == "__main__":
-    # The command's own packages take a third of a second to import, and every service imports this module.
-    from exchange.security.audit_log_command import commands
-
-    commands()()

@@ -11,7 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from exchange.contracts.codec import field_names
 from exchange.contracts.commands import Command, RegisterAsset, RegisterMarket
+from exchange.contracts.filter_commands import SetFilter
+from exchange.contracts.filter_kinds import FILTER_KINDS, MARKET
 from exchange.money import NumberError, parse_fixed
+from exchange.trading.filters import changed_values, filter_named, standing_values
 
 __all__ = [
     "KnownMarkets",
@@ -28,6 +31,10 @@ _PPM_DECIMALS: Final = 6
 _RULES: Final = tuple(
     name for name in field_names(RegisterMarket) if name not in ("command_id", "market_id", "symbol")
 )
+
+
+# What operators change while a market trades: the file says what it began with.
+_CHANGEABLE: Final = frozenset({"maker_fee_ppm", "taker_fee_ppm"})
 
 
 class MarketsFileError(Exception):
@@ -84,7 +91,28 @@ def portions(text: str) -> list[str]:
     return parts
 
 
+def _filters_of(
+    market: Mapping[str, Any], command: RegisterMarket, base_decimals: int, quote_decimals: int
+) -> list[Command]:
+    """What a table `filters` of the market says: filterType -> public name -> text (ADR 0045)."""
+    described = market.get("filters", {})
+    standing, found = standing_values(command), []
+    try:
+        for name, asked in described.items():
+            kind = filter_named(name)
+            if FILTER_KINDS[kind].scope != MARKET:
+                raise ValueError(f"{name} is no market's")
+            now = standing.get(kind, (0, 0, 0, 0))
+            values = changed_values(kind, asked, now, command, base_decimals, quote_decimals)
+            found.append(SetFilter(0, kind, command.market_id, 0, *values))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise MarketsFileError(f"{command.symbol}: {error}") from None
+    return [*found]
+
+
 def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(one)}" for name, one in value.items()) + "}"
     # What JSON writes of a text, a number or a truth is TOML, too.
     return str(json.dumps(value))
 
@@ -107,7 +135,8 @@ def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> 
         command = _register_market(next_id, market, assets)
         rules = known.markets.get(command.symbol)
         if rules is None:
-            commands.append(command)
+            base, quote = assets[market["base"]], assets[market["quote"]]
+            commands += [command, *_filters_of(market, command, base[1], quote[1])]
             next_id += 1
         elif changed := changes_of_market(command, rules):
             raise MarketsFileError(f"{command.symbol} was registered with another {', '.join(changed)}")
@@ -115,8 +144,12 @@ def commands_of(described: MarketsFile, known: KnownMarkets = NOTHING_KNOWN) -> 
 
 
 def changes_of_market(command: RegisterMarket, rules: Mapping[str, Any]) -> list[str]:
-    """The fields in which the file differs from the market that there is."""
-    return [name for name in _RULES if getattr(command, name) != rules[name]]
+    """The fields in which the file differs from the market, but for those that may have changed.
+
+    Of what filters change, `rules` has only what never did.
+    """
+    compared = [name for name in _RULES if name in rules and name not in _CHANGEABLE]
+    return [name for name in compared if getattr(command, name) != rules[name]]
 
 
 def differences(described: MarketsFile, known: KnownMarkets) -> list[str]:

@@ -220,4 +220,23 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "mail goes to nobody but yourselves: SES is in its sandbox (step 1), so new users get no code",
         ),
     ),
+    "delivery": (
+        Look(
+            "aws codeconnections list-connections "
+            '--query "Connections[?ConnectionName==`exchange`].ConnectionStatus" --output text',
+            "^AVAILABLE",
+            "the connection to the repository was not accepted: in the console, Developer Tools, Connections",
+        ),
+        Look(
+            "aws codebuild list-projects --query projects --output text",
+            r"exchange-image[\s\S]*exchange-plan|exchange-plan[\s\S]*exchange-image",
+            "the projects are not there: apply environments/global with delivery.tfvars",
+        ),
+        Look(
+            "aws s3api list-objects-v2 --bucket $STATE --prefix values/production/ "
+            "--query Contents[].Key --output text",
+            "leading.tfvars",
+            "the values are not beside the states: without them every nightly comparison fails",
+        ),
+    ),
 }

@@ -49,6 +49,8 @@ _FIRST_QUOTES_DEADLINE_S: Final = 15.0
 _BACKOFF_S_MAX: Final = 30.0
 _UNKNOWN_ORDER: Final = -2011
 _REFUSED_ORDER: Final = -2010
+_RULES_CHANGED: Final = -1013  # a filter that has changed, or a market that is closed
+_ENDED: Final = "END_OF_DAY"
 # Each account is topped up to this much of an asset when it has less than a tenth of it.
 _FUNDS: Final[Mapping[str, int]] = {"BTC": 50, "ETH": 1_000, "USDT": 5_000_000}
 
@@ -121,6 +123,8 @@ class MarketMaker:
             except Exception as error:
                 failures += 1
                 self._trusted = False
+                if isinstance(error, ApiError) and error.code == _RULES_CHANGED:
+                    walk = None  # An administrator may change ticks, lots and markets while they trade.
                 pause_s = _backoff_s(error, failures)
                 expected = isinstance(error, ApiError | httpx.HTTPError)
                 logger.warning("market maker pauses %.1f s: %r", pause_s, error, exc_info=not expected)
@@ -285,7 +289,9 @@ def _backoff_s(error: Exception, failures: int) -> float:
 
 
 def _rules(row: Mapping[str, Any]) -> MarketRules | None:
-    """A market of exchangeInfo; None when one of its assets has no reference value."""
+    """A market of exchangeInfo; None when it has ended, or one of its assets has no reference value."""
+    if row["status"] == _ENDED:
+        return None
     if row["baseAsset"] not in REFERENCE_VALUES or row["quoteAsset"] not in REFERENCE_VALUES:
         return None
     filters = {item["filterType"]: item for item in row["filters"]}

@@ -54,6 +54,13 @@ class AssetTotals:
         self.fees += fee
         assert 0 <= fee <= amount, "a fee is a part of what comes in"
 
+    def charge(self, balance: Balance, fee: int) -> None:
+        """The exchange takes a fee of what its owner may spend; the caller has checked that it is there."""
+        balance.available -= fee
+        self.fees += fee
+        assert fee >= 0, "moves no negative amount"
+        assert balance.available >= 0, "takes only what is there"
+
 
 class Accounts:
     """All balances, and the totals of every registered asset."""

@@ -24,15 +24,20 @@ from exchange.contracts.events import (
     TimeKept,
     TradingModeChanged,
 )
+from exchange.contracts.filter_commands import SetFilter
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.attendance import AHEAD_MAX_MS
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.fees import change_fees
+from matching_engine.core.filter_changes import set_filter
 from matching_engine.core.follow_ups import follow_up_backlog
+from matching_engine.core.retiring import close_retired, retire
 from matching_engine.core.rules import market_rejection
 from matching_engine.core.rules_version import (
     bounds_work,
     check_rules_version,
     has_constant_texts,
+    has_filters,
     never_goes_back,
 )
 
@@ -52,6 +57,8 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         _register_market(state, command, events)
     elif isinstance(command, SetTradingMode):
         _set_trading_mode(state, command, events)
+    elif isinstance(command, SetFilter):
+        set_filter(state, command, events)
     elif isinstance(command, LeaderElected):
         # Counted here: two that claim at once expect the same epoch, and a wrong number must not stand.
         state.epoch += 1
@@ -66,7 +73,7 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         _activate_rules(state, command, events)
     elif isinstance(command, Malformed):
         _refuse_malformed(state, command, events)
-    else:
+    elif not change_fees(state, command, events):
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
 
 
@@ -87,6 +94,9 @@ def _keep_time(state: EngineState, command: KeepTime, events: list[Event]) -> No
     events.append(TimeKept(command.epoch))
     if state.backlog:
         follow_up_backlog(state, events)
+    if state.retiring and len(events) == 1:
+        # A word that has sent orders to work has done enough.
+        close_retired(state, events)
 
 
 def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
@@ -142,20 +152,31 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
         return
     unit_atoms = command.tick_atoms * command.lot_atoms // base_unit
     state.markets[market_id] = state.new_market(command, unit_atoms, codes.MODE_TRADING)
+    if command.base_asset_id == state.fees.discount_asset_id:
+        state.find_discount_markets()
     events.append(_market_registered(command, unit_atoms))
 
 
 def _set_trading_mode(state: EngineState, command: SetTradingMode, events: list[Event]) -> None:
     known = not command.market_id or command.market_id in state.markets
-    if not known or not codes.MODE_HALTED <= command.mode <= codes.MODE_TRADING:
+    # One market after the other ends: its open orders are cancelled, for which one command has room.
+    retires = (
+        command.mode == codes.MODE_RETIRED and has_filters(state.rules_version) and command.market_id > 0
+    )
+    if not known or not (retires or codes.MODE_HALTED <= command.mode <= codes.MODE_TRADING):
         reason = codes.REJECT_MALFORMED if known else codes.REJECT_UNKNOWN_MARKET
         events.append(CommandRejected(0, command.market_id, reason, "", ""))
         return
-    # By id, not by arrival: a snapshot restores the markets sorted.
+    if command.market_id and state.markets[command.market_id].mode == codes.MODE_RETIRED:
+        events.append(CommandRejected(0, command.market_id, codes.REJECT_MARKET_CLOSED, "", "it has ended"))
+        return
+    # By id, not by arrival: a snapshot restores the markets sorted. What has ended stays so.
     for market_id in sorted(state.markets):
-        if command.market_id in (0, market_id):
+        if command.market_id in (0, market_id) and state.markets[market_id].mode != codes.MODE_RETIRED:
             state.markets[market_id].mode = command.mode
             events.append(TradingModeChanged(market_id, command.mode))
+    if retires:
+        retire(state, state.markets[command.market_id], events)
     if not events:
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_MARKET, "", ""))
 

@@ -8,6 +8,7 @@ from exchange.contracts.order_events import OrderAmended
 from matching_engine.core.cancelling import found_order, order_rejection
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.follow_ups import shared_holds, terms_of
+from matching_engine.core.funding import pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Terms, plain_terms
 from matching_engine.core.terms_rules import need_atoms
@@ -45,6 +46,8 @@ def _rejection(state: EngineState, market: Market, order: Order, command: AmendO
         return codes.REJECT_MALFORMED
     if command.valid_until_ms and state.now_ms > command.valid_until_ms:
         return codes.REJECT_STALE
+    if terms is not None and _is_unfunded(terms):
+        return codes.REJECT_AMEND_UNFUNDED
     if quantity > order.quantity_lots:
         return codes.REJECT_AMEND_INCREASES
     gone = order.quantity_lots - order.lots_left()
@@ -54,14 +57,26 @@ def _rejection(state: EngineState, market: Market, order: Order, command: AmendO
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
     if quantity < market.rules.quantity_lots_min:
         return codes.REJECT_LOT_SIZE
-    if (
-        order.price_ticks
-        and order.price_ticks * (quantity * market.unit_atoms) < market.rules.notional_atoms_min
-    ):
-        return codes.REJECT_NOTIONAL
-    if terms is not None and terms.amends >= state.limits.order_amends_max:
+    filters = market.filters
+    if quantity % filters.quantity_step_lots:
+        return codes.REJECT_LOT_SIZE
+    if order.price_ticks:
+        notional = order.price_ticks * (quantity * market.unit_atoms)
+        if notional < market.rules.notional_atoms_min:
+            return codes.REJECT_NOTIONAL
+        if notional < filters.min_notional_atoms:
+            return codes.REJECT_MIN_NOTIONAL
+    if terms is not None and terms.amends >= min(state.limits.order_amends_max, filters.order_amends_max):
         return codes.REJECT_MAX_NUM_ORDER_AMENDS
     return 0
+
+
+def _is_unfunded(terms: Terms) -> bool:
+    """Whether the order's quantity is still to be bought by the working order of its list (ADR 0046)."""
+    order_list = terms.order_list
+    return (
+        terms.state == codes.STATE_PENDING and order_list is not None and pays_pending(order_list.contingency)
+    )
 
 
 def _changing_together(order: Order, terms: Terms) -> list[Order]:

@@ -7,6 +7,8 @@ from matching_engine.core import engine_limits
 from matching_engine.core.accounts import Accounts, Balance
 from matching_engine.core.book import Book
 from matching_engine.core.engine_limits import UNBOUNDED, EngineLimits
+from matching_engine.core.fee_table import FeeTable, Standing
+from matching_engine.core.filters import Filters, OpenCounts
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
@@ -62,8 +64,16 @@ class EngineState:
         self.order_lists: dict[int, OrderList] = {}
         self.lists_by_name: dict[int, dict[str, OrderList]] = {}
         self.next_order_list_id = 1
+        self.fees = FeeTable()
+        # Quote asset -> the market of the discount asset against it; follows from the fees and the markets.
+        self.discount_markets: dict[int, Market] = {}
         # Markets where orders are due that no command has sent to work yet, in the order of their turns.
         self.backlog: dict[int, bool] = {}
+        # Filters that were changed, what is counted for them, and markets whose orders are being cancelled
+        # for good (rules version 5). Who has neither stops nor icebergs open may lack counts.
+        self.filters = Filters()
+        self.open_counts: dict[int, OpenCounts] = {}
+        self.retiring: dict[int, bool] = {}
         # By the command that is being decided; no part of the state.
         self.fills_used = 0
         self.follow_ups_used = 0
@@ -81,7 +91,16 @@ class EngineState:
         """A market with an empty book; its assets are registered."""
         totals = self.accounts.totals
         base, quote = totals[rules.base_asset_id], totals[rules.quote_asset_id]
-        return Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
+        market = Market(rules, unit_atoms, self.book_factory(), mode, base, quote, self.waiting_factory)
+        self.look_at_filters(market)
+        return market
+
+    def look_at_filters(self, market: Market) -> None:
+        """Let a market know what holds for it beside its own rules."""
+        own, all_markets, rules = market.filters, self.filters, market.rules
+        own.base_atoms_max = all_markets.asset_atoms_max.get(rules.base_asset_id, 0)
+        own.quote_atoms_max = all_markets.asset_atoms_max.get(rules.quote_asset_id, 0)
+        market.is_filtered = own.refuses_more() or all_markets.of_account.refuse_more()
 
     def trader(self, market: Market, user_id: int) -> Trader:
         """The user in this market; for one who has never traded here, a draft that `admit` would keep."""
@@ -96,7 +115,28 @@ class EngineState:
                 Balance(0, 0) if quote is None else quote,
                 {} if named is None else named,
             )
+            trader.standing = self.fees.standings.get(user_id)
         return trader
+
+    def stand(self, user_id: int, standing: Standing) -> None:
+        """From now on the account pays by this standing, in every market."""
+        is_plain = standing.tier == 0 and not standing.pays_discounted
+        if is_plain:
+            self.fees.standings.pop(user_id, None)
+        else:
+            self.fees.standings[user_id] = standing
+        for market in self.markets.values():
+            trader = market.traders.get(user_id)
+            if trader is not None:
+                trader.standing = None if is_plain else standing
+
+    def find_discount_markets(self) -> None:
+        """Look up anew where the discount asset has a price: of several markets of a pair, in the oldest."""
+        self.discount_markets = {}
+        for market_id in sorted(self.markets):
+            market = self.markets[market_id]
+            if market.rules.base_asset_id == self.fees.discount_asset_id:
+                self.discount_markets.setdefault(market.rules.quote_asset_id, market)
 
     def admit(self, market: Market, trader: Trader) -> None:
         """Keep a trader whose order has been accepted, with the accounts that it opens by that."""
@@ -136,10 +176,19 @@ class EngineState:
     def _count(self, order: Order, terms: Terms, by: int) -> None:
         trader = order.trader
         trader.open_orders += by
-        if terms.waits_for_price():
+        waits, is_iceberg = terms.waits_for_price(), terms.iceberg_lots > 0
+        if not (waits or is_iceberg):
+            return
+        everywhere = self.open_counts.get(order.user_id)
+        if everywhere is None:
+            everywhere = OpenCounts()
+            self.open_counts[order.user_id] = everywhere
+        if waits:
             trader.algo_orders += by
-        if terms.iceberg_lots:
+            everywhere.algo_orders += by
+        if is_iceberg:
             trader.iceberg_orders += by
+            everywhere.iceberg_orders += by
 
     def forget(self, order: Order) -> None:
         """An order that was known has ended: drop it from the indexes (the book has dropped it already)."""

@@ -12,16 +12,26 @@ from exchange.contracts.events import Event
 from exchange.contracts.order_events import (
     OrderListDone,
     OrderTriggered,
+    PendingOrderFunded,
     PendingOrderPlaced,
     TrailingStarted,
 )
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.funding import funded_lots, pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.matching import close, end_list
 from matching_engine.core.order import Order, OrderList, Terms
 from matching_engine.core.survey import MONEY_ENDS, Survey
-from matching_engine.core.terms_rules import hold_ticks, need_atoms, pegged_ticks, price_rejection
+from matching_engine.core.terms_rules import (
+    filter_rejection,
+    hold_ticks,
+    leg_of,
+    need_atoms,
+    pegged_ticks,
+    plain_of,
+    price_rejection,
+)
 from matching_engine.core.waiting import Waiting
 from matching_engine.core.working import set_hold, work
 
@@ -119,12 +129,21 @@ def _place_pending(state: EngineState, market: Market, order_list: OrderList, ev
     order_list.is_due = False
     orders = list(order_list.orders)
     makers_max = state.limits.fills_per_follow_up_max()
+    is_funded = pays_pending(order_list.contingency)
+    if is_funded:
+        lots = funded_lots(market, orders)
+        for order in orders:
+            order.quantity_lots = order.open_lots = lots
     needs = [_turn_needs(market, order, makers_max) for order in orders]
-    available = orders[0].trader.pays(orders[0].side).available
-    if min(needs) < 0 or max(needs) > available:
+    available = orders[0].trader.pays(orders[0].side).available + orders[0].held_atoms
+    is_refused = min(needs) < 0 or max(needs) > available
+    if is_refused or (is_funded and not _pass_filters(state, market, orders)):
         status, reason = codes.EXPIRED, codes.CLOSED_PENDING_REFUSED
         end_list(state, market, order_list, status, reason, "", events)
         return
+    if is_funded:
+        for at, order in enumerate(orders):
+            _tell_funded(order, needs[at] if at == 0 else 0, events)
     is_oco = len(orders) > 1
     if not is_oco:
         order_list.orders.clear()
@@ -135,6 +154,27 @@ def _place_pending(state: EngineState, market: Market, order_list: OrderList, ev
         _place_one(state, market, orders[at], terms[at], hold, events)
     if not is_oco:
         events.append(OrderListDone(order_list.order_list_id, order_list.user_id, order_list.market_id))
+
+
+def _pass_filters(state: EngineState, market: Market, orders: list[Order]) -> bool:
+    """Whether pending orders whose quantity is known only now may be placed with it."""
+    reference = market.reference.fraction(state.now_ms)
+    for order in orders:
+        leg = leg_of(order, terms_of(order))
+        plain = plain_of(order.user_id, order.market_id, leg, order.stp_mode, 0)
+        plain.price_ticks = order.price_ticks
+        if filter_rejection(market, leg, plain, reference, True):
+            return False
+    return True
+
+
+def _tell_funded(order: Order, hold: int, events: list[Event]) -> None:
+    """A pending order has its quantity, and holds no more than that needs."""
+    _, released = set_hold(order, hold)
+    lots = order.quantity_lots
+    events.append(
+        PendingOrderFunded(order.order_id, order.user_id, order.market_id, order.side, lots, 0, released)
+    )
 
 
 def terms_of(order: Order) -> Terms:

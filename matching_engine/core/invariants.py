@@ -3,6 +3,7 @@
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from matching_engine.core.engine import Engine
+from matching_engine.core.funding import pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
 from matching_engine.core.terms_rules import need_atoms
@@ -23,8 +24,10 @@ def check_invariants(engine: Engine) -> None:
         if market.waiting is not None:
             found += _check_waiting(engine, market, market.waiting)
         orders += len(found)
+        if found and market.mode == codes.MODE_RETIRED and market.rules.market_id not in engine.retiring:
+            raise InvariantError(f"I8: {market.rules.symbol} has ended and keeps {len(found)} orders")
         _check_holds(market, found, held)
-    orders += sum(_pending_orders(engine))
+    orders += sum(_pending_orders(engine, held))
     if orders != len(engine.orders):
         raise InvariantError(f"I8: {len(engine.orders)} orders are known, {orders} were found")
     for withdrawal in engine.withdrawals.values():
@@ -88,8 +91,11 @@ def _check_waiting(engine: Engine, market: Market, waiting: Waiting) -> list[Ord
     return found
 
 
-def _pending_orders(engine: Engine) -> list[int]:
-    """For each list how many of its orders are pending; those hold nothing."""
+def _pending_orders(engine: Engine, held: dict[tuple[int, int], int]) -> list[int]:
+    """For each list how many of its orders are pending; adds up what they hold.
+
+    Which is nothing, but for the first of those that a working order pays.
+    """
     counts: list[int] = []
     for order_list in engine.order_lists.values():
         pending = 0
@@ -98,8 +104,11 @@ def _pending_orders(engine: Engine) -> list[int]:
                 raise InvariantError(f"I8: order {order.order_id} does not know its list")
             if order.terms.state == codes.STATE_PENDING:
                 pending += 1
-                if order.held_atoms:
+                is_paid = pays_pending(order_list.contingency) and pending == 1
+                if order.held_atoms and not is_paid:
                     raise InvariantError(f"I3: order {order.order_id} is pending and holds")
+                key = (order.user_id, engine.markets[order.market_id].rules.base_asset_id)
+                held[key] = held.get(key, 0) + order.held_atoms
         counts.append(pending)
     return counts
 

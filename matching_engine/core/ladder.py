@@ -34,6 +34,16 @@ class Ladder:
 
     def insert(self, key: int, level: Level) -> None:
         """Put in a level whose key is not there yet."""
+        blocks, best = self._blocks, self.best
+        if best is not None and key > blocks[-1][-1]:
+            # The new best one, as mostly near the price: nothing is searched.
+            level.worse, level.better = best, None
+            best.better = self.best = level
+            self._levels[key] = level
+            blocks[-1].append(key)
+            if len(blocks[-1]) > BLOCK_MAX:
+                self._split(len(blocks) - 1)
+            return
         worse, better = self._neighbours(key)
         level.worse, level.better = worse, better
         if worse is not None:
@@ -64,11 +74,15 @@ class Ladder:
             firsts[at] = key
         block.insert(place, key)
         if len(block) > BLOCK_MAX:
-            half = BLOCK_MAX // 2
-            blocks.insert(at + 1, block[half:])
-            firsts.insert(at + 1, block[half])
-            del block[half:]
+            self._split(at)
         return worse, better
+
+    def _split(self, at: int) -> None:
+        """Make two blocks of one that has grown too long."""
+        block, half = self._blocks[at], BLOCK_MAX // 2
+        self._blocks.insert(at + 1, block[half:])
+        self._firsts.insert(at + 1, block[half])
+        del block[half:]
 
     def remove(self, key: int, level: Level) -> None:
         """Take out an empty level."""
@@ -76,11 +90,17 @@ class Ladder:
         level.worse = level.better = None
         if worse is not None:
             worse.better = better
-        if better is None:
-            self.best = worse
-        else:
-            better.worse = worse
         del self._levels[key]
+        if better is None:
+            # The best one has the last key of all.
+            self.best = worse
+            last = self._blocks[-1]
+            last.pop()
+            if not last:
+                self._blocks.pop()
+                self._firsts.pop()
+            return
+        better.worse = worse
         at = bisect_right(self._firsts, key) - 1
         block = self._blocks[at]
         place = bisect_left(block, key)

@@ -6,6 +6,7 @@ from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
 from exchange.contracts.commands import RegisterMarket
 from matching_engine.core.accounts import AssetTotals
 from matching_engine.core.book import Book
+from matching_engine.core.filters import MarketFilters
 from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import ReferencePrice
 from matching_engine.core.waiting import Waiting
@@ -15,6 +16,7 @@ class Market:
     """State of a market. `unit_atoms`: quote atoms of one tick times one lot.
 
     `base` and `quote` are the totals of its two assets. `traders`: user_id -> who has traded here.
+    `is_filtered`: whether an order has to pass more than the rules (core/filtering.py).
     """
 
     def __init__(
@@ -28,6 +30,8 @@ class Market:
         waiting_factory: Callable[[], Waiting],
     ) -> None:
         self.rules = rules
+        self.filters = MarketFilters(rules.notional_atoms_min, rules.notional_atoms_max)
+        self.is_filtered = False
         self.unit_atoms = unit_atoms
         self.book = book
         self.mode = mode

@@ -4,7 +4,9 @@ from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.events import Event, OrderClosed, TradeExecuted
 from exchange.contracts.order_events import IcebergRefilled, OrderListDone, SelfTradeDecremented
+from matching_engine.core.charging import charge
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.funding import fund_pending
 from matching_engine.core.market import Market, within_limit
 from matching_engine.core.order import Order, OrderList, Terms, plain_terms
 from matching_engine.core.rules import fee_atoms
@@ -140,10 +142,6 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     base, quote = lots * rules.lot_atoms, price * atoms_per_tick
     taker_buys = taker.side == BUY
     buyer, seller = (taker, maker) if taker_buys else (maker, taker)
-    buyer_ppm, seller_ppm = rules.taker_fee_ppm, rules.maker_fee_ppm
-    if not taker_buys:
-        buyer_ppm, seller_ppm = seller_ppm, buyer_ppm
-    buyer_fee, seller_fee = fee_atoms(base, buyer_ppm), fee_atoms(quote, seller_ppm)
     market.book.reduce(maker, lots)
     taker.open_lots -= lots
     # A limit buyer held its own price; what the better price saves goes back at once. A market
@@ -152,32 +150,13 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     buyer.held_atoms -= quote + released
     seller.held_atoms -= base
     buyer.trader.quote.pay(quote)
-    market.quote.receive(seller.trader.quote, quote, seller_fee)
     seller.trader.base.pay(base)
-    market.base.receive(buyer.trader.base, base, buyer_fee)
     if released:
         buyer.trader.quote.release(released)
     market.reference.record(state.now_ms, price, lots)
     if market.waiting is not None:
         market.waiting.record(price)
-    events.append(
-        TradeExecuted(
-            rules.market_id,
-            market.next_trade_id,
-            taker.side,
-            price,
-            lots,
-            base,
-            quote,
-            buyer.order_id,
-            buyer.user_id,
-            buyer_fee,
-            released,
-            seller.order_id,
-            seller.user_id,
-            seller_fee,
-        )
-    )
+    events.append(_settled(state, market, taker, lots, price, base, quote, buyer, released, seller))
     market.next_trade_id += 1
     if maker.terms is not None:
         _after_trade(state, market, maker, maker.terms, events)
@@ -185,11 +164,55 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
         state.forget(maker)
 
 
+def _settled(
+    state: EngineState,
+    market: Market,
+    taker: Order,
+    lots: int,
+    price: int,
+    base: int,
+    quote: int,
+    buyer: Order,
+    released: int,
+    seller: Order,
+) -> TradeExecuted:
+    """Both receive what the other has paid, less their fees; what is to be told of the trade."""
+    rules = market.rules
+    if taker.side == BUY:
+        buyer_fee, seller_fee = fee_atoms(base, rules.taker_fee_ppm), fee_atoms(quote, rules.maker_fee_ppm)
+    else:
+        buyer_fee, seller_fee = fee_atoms(base, rules.maker_fee_ppm), fee_atoms(quote, rules.taker_fee_ppm)
+    trade = TradeExecuted(
+        rules.market_id,
+        market.next_trade_id,
+        taker.side,
+        price,
+        lots,
+        base,
+        quote,
+        buyer.order_id,
+        buyer.user_id,
+        buyer_fee,
+        released,
+        seller.order_id,
+        seller.user_id,
+        seller_fee,
+    )
+    if buyer.trader.standing is not None or seller.trader.standing is not None:
+        return charge(state, market, trade, buyer, seller)
+    market.quote.receive(seller.trader.quote, quote, seller_fee)
+    market.base.receive(buyer.trader.base, base, buyer_fee)
+    return trade
+
+
 def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms, events: list[Event]) -> None:
     """What a trade means for a resting order with terms: its next slice, its end, and its list."""
+    traded = len(events) - 1
     refill(market, maker, terms, events)
     if maker.open_lots == 0:
         state.forget(maker)
+    if terms.order_list is not None:
+        fund_pending(market, maker, terms.order_list, traded, events)
     list_works(state, market, maker, events)
 
 

@@ -2,6 +2,7 @@
 
 from exchange.contracts.codes import BUY, GTC, LIMIT, MARKET, STATE_WORKING, STOP_LOSS, TAKE_PROFIT
 from matching_engine.core.accounts import Balance
+from matching_engine.core.fee_table import Standing
 
 
 class Trader:
@@ -21,6 +22,8 @@ class Trader:
         self.algo_orders = 0
         self.iceberg_orders = 0
         self.order_lists = 0
+        # Where the account stands with its fees; None: it pays the market's (rules version 5).
+        self.standing: Standing | None = None
 
     def pays(self, side: int) -> Balance:
         """The balance that an order of this side holds and spends."""

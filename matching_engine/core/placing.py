@@ -6,48 +6,28 @@ from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.events import CommandRejected, Event
 from exchange.contracts.order_commands import OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccepted
+from matching_engine.core.draft import Draft, count_rejection
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.filtering import amount_rejection
 from matching_engine.core.follow_ups import follow_up, shared_holds
+from matching_engine.core.funding import pays_pending
+from matching_engine.core.list_rules import list_prices_fit, shape_rejection
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, OrderList, Terms, Trader
+from matching_engine.core.order import Order, OrderList, Trader
+from matching_engine.core.rules_version import judges_list_prices_first
 from matching_engine.core.terms_rules import (
     filter_rejection,
     hold_ticks,
     is_leg_well_formed,
     need_atoms,
     pegged_ticks,
+    plain_of,
+    price_range_rejection,
     price_rejection,
     waits_for_price,
 )
 from matching_engine.core.trading import quantity_and_hold
 from matching_engine.core.working import work
-
-
-class Draft:
-    """An order as it was asked for: its leg, the same as a plain order, and what it is to become."""
-
-    order: Order | None
-    accepted: OrderWithTermsAccepted | None
-
-    def __init__(self, leg: OrderLeg, plain: PlaceOrder, state: int) -> None:
-        self.order = None
-        self.accepted = None
-        self.leg = leg
-        self.plain = plain
-        self.terms = Terms(
-            leg.order_type,
-            leg.time_in_force,
-            leg.stop_price_ticks,
-            leg.trailing_bips,
-            leg.iceberg_lots,
-            leg.peg_price_type,
-            leg.peg_offset_levels,
-            state,
-            0,
-            0,
-            0,
-            0,
-        )
 
 
 def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: list[Event]) -> None:
@@ -60,10 +40,12 @@ def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: l
     trader = state.trader(market, command.user_id)
     reason = _rejection(state, market, trader, draft, command.user_id)
     if reason == 0:
-        reason = _count_rejection(state, market, trader, [draft])
+        reason = count_rejection(state, market, trader, [draft], False)
     quantity, hold = 0, 0
     if reason == 0:
         quantity, hold, reason = _needs(state, market, trader, draft)
+    if not reason and market.is_filtered and draft.plain.quote_quantity_atoms:
+        reason = amount_rejection(market, trader, quantity, 0 if draft.leg.side == SELL else quantity)
     if reason:
         _reject(draft.plain, reason, "", events)
         return
@@ -96,26 +78,9 @@ def _draft_of(command: PlaceOrderWithTerms) -> Draft:
     )
     waits = waits_for_price(command.order_type)
     stp_mode, valid_until_ms = command.stp_mode, command.valid_until_ms
-    plain = _plain_of(command.user_id, command.market_id, leg, stp_mode, valid_until_ms)
+    plain = plain_of(command.user_id, command.market_id, leg, stp_mode, valid_until_ms)
     plain.quote_quantity_atoms = command.quote_quantity_atoms
     return Draft(leg, plain, codes.STATE_WAITING if waits else codes.STATE_WORKING)
-
-
-def _plain_of(user_id: int, market_id: int, leg: OrderLeg, stp_mode: int, valid_until_ms: int) -> PlaceOrder:
-    return PlaceOrder(
-        0,
-        user_id,
-        market_id,
-        leg.client_order_id,
-        leg.side,
-        leg.order_type,
-        leg.time_in_force,
-        leg.price_ticks,
-        leg.quantity_lots,
-        0,
-        stp_mode,
-        valid_until_ms,
-    )
 
 
 def _reject(command: PlaceOrder, reason: int, name: str, events: list[Event]) -> None:
@@ -128,7 +93,7 @@ def _rejection(state: EngineState, market: Market, trader: Trader, draft: Draft,
     leg, plain, terms = draft.leg, draft.plain, draft.terms
     if user_id <= 0 or not codes.STP_NONE <= plain.stp_mode <= codes.STP_TRANSFER:
         return codes.REJECT_MALFORMED
-    if not is_leg_well_formed(leg, plain.quote_quantity_atoms):
+    if not is_leg_well_formed(leg, plain.quote_quantity_atoms, draft.is_funded):
         return codes.REJECT_MALFORMED
     if plain.valid_until_ms and state.now_ms > plain.valid_until_ms:
         return codes.REJECT_STALE
@@ -142,29 +107,16 @@ def _rejection(state: EngineState, market: Market, trader: Trader, draft: Draft,
         plain.price_ticks = pegged_ticks(market, leg.side, leg.peg_price_type, leg.peg_offset_levels)
         if plain.price_ticks == 0:
             return codes.REJECT_NO_PEG_PRICE
-    reason = filter_rejection(market, leg, plain, market.reference.fraction(state.now_ms), works_now)
+    if draft.is_funded:
+        reason = price_range_rejection(market, leg)
+    else:
+        reason = filter_rejection(market, leg, plain, market.reference.fraction(state.now_ms), works_now)
     if reason:
         return reason
     if terms.state == codes.STATE_WAITING:
         return price_rejection(market, leg.side, terms)
     if works_now and is_maker_only and market.crosses(leg.side, plain.price_ticks):
         return codes.REJECT_WOULD_TAKE
-    return 0
-
-
-def _count_rejection(state: EngineState, market: Market, trader: Trader, drafts: list[Draft]) -> int:
-    """Whether the user has too many orders of a kind open in this market."""
-    limits = state.limits
-    waiting = icebergs = 0
-    for draft in drafts:
-        waiting += 1 if draft.terms.waits_for_price() else 0
-        icebergs += 1 if draft.leg.iceberg_lots else 0
-    if trader.open_orders + len(drafts) > state.open_orders_max(market):
-        return codes.REJECT_MAX_NUM_ORDERS
-    if waiting and trader.algo_orders + waiting > limits.algo_orders_max:
-        return codes.REJECT_MAX_NUM_ALGO_ORDERS
-    if icebergs and trader.iceberg_orders + icebergs > limits.iceberg_orders_max:
-        return codes.REJECT_MAX_NUM_ICEBERG_ORDERS
     return 0
 
 
@@ -292,16 +244,20 @@ def _reject_list(command: PlaceOrderList, reason: int, events: list[Event]) -> N
 def _drafts_of(command: PlaceOrderList) -> list[Draft]:
     drafts: list[Draft] = []
     is_oco = command.contingency == codes.CONTINGENCY_OCO
+    is_funded = pays_pending(command.contingency)
     for at, leg in enumerate(command.legs):
         stp_mode, valid_until_ms = command.stp_mode, command.valid_until_ms
-        plain = _plain_of(command.user_id, command.market_id, leg, stp_mode, valid_until_ms)
+        plain = plain_of(command.user_id, command.market_id, leg, stp_mode, valid_until_ms)
         if not is_oco and at > 0:
             leg_state = codes.STATE_PENDING
         elif waits_for_price(leg.order_type):
             leg_state = codes.STATE_WAITING
         else:
             leg_state = codes.STATE_WORKING
-        drafts.append(Draft(leg, plain, leg_state))
+        draft = Draft(leg, plain, leg_state, is_funded and at > 0)
+        of_oco = command.contingency not in (codes.CONTINGENCY_OTO, codes.CONTINGENCY_OPO)
+        draft.is_of_oco = of_oco and at >= len(command.legs) - 2
+        drafts.append(draft)
     return drafts
 
 
@@ -309,9 +265,12 @@ def _list_rejection(
     state: EngineState, market: Market, trader: Trader, command: PlaceOrderList, drafts: list[Draft]
 ) -> int:
     """Everything that can be refused before the money is looked at."""
-    reason = _shape_rejection(command)
+    reason = shape_rejection(state.rules_version, command)
     if reason:
         return reason
+    fits = list_prices_fit(command, market.reference.last_ticks)
+    if not fits and judges_list_prices_first(state.rules_version):
+        return codes.REJECT_LIST_PRICES
     named = state.lists_by_name.get(command.user_id)
     if named is not None and command.list_client_order_id in named:
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
@@ -322,52 +281,11 @@ def _list_rejection(
         for other in drafts[:at]:
             if other.leg.client_order_id == draft.leg.client_order_id:
                 return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
-    if command.contingency != codes.CONTINGENCY_OTO:
-        above, below = command.legs[-2], command.legs[-1]
-        last = market.reference.last_ticks if command.contingency == codes.CONTINGENCY_OCO else 0
-        if not _prices_fit(above, below, last):
-            return codes.REJECT_LIST_PRICES
-    if trader.order_lists >= state.limits.order_lists_max:
+    if not fits:
+        return codes.REJECT_LIST_PRICES
+    if trader.order_lists >= min(state.limits.order_lists_max, market.filters.order_lists_max):
         return codes.REJECT_MAX_NUM_ORDER_LISTS
-    return _count_rejection(state, market, trader, drafts)
-
-
-def _shape_rejection(command: PlaceOrderList) -> int:
-    """Whether the legs are those of the contingency."""
-    legs = command.legs
-    expected = 3 if command.contingency == codes.CONTINGENCY_OTOCO else 2
-    if not codes.CONTINGENCY_OCO <= command.contingency <= codes.CONTINGENCY_OTOCO:
-        return codes.REJECT_MALFORMED
-    if len(legs) != expected or not command.list_client_order_id:
-        return codes.REJECT_MALFORMED
-    if command.contingency != codes.CONTINGENCY_OCO:
-        if legs[0].order_type not in (codes.LIMIT, codes.LIMIT_MAKER):
-            return codes.REJECT_COMBINATION
-        if command.contingency == codes.CONTINGENCY_OTO:
-            return 0
-    above, below = legs[-2], legs[-1]
-    if above.side != below.side or above.quantity_lots != below.quantity_lots:
-        return codes.REJECT_MALFORMED
-    stops = (codes.STOP_LOSS, codes.STOP_LOSS_LIMIT)
-    takes = (codes.LIMIT_MAKER, codes.TAKE_PROFIT, codes.TAKE_PROFIT_LIMIT)
-    sells = above.side == SELL
-    if above.order_type in (takes if sells else stops) and below.order_type in (stops if sells else takes):
-        return 0
-    return codes.REJECT_COMBINATION
-
-
-def _prices_fit(above: OrderLeg, below: OrderLeg, last_ticks: int) -> bool:
-    """Whether the last price lies between those of the legs.
-
-    As far as they have any (binance-spot-api 2.6).
-    """
-    high = above.stop_price_ticks or above.price_ticks if not above.trailing_bips else above.stop_price_ticks
-    low = below.stop_price_ticks or below.price_ticks if not below.trailing_bips else below.stop_price_ticks
-    if high and low and high <= low:
-        return False
-    if last_ticks == 0:
-        return True
-    return not (high and high <= last_ticks) and not (low and low >= last_ticks)
+    return count_rejection(state, market, trader, drafts, True)
 
 
 def _list_holds(

@@ -2,6 +2,7 @@
 
 from exchange.contracts import codes
 from exchange.contracts.commands import PlaceOrder, RegisterMarket
+from matching_engine.core.filters import MarketFilters
 
 PPM = 1_000_000
 NOTIONAL_UNIT_ATOMS_MAX = 2**62  # events carry it, and their integers have 63 bits
@@ -126,11 +127,16 @@ def limit_order_rejection(
 
 
 def market_order_rejection(
-    rules: RegisterMarket, unit_atoms: int, order: PlaceOrder, reference: tuple[int, int]
+    rules: RegisterMarket,
+    filters: MarketFilters,
+    unit_atoms: int,
+    order: PlaceOrder,
+    reference: tuple[int, int],
 ) -> int:
     """Check a MARKET order by quantity or by quote quantity. Returns codes.REJECT_* or 0."""
+    low, high = filters.market_notional_atoms_min, filters.market_notional_atoms_max
     if order.quote_quantity_atoms:
-        if not rules.notional_atoms_min <= order.quote_quantity_atoms <= rules.notional_atoms_max:
+        if not low <= order.quote_quantity_atoms <= high:
             return codes.REJECT_NOTIONAL
         return 0
     if not rules.quantity_lots_min <= order.quantity_lots <= rules.quantity_lots_max:
@@ -140,7 +146,7 @@ def market_order_rejection(
     numerator, denominator = reference
     if denominator:
         notional = numerator * order.quantity_lots * unit_atoms // denominator
-        if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+        if not low <= notional <= high:
             return codes.REJECT_NOTIONAL
     return 0
 

@@ -11,6 +11,8 @@ from exchange.contracts.limits import INTEGER_MAX
 from matching_engine.core.accounts import AssetTotals, Balance
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_state import Withdrawal
+from matching_engine.core.fee_table import FeeTable, FeeTier, Standing
+from matching_engine.core.filter_state import filters_row, restore_filters
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Terms
@@ -30,9 +32,11 @@ from matching_engine.core.terms_state import (
 # Format of the rows -> the rules version that brings it. A format is written from the command on that
 # activates its rules, and not a record earlier: until then the version of the code before can go on with
 # what this one has written. Every format in this table can be read.
-FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1, 5: 4}
+FIRST_RULES_OF_FORMAT: dict[int, int] = {4: 1, 5: 4, 6: 5}
 FORMAT_OF_TERMS = 5
-_ROWS = 10  # of every format; FORMAT_OF_TERMS adds one
+# Filters and fees that change.
+FORMAT_OF_ADMINISTRATION = 6
+_ROWS = 10  # of every format; FORMAT_OF_TERMS adds one, FORMAT_OF_ADMINISTRATION two
 _RULE_FIELDS = (
     "command_id",
     "market_id",
@@ -88,7 +92,32 @@ def to_rows(shard: Shard) -> list[Any]:
         [engine.deposit_ids.forgotten_max, list(engine.deposit_ids.seen)],
         [engine.withdrawal_ids.forgotten_max, list(engine.withdrawal_ids.seen)],
     ]
-    return [*rows, _rows_of_terms(engine)] if form >= FORMAT_OF_TERMS else rows
+    if form >= FORMAT_OF_TERMS:
+        rows.append(_rows_of_terms(engine))
+    if form >= FORMAT_OF_ADMINISTRATION:
+        rows += [filters_row(engine), _rows_of_fees(engine.fees)]
+    return rows
+
+
+def _rows_of_fees(fees: FeeTable) -> list[Any]:
+    """What format 6 adds: the tiers, the discount, and where accounts stand."""
+    return [
+        [
+            [t.tier, t.asset_id, t.volume_atoms_min, t.maker_share_ppm, t.taker_share_ppm]
+            for _, t in sorted(fees.tiers.items())
+        ],
+        [fees.discount_asset_id, fees.discount_ppm],
+        [[user_id, s.tier, int(s.pays_discounted)] for user_id, s in sorted(fees.standings.items())],
+    ]
+
+
+def _restore_fees(fees: FeeTable, rows: list[Any]) -> None:
+    tiers, discount, standings = rows
+    for row in tiers:
+        fees.tiers[row[0]] = FeeTier(row[0], row[1], row[2], row[3], row[4])
+    fees.discount_asset_id, fees.discount_ppm = discount
+    for user_id, tier, pays_discounted in standings:
+        fees.standings[user_id] = Standing(tier, pays_discounted == 1)
 
 
 def _rows_of_terms(engine: Engine) -> list[Any]:
@@ -142,13 +171,18 @@ def from_rows(rows: list[Any], engine: Engine) -> Shard:
         accounts.balances.setdefault(user_id, {})[asset_id] = Balance(available, held)
     for asset_id, fees, deposited, withdrawn in totals:
         accounts.totals[asset_id] = AssetTotals(int(fees), int(deposited), int(withdrawn))
+    if rows[0] >= FORMAT_OF_ADMINISTRATION:
+        _restore_fees(engine.fees, rows[_ROWS + 2])
     for row in markets:
         _restore_market(engine, row, terms_of)
+    engine.find_discount_markets()
     for withdrawal_id, user_id, asset_id, amount in withdrawals:
         engine.withdrawals[withdrawal_id] = Withdrawal(withdrawal_id, user_id, asset_id, amount)
     engine.deposit_ids = _restored_window(deposit_ids)
     engine.withdrawal_ids = _restored_window(withdrawal_ids)
     _restore_terms(engine, of_terms)
+    if rows[0] >= FORMAT_OF_ADMINISTRATION:
+        restore_filters(engine, rows[_ROWS + 1])
     return shard
 
 

@@ -4,15 +4,13 @@ from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.limits import (
-    ICEBERG_PARTS_MAX,
     PEG_OFFSET_LEVELS_MAX,
     STOP_MARKET_MARGIN_PPM,
-    TRAILING_BIPS_MAX,
-    TRAILING_BIPS_MIN,
 )
 from exchange.contracts.order_commands import OrderLeg
+from matching_engine.core.filtering import own_rejection, reference_notional, step_rejection
 from matching_engine.core.market import Market
-from matching_engine.core.order import Terms
+from matching_engine.core.order import Order, Terms
 from matching_engine.core.rules import PPM, limit_order_rejection, market_order_rejection
 from matching_engine.core.trailing import trigger_ticks
 from matching_engine.core.waiting import NO_LOW, rises_to_stop
@@ -28,8 +26,48 @@ def works_at_any_price(order_type: int) -> bool:
     return order_type in (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 
 
-def is_leg_well_formed(leg: OrderLeg, quote_quantity_atoms: int) -> bool:
-    """Codes in range, and the prices and quantities that the type needs, no others."""
+def plain_of(user_id: int, market_id: int, leg: OrderLeg, stp_mode: int, valid_until_ms: int) -> PlaceOrder:
+    """The same as a plain order, which some filters look at."""
+    return PlaceOrder(
+        0,
+        user_id,
+        market_id,
+        leg.client_order_id,
+        leg.side,
+        leg.order_type,
+        leg.time_in_force,
+        leg.price_ticks,
+        leg.quantity_lots,
+        0,
+        stp_mode,
+        valid_until_ms,
+    )
+
+
+def leg_of(order: Order, terms: Terms) -> OrderLeg:
+    """A pending order as if it were asked for now; a pegged one without the price that it has taken."""
+    return OrderLeg(
+        order.client_order_id,
+        order.side,
+        terms.order_type,
+        terms.time_in_force,
+        0 if terms.peg_price_type else order.price_ticks,
+        order.quantity_lots,
+        terms.stop_price_ticks,
+        terms.trailing_bips,
+        terms.iceberg_lots,
+        0,
+        0,
+        terms.peg_price_type,
+        terms.peg_offset_levels,
+    )
+
+
+def is_leg_well_formed(leg: OrderLeg, quote_quantity_atoms: int, is_funded: bool = False) -> bool:
+    """Codes in range, and the prices and quantities that the type needs, no others.
+
+    `is_funded`: its quantity is left open, as the working order of its list pays it (ADR 0046).
+    """
     if not (
         codes.BUY <= leg.side <= codes.SELL
         and codes.LIMIT <= leg.order_type <= codes.TAKE_PROFIT_LIMIT
@@ -46,10 +84,12 @@ def is_leg_well_formed(leg: OrderLeg, quote_quantity_atoms: int) -> bool:
     if works_at_any_price(leg.order_type):
         if leg.price_ticks or leg.iceberg_lots or leg.peg_price_type or leg.peg_offset_levels:
             return False
+        if is_funded:
+            return quote_quantity_atoms == 0
         if leg.order_type == codes.MARKET:
             return (leg.quantity_lots > 0) != (quote_quantity_atoms > 0)
         return leg.quantity_lots > 0 and quote_quantity_atoms == 0
-    if leg.quantity_lots == 0 or quote_quantity_atoms:
+    if (leg.quantity_lots == 0 and not is_funded) or quote_quantity_atoms:
         return False
     return _is_price_well_formed(leg)
 
@@ -73,13 +113,11 @@ def filter_rejection(
 ) -> int:
     """Which filter refuses the order: codes.REJECT_*, or 0. `plain`: the same as a plain order."""
     rules = market.rules
-    stop = leg.stop_price_ticks
-    if stop and not rules.price_ticks_min <= stop <= rules.price_ticks_max:
-        return codes.REJECT_PRICE_FILTER
-    if leg.trailing_bips and not TRAILING_BIPS_MIN <= leg.trailing_bips <= TRAILING_BIPS_MAX:
-        return codes.REJECT_TRAILING_DELTA
+    reason = _trigger_rejection(market, leg)
+    if reason:
+        return reason
     if leg.order_type == codes.MARKET:
-        reason = market_order_rejection(rules, market.unit_atoms, plain, reference)
+        reason = market_order_rejection(rules, market.filters, market.unit_atoms, plain, reference)
     elif works_at_any_price(leg.order_type):
         reason = _stop_market_rejection(market, leg)
     elif leg.price_ticks or (plain.price_ticks and is_placed_now):
@@ -87,7 +125,55 @@ def filter_rejection(
     else:
         in_range = rules.quantity_lots_min <= leg.quantity_lots <= rules.quantity_lots_max
         reason = 0 if in_range else codes.REJECT_LOT_SIZE
+    if not reason and market.is_filtered:
+        reason = _own_rejection(market, leg, plain, reference)
     return reason or iceberg_rejection(market, leg.iceberg_lots, leg.quantity_lots)
+
+
+def _may_trail(market: Market, leg: OrderLeg) -> bool:
+    """Whether an order may follow the price at its distance (TRAILING_DELTA)."""
+    filters = market.filters
+    if rises_to_stop(leg.side, leg.order_type):
+        return filters.above_bips_min <= leg.trailing_bips <= filters.above_bips_max
+    return filters.below_bips_min <= leg.trailing_bips <= filters.below_bips_max
+
+
+def _own_rejection(market: Market, leg: OrderLeg, plain: PlaceOrder, reference: tuple[int, int]) -> int:
+    """What the filters refuse that the market has beside its rules; a price of the book needs no step."""
+    lots, at_any_price = leg.quantity_lots, works_at_any_price(leg.order_type)
+    reason = step_rejection(market, leg.price_ticks, lots)
+    reason = reason or step_rejection(market, leg.stop_price_ticks, leg.iceberg_lots)
+    if reason:
+        return reason
+    if plain.quote_quantity_atoms:
+        notional = plain.quote_quantity_atoms
+    elif leg.order_type == codes.MARKET:
+        notional = reference_notional(market, lots, reference)
+    else:
+        at = leg.stop_price_ticks or market.reference.last_ticks if at_any_price else plain.price_ticks
+        notional = at * (lots * market.unit_atoms)
+    return own_rejection(market, at_any_price, plain.price_ticks, lots, notional, reference)
+
+
+def _trigger_rejection(market: Market, leg: OrderLeg) -> int:
+    """Whether what an order waits for is out of range."""
+    rules, stop = market.rules, leg.stop_price_ticks
+    if stop and not rules.price_ticks_min <= stop <= rules.price_ticks_max:
+        return codes.REJECT_PRICE_FILTER
+    if leg.trailing_bips and not _may_trail(market, leg):
+        return codes.REJECT_TRAILING_DELTA
+    return 0
+
+
+def price_range_rejection(market: Market, leg: OrderLeg) -> int:
+    """The filters that an order meets whatever its quantity will be."""
+    reason = _trigger_rejection(market, leg)
+    if reason:
+        return reason
+    price = leg.price_ticks
+    if price and not market.rules.price_ticks_min <= price <= market.rules.price_ticks_max:
+        return codes.REJECT_PRICE_FILTER
+    return 0
 
 
 def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:
@@ -99,7 +185,8 @@ def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:
         return codes.REJECT_MARKET_LOT_SIZE
     price = leg.stop_price_ticks or market.reference.last_ticks
     notional = price * (quantity * market.unit_atoms)
-    if price and not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+    low, high = market.filters.market_notional_atoms_min, market.filters.market_notional_atoms_max
+    if price and not low <= notional <= high:
         return codes.REJECT_NOTIONAL
     return 0
 
@@ -112,7 +199,7 @@ def iceberg_rejection(market: Market, iceberg_lots: int, quantity_lots: int) -> 
         return codes.REJECT_ICEBERG_EXCEEDS_QUANTITY
     if iceberg_lots < market.rules.quantity_lots_min:
         return codes.REJECT_LOT_SIZE
-    if -(-quantity_lots // iceberg_lots) > ICEBERG_PARTS_MAX:
+    if -(-quantity_lots // iceberg_lots) > market.filters.iceberg_parts_max:
         return codes.REJECT_ICEBERG_PARTS
     return 0
 

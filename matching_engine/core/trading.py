@@ -6,6 +6,13 @@ from exchange.contracts.commands import PlaceOrder
 from exchange.contracts.events import CommandRejected, Event, OrderAccepted
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.filtering import (
+    account_rejection,
+    amount_rejection,
+    own_rejection,
+    reference_notional,
+    step_rejection,
+)
 from matching_engine.core.follow_ups import follow_up
 from matching_engine.core.market import Market
 from matching_engine.core.matching import close, match
@@ -49,6 +56,11 @@ def _place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None
         return
     has_own = trader.open_orders > 0
     quantity, hold = quantity_and_hold(state, market, command, pays.available, has_own)
+    if market.is_filtered and command.quote_quantity_atoms:
+        reason = amount_rejection(market, trader, quantity, quantity if side == BUY else 0)
+        if reason:
+            _reject(command, reason, events)
+            return
     if quantity < market.rules.quantity_lots_min and (
         hold <= pays.available or not bounds_work(state.rules_version)
     ):
@@ -173,6 +185,17 @@ def _for_quote(market: Market, command: PlaceOrder, tick_lots: int, makers_max: 
     survey = Survey(command.side, command.user_id, command.stp_mode)
     survey.walk(market.book, 0, UNBOUNDED, tick_lots, makers_max)
     lots = survey.filled + survey.prevented
+    excess = (lots + survey.beyond) % market.filters.quantity_step_lots
+    if excess:
+        # What is bought or sold is a multiple of the step, too; what the book lacks of it goes first.
+        beyond = survey.beyond
+        if excess <= beyond:
+            survey.beyond = beyond - excess
+        else:
+            wanted = lots + beyond - excess
+            survey = Survey(command.side, command.user_id, command.stp_mode)
+            survey.walk(market.book, 0, wanted, UNBOUNDED, makers_max)
+            lots, survey.beyond = survey.filled + survey.prevented, 0
     hold = survey.cost * market.unit_atoms if command.side == BUY else lots * market.rules.lot_atoms
     return lots + survey.beyond, hold
 
@@ -191,9 +214,11 @@ def placement_rejection(state: EngineState, market: Market, trader: Trader, comm
         return codes.REJECT_DUPLICATE_CLIENT_ORDER_ID
     reference = market.reference.fraction(state.now_ms)
     if command.order_type == codes.MARKET:
-        reason = market_order_rejection(market.rules, market.unit_atoms, command, reference)
+        reason = market_order_rejection(market.rules, market.filters, market.unit_atoms, command, reference)
     else:
         reason = limit_order_rejection(market.rules, market.unit_atoms, command, reference)
+    if not reason and market.is_filtered:
+        reason = _filter_rejection(state, market, trader, command, reference)
     if reason:
         return reason
     if trader.open_orders >= state.open_orders_max(market):
@@ -201,6 +226,27 @@ def placement_rejection(state: EngineState, market: Market, trader: Trader, comm
     if is_maker_only and market.crosses(command.side, command.price_ticks):
         return codes.REJECT_WOULD_TAKE
     return 0
+
+
+def _filter_rejection(
+    state: EngineState, market: Market, trader: Trader, command: PlaceOrder, reference: tuple[int, int]
+) -> int:
+    """What the filters refuse that the market has beside its rules; by quote amount, what is known by now."""
+    price, lots = command.price_ticks, command.quantity_lots
+    reason = step_rejection(market, price, lots)
+    if reason:
+        return reason
+    notional = command.quote_quantity_atoms
+    if price:
+        notional = price * (lots * market.unit_atoms)
+    elif not notional:
+        notional = reference_notional(market, lots, reference)
+    at_any_price = command.order_type == codes.MARKET
+    reason = own_rejection(market, at_any_price, price, lots, notional, reference)
+    if reason:
+        return reason
+    reason = amount_rejection(market, trader, lots, lots if command.side == BUY else 0)
+    return reason or account_rejection(state, trader, 1, 0, 0, 0)
 
 
 def _accepted(order: Order, command: PlaceOrder) -> OrderAccepted:

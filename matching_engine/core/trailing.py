@@ -272,6 +272,17 @@ class Trail:
         bucket = _bucket_of(order)
         return trigger_ticks(self.buys, bucket.segment.extreme_ticks, bucket.price_ticks)
 
+    def nearest(self) -> Order | None:
+        """The order whose trigger is the nearest: those that are due first, in the sequence of their turns.
+
+        Of one trigger the oldest extreme, then the smallest distance, then the oldest order.
+        """
+        order = self.first_due()
+        segment = self._first()
+        if order is None and segment is not None:
+            order = segment.buckets[segment.bips[0]].head
+        return order
+
     def segments(self) -> list[Segment]:
         """Those that still follow, the oldest first, then those that are due, in the order of their turns."""
         found: list[Segment] = []

@@ -189,6 +189,31 @@ class Waiting:
             self.due_lists.popleft()
         return None
 
+    def any_order(self) -> Order | None:
+        """The next order in the sequence in which they are cancelled when the market ends.
+
+        With a stop price: those that wait for a rise, then for a fall, then those that begin to follow there;
+        the nearest first. Then those that follow, buys first, those that are due before others and the
+        nearest trigger first. Last, lists whose pending orders are due.
+        """
+        for stops in (self.rising, self.falling, self.starts_rising, self.starts_falling):
+            order = stops.first()
+            if order is not None:
+                return order
+        order = self.trails.buys.nearest()
+        if order is None:
+            order = self.trails.sells.nearest()
+        if order is None:
+            order_list = self.due_list()
+            order = None if order_list is None else order_list.orders[0]
+        return order
+
+    def forget(self) -> None:
+        """The market has ended, and nothing waits in it any more."""
+        self.reach.forget()
+        self.start_reach.forget()
+        self.due_lists.clear()
+
     def is_due(self) -> bool:
         """Whether something is to be sent to work; where nothing is, the reach begins anew."""
         reach, starts, trails = self.reach, self.start_reach, self.trails

@@ -4,6 +4,7 @@ from exchange.contracts import codes
 from exchange.contracts.events import Event
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
+from matching_engine.core.funding import fund_pending
 from matching_engine.core.market import Market
 from matching_engine.core.matching import close, list_works, match
 from matching_engine.core.order import Order, Terms
@@ -29,8 +30,11 @@ def work(
         if survey.filled < order.open_lots:
             close(state, market, order, codes.EXPIRED, codes.CLOSED_FOK_UNFILLABLE, "", 0, events)
             return 0
+    told = len(events)
     if not match(state, market, order, makers_max, events):
         return 0
+    if terms.order_list is not None:
+        fund_pending(market, order, terms.order_list, told, events)
     order.open_lots += unpaid_lots
     if order.open_lots == 0:
         assert order.held_atoms == 0, "a filled order holds nothing"

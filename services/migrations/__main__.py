@@ -7,8 +7,8 @@ import asyncio
 import sys
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
+from exchange.adapters.postgres.pool import open_connection
 from exchange.process.config import Settings, SettingsError
 from services.migrations.rights import apply_rights
 from services.migrations.runner import MigrationError, migrate
@@ -16,19 +16,15 @@ from services.migrations.runner import MigrationError, migrate
 
 async def _run(settings: Settings) -> list[str]:
     """Lines that say what was done."""
-    connection = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=settings.database_deadline_ms / 1000,
-        command_timeout=settings.database_deadline_ms / 1000,
-        target_session_attrs=SessionAttribute.read_write,
-    )
+    deadline_s = settings.database_deadline_ms / 1000
+    connection = await open_connection(settings, statement_deadline_s=deadline_s, writes=True)
     try:
         done = [f"applied {name}" for name in await migrate(connection)]
         if settings.database_rights:
             done.append(f"users with their rights: {', '.join(await apply_rights(connection))}")
         return done
     finally:
-        await connection.close(timeout=settings.database_deadline_ms / 1000)
+        await connection.close(timeout=deadline_s)
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ _ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 # A row that is locked while something is decided about it: PostgreSQL asks for the right to change a column.
 _LOCK_USER: Final = "SELECT, UPDATE (user_id)"
 
-_MARKETS: Final = {"assets": _READ, "markets": _READ, "positions": _READ}
+_MARKETS: Final = {"assets": _READ, "filters": _READ, "markets": _READ, "positions": _READ}
 _CREDENTIALS: Final = {
     "api_keys": "SELECT, UPDATE (last_used_ms)",
     "data_keys": _READ,
@@ -43,6 +43,8 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
+        "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
+        "prevented_ends": _READ,
     },
     "market-data": {
         **_MARKETS,
@@ -51,29 +53,43 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     # Accounts, keys and money's way in and out; operators order from the same process and its pods.
     "user": {
         **_MARKETS,
-        "administrators": _CHANGE, "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
+        "administrators": _CHANGE, "administrator_factors": _CHANGE,
+        "administrator_sessions": "SELECT, INSERT, DELETE",
+        "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
         "audit_log": _ADD, "audit_log_head": _CHANGE, "data_keys": _ADD, "deposits": _READ,
         "identities": _ADD, "ledger_entries": _READ, "login_sessions": _CHANGE,
+        "notice_addresses": _ALL, "notice_address_tokens": "SELECT, UPDATE", "notice_choices": _CHANGE,
         "notice_positions": _READ, "orders": _READ, "outside_logins": _ALL,
         "password_reset_tokens": "SELECT, UPDATE", "second_factors": _ALL,
-        "trades": _READ, "users": _CHANGE, "withdrawal_addresses": _CHANGE,
+        "trades": _READ, "users": _CHANGE, "webhook_deliveries": "SELECT, INSERT, DELETE", "webhooks": _ALL,
+        "withdrawal_addresses": _CHANGE,
         "withdrawal_freeze_tokens": "SELECT, UPDATE", "withdrawal_freezes": _CHANGE,
         "withdrawal_requests": _CHANGE, "withdrawals": _READ,
+        "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ, "fee_volumes": _ALL,
+        "fee_volume_folds": _CHANGE,
     },
     # The only ones who write what the events say; entries and trades are added and never changed.
     "projections": {
         "assets": "INSERT", "balances": _CHANGE, "candle_folds": _CHANGE, "candles": _CHANGE,
-        "deposits": "INSERT", "ledger_entries": _ADD, "markets": _CHANGE, "orders": _CHANGE,
+        "deposits": "INSERT", "filters": _CHANGE, "ledger_entries": _ADD, "markets": _CHANGE,
+        "orders": _CHANGE,
         "positions": _CHANGE, "trades": _ADD, "withdrawals": _CHANGE, "withdrawal_freezes": _READ,
         "users": _LOCK_USER, "order_lists": _CHANGE, "order_amendments": "INSERT", "decrements": "INSERT",
+        "fee_tiers": _ALL, "fee_discount": _CHANGE, "fee_standings": _CHANGE,
+        "prevented_ends": "INSERT",
     },
     "auditor": {
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,
         "orders": _READ, "positions": _READ, "withdrawals": _READ,
+        # What the ledger is held against itself by, which its alarm's page asks for from here.
+        "candle_folds": _READ, "candles": _READ, "deposits": _READ, "order_lists": _READ, "trades": _READ,
     },
     "notifier": {
         "assets": _READ, "markets": _READ, "audit_log": _READ, "identities": _READ,
-        "message_queue": _ALL, "notice_positions": _CHANGE, "password_reset_tokens": "SELECT, INSERT, DELETE",
+        "data_keys": _READ, "message_queue": _ALL, "notice_address_tokens": "SELECT, INSERT, DELETE",
+        "notice_addresses": _READ, "notice_choices": _READ, "webhook_deliveries": _ALL,
+        "webhooks": "SELECT, UPDATE (given_up, last_ms, last_result)",
+        "notice_positions": _CHANGE, "password_reset_tokens": "SELECT, INSERT, DELETE",
         "users": "SELECT (user_id, email)", "withdrawal_freeze_tokens": "SELECT, INSERT, DELETE",
     },
     # The function behind API Gateway: sums of one account's ledger, and who the token's account is.

@@ -1,4 +1,4 @@
-"""Links in notices, made here and kept as hashes: to freeze withdrawals, and to set a password anew.
+"""Links in notices, made here and kept as hashes: they freeze withdrawals, set a password, say yes to mail.
 
 Who holds one of the first may freeze that one account, once, and nothing else
 (services/user/people/withdrawal_freezes.py); who holds one of the others may set its password, once and soon
@@ -17,13 +17,14 @@ import asyncpg
 import msgspec
 
 from exchange.process.connections import acquire
-from services.notifier.notices import FREEZABLE, PASSWORD_RESET, Notice
+from services.notifier.notices import FREEZABLE, MAIL_ASKED, PASSWORD_RESET, Notice
 
 __all__ = ["LIFETIME_MS", "FreezeLinks"]
 
 # Longer than a new withdrawal address waits (a day), and than people are away from their mail.
 LIFETIME_MS: Final = 7 * 86_400_000
 RESET_LIFETIME_MS: Final = 30 * 60_000
+MAIL_LIFETIME_MS: Final = 86_400_000
 _TOKEN_SIZE_BYTES: Final = 32
 _EXPIRED_ROWS_MAX: Final = 1_000
 
@@ -38,6 +39,8 @@ DELETE FROM withdrawal_freeze_tokens WHERE token_hash IN (
 """
 _KEEP_RESETS: Final = _KEEP.replace("withdrawal_freeze_tokens", "password_reset_tokens")
 _FORGET_RESETS: Final = _FORGET.replace("withdrawal_freeze_tokens", "password_reset_tokens")
+_KEEP_MAILS: Final = _KEEP.replace("withdrawal_freeze_tokens", "notice_address_tokens")
+_FORGET_MAILS: Final = _FORGET.replace("withdrawal_freeze_tokens", "notice_address_tokens")
 
 
 class FreezeLinks:
@@ -59,6 +62,8 @@ class FreezeLinks:
         resets = [notice for notice in notices if notice.kind == PASSWORD_RESET]
         tokens = await self._made(freezable, _KEEP, _FORGET, LIFETIME_MS)
         tokens |= await self._made(resets, _KEEP_RESETS, _FORGET_RESETS, RESET_LIFETIME_MS)
+        mails = [notice for notice in notices if notice.kind == MAIL_ASKED]
+        tokens |= await self._made(mails, _KEEP_MAILS, _FORGET_MAILS, MAIL_LIFETIME_MS)
         return [self._with_link(notice, tokens.get(notice.notice_id)) for notice in notices]
 
     async def _made(
@@ -79,11 +84,17 @@ class FreezeLinks:
     def _with_link(self, notice: Notice, token: str | None) -> Notice:
         if token is None:
             return notice
+        # The terminal opens them. At "/" is the page before it, whose script would only lead on.
+        page = f"{self._public_url}/terminal/"
+        if notice.kind == MAIL_ASKED:
+            url = f"{page}#mail={token}"
+            text = f"{notice.text} If you want it, say so within a day: {url}"
+            return msgspec.structs.replace(notice, fields={**notice.fields, "mailUrl": url}, text=text)
         if notice.kind == PASSWORD_RESET:
-            url = f"{self._public_url}/#reset={token}"
+            url = f"{page}#reset={token}"
             text = f"{notice.text} To set it, within half an hour: {url}"
             return msgspec.structs.replace(notice, fields={**notice.fields, "resetUrl": url}, text=text)
-        url = f"{self._public_url}/#freeze={token}"
+        url = f"{page}#freeze={token}"
         return msgspec.structs.replace(
             notice,
             fields={**notice.fields, "freezeUrl": url},

@@ -4,6 +4,7 @@ import sys
 
 from exchange.adapters.chosen.notice_channels import browsers, notice_mailer, notice_queue, notice_topic
 from exchange.adapters.chosen.resources import deployed_resources
+from exchange.adapters.webhooks.sender import WEBHOOK_DEADLINE_MS, HttpWebhookSender
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
 from exchange.process.config import Settings
@@ -24,7 +25,8 @@ async def main(settings: Settings) -> None:
         owners = Owners(resources.database, settings.database_deadline_ms)
         push = None if windows is None else BrowserPush(*windows, owners)
         try:
-            components = components_for(resources, queue, topic, push, mailer)
+            webhooks = HttpWebhookSender(WEBHOOK_DEADLINE_MS, loopback=settings.webhook_loopback)
+            components = components_for(resources, queue, topic, push, mailer, webhooks=webhooks)
             await serve(operations_app("notifier", components), components, settings)
         finally:
             for channel in (queue, topic, *(windows or ()), *([mailer] if mailer else ())):

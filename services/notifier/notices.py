@@ -29,6 +29,7 @@ from exchange.contracts.events import (
     WithdrawalSettled,
 )
 from exchange.money import format_fixed
+from exchange.trading.fees import fee_of
 
 __all__ = [
     "ACTS",
@@ -40,6 +41,9 @@ __all__ = [
     "IDENTITY_LINKED",
     "LOGIN",
     "MAILED",
+    "MAIL_ASKED",
+    "MAIL_ENDED",
+    "NOTICES_CHANGED",
     "PASSWORD_CHANGED",
     "PASSWORD_RESET",
     "SECOND_FACTOR_CHANGED",
@@ -72,16 +76,19 @@ WITHDRAWALS_UNFROZEN: Final = "WITHDRAWALS_UNFROZEN"
 PASSWORD_RESET: Final = "PASSWORD_RESET"
 PASSWORD_CHANGED: Final = "PASSWORD_CHANGED"
 SECOND_FACTOR_CHANGED: Final = "SECOND_FACTOR_CHANGED"
+NOTICES_CHANGED: Final = "NOTICES_CHANGED"
+MAIL_ASKED: Final = "MAIL_ASKED"
+MAIL_ENDED: Final = "MAIL_ENDED"
 # What a thief would do: its notice carries a link that freezes withdrawals (freeze_links.py).
 FREEZABLE: Final = frozenset(
     {
         *(LOGIN, API_KEY_MADE, ADDRESS_ADDED, IDENTITY_LINKED, WITHDRAWAL_RESERVED, WITHDRAWALS_UNFREEZING),
-        *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED),
+        *(PASSWORD_CHANGED, SECOND_FACTOR_CHANGED, NOTICES_CHANGED),
     }
 )
 # What its owner has asked for, and nobody else may read: where there is mail, it goes by mail to the address
 # of the account, and neither to the topic nor to a browser that somebody else may have opened.
-MAILED: Final = frozenset({PASSWORD_RESET})
+MAILED: Final = frozenset({PASSWORD_RESET, MAIL_ASKED, MAIL_ENDED})
 # Acts of the audit log that their owner is told of -> the kind of notice.
 ACTS: Final[Mapping[str, str]] = {
     "log-in": LOGIN,
@@ -96,6 +103,12 @@ ACTS: Final[Mapping[str, str]] = {
     "password-reset": PASSWORD_CHANGED,
     "second-factor-on": SECOND_FACTOR_CHANGED,
     "second-factor-off": SECOND_FACTOR_CHANGED,
+    "notices-changed": NOTICES_CHANGED,
+    "webhook-set": NOTICES_CHANGED,
+    "webhook-removed": NOTICES_CHANGED,
+    "notice-mail-confirmed": NOTICES_CHANGED,
+    "notice-mail-asked": MAIL_ASKED,
+    "notice-mail-ended": MAIL_ENDED,
 }
 # Somebody else may have chosen a text that stands in a notice: so much of it.
 QUOTED_LENGTH_MAX: Final = 120
@@ -115,6 +128,15 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     PASSWORD_RESET: "Set a new password",
     PASSWORD_CHANGED: "Your password was changed",
     SECOND_FACTOR_CHANGED: "The second factor of your account was changed",
+    NOTICES_CHANGED: "What you are told of your account was changed",
+    MAIL_ASKED: "Do you want mail about your account?",
+    MAIL_ENDED: "You get no more mail about your account",
+}
+_CHANGES_OF_NOTICES: Final[Mapping[str, str]] = {
+    "notices-changed": "What you are told, and by which ways, was changed",
+    "webhook-set": "What happens to your account is told to {url} from now on",
+    "webhook-removed": "What happens to your account is told to no webhook any more",
+    "notice-mail-confirmed": "What happens to your account is told by mail from now on",
 }
 
 
@@ -193,6 +215,15 @@ def act_notice(
         text = f"Somebody asked from {ip} to set your password anew. If it was not you, do nothing."
     elif kind == PASSWORD_CHANGED:
         text = f"Your password was changed from {ip}; all other sessions were ended."
+    elif kind == NOTICES_CHANGED:
+        fields["what"] = act
+        text = f"{_CHANGES_OF_NOTICES[act].format(url=_quoted(detail.get('url')))}, from {ip}."
+    elif kind == MAIL_ASKED:
+        text = f"Somebody asked from {ip} for mail about your account. If it was not you, do nothing."
+    elif kind == MAIL_ENDED:
+        text = (
+            f"You get no more mail about your account, as was asked from {ip}; what you ask for still comes."
+        )
     elif kind == SECOND_FACTOR_CHANGED:
         fields["state"] = "on" if act == "second-factor-on" else "off"
         text = f"The second factor of your account was switched {fields['state']} from {ip}."
@@ -308,13 +339,12 @@ class NoticeMaker:
         if market is None:
             raise UnknownNameError(f"market {event.market_id}")
         base, quote = self._asset(market.base_asset_id), self._asset(market.quote_asset_id)
-        # The buyer pays its fee of what it gets, the seller too.
         if side == BUY:
-            user_id, order_id = event.buyer_user_id, event.buyer_order_id
-            fee, fee_asset = base.text(event.buyer_fee_atoms), base.code
+            user_id, order_id, received = event.buyer_user_id, event.buyer_order_id, base
         else:
-            user_id, order_id = event.seller_user_id, event.seller_order_id
-            fee, fee_asset = quote.text(event.seller_fee_atoms), quote.code
+            user_id, order_id, received = event.seller_user_id, event.seller_order_id, quote
+        fee = fee_of(event, side)
+        fee_asset = self._asset(fee.asset_id) if fee.asset_id else received
         fields = {
             "symbol": market.symbol,
             "orderId": str(order_id),
@@ -324,8 +354,8 @@ class NoticeMaker:
             "price": quote.text(event.price_ticks * market.tick_atoms),
             "quantity": base.text(event.quantity_lots * market.lot_atoms),
             "quoteQuantity": quote.text(event.quote_atoms),
-            "fee": fee,
-            "feeAsset": fee_asset,
+            "fee": fee_asset.text(fee.atoms),
+            "feeAsset": fee_asset.code,
         }
         verb = "bought" if side == BUY else "sold"
         text = (

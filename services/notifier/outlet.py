@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from msgspec import structs
 from prometheus_client import Counter
 
 from exchange.ports.messages import (
@@ -16,6 +17,8 @@ from exchange.ports.messages import (
 from services.notifier.notices import MAILED, Notice
 from services.notifier.owners import Owners
 from services.notifier.retries import RETRYABLE
+from services.notifier.ways.chosen import BY_DEFAULT, Chosen, ChosenWays
+from services.notifier.ways.webhook_deliveries import WebhookDeliveries
 
 __all__ = ["BrowserPush", "Outlet"]
 
@@ -101,22 +104,62 @@ class BrowserPush:
 
 
 class Outlet:
-    """Puts notices on the queue, then shows them to browsers where there are any. `untold` kinds it drops."""
+    """Puts notices on the queue, for the topic, and for mail where it was chosen; in a table, for webhooks.
+
+    Then it shows them to browsers, where there are any. `untold`: kinds that do not go to the topic.
+    `is_topic_mail`: the topic is where mail is written here, so that who chose about mail chose about it.
+    """
 
     def __init__(
-        self, queue: MessageQueue, push: BrowserPush | None, untold: frozenset[str] = frozenset()
+        self,
+        queue: MessageQueue,
+        push: BrowserPush | None,
+        untold: frozenset[str] = frozenset(),
+        ways: ChosenWays | None = None,
+        webhooks: WebhookDeliveries | None = None,
+        *,
+        is_there_mail: bool = False,
+        is_topic_mail: bool = False,
     ) -> None:
         self._queue = queue
         self._push = push
         self._untold = untold
+        self._ways = ways
+        self._webhooks = webhooks
+        self._is_there_mail = is_there_mail
+        self._is_topic_mail = is_topic_mail
 
     async def send(self, notices: Sequence[Notice]) -> None:
-        """Returns when the queue has taken all. Raises MessageError; then repeat the whole."""
-        notices = [notice for notice in notices if notice.kind not in self._untold]
+        """Returns when queue and table have taken all.
+
+        Raises MessageError, and one of process.connections.CONNECTION_ERRORS; then repeat the whole.
+        """
         if not notices:
             return
-        await self._queue.put([NewMessage(notice.notice_id, notice.encode()) for notice in notices])
-        for notice in notices:
+        ways = [BY_DEFAULT] * len(notices) if self._ways is None else await self._ways.of(notices)
+        told = list(zip(notices, ways, strict=True))
+        published = [notice for notice, chosen in told if self._goes_to_topic(notice, chosen)]
+        messages = [NewMessage(notice.notice_id, notice.encode()) for notice in published]
+        if self._is_there_mail:
+            messages += [
+                NewMessage(
+                    f"{notice.notice_id}.mail", structs.replace(notice, address=chosen.address).encode()
+                )
+                for notice, chosen in told
+                if chosen.address
+            ]
+        if messages:
+            await self._queue.put(messages)
+        if self._webhooks is not None:
+            await self._webhooks.add([notice for notice, chosen in told if chosen.webhook])
+        for notice in published:
             _queued_total.labels(notice.kind).inc()
-            if self._push is not None and notice.kind not in MAILED:
+        for notice, chosen in told:
+            is_shown = chosen.browser and notice.kind not in self._untold
+            if self._push is not None and is_shown and notice.kind not in MAILED:
                 self._push.add(notice)
+
+    def _goes_to_topic(self, notice: Notice, chosen: Chosen) -> bool:
+        if self._is_topic_mail and chosen.address is not None:
+            return bool(chosen.address)
+        return notice.kind not in self._untold

@@ -41,7 +41,7 @@ async def deliver(
     async def one(place: int, body: str) -> None:
         try:
             notice = Notice.decode(body)
-            if mailer is None or notice.kind not in MAILED:
+            if mailer is None or not (notice.address or notice.kind in MAILED):
                 await topic.publish(_announcement(notice))
             elif notice.address:
                 await mailer.send(notice.address, subject_of(notice), notice.text)

@@ -1,18 +1,20 @@
 """Who may give orders over HTTP: names, roles, and hashes of tokens, in PostgreSQL."""
 
+import base64
 import hashlib
 import re
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from services.operator.orders import OrderError
+from exchange.security.one_time_codes import authenticator_uri, new_secret
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[Any]
 
-__all__ = ["ROLES", "Administrator", "add", "find", "lines", "new_token", "revoke"]
+__all__ = ["ROLES", "Administrator", "add", "find", "lines", "new_factor", "new_token", "revoke"]
 
 ADMIN: Final = "ADMIN"
 ROLES: Final = (ADMIN, "VIEWER")
@@ -27,6 +29,12 @@ class Administrator(NamedTuple):
 
     name: str
     role: str
+
+
+def new_factor(name: str) -> tuple[str, str]:
+    """A secret for somebody's authenticator, in Base32, and the address that authenticators read."""
+    secret = new_secret()
+    return base64.b32encode(secret).decode(), authenticator_uri(secret, f"operator {name}")
 
 
 def new_token() -> tuple[str, str]:

@@ -6,10 +6,10 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import asyncpg
 import msgspec
@@ -35,11 +35,15 @@ from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, acquire
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
+from exchange.security.key_ring import KeyRing, KeyRingError
+from exchange.security.withdrawal_stop import WithdrawalStop
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
-from services.operator import accounts, administrators, sight
+from services.operator import accounts, administrators, second_factors, sight
+from services.operator.markets.desk import MarketDesk
+from services.operator.markets.fees import market_in
+from services.operator.markets.orders import ALL_MARKETS, ListFees, ShowFilters
 from services.operator.orders import (
-    ALL_MARKETS,
     MODES,
     ActivateTheRules,
     AddAdministrator,
@@ -52,18 +56,22 @@ from services.operator.orders import (
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
+    ListFreezes,
     ListMarkets,
     ListWithdrawals,
-    OrderError,
+    RenewFactor,
     RevokeAdministrator,
+    SearchAuditLog,
     SetMode,
     ShowAccount,
     ShowReaders,
+    ShowWithdrawalStop,
     Signed,
     SkipOne,
     UnfreezeAccount,
     mode_text,
 )
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -79,13 +87,20 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (
     LogError,
     GatewayOverloadedError,
     GatewayUnavailableError,
+    KeyRingError,
 )
+_Sight: TypeAlias = (
+    FindAccounts | ListWithdrawals | ShowReaders | ListFreezes | ShowWithdrawalStop | SearchAuditLog
+)
+_OfAdministrators: TypeAlias = AddAdministrator | RenewFactor | ListAdministrators | RevokeAdministrator
 # They change nothing, so they need no reason and no line in the audit log.
 LOOKS: Final = (
-    ListMarkets, ListBreaches, ListAdministrators, ListWithdrawals, ShowAccount, ShowReaders, FindAccounts,
+    ListMarkets, ListBreaches, ListAdministrators, ShowAccount, ShowFilters, ListFees, *get_args(_Sight),
 )  # fmt: skip
 _ORDER_DEADLINE_S: Final = 60.0
 _OUTCOME_LENGTH_MAX: Final = 1_000
+# A markets file is long, and a secret is nobody's to read.
+_NOT_NOTED: Final = ("text", "factor")
 # Where money goes that an operator takes away; the settler lets it leave as any other.
 _ADJUSTMENT: Final = "operator adjustment"
 
@@ -134,7 +149,8 @@ class OperatorDesk:
 
     async def _note(self, act: str, signed: Signed, detail: dict[str, object]) -> None:
         order = msgspec.to_builtins(signed.order)
-        order.pop("text", None)
+        for what in _NOT_NOTED:
+            order.pop(what, None)
         whole = {"order": order, "who": signed.who, "reason": signed.reason, **detail}
         async with self._transaction() as connection:
             await audit_log.append(connection, Act(act, None, "", _now_ms(), whole))
@@ -163,21 +179,37 @@ class OperatorDesk:
                 return await self._account(signed, account)
             case FindAccounts() | ListWithdrawals() | ShowReaders():
                 return await self._look(signed.order)
+            case ListFreezes() | ShowWithdrawalStop() | SearchAuditLog():
+                return await self._look(signed.order)
             case CancelOrders(account):
                 return await self._cancel_orders(account)
             case AdjustBalance():
                 return await self._adjust(signed.order)
-            case AddAdministrator(name, role, token_hash):
-                async with self._transaction() as connection:
+            case AddAdministrator() | RenewFactor() | ListAdministrators() | RevokeAdministrator():
+                return await self._administrate(signed.order)
+            case of_markets:
+                desk = MarketDesk(await self._known(), self._transaction, self._decide, self._decide_all)
+                return await desk.carry_out(of_markets)
+
+    async def _administrate(self, order: _OfAdministrators) -> list[str]:
+        async with self._transaction() as connection:
+            match order:
+                case AddAdministrator(name, role, token_hash, factor):
                     await administrators.add(connection, name, role, token_hash, _now_ms())
-                return [f"{name} may order as {role}"]
-            case ListAdministrators():
-                async with self._transaction() as connection:
+                    await self._put_factor(connection, name, factor)
+                    return [f"{name} may order as {role}"]
+                case RenewFactor(name, factor):
+                    await self._put_factor(connection, name, factor)
+                    return [f"{name} has another authenticator"]
+                case ListAdministrators():
                     return await administrators.lines(connection)
-            case RevokeAdministrator(name):
-                async with self._transaction() as connection:
+                case RevokeAdministrator(name):
                     await administrators.revoke(connection, name, _now_ms())
-                return [f"{name} may not order any more"]
+                    return [f"{name} may not order any more"]
+
+    async def _put_factor(self, connection: "PoolConnectionProxy[Any]", name: str, factor: str) -> None:
+        key_ring = KeyRing.from_resources(self._resources)
+        await second_factors.put_factor(connection, key_ring, name, factor, _now_ms())
 
     # -- markets --------------------------------------------------------------------------------
 
@@ -204,7 +236,7 @@ class OperatorDesk:
         for outcome in await decide_all(self._resources, [partial(_with_id, one) for one in commands]):
             _demand_done(outcome)
         names = [getattr(one, "symbol", None) or getattr(one, "code", "") for one in commands]
-        lines = [f"registered {name}" for name in names]
+        lines = [f"registered {name}" for name in names if name]
         return lines or ["nothing to add: all of the file is registered"]
 
     async def _set_mode(self, symbol: str, word: str) -> list[str]:
@@ -216,9 +248,7 @@ class OperatorDesk:
                 "the auditor is red: repair the cause, clear the breach, start it again; then reopen"
             )
         if symbol != ALL_MARKETS:
-            market_id = (await self._known()).markets.get(symbol, {}).get("market_id", 0)
-            if not market_id:
-                raise OrderError(f"there is no market {symbol}; `markets list` tells which there are")
+            market_id = market_in(await self._known(), symbol)["market_id"]
         outcome = await self._decide(lambda number: SetTradingMode(number, market_id, mode))
         return [f"{symbol}: {mode_text(mode)} since seq {outcome.events[-1].seq}"]
 
@@ -240,6 +270,11 @@ class OperatorDesk:
         outcome = await decide_one(self._resources, make)
         _demand_done(outcome)
         return outcome
+
+    async def _decide_all(self, make: Sequence[Callable[[int], Command]]) -> None:
+        """The same for many at once."""
+        for outcome in await decide_all(self._resources, make):
+            _demand_done(outcome)
 
     async def _adjust(self, order: AdjustBalance) -> list[str]:
         async with self._transaction() as connection:
@@ -285,15 +320,25 @@ class OperatorDesk:
         lines = [f"{closed} orders of account {user_id} were cancelled"]
         return lines + [f"some markets cancel nothing: {reason}" for reason in sorted(refused)]
 
-    async def _look(self, order: FindAccounts | ListWithdrawals | ShowReaders) -> list[str]:
+    async def _look(self, order: _Sight) -> list[str]:
+        deadline_ms = self._settings.cache_deadline_ms
+        if isinstance(order, ShowWithdrawalStop):
+            required = self._settings.auditor_required
+            stop = WithdrawalStop(self._resources.cache, auditor_required=required, deadline_ms=deadline_ms)
+            reason = await stop.reason()
+            return ["money may leave" if reason is None else f"STOPPED: {reason}"]
         async with self._transaction() as connection:
             match order:
                 case FindAccounts(text):
                     return await sight.find_accounts(connection, text)
                 case ListWithdrawals():
                     return await sight.list_withdrawals(connection, _now_ms())
+                case ListFreezes():
+                    return await sight.list_freezes(connection, _now_ms())
+                case SearchAuditLog(text, before_id):
+                    return await sight.search_audit_log(connection, text, before_id)
                 case ShowReaders():
-                    async with asyncio.timeout(self._settings.cache_deadline_ms / 1000):
+                    async with asyncio.timeout(deadline_ms / 1000):
                         heartbeat = await self._resources.cache.get(HEARTBEAT_KEY)
                     log, shard = self._resources.event_log, self._settings.shard
                     return await sight.readers(connection, log, shard, heartbeat)

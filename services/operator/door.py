@@ -13,7 +13,12 @@ from typing import Final
 
 from services.operator.asking import ORDER_SIZE_BYTES_MAX, short_path
 from services.operator.desk import OperatorDesk
-from services.operator.orders import Answer, OrderError, decode_signed, encode
+from services.operator.orders import (
+    Answer,
+    decode_signed,
+    encode,
+)
+from services.operator.tagged import OrderError
 
 __all__ = ["OperatorDoor"]
 

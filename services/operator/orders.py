@@ -5,9 +5,10 @@ from typing import Final
 import msgspec
 
 from exchange.contracts import codes
+from services.operator.markets.orders import MarketOrder
+from services.operator.tagged import OrderError, Tagged
 
 __all__ = [
-    "ALL_MARKETS",
     "MODES",
     "REASON_LENGTH_MAX",
     "ActivateTheRules",
@@ -21,26 +22,32 @@ __all__ = [
     "FreezeAccount",
     "ListAdministrators",
     "ListBreaches",
+    "ListFreezes",
     "ListMarkets",
     "ListWithdrawals",
     "Order",
-    "OrderError",
+    "RenewFactor",
     "Request",
     "RevokeAdministrator",
+    "SearchAuditLog",
+    "SessionBegun",
     "SetMode",
     "ShowAccount",
     "ShowReaders",
+    "ShowWithdrawalStop",
     "Signed",
     "SkipOne",
     "UnfreezeAccount",
     "decode_answer",
+    "decode_code",
     "decode_request",
+    "decode_session",
     "decode_signed",
     "encode",
+    "encode_code",
     "mode_text",
 ]
 
-ALL_MARKETS: Final = "ALL"
 REASON_LENGTH_MAX: Final = 500
 # Word of the command line -> trading mode.
 MODES: Final = {
@@ -51,41 +58,36 @@ MODES: Final = {
 }
 
 
-_MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {codes.MODE_TRADING: "trading"}
+_MODE_WORDS: Final = {number: word for word, number in MODES.items()} | {
+    codes.MODE_TRADING: "trading",
+    codes.MODE_RETIRED: "retired",
+}
 
 
-class OrderError(Exception):
-    """The order cannot be carried out; nothing was done."""
-
-
-class _Tagged(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """Base of all orders: the name of the class tells them apart."""
-
-
-class ListMarkets(_Tagged, frozen=True, tag=True):
+class ListMarkets(Tagged, frozen=True, tag=True):
     """Which markets there are, and in which mode."""
 
 
-class AddMarkets(_Tagged, frozen=True, tag=True):
+class AddMarkets(Tagged, frozen=True, tag=True):
     """Register what `text` (as matching_engine/markets.toml) names and the exchange does not have yet."""
 
     text: str
 
 
-class SetMode(_Tagged, frozen=True, tag=True):
+class SetMode(Tagged, frozen=True, tag=True):
     """Put a market, or ALL_MARKETS, into one of MODES."""
 
     symbol: str
     word: str
 
 
-class ActivateTheRules(_Tagged, frozen=True, tag=True):
+class ActivateTheRules(Tagged, frozen=True, tag=True):
     """From now on decide by the rules of `version`."""
 
     version: int
 
 
-class SkipOne(_Tagged, frozen=True, tag=True):
+class SkipOne(Tagged, frozen=True, tag=True):
     """Go past one command at which the engine halts. `signature`: Ed25519, hexadecimal."""
 
     offset: int
@@ -93,55 +95,74 @@ class SkipOne(_Tagged, frozen=True, tag=True):
     signature: str
 
 
-class ShowAccount(_Tagged, frozen=True, tag=True):
+class ShowAccount(Tagged, frozen=True, tag=True):
     """What holds an account's withdrawals back. `account`: e-mail address, or number."""
 
     account: str
 
 
-class FindAccounts(_Tagged, frozen=True, tag=True):
+class FindAccounts(Tagged, frozen=True, tag=True):
     """Which accounts are like `text`: a part of an e-mail address, a number, or an API key."""
 
     text: str
 
 
-class CancelOrders(_Tagged, frozen=True, tag=True):
+class CancelOrders(Tagged, frozen=True, tag=True):
     """Cancel every open order of this account, in all markets."""
 
     account: str
 
 
-class ListWithdrawals(_Tagged, frozen=True, tag=True):
+class ListWithdrawals(Tagged, frozen=True, tag=True):
     """What is reserved and has not left."""
 
 
-class ShowReaders(_Tagged, frozen=True, tag=True):
+class ListFreezes(Tagged, frozen=True, tag=True):
+    """Which accounts are frozen, and by whom."""
+
+
+class ShowWithdrawalStop(Tagged, frozen=True, tag=True):
+    """Whether money may leave at all now: the auditor's word."""
+
+
+class SearchAuditLog(Tagged, frozen=True, tag=True):
+    """Rows of the audit log, the newest first.
+
+    `text`: what stands somewhere in a row's act, account, address or detail; "" for all. `before_id`: rows
+    that are older than that one; 0 for the newest.
+    """
+
+    text: str
+    before_id: int = 0
+
+
+class ShowReaders(Tagged, frozen=True, tag=True):
     """How far each reader of the event log is."""
 
 
-class FreezeAccount(_Tagged, frozen=True, tag=True):
+class FreezeAccount(Tagged, frozen=True, tag=True):
     """Nothing leaves this account any more."""
 
     account: str
 
 
-class UnfreezeAccount(_Tagged, frozen=True, tag=True):
+class UnfreezeAccount(Tagged, frozen=True, tag=True):
     """End every freeze of this account, its owner's too."""
 
     account: str
 
 
-class ListBreaches(_Tagged, frozen=True, tag=True):
+class ListBreaches(Tagged, frozen=True, tag=True):
     """What the auditor found and nobody has cleared."""
 
 
-class ClearBreach(_Tagged, frozen=True, tag=True):
+class ClearBreach(Tagged, frozen=True, tag=True):
     """The cause is repaired: the auditor is green at its next start, unless it finds the same again."""
 
     breach_id: int
 
 
-class AdjustBalance(_Tagged, frozen=True, tag=True):
+class AdjustBalance(Tagged, frozen=True, tag=True):
     """Credit `amount` of an asset to an account, or take it from what is available when it is below 0."""
 
     account: str
@@ -149,22 +170,31 @@ class AdjustBalance(_Tagged, frozen=True, tag=True):
     amount: str
 
 
-class AddAdministrator(_Tagged, frozen=True, tag=True):
+class AddAdministrator(Tagged, frozen=True, tag=True):
     """Let somebody give orders over HTTP. `role`: ADMIN, or VIEWER who only looks.
 
     `token_hash`: SHA-256 of his token, hexadecimal. The token itself never travels, so no log can have it.
+    `factor`: the secret of his authenticator, Base32; it is sealed, and in no log.
     """
 
     name: str
     role: str
     token_hash: str
+    factor: str
 
 
-class ListAdministrators(_Tagged, frozen=True, tag=True):
+class RenewFactor(Tagged, frozen=True, tag=True):
+    """He has another authenticator; his sessions end. `factor`: its secret, Base32."""
+
+    name: str
+    factor: str
+
+
+class ListAdministrators(Tagged, frozen=True, tag=True):
     """Who may give orders over HTTP."""
 
 
-class RevokeAdministrator(_Tagged, frozen=True, tag=True):
+class RevokeAdministrator(Tagged, frozen=True, tag=True):
     """He may not any more."""
 
     name: str
@@ -174,12 +204,16 @@ Order = (
     ListMarkets
     | AddMarkets
     | SetMode
+    | MarketOrder
     | ActivateTheRules
     | SkipOne
     | ShowAccount
     | FindAccounts
     | CancelOrders
     | ListWithdrawals
+    | ListFreezes
+    | ShowWithdrawalStop
+    | SearchAuditLog
     | ShowReaders
     | FreezeAccount
     | UnfreezeAccount
@@ -187,6 +221,7 @@ Order = (
     | ClearBreach
     | AdjustBalance
     | AddAdministrator
+    | RenewFactor
     | ListAdministrators
     | RevokeAdministrator
 )
@@ -207,6 +242,19 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class _Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: str
+
+
+class SessionBegun(msgspec.Struct, frozen=True):
+    """Whose session it is, until when (milliseconds since 1970), and its token, told this once."""
+
+    session: str
+    name: str
+    role: str
+    ends_ms: int
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What came of it, in lines for people."""
 
@@ -216,6 +264,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 _decoder: Final = msgspec.json.Decoder(Signed)
 _request_decoder: Final = msgspec.json.Decoder(Request)
+_code_decoder: Final = msgspec.json.Decoder(_Code)
+_session_decoder: Final = msgspec.json.Decoder(SessionBegun)
 _answer_decoder: Final = msgspec.json.Decoder(Answer)
 
 
@@ -224,7 +274,7 @@ def mode_text(mode: int) -> str:
     return _MODE_WORDS.get(mode, f"mode {mode}")
 
 
-def encode(message: Signed | Request | Answer) -> bytes:
+def encode(message: Signed | Request | Answer | SessionBegun) -> bytes:
     """One line of JSON."""
     return msgspec.json.encode(message)
 
@@ -262,3 +312,24 @@ def decode_answer(line: bytes) -> Answer:
         return _answer_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise OrderError(f"no answer: {error}") from None
+
+
+def encode_code(code: str) -> bytes:
+    """The body that begins a session."""
+    return msgspec.json.encode(_Code(code))
+
+
+def decode_code(body: bytes) -> str:
+    """The code of `{"code": "123456"}`. Raises OrderError."""
+    try:
+        return _code_decoder.decode(body).code
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no code: {error}") from None
+
+
+def decode_session(body: bytes) -> SessionBegun:
+    """Undo `encode`. Raises OrderError."""
+    try:
+        return _session_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise OrderError(f"no session: {error}") from None

@@ -1,4 +1,4 @@
-"""What an operator looks at beside markets: accounts, withdrawals that wait, how far each reader is."""
+"""What an operator looks at beside markets: accounts, withdrawals, freezes, the audit log, readers."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,15 +9,18 @@ from exchange.log.event_tail import newest_event
 from exchange.money import format_fixed
 from exchange.ports.world import Log
 from services.operator.accounts import utc
+from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Connection = PoolConnectionProxy[Any]
 
-__all__ = ["find_accounts", "list_withdrawals", "readers"]
+__all__ = ["find_accounts", "list_freezes", "list_withdrawals", "readers", "search_audit_log"]
 
 ROWS_MAX: Final = 50
+# Of the audit log, at one search, whatever it is for: the log grows for ever.
+SEARCHED_ROWS_MAX: Final = 20_000
 _FOUND: Final = """
 SELECT user_id, coalesce(email, '') AS email, created_ms FROM users
 WHERE position(lower($1) in email) > 0 OR user_id::text = $1
@@ -31,6 +34,48 @@ SELECT w.withdrawal_id, w.user_id, w.amount_atoms, a.code, a.decimals, w.time_ms
 FROM withdrawals w JOIN assets a USING (asset_id)
 WHERE w.status = 'RESERVED' ORDER BY w.withdrawal_id LIMIT $1
 """
+_FREEZES: Final = """
+SELECT f.user_id, coalesce(u.email, '') AS email, f.source, f.frozen_ms, f.ends_ms
+FROM withdrawal_freezes f JOIN users u USING (user_id)
+WHERE f.ends_ms IS NULL OR f.ends_ms > $2 ORDER BY f.frozen_ms DESC LIMIT $1
+"""
+_SEARCHED: Final = """
+SELECT id, time_ms, user_id, ip, act, detail::text AS detail FROM audit_log
+WHERE id < $1 ORDER BY id DESC LIMIT $2
+"""
+_ID_MAX: Final = 2**63 - 1
+_TEXT_LENGTH_MAX: Final = 200
+
+
+async def list_freezes(connection: "Connection", now_ms: int) -> list[str]:
+    """Accounts from which nothing leaves now, the newest freeze first."""
+    lines = [
+        f"account {row['user_id']} ({row['email']}): by {row['source']} since {utc(row['frozen_ms'])}"
+        + ("" if row["ends_ms"] is None else f", ends {utc(row['ends_ms'])}")
+        for row in await connection.fetch(_FREEZES, ROWS_MAX, now_ms)
+    ]
+    return _bounded(lines) or ["no account is frozen"]
+
+
+async def search_audit_log(connection: "Connection", text: str, before_id: int) -> list[str]:
+    """Rows in which `text` stands, the newest first, out of SEARCHED_ROWS_MAX at most.
+
+    The last line says where an older search goes on. Raises OrderError.
+    """
+    if len(text) > _TEXT_LENGTH_MAX or not 0 <= before_id <= _ID_MAX:
+        raise OrderError(f"a search has at most {_TEXT_LENGTH_MAX} characters")
+    wanted, lines, last_id = text.lower(), list[str](), 0
+    # Told by rows, not by a pattern in the database: what is looked at is bounded, whatever is looked for.
+    async for row in connection.cursor(_SEARCHED, before_id or _ID_MAX, SEARCHED_ROWS_MAX, prefetch=1_000):
+        whose = "" if row["user_id"] is None else f" account {row['user_id']}"
+        line = f"{row['id']}: {utc(row['time_ms'])} {row['act']}{whose} {row['ip']} {row['detail']}"
+        last_id = row["id"]
+        if wanted in line.lower():
+            lines.append(line)
+        if len(lines) == ROWS_MAX:
+            break
+    end = [f"older rows: before {last_id}"] if last_id > 1 else []
+    return [*(lines or ["no row has that"]), *end]
 
 
 async def find_accounts(connection: "Connection", text: str) -> list[str]:

@@ -1,22 +1,42 @@
 """The user service's HTTP app. Every failure leaves it as `application/problem+json`."""
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from exchange.http.operations import add_operations_routes
 from services.user.component import UserService
 from services.user.doors.address_meter import AddressMeter
+from services.user.doors.examples import with_examples
 from services.user.doors.failures import add_problem_handlers
 from services.user.doors.problems import Problem
 from services.user.doors.request_guard import RequestGuard
 from services.user.doors.request_meter import RequestMeter
-from services.user.doors.routes import accounts, addresses, freezes, money, papers, security, sessions
+from services.user.doors.routes import (
+    accounts,
+    addresses,
+    freezes,
+    money,
+    notices,
+    papers,
+    security,
+    sessions,
+)
 
 __all__ = ["create_app"]
 
 
+class _Documented(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The document of the routes, with examples; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_examples(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(service: UserService) -> FastAPI:
     """The app over `service`, which may be started later: until then it answers 503."""
-    app = FastAPI(
+    app = _Documented(
         title="Exchange: accounts",
         version="1",
         openapi_url="/v1/openapi.json",
@@ -35,6 +55,7 @@ def create_app(service: UserService) -> FastAPI:
     app.include_router(addresses.router)
     app.include_router(freezes.router)
     app.include_router(money.router)
+    app.include_router(notices.router)
     app.include_router(papers.router)
     app.include_router(security.router)
     app.include_router(sessions.router)

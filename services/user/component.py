@@ -24,6 +24,7 @@ from services.user.money.withdrawal_limits import WithdrawalLimits
 from services.user.people.accounts import Accounts
 from services.user.people.identities import Identities
 from services.user.people.logins import Logins
+from services.user.people.notice_choices import NoticeChoices
 from services.user.people.password_changes import PasswordChanges
 from services.user.people.passwords import Passwords
 from services.user.people.second_factor import SecondFactor
@@ -34,6 +35,7 @@ from services.user.tables.database import Database, DatabaseUnavailableError
 from services.user.tables.freezes import FreezeStore
 from services.user.tables.ledger import Ledger
 from services.user.tables.login_sessions import LoginSessionStore
+from services.user.tables.notices import NoticeStore
 from services.user.tables.reports import Reports
 from services.user.tables.second_factors import PasswordStore, SecondFactorStore
 
@@ -120,6 +122,13 @@ class UserService:
             AccountStore(self._database),
             self._sessions,
             self._key_ring,
+            clock_ms=clock_ms,
+        )
+        self.notices = NoticeChoices(
+            NoticeStore(self._database),
+            self._sessions,
+            self._key_ring,
+            webhook_loopback=settings.webhook_loopback,
             clock_ms=clock_ms,
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)

@@ -23,7 +23,7 @@ async def main(settings: Settings) -> None:
         app = create_app(service)
         # Beside the service, not in it: operators' orders are another room's, and this process has the path.
         add_exchange_readiness_route(app, peers.readiness)
-        await serve(AdminApi(app, resources), [peers, service], settings)
+        await serve(AdminApi(app, resources, peers.readiness), [peers, service], settings)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bench import Exchange
 from tests.bots.wheel import ROOT
 
 SUITES = ROOT / "tests" / "bots" / "suites"
+STRANGERS = ("grid_bot", "stopper_bot", "freqtrade_bot", "sdk_bot", "connector_bot")
 INSTALL_DEADLINE_S = 900
 SUITE_DEADLINE_S = 600
 
@@ -30,7 +31,7 @@ def exchange_with_past() -> Iterator[Exchange]:
 
 def test_every_suite_says_what_it_needs() -> None:
     names = {path.name for path in SUITES.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert names == {"grid_bot", "stopper_bot", "freqtrade_bot"}
+    assert names == set(STRANGERS)
     for name in names:
         pins = (SUITES / name / "requirements.txt").read_text("utf-8").split()
         assert pins
@@ -39,7 +40,7 @@ def test_every_suite_says_what_it_needs() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.timeout(INSTALL_DEADLINE_S + SUITE_DEADLINE_S)
-@pytest.mark.parametrize("name", ["grid_bot", "stopper_bot", "freqtrade_bot"])
+@pytest.mark.parametrize("name", STRANGERS)
 def test_a_stranger_s_suite_is_green(name: str, tmp_path: Path, exchange_with_past: Exchange) -> None:
     venv, place = tmp_path / "venv", tmp_path / "project"
     uv = str(Path(sys.executable).parent / "uv")

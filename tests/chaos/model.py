@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts.codec import CommandOutcome
-from exchange.contracts.codes import BUY, FILLED, NEW, PARTIALLY_FILLED
+from exchange.contracts.codes import BUY, FILLED, NEW, PARTIALLY_FILLED, SELL
 from exchange.contracts.events import (
     AssetRegistered,
     CommandRejected,
@@ -24,6 +24,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.trading.fees import fee_of
 
 __all__ = ["Account", "Findings", "Model", "ModelOrder", "ModelTrade"]
 
@@ -182,8 +184,8 @@ class Model:
             event.quantity_lots,
             event.buyer_order_id,
             event.seller_order_id,
-            event.buyer_fee_atoms,
-            event.seller_fee_atoms,
+            fee_of(event, BUY).atoms,
+            fee_of(event, SELL).atoms,
         )
         quote_held = event.quote_atoms + event.buyer_released_atoms
         base, quote = market.base_asset_id, market.quote_asset_id
@@ -193,6 +195,11 @@ class Model:
         self._move(event.seller_user_id, quote, event.quote_atoms - event.seller_fee_atoms, 0)
         self._fees[base] += event.buyer_fee_atoms
         self._fees[quote] += event.seller_fee_atoms
+        if isinstance(event, TradeExecutedWithDiscount):
+            paid_in = event.discount_asset_id
+            self._move(event.buyer_user_id, paid_in, -event.buyer_discount_fee_atoms, 0)
+            self._move(event.seller_user_id, paid_in, -event.seller_discount_fee_atoms, 0)
+            self._fees[paid_in] += event.buyer_discount_fee_atoms + event.seller_discount_fee_atoms
         for order_id, held_atoms in (
             (event.buyer_order_id, quote_held),
             (event.seller_order_id, event.base_atoms),

@@ -130,7 +130,8 @@ async def running(name: str, config: dict[str, Any], folder: Path) -> AsyncItera
     assert code == 0, process.log_tail()
     lines = [json.loads(line) for line in process.log_file.read_text("utf-8").splitlines() if line[:1] == "{"]
     assert lines, "the collector says what it does"
-    assert not [line for line in lines if line["level"] == "error"], process.log_tail()
+    errors = [f"{line['msg']}: {line.get('error', '')}" for line in lines if line["level"] == "error"]
+    assert errors == [], "\n".join(errors)
 
 
 async def validate(file: Path) -> None:

@@ -161,6 +161,16 @@ async def upgrade_and_rollback(scene: Scene) -> list[str]:
     return lines
 
 
+async def rest(api: Api) -> None:
+    """Wait until every service has as many pods as production has without load, all of them ready."""
+
+    async def is_at_rest() -> bool:
+        counts = [(await api.replicas(name), len(await api.ready_pods(name))) for name in SCALED]
+        return counts == [(2, 2)] * len(SCALED)
+
+    await until("the autoscaler has nothing left to do", is_at_rest, _WAIT_S)
+
+
 async def _holder(api: Api) -> str:
     lease = await api.get(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/engine-0")
     return str(lease["spec"].get("holderIdentity", ""))

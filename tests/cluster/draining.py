@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cluster.api import ApiError, until
-from tests.cluster.deploying import SCALED, Scene, node_of, watching_ready
+from tests.cluster.deploying import SCALED, Scene, node_of, rest, watching_ready
 
 _ENGINE_NODES = ("engine-a", "engine-b", "engine-c")
 _WAIT_S = 60.0
@@ -50,27 +50,33 @@ async def _allowed(scene: Scene, name: str, count: int) -> bool:
 
 async def drain_a_zone(scene: Scene) -> list[str]:
     """`kubectl drain` of every node of a zone ends, and no service is ever without a ready pod."""
+    # What an autoscaler is still taking away would never come back.
+    await rest(scene.api)
     zones = await scene.api.zones()
     lost = zones[node_of((await scene.api.ready_pods("engine"))[0])]
     nodes = sorted(node for node, zone in zones.items() if zone == lost)
     started = {name: len(await scene.api.ready_pods(name)) for name in (*SCALED, "engine")}
-    async with watching_ready(scene.api, (*SCALED, "engine")) as least:
+    try:
+        async with watching_ready(scene.api, (*SCALED, "engine")) as least:
+            for node in nodes:
+                await scene.operator.kubectl(
+                    "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=90s"
+                )
+
+            async def is_whole() -> bool:
+                return all(
+                    [len(await scene.api.ready_pods(name)) >= count for name, count in started.items()]
+                )
+
+            await until("everything is back elsewhere", is_whole, _WAIT_S)
+            fewest = least()
+        for name in started:
+            assert fewest[name] >= 1, f"{name} was gone"
+            on = [node_of(pod) for pod in await scene.api.ready_pods(name)]
+            assert not set(on) & set(nodes), name
+        engines = [node_of(pod) for pod in await scene.api.ready_pods("engine")]
+        assert len(set(engines)) == 2
+    finally:
         for node in nodes:
-            await scene.operator.kubectl(
-                "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=90s"
-            )
-
-        async def is_whole() -> bool:
-            return all([len(await scene.api.ready_pods(name)) >= count for name, count in started.items()])
-
-        await until("everything is back elsewhere", is_whole, _WAIT_S)
-        fewest = least()
-    for name in started:
-        assert fewest[name] >= 1, f"{name} was gone"
-        on = [node_of(pod) for pod in await scene.api.ready_pods(name)]
-        assert not set(on) & set(nodes), name
-    engines = [node_of(pod) for pod in await scene.api.ready_pods("engine")]
-    assert len(set(engines)) == 2
-    for node in nodes:
-        await scene.operator.kubectl("uncordon", node)
+            await scene.operator.kubectl("uncordon", node)
     return [f"{lost} drained ({', '.join(nodes)}): fewest ready pods meanwhile {fewest}"]

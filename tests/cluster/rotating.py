@@ -2,89 +2,84 @@
 
 Two parts are played here: External Secrets (its kinds are its own, it is not there) copies from an emulated
 Secrets Manager what the ExternalSecrets of the release name, and the kubelet projects what the pods' volumes
-name. The database and the pool that connects to it are real.
+name. The cache and the client that connects to it are real. Of production's logins it is the one that still
+is a password: PostgreSQL and Kafka take tokens (ADR 0030, 0041).
 """
 
 import base64
 import contextlib
 import json
 import tempfile
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import asyncpg
 import boto3
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
-from exchange.adapters.postgres.pool import close_pool, open_pool
+from exchange.adapters.redis.client import open_cache
 from exchange.process.config import Settings
-from exchange.process.connections import CONNECTION_ERRORS
-from local.servers import free_port, postgres
-from tests.cluster.api import NAMESPACE, Api, ApiError, Object, until
-from tests.cluster.deploying import SCALED, SINGLE, Scene
+from exchange.process.connections import CACHE_ERRORS
+from local.servers import free_port, valkey
+from tests.cluster.api import NAMESPACE, Api, ApiError, Object
+from tests.cluster.deploying import SCALED, SINGLE, Scene, rest
 from tests.emulator import start_emulator
 
 _POD_OF = "order"
 _SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-_DEADLINE_MS = 5_000
-_WAIT_S = 60.0
 
 
 async def rotation(scene: Scene) -> list[str]:
-    """Refused with the old password, let in with the new one, by the same pool; pods are who they were."""
+    """Refused with the old password, let in with the new one, by the same client; pods are who they were."""
     emulator = start_emulator()
     host, port = emulator.get_host_and_port()
     aws = boto3.client(
         "secretsmanager", endpoint_url=f"http://{host}:{port}", region_name="eu-central-1",
         aws_access_key_id="t", aws_secret_access_key="t",
     )  # fmt: skip
-    await until("the autoscaler has nothing left to do", lambda: _is_at_rest(scene.api), _WAIT_S)
+    await rest(scene.api)
     before = await _identities(scene.api)
     with tempfile.TemporaryDirectory(prefix="exchange-rotation-") as folder:
         try:
-            async with _database(Path(folder) / "database") as owner_dsn:
-                await _rotate(scene.api, aws, owner_dsn, Path(folder) / "logins")
+            async with _cache(Path(folder) / "cache") as url:
+                await _rotate(scene.api, aws, url, Path(folder) / "logins")
         finally:
             aws.close()
             emulator.stop()
     after = await _identities(scene.api)
     assert after == before, f"pods were made anew: {after.items() ^ before.items()}"
     return [
-        "a changed password of the database: Secrets Manager -> ExternalSecret -> Secret -> file -> the next "
-        f"connection of a pool that was open all the time; {len(before)} pods as before, no restarts"
+        "a changed password of the cache: Secrets Manager -> ExternalSecret -> Secret -> file -> the next "
+        f"connection of a client that was open all the time; {len(before)} pods as before, no restarts"
     ]
 
 
-async def _rotate(api: Api, aws: Any, owner_dsn: str, mounted: Path) -> None:
-    role = f"exchange_{uuid.uuid4().hex[:8]}"
-    owner = await asyncpg.connect(owner_dsn)
+async def _rotate(api: Api, aws: Any, url: str, mounted: Path) -> None:
+    owner: Any = Redis.from_url(url)
+    # The owner's connection is let in before there is a password, and stays.
+    await owner.ping()
+    passwords = ("first:@/%", "second:@/%")
+    await owner.execute_command("ACL", "SETUSER", "default", "resetpass", f">{passwords[0]}")
+    await _publish(api, aws, passwords[0], url, mounted)
+    settings = Settings(logins_dir=mounted, cache_url=SecretStr("redis://:none@127.0.0.1:9/0"))
+    cache = open_cache(settings)
     try:
-        passwords = ("first:@/%", "second:@/%")
-        await owner.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{passwords[0]}'")
-        await _publish(api, aws, role, passwords[0], owner_dsn, mounted)
-        settings = Settings(
-            logins_dir=mounted, database_dsn=SecretStr("postgresql://nobody@127.0.0.1:9/none"),
-            database_deadline_ms=_DEADLINE_MS,
-        )  # fmt: skip
-        pool = await open_pool(settings)
-        try:
-            await owner.execute(f"ALTER ROLE {role} PASSWORD '{passwords[1]}'")
-            await pool.expire_connections()
-            with contextlib.suppress(*CONNECTION_ERRORS):
-                await pool.fetchval("SELECT 1")
-                raise AssertionError("the old password still opens")
-            await _publish(api, aws, role, passwords[1], owner_dsn, mounted)
-            assert await pool.fetchval("SELECT current_user") == role
-        finally:
-            await close_pool(pool, _DEADLINE_MS)
+        await cache.set("k", b"v")
+        await owner.execute_command("ACL", "SETUSER", "default", "resetpass", f">{passwords[1]}")
+        await cache.connection_pool.disconnect()
+        with contextlib.suppress(*CACHE_ERRORS):
+            await cache.get("k")
+            raise AssertionError("the old password still opens")
+        await _publish(api, aws, passwords[1], url, mounted)
+        assert await cache.get("k") == b"v"
     finally:
-        await owner.close()
+        await cache.aclose()
+        await owner.aclose()
 
 
-async def _publish(api: Api, aws: Any, user: str, password: str, place: str, mounted: Path) -> None:
+async def _publish(api: Api, aws: Any, password: str, place: str, mounted: Path) -> None:
     """A new version in Secrets Manager, and all that follows of itself on AWS."""
     (pod, *_) = await api.ready_pods(_POD_OF)
     (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "logins"]
@@ -94,7 +89,7 @@ async def _publish(api: Api, aws: Any, user: str, password: str, place: str, mou
             f"/apis/external-secrets.io/v1/namespaces/{NAMESPACE}/externalsecrets/{name}"
         )
         for reference in external["spec"]["data"]:
-            _put(aws, reference["remoteRef"]["key"], user, password)
+            _put(aws, reference["remoteRef"], password)
         await _write_secret(api, name, _copied(aws, external, place))
     mounted.mkdir(exist_ok=True)
     for source in volume["projected"]["sources"]:
@@ -103,8 +98,10 @@ async def _publish(api: Api, aws: Any, user: str, password: str, place: str, mou
             (mounted / item["path"]).write_bytes(base64.b64decode(secret["data"][item["key"]]))
 
 
-def _put(aws: Any, name: str, user: str, password: str) -> None:
-    value = json.dumps({"username": user, "password": password})
+def _put(aws: Any, remote: Object, password: str) -> None:
+    name, value = remote["key"], password
+    if remote.get("property"):
+        value = json.dumps({remote["property"]: password})
     try:
         aws.put_secret_value(SecretId=name, SecretString=value)
     except aws.exceptions.ResourceNotFoundException:
@@ -112,12 +109,13 @@ def _put(aws: Any, name: str, user: str, password: str) -> None:
 
 
 def _copied(aws: Any, external: Object, place: str) -> dict[str, str]:
-    """What External Secrets makes of one of its objects; the database's address is the test's own."""
+    """What External Secrets makes of one of its objects; the cache's address is the test's own."""
     read = {}
     for reference in external["spec"]["data"]:
         remote = reference["remoteRef"]
-        value = json.loads(aws.get_secret_value(SecretId=remote["key"])["SecretString"])
-        read[reference["secretKey"]] = str(value[remote["property"]])
+        value = aws.get_secret_value(SecretId=remote["key"])["SecretString"]
+        of = remote.get("property")
+        read[reference["secretKey"]] = str(json.loads(value)[of]) if of else value
     template = external["spec"]["target"].get("template", {}).get("data")
     if template is None:
         return read
@@ -126,12 +124,12 @@ def _copied(aws: Any, external: Object, place: str) -> dict[str, str]:
         for name, value in read.items():
             text = text.replace(f"{{{{ .{name} | urlquery }}}}", quote(value, safe=""))
         assert "{{" not in text, f"{key}: more is asked of External Secrets than is played here"
-        made[key] = _at(text, place) if text.startswith("postgresql://") else text
+        made[key] = _at(text, place) if text.startswith("rediss://") else text
     return made
 
 
-def _at(dsn: str, place: str) -> str:
-    login, there = urlsplit(dsn).netloc.rpartition("@")[0], urlsplit(place)
+def _at(url: str, place: str) -> str:
+    login, there = urlsplit(url).netloc.rpartition("@")[0], urlsplit(place)
     return urlunsplit(there._replace(netloc=f"{login}@{there.netloc.rpartition('@')[2]}"))
 
 
@@ -146,12 +144,6 @@ async def _write_secret(api: Api, name: str, values: dict[str, str]) -> None:
         await api.post(_SECRETS, body)
 
 
-async def _is_at_rest(api: Api) -> bool:
-    """Whether every service has as many pods as production has without load."""
-    counts = [(await api.replicas(name), len(await api.ready_pods(name))) for name in SCALED]
-    return counts == [(2, 2)] * len(SCALED)
-
-
 async def _identities(api: Api) -> dict[str, int]:
     """Pod -> how often it has started again."""
     return {
@@ -164,10 +156,9 @@ async def _identities(api: Api) -> dict[str, int]:
 
 
 @contextlib.asynccontextmanager
-async def _database(folder: Path) -> AsyncIterator[str]:
-    folder.mkdir(mode=0o755)
-    server = await postgres.start(folder, free_port())
+async def _cache(folder: Path) -> AsyncIterator[str]:
+    server = await valkey.start(folder, free_port())
     try:
-        yield server.dsn
+        yield server.url
     finally:
         await server.stop()

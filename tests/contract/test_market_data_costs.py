@@ -83,7 +83,7 @@ async def aged(resources: Resources, trades: Sequence[Told]) -> None:
             columns=TRADE_COLUMNS,
             records=[
                 (MARKET_ID, one.id, one.time_ms, 1, BUY if one.is_bought else SELL, one.price_ticks,
-                 one.quantity_lots, 1, one.quote_atoms, 1, 1001, 0, 2, 1002, 0)
+                 one.quantity_lots, 1, one.quote_atoms, 1, 1001, 0, 2, 1002, 0, 0, 0)
                 for one in trades
             ],
         )  # fmt: skip

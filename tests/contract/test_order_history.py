@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from exchange.adapters.postgres.pool import close_pool, open_pool
 from exchange.adapters.redis.client import open_cache
+from exchange.contracts.fee_commands import SetFeeDiscount, SwitchFeeDiscount
 from exchange.process.config import Settings
 from services.migrations import migrate
 from services.order.view.bootstrap import load_view
@@ -212,3 +213,14 @@ async def test_absent_database_is_an_error_not_a_hang(ledger_exchange: OrderExch
     assert (answer.status_code, answer.json()["code"]) == (503, -1001)
     placed = await ledger_exchange.request("POST", "/order", BOB, **limit_order("BUY", "50000", "0.1"))
     assert placed.status_code == 200, "orders need no database"
+
+
+async def test_a_trade_read_back_has_its_fee_in_the_asset_in_which_it_was_paid(
+    ledger_exchange: OrderExchange,
+) -> None:
+    ledger_exchange.stream.apply(SetFeeDiscount(1, 3, 250_000), SwitchFeeDiscount(2, BOB, 1))
+    await ledger_exchange.publish()
+    _, buys = await trade(ledger_exchange, 1)
+    for chosen in ({}, {"orderId": buys[0]}):
+        (row,) = (await ledger_exchange.request("GET", "/myTrades", BOB, symbol="BTCUSDT", **chosen)).json()
+        assert (row["commission"], row["commissionAsset"]) == ("3.75000000", "USDT")

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300
 ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
 EMAIL = "forgetful@example.com"
-LINK = re.compile(r"/#reset=([A-Za-z0-9_-]{43})")
+LINK = re.compile(r"/terminal/#reset=([A-Za-z0-9_-]{43})")
 
 
 def mails(exchange: ExchangeProcess) -> str:

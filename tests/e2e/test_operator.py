@@ -20,11 +20,13 @@ QUIET = "ETHBTC"
 WAIT_S = 60.0
 
 
-def operator(exchange: ExchangeProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+def operator(
+    exchange: ExchangeProcess, *arguments: str, command: str = "operator"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "local", "operator", "--", *arguments],
+        [sys.executable, "-m", "local", command, "--", *arguments],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(exchange.data_dir)},
+        env={**os.environ, "DATA_DIR": str(exchange.data_dir), "PORT": str(exchange.port)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -67,6 +69,19 @@ def test_one_market_is_halted_and_reopened_from_outside(exchange: ExchangeProces
     assert (reopened.returncode, reopened.stderr) == (0, "")
     until_status(exchange, "TRADING")
     assert bid(trader, QUIET).status_code == 200
+
+
+def test_the_owner_of_a_folder_orders_over_http_with_a_session_that_lasts(exchange: ExchangeProcess) -> None:
+    """Twice in one step of the code, also by the gateway of a stack: one session for both."""
+    for _ in range(2):
+        listed = operator(exchange, "markets", "list", command="admin")
+        assert (listed.returncode, listed.stderr) == (0, "")
+        assert f"{QUIET}: trading" in listed.stdout.splitlines()
+    assert httpx.get(f"{exchange.url}/operator/", trust_env=False).status_code == 200
+    sessions = operator(exchange, "audit-log", "operator-session").stdout
+    assert sessions.count('"who":"local-') == 1
+    for path in exchange.data_dir.glob("*/admin.*"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
 
 
 def test_make_run_writes_down_what_happens(

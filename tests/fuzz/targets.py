@@ -52,6 +52,14 @@ from services.order.doors import ws_requests
 from services.order.doors.authentication import signed_payload
 from services.order.doors.rest import parse_parameters
 from services.order.requests import parameters
+from services.order.requests.order_list import (
+    parse_legacy_oco,
+    parse_oco,
+    parse_opo,
+    parse_opoco,
+    parse_oto,
+    parse_otoco,
+)
 from services.order.requests.placement import parse_placement
 from services.order.view.model import AccountView
 from services.user.doors.problems import ProblemError
@@ -185,11 +193,14 @@ class _Bytes:
             return int.from_bytes(bytes(self.number(256) for _ in range(8)), "big") >> 1
         if name == "user_id":
             return USERS[self.number(2)]
-        if name in ("price_ticks", "quantity_lots"):
+        if name in ("price_ticks", "stop_price_ticks", "quantity_lots"):
+            if kind == 2:
+                return 0
             return 1 + self.number(256) * self.number(256) * 80
         if name == "valid_until_ms":
             return START_MS + 60_000
-        return self.number(4)
+        # Codes, one more than there are; what a leg leaves open is none of the others.
+        return self.number({"order_type": 9, "contingency": 7, "stp_mode": 8}.get(name, 4))
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -278,6 +289,7 @@ def _new_view() -> AccountView:
 
 
 _VIEW: Final = _new_view()
+_LISTS: Final = (parse_oco, parse_legacy_oco, parse_oto, parse_otoco, parse_opo, parse_opoco)
 
 
 def order_parameters(data: bytes) -> None:
@@ -293,6 +305,7 @@ def order_parameters(data: bytes) -> None:
             lambda: parameters.limit(found),
             lambda: parameters.client_order_id(found, "newClientOrderId"),
             lambda: parse_placement(found, _VIEW).command(1, 1001, START_MS),
+            *(lambda parse=parse: parse(found, _VIEW).command(1, 1001, START_MS) for parse in _LISTS),
         ):
             with contextlib.suppress(ApiError):
                 _all_integers_fit(read())

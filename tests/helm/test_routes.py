@@ -8,6 +8,7 @@ Prefix paths by their length, then ImplementationSpecific ones as they stand
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 import pytest
 import yaml
@@ -20,6 +21,11 @@ CONDITION_VALUES_MAX = 5
 RULES_MAX = 100
 HOST = yaml.safe_load((CHART / "ci" / "handover.yaml").read_text("utf-8"))["ingress"]["host"]
 OPEN = ("--set", "ingress.closedPaths=null")
+
+
+def is_operators(path: str) -> bool:
+    """Whether it is what operators alone may ask (services/operator/admin.py)."""
+    return path.startswith(("/v1/admin/", "/operator/")) or path == "/operator"
 
 
 def patterns_of(path: str, kind: str) -> list[str]:
@@ -64,18 +70,34 @@ def route_of_load_balancer(shape: str, *more: str) -> Callable[[str], str]:
 def test_load_balancer_gateway_and_embedded_mode_route_alike(shape: str) -> None:
     balancer, gateway = route_of_load_balancer(shape, *OPEN), route_of_gateway()
     for path in PATHS:
+        if is_operators(path):
+            continue
         assert balancer(path) == service_of_path(path), path
         # The terminal's files lie in a bucket there, in front of the load balancer (modules/frontend).
         assert gateway(path) in ((TERMINAL,) if is_terminal_path(path) else (balancer(path), MOVED)), path
 
 
 @pytest.mark.parametrize("shape", AWS_SHAPES)
-def test_only_the_metrics_are_closed_to_the_world(shape: str) -> None:
+def test_metrics_and_what_is_the_operators_are_closed_to_the_world(shape: str) -> None:
     balancer = route_of_load_balancer(shape)
-    assert {path for path in PATHS if balancer(path) != service_of_path(path)} == {"/metrics"}
+    operators = {path for path in PATHS if is_operators(path)}
+    assert {"/operator", "/operator/", "/operator/page.js", "/v1/admin/orders"} == operators
+    assert {path for path in PATHS if balancer(path) != service_of_path(path)} == {"/metrics", *operators}
+    # No value opens it again: who reads this chart's values finds no such switch.
+    opened = route_of_load_balancer(shape, *OPEN)
+    assert {opened(path) for path in operators} == {"closed"}
     annotations = objects(shape, "Ingress")["exchange"]["metadata"]["annotations"]
     assert balancer("/metrics") == "closed"
     assert json.loads(annotations["alb.ingress.kubernetes.io/actions.closed"])["type"] == "fixed-response"
+
+
+def test_the_distribution_passes_nothing_of_the_operators_page_on() -> None:
+    """What CloudFront passes on of /v1 the load balancer closes; all else is in its bucket, or nowhere."""
+    frontend = (ROOT / "infra" / "terraform" / "modules" / "frontend" / "main.tf").read_text("utf-8")
+    (listed,) = re.findall(r"(?m)^\s*passed = \[(.*)\]$", frontend)
+    passed = re.findall(r'"([^"]+)"', listed)
+    assert "/v1/*" in passed
+    assert not [one for one in passed if fnmatch("/operator/", one) or fnmatch("/operator", one)]
 
 
 def test_every_path_of_an_account_has_its_rule() -> None:

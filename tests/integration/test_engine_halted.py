@@ -36,6 +36,7 @@ from services.market_history.main import followers as history_followers
 from services.notifier.component import components_for as notifier_components
 from services.operator import main as command_line
 from services.operator.desk import OperatorDesk
+from services.operator.markets import commands
 from services.operator.orders import Order, SetMode, Signed, SkipOne
 from services.order.component import OrderService
 from services.projections.book.projection import BookProjection
@@ -124,7 +125,8 @@ class World:
 def orders_of_the_page(monkeypatch: pytest.MonkeyPatch, key: Path, offset: int, index: int) -> list[Order]:
     """What the page's blocks order, in their order, read by the real command line."""
     orders: list[Order] = []
-    monkeypatch.setattr(command_line, "_order", lambda order, who, reason: orders.append(order))
+    for module in (command_line, commands):
+        monkeypatch.setattr(module, "order_now", lambda order, who, reason: orders.append(order))
     stands_for = {"OFFSET": str(offset), "INDEX": str(index), "operator.pem": str(key)}
     for line in re.findall(r"(?m)^python -m services\.operator (.*)$", RUNBOOK.read_text(encoding="utf-8")):
         words = [stands_for.get(word, word) for word in shlex.split(line)]

@@ -126,9 +126,28 @@ class NaiveWaiting(Waiting):
             and (follows or not entry.terms.trailing_bips)
             and (entry.due_trigger if follows else self._is_reached(entry, self.reach.low, self.reach.high))
         ]  # fmt: skip
-        sign = 1 if rises else -1
-        due.sort(key=lambda e: (sign * e.trigger(), e.since, e.terms.trailing_bips, e.arrived))
-        return due[0].order if due else None
+        return _sorted(due, rises)[0].order if due else None
+
+    def any_order(self) -> Order | None:
+        for trails in (False, True):
+            for rises in (True, False):
+                found = [
+                    entry
+                    for entry in self.entries
+                    if entry.rises == rises
+                    and not entry.follows
+                    and bool(entry.terms.trailing_bips) == trails
+                ]
+                if found:
+                    return _sorted(found, rises)[0].order
+        for rises in (True, False):
+            for is_due in (True, False):
+                following = [e for e in self.entries if e.follows and e.rises == rises]
+                found = [entry for entry in following if (entry.due_trigger > 0) == is_due]
+                if found:
+                    return _sorted(found, rises)[0].order
+        order_list = self.due_list()
+        return None if order_list is None else order_list.orders[0]
 
     def due_start(self) -> Order | None:
         for rises in (True, False):
@@ -143,3 +162,9 @@ class NaiveWaiting(Waiting):
             if due:
                 return due[0].order
         return None
+
+
+def _sorted(entries: list[Entry], rises: bool) -> list[Entry]:
+    """The nearest trigger first; of one trigger the oldest extreme, the smallest distance, the first come."""
+    sign = 1 if rises else -1
+    return sorted(entries, key=lambda e: (sign * e.trigger(), e.since, e.terms.trailing_bips, e.arrived))

@@ -13,14 +13,24 @@ SEED = int(os.environ.get("SEED", "20240917"))
 """Of every random test: printed first, set by the variable SEED."""
 
 
-def mischief_log(seed: int, count: int, per_record: int = 7) -> list[tuple[int, bytes]]:
-    """(timestamp_ms, record) of a log with every kind of command, wrong ones and wrong bytes included."""
+def mischief_log(
+    seed: int, count: int, per_record: int = 7, *, with_terms: bool = False
+) -> list[tuple[int, bytes]]:
+    """(timestamp_ms, record) of a log with every kind of command, wrong ones and wrong bytes included.
+
+    `with_terms`: every third command is about an order of any kind.
+    """
     from exchange.contracts.codec import encode_commands
     from exchange.contracts.commands import KeepTime, LeaderElected, Malformed
     from loadtest.bench.workload import Mischief
+    from tests.property.terms_traffic import TermsTraffic
 
     source = Mischief(seed)
     commands = [*source.setup(), *source.take(count)]
+    if with_terms:
+        terms = TermsTraffic(seed, users=(1_001, 1_002, 1_003), markets=(1,), price=5_000_000, lots=100)
+        first = len(commands) - count
+        commands[first::3] = [terms.next() for _ in commands[first::3]]
     log: list[tuple[int, bytes]] = []
     epoch = 0
     for first in range(0, len(commands), per_record):
@@ -49,6 +59,7 @@ def replay(shard: Any, log: Sequence[tuple[int, bytes]], start: int = 0) -> list
 def main(kind: str, seed: int, count: int) -> None:
     """Replay a log through one build."""
     build.activate(kind)
+    from exchange.contracts.codec import outcomes_of
     from matching_engine.core.engine import Engine
     from matching_engine.core.engine_limits import EngineLimits
     from matching_engine.core.shard import Shard
@@ -57,8 +68,10 @@ def main(kind: str, seed: int, count: int) -> None:
     # Bounds that this workload meets.
     shard = Shard(Engine(limits=EngineLimits(fills_per_command_max=3)))
     chains: list[str] = []
-    for offset, (timestamp_ms, record) in enumerate(mischief_log(seed, count)):
-        shard.apply_record(offset, timestamp_ms, record)
+    kinds: set[str] = set()
+    for offset, (timestamp_ms, record) in enumerate(mischief_log(seed, count, with_terms=True)):
+        outcomes = outcomes_of(shard.apply_record(offset, timestamp_ms, record))
+        kinds.update(type(told.event).__name__ for outcome in outcomes for told in outcome.events)
         chains.append(shard.chain.hex())
     print(
         json.dumps(
@@ -66,6 +79,7 @@ def main(kind: str, seed: int, count: int) -> None:
                 "build": build.active_build().kind,
                 "seq": shard.engine.seq,
                 "chains": chains,
+                "kinds": sorted(kinds),
                 "state_hash": state_hash(shard),
             }
         )

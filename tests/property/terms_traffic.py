@@ -17,6 +17,8 @@ from exchange.contracts.commands import (
     RegisterMarket,
     SetTradingMode,
 )
+from exchange.contracts.filter_commands import SetFilter
+from exchange.contracts.filter_kinds import FILTER_KINDS
 from exchange.contracts.order_commands import (
     AmendOrder,
     CancelOrderList,
@@ -24,6 +26,7 @@ from exchange.contracts.order_commands import (
     PlaceOrderList,
     PlaceOrderWithTerms,
 )
+from tests.fee_traffic import fee_command
 
 MARKETS = (1, 2)
 USERS = (11, 12, 13, 14)
@@ -33,7 +36,7 @@ START_MS = 1_700_000_000_000
 
 def genesis() -> list[Command]:
     """Two markets of one pair of assets each, and money for everybody, at times too little."""
-    commands: list[Command] = [ActivateRules(1, 4), LeaderElected(1, "one", 1)]
+    commands: list[Command] = [ActivateRules(1, 5), LeaderElected(1, "one", 1)]
     commands += [RegisterAsset(1, number, f"A{number}", 2) for number in (1, 2, 3)]
     commands += [
         RegisterMarket(
@@ -47,6 +50,34 @@ def genesis() -> list[Command]:
         CreditDeposit(1, user, asset, 40_000 if asset < 3 else 4_000_000, number)
         for number, (user, asset) in enumerate(deposits, 1)
     ]
+
+
+# Of `genesis`: about a thousand ticks, up to forty lots, some hundred thousand atoms of quote.
+_FILTER_VALUES: dict[int, list[tuple[int, int, int, int]]] = {
+    codes.FILTER_PRICE: [(1, 10**6, 1, 0), (1, 10**6, 1, 0), (1, 10**6, 2, 0), (900, 1_100, 1, 0)],
+    codes.FILTER_LOT_SIZE: [(1, 10**6, 1, 0), (1, 10**6, 1, 0), (1, 30, 1, 0), (2, 10**6, 2, 0)],
+    codes.FILTER_MARKET_LOT_SIZE: [(1, 10**6, 1, 0), (3, 13, 1, 0), (1, 10**6, 5, 0)],
+    codes.FILTER_NOTIONAL: [(1, 1, 10**12, 1), (2_000, 0, 30_000, 0), (2_000, 1, 30_000, 1)],
+    codes.FILTER_MIN_NOTIONAL: [(2_500, 0, 0, 0), (2_500, 1, 0, 0)],
+    codes.FILTER_PERCENT_PRICE: [(1_010_000, 990_000, 0, 0), (1_100_000, 900_000, 0, 0)],
+    codes.FILTER_PERCENT_PRICE_BY_SIDE: [
+        (5_000_000, 200_000, 5_000_000, 200_000), (1_020_000, 980_000, 1_010_000, 990_000),
+    ],
+    codes.FILTER_MAX_NUM_ORDERS: [(60, 0, 0, 0), (8, 0, 0, 0)],
+    codes.FILTER_MAX_NUM_ALGO_ORDERS: [(15, 0, 0, 0), (4, 0, 0, 0)],
+    codes.FILTER_MAX_NUM_ICEBERG_ORDERS: [(10, 0, 0, 0), (3, 0, 0, 0)],
+    codes.FILTER_MAX_NUM_ORDER_LISTS: [(8, 0, 0, 0), (3, 0, 0, 0)],
+    codes.FILTER_MAX_NUM_ORDER_AMENDS: [(3, 0, 0, 0), (1, 0, 0, 0)],
+    codes.FILTER_ICEBERG_PARTS: [(100, 0, 0, 0), (5, 0, 0, 0)],
+    codes.FILTER_TRAILING_DELTA: [(10, 2_000, 10, 2_000), (20, 200, 30, 100)],
+    codes.FILTER_MAX_POSITION: [(40_500, 0, 0, 0), (39_000, 0, 0, 0)],
+    codes.FILTER_EXCHANGE_MAX_NUM_ORDERS: [(12, 0, 0, 0), (7, 0, 0, 0)],
+    codes.FILTER_EXCHANGE_MAX_NUM_ALGO_ORDERS: [(9, 0, 0, 0), (4, 0, 0, 0)],
+    codes.FILTER_EXCHANGE_MAX_NUM_ICEBERG_ORDERS: [(5, 0, 0, 0), (2, 0, 0, 0)],
+    codes.FILTER_EXCHANGE_MAX_NUM_ORDER_LISTS: [(2, 0, 0, 0), (1, 0, 0, 0)],
+    codes.FILTER_MAX_ASSET: [(250, 0, 0, 0), (90, 0, 0, 0)],
+}  # fmt: skip
+_CAN_BE_OFF = frozenset(kind for kind, of in FILTER_KINDS.items() if of.can_be_off)
 
 
 class TermsTraffic:
@@ -88,10 +119,13 @@ class TermsTraffic:
         kinds = (
             (30, self._plain), (24, self._with_terms), (12, self._list), (7, self._cancel),
             (2, self._cancel_all), (3, self._cancel_list), (9, self._amend), (3, self._deposit),
-            (4, self._keep_time), (2, self._mode),
+            (4, self._keep_time), (2, self._mode), (4, self._filter), (4, self._fees),
         )[: 7 if self._has_orders_alone else None]  # fmt: skip
         (kind,) = draw.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])
         return kind()
+
+    def _fees(self) -> Command:
+        return fee_command(self._draw, 5, self._users, self._markets, (1, 2, 3))
 
     def _user(self) -> int:
         return self._draw.choice(self._users)
@@ -187,8 +221,10 @@ class TermsTraffic:
     def _list(self) -> Command:
         draw = self._draw
         side, lots = draw.choice((codes.BUY, codes.SELL)), self._lots()
-        contingency = draw.choice((codes.CONTINGENCY_OCO, codes.CONTINGENCY_OTO, codes.CONTINGENCY_OTOCO))
-        if contingency == codes.CONTINGENCY_OCO:
+        contingency = draw.choice(tuple(codes.CONTINGENCY_NAMES))
+        if contingency in (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO):
+            legs = self._paid(contingency, lots)
+        elif contingency == codes.CONTINGENCY_OCO:
             legs = self._pair(side, lots)
         else:
             legs = [self._leg(side, draw.choice((codes.LIMIT, codes.LIMIT_MAKER)), lots)]
@@ -199,6 +235,18 @@ class TermsTraffic:
                 legs += self._pair(other, lots)
         name = f"l{draw.randrange(self._names)}"
         return PlaceOrderList(5, self._user(), self._market(), name, contingency, self._stp(), 0, legs)
+
+    def _paid(self, contingency: int, lots: int) -> list[OrderLeg]:
+        """A purchase, and what sells all of it."""
+        draw = self._draw
+        working = self._leg(codes.BUY, draw.choice((codes.LIMIT, codes.LIMIT, codes.LIMIT_MAKER)), lots)
+        if contingency == codes.CONTINGENCY_OPO:
+            pending = [self._leg(codes.SELL, draw.randint(1, 7), lots)]
+        else:
+            pending = self._pair(codes.SELL, lots)
+        for leg in pending:
+            leg.quantity_lots = 0 if draw.random() < 0.95 else leg.quantity_lots
+        return [working, *pending]
 
     def _cancel(self) -> Command:
         restriction = self._draw.choices((0, 1, 2), (4, 1, 1))[0]
@@ -227,6 +275,19 @@ class TermsTraffic:
 
     def _keep_time(self) -> Command:
         return KeepTime(5, 1, self._now_ms)
+
+    def _filter(self) -> Command:
+        """A filter that refuses some of these orders, or none; of those that can be off, mostly that."""
+        draw = self._draw
+        kind = draw.choice(sorted(_FILTER_VALUES))
+        values = draw.choice(_FILTER_VALUES[kind])
+        if draw.random() < 0.8:
+            values = (0, 0, 0, 0) if kind in _CAN_BE_OFF else _FILTER_VALUES[kind][0]
+        of_market = kind <= codes.FILTER_MAX_POSITION
+        asset = draw.choice((1, 2, 3)) if kind == codes.FILTER_MAX_ASSET else 0
+        if asset == 3:
+            values = (values[0] * 120, 0, 0, 0)
+        return SetFilter(5, kind, self._market() if of_market else 0, asset, *values)
 
     def _mode(self) -> Command:
         mode = self._draw.choices((1, 2, 3, 4), (1, 1, 1, 60))[0]

@@ -34,6 +34,7 @@ from matching_engine.core.invariants import check_invariants
 from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.snapshots import state_bytes
+from tests.property.terms_traffic import TermsTraffic
 
 INTEGER_MAX = 2**63 - 1
 TEXT_NAMES = {"code", "symbol", "client_order_id", "cancel_client_order_id", "address", "leader_id"}
@@ -70,7 +71,16 @@ sensible_order = st.builds(
     st.integers(codes.STP_NONE, codes.STP_EXPIRE_BOTH),
     st.just(0),
 )
-sequences = st.lists(st.one_of(sensible_order, sensible_order, any_command), max_size=25)
+
+
+def order_of_any_kind(seed: int) -> Command:
+    """What the traffic about orders of every kind begins with."""
+    traffic = TermsTraffic(seed, 8, users=(1_001, 1_002), markets=(1,), price=5_000_000, lots=100)
+    return traffic.next()
+
+
+of_any_kind = st.builds(order_of_any_kind, st.integers(0, 2**32 - 1))
+sequences = st.lists(st.one_of(sensible_order, of_any_kind, of_any_kind, any_command), max_size=25)
 
 
 def funded_shard() -> Shard:

@@ -13,6 +13,8 @@ from matching_engine import build
 ROOT = Path(__file__).resolve().parents[2]
 # Some six on a quiet machine; 28 while each event was packed twice and hashed apart (commit 5ba96b3).
 YARDSTICKS_MAX = 16
+# The first process to ask compiles the engine, a minute's work for a core that others want too.
+DEADLINE_S = 800
 MISSING = build.can_compile()
 MEASURE = """
 import json
@@ -29,11 +31,17 @@ print(json.dumps({"yardsticks": min(runs), "trades": traffic["trades"]}))
 """.replace("{max}", str(YARDSTICKS_MAX))
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 @pytest.mark.skipif(MISSING is not None, reason=f"cannot compile: {MISSING}")
 def test_a_command_costs_no_more_yardsticks_than_it_did() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE], cwd=ROOT, capture_output=True, text=True, timeout=170, check=False
+        [sys.executable, "-c", MEASURE],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

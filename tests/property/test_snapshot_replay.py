@@ -20,7 +20,7 @@ from tests.property.replay import SEED, mischief_log, replay
 )
 def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay(commands: int, snapshots: int) -> None:
     print(f"SEED={SEED}")
-    log = mischief_log(SEED, commands)
+    log = mischief_log(SEED, commands, with_terms=True)
     whole = Shard(Engine())
     outcomes = replay(whole, log)
     points = sorted(random.Random(SEED).sample(range(len(log)), snapshots))
@@ -40,7 +40,7 @@ def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay(commands: 
 
 
 def test_taking_a_snapshot_changes_nothing() -> None:
-    log = mischief_log(SEED, 500)
+    log = mischief_log(SEED, 500, with_terms=True)
     watched, alone = Shard(Engine()), Shard(Engine())
     for offset, (timestamp_ms, record) in enumerate(log):
         watched.apply_record(offset, timestamp_ms, record)

@@ -178,6 +178,8 @@ _OTOCO: Final = {
     "pendingSide": "SELL", "pendingQuantity": "0.001", "pendingAboveType": "LIMIT_MAKER",
     "pendingAbovePrice": "90000", "pendingBelowType": "STOP_LOSS", "pendingBelowStopPrice": "10000",
 }  # fmt: skip
+_OPO: Final = {name: value for name, value in _OTO.items() if name != "pendingQuantity"}
+_OPOCO: Final = {name: value for name, value in _OTOCO.items() if name != "pendingQuantity"}
 
 
 def _list_names(name: str) -> dict[str, str]:
@@ -214,7 +216,6 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "orderList.status": [Case(lambda owner: {"orderListId": "1"}, -2013)],
     "order.amend.keepPriority": [Case(lambda owner: {**_order_id(owner), "newQty": "0.0001"}, -2038)],
     "sor": [Case(_symbol, -1020)],
-    "orderList.place.opo": [Case(_symbol, -2010)],
     "myPreventedMatches": [
         Case(_order_id, _nothing),
         Case(lambda owner: {"symbol": "BTCUSDT", "preventedMatchId": owner.resting_id}, _nothing),
@@ -252,6 +253,8 @@ CASES: Final[Mapping[str, list[Case]]] = {
     "orderList.place.otoco": [
         Case(lambda owner: {**_OTOCO, **_list_names(owner.listed_address)}, _is_own_list)
     ],
+    "orderList.place.opo": [Case(lambda owner: {**_OPO, **_list_names(owner.filled_id)}, _is_own_list)],
+    "orderList.place.opoco": [Case(lambda owner: {**_OPOCO, **_list_names(owner.resting_id)}, _is_own_list)],
 }
 
 # Methods that only a socket has. What they name (a subscription's number) exists on that socket alone.

@@ -231,6 +231,47 @@ V1: Final[Mapping[str, list[V1Case]]] = {
             401,
         )
     ],
+    "GET /v1/notices": [
+        V1Case(
+            _path("/v1/notices"),
+            None,
+            200,
+            lambda shown, owner, stranger: (
+                (shown["mail"]["address"], shown["webhook"]) == (stranger.email, None)
+                and all(choice["browser"] for choice in shown["choices"])
+            ),
+        )
+    ],
+    "PUT /v1/notices/choices": [
+        V1Case(
+            _path("/v1/notices/choices"),
+            lambda owner: {
+                "choices": [{"topic": "FILLS", "mail": False, "webhook": False, "browser": False}],
+                "userId": owner.trader.user_id,
+            },
+            422,
+        )
+    ],
+    # The link goes to the stranger's own address.
+    "POST /v1/notices/mail": [V1Case(_path("/v1/notices/mail"), None, 202)],
+    "POST /v1/notices/mail/confirmations": [
+        V1Case(
+            _path("/v1/notices/mail/confirmations"),
+            lambda owner: {"token": "A" * 43},
+            403,
+            needs_session=False,
+        )
+    ],
+    "DELETE /v1/notices/mail": [V1Case(_path("/v1/notices/mail"), None, 409)],
+    "PUT /v1/notices/webhook": [
+        V1Case(
+            _path("/v1/notices/webhook"),
+            lambda owner: {"url": "https://bot.example.com/", "userId": owner.trader.user_id},
+            422,
+        )
+    ],
+    "DELETE /v1/notices/webhook": [V1Case(_path("/v1/notices/webhook"), None, 409)],
+    "POST /v1/notices/webhook/tests": [V1Case(_path("/v1/notices/webhook/tests"), None, 409)],
     "POST /v1/withdrawal-freezes/own": [V1Case(_path("/v1/withdrawal-freezes/own"), None, 201)],
     # Last, as it ends the stranger's session.
     "DELETE /v1/sessions/current": [V1Case(_path("/v1/sessions/current"), None, 204)],

@@ -67,7 +67,9 @@ class Bounds:
         events = [recorded.event for recorded in outcome.events]
         if isinstance(events[0], RulesActivated):
             self._version = events[0].version
-        sent = sum(isinstance(event, OrderTriggered) for event in events)
+        sent = sum(isinstance(event, OrderTriggered | TrailingStarted) for event in events)
+        # The pending orders of a list are sent together, two at most.
+        sent += (sum(isinstance(event, PendingOrderPlaced) for event in events) + 1) // 2
         require(sent <= self._limits.follow_ups_per_command_max, f"one command sends {sent} orders to work")
         if not isinstance(events[0], OrderAccepted) or self._version < 2:
             return

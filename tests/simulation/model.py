@@ -14,17 +14,21 @@ from exchange.contracts.events import (
     OrderAccepted,
     OrderClosed,
     TradeExecuted,
+    TradingModeChanged,
     WithdrawalReleased,
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import OrderWithTermsAccepted
+from tests.simulation.model_fees import ModelFees
+from tests.simulation.model_filters import ModelFilters
 from tests.simulation.model_terms import terms_handlers
 from tests.simulation.violations import Violation, require
 
 __all__ = ["Model", "ModelOrder", "Violation", "require"]
 
-PPM = 1_000_000
 Levels = tuple[tuple[int, int], ...]
 
 
@@ -50,6 +54,7 @@ class ModelOrder:
         self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
         self.list_id = accepted.order_list_id if with_terms else 0
         self.since = 0  # how many trades its market had when it began to wait
+        self.bought = self.bought_fees = 0  # base atoms, and the fees taken from them
 
 
 class Model:
@@ -57,11 +62,13 @@ class Model:
 
     def __init__(self) -> None:
         self.markets: dict[int, MarketRegistered] = {}
+        self._rates: dict[int, tuple[int, int]] = {}  # taker's and maker's fee in ppm, by market
         self.balances: dict[tuple[int, int], tuple[int, int]] = {}
         self.fees: dict[int, int] = {}
         self.inflow: dict[int, int] = {}
         self.orders: dict[int, ModelOrder] = {}
         self.withdrawals: dict[int, WithdrawalReserved] = {}
+        self.agreed = ModelFees(self)
         self._names: set[tuple[int, str]] = set()
         self._ids: set[tuple[str, int]] = set()
         self._trades: dict[int, int] = {}
@@ -71,17 +78,24 @@ class Model:
         self._takers: list[ModelOrder] = []
         self._places = 0
         self.open_lists: set[int] = set()
+        self._filters = ModelFilters(self)
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
+            MarketFeesChanged: self._market_fees,
+            TradingModeChanged: self._filters.mode_changed,
+            FilterChanged: self._filters.changed,
             OrderAccepted: self._accepted,
             TradeExecuted: self._trade,
+            TradeExecutedWithDiscount: self._trade,
             OrderClosed: self._closed,
             DepositCredited: self._deposit,
             WithdrawalReserved: self._reserve,
             WithdrawalSettled: self._settle,
             WithdrawalReleased: self._release,
-            **terms_handlers(self),
+            **self.agreed.handlers,
         }
+        of_terms, self._check_lists = terms_handlers(self)
+        self._handlers |= of_terms
 
     def apply(self, outcome: CommandOutcome) -> None:
         """Follow one command's events. Raises Violation."""
@@ -91,6 +105,7 @@ class Model:
             if handler is not None:
                 handler(recorded.event)
         self.finish_takers()
+        self._check_lists()
         open_lists = {order.list_id for order in self.orders.values()}
         require(self.open_lists <= open_lists, "I8: a list without open orders is done")
         for asset_id, came_in in self.inflow.items():
@@ -116,6 +131,11 @@ class Model:
     def _market(self, event: MarketRegistered) -> None:
         require(event.market_id not in self.markets, f"market {event.market_id} is registered twice")
         self.markets[event.market_id] = event
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
+
+    def _market_fees(self, event: MarketFeesChanged) -> None:
+        require(event.market_id in self.markets, f"market {event.market_id} has fees and is none")
+        self._rates[event.market_id] = (event.taker_fee_ppm, event.maker_fee_ppm)
 
     def _accepted(self, event: OrderAccepted) -> None:
         market = self.markets[event.market_id]
@@ -136,6 +156,7 @@ class Model:
         self._names.add(name)
         order = self.orders[event.order_id] = ModelOrder(event)
         self.move(event.user_id, self.pays(order), -event.held_atoms, event.held_atoms)
+        self._filters.check(order)
         return order
 
     def begin(self, order: ModelOrder) -> None:
@@ -203,23 +224,26 @@ class Model:
         base = event.quantity_lots * market.lot_atoms
         quote = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
         require((event.base_atoms, event.quote_atoms) == (base, quote), "I4: what is traded")
-        rates = (market.taker_fee_ppm, market.maker_fee_ppm)
-        buyer_ppm, seller_ppm = rates if event.taker_side == BUY else rates[::-1]
-        buyer_fee, seller_fee = base * buyer_ppm // PPM, quote * seller_ppm // PPM
-        require((event.buyer_fee_atoms, event.seller_fee_atoms) == (buyer_fee, seller_fee), "I1: the fees")
         limit = buyer.price_ticks
         saved = (limit - event.price_ticks) * event.quantity_lots * market.notional_unit_atoms if limit else 0
         require(event.buyer_released_atoms == saved, "I3: what a better price saves")
         owners = (buyer.accepted.user_id, seller.accepted.user_id)
         require((event.buyer_user_id, event.seller_user_id) == owners, "I4: whose trade it is")
+        buyer.bought += base
+        buyer.bought_fees += event.buyer_fee_atoms + self._discounted_in(market.base_asset_id, event)
         buyer.held -= quote + saved
         seller.held -= base
         self.move(owners[0], market.quote_asset_id, saved, -quote - saved)
-        self.move(owners[0], market.base_asset_id, base - buyer_fee, 0)
         self.move(owners[1], market.base_asset_id, 0, -base)
-        self.move(owners[1], market.quote_asset_id, quote - seller_fee, 0)
-        self.fees[market.base_asset_id] = self.fees.get(market.base_asset_id, 0) + buyer_fee
-        self.fees[market.quote_asset_id] = self.fees.get(market.quote_asset_id, 0) + seller_fee
+        self.agreed.take(event, self._rates[event.market_id])
+
+    @staticmethod
+    def _discounted_in(asset_id: int, event: TradeExecuted) -> int:
+        """What the buyer has paid in this asset because it is the discount asset."""
+        if not isinstance(event, TradeExecutedWithDiscount) or event.discount_asset_id != asset_id:
+            return 0
+        trades_with_oneself = event.seller_user_id == event.buyer_user_id
+        return event.buyer_discount_fee_atoms + event.seller_discount_fee_atoms * trades_with_oneself
 
     def _closed(self, event: OrderClosed) -> None:
         order = self.orders.get(event.order_id)

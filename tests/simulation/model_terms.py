@@ -12,6 +12,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -24,26 +25,41 @@ if TYPE_CHECKING:
 __all__ = ["terms_handlers"]
 
 
-def terms_handlers(model: "Model") -> dict[type[Event], Callable[..., None]]:
-    """What the model does with each kind of event."""
+def terms_handlers(model: "Model") -> tuple[dict[type[Event], Callable[..., None]], Callable[[], None]]:
+    """What the model does with each kind of event, and what it checks after an outcome."""
     of_terms = _Terms(model)
-    return {
+    handlers: dict[type[Event], Callable[..., None]] = {
         OrderWithTermsAccepted: of_terms.accepted,
         OrderTriggered: of_terms.triggered,
         TrailingStarted: of_terms.started,
         PendingOrderPlaced: of_terms.placed,
+        PendingOrderFunded: of_terms.funded,
         IcebergRefilled: of_terms.refilled,
         OrderAmended: of_terms.amended,
         SelfTradeDecremented: of_terms.decremented,
         OrderListPlaced: of_terms.list_placed,
         OrderListDone: of_terms.list_done,
     }
+    return handlers, of_terms.check
+
+
+class _Paying:
+    """An OPO or OPOCO: its orders as they were accepted, and how much of what was bought has been kept."""
+
+    def __init__(self) -> None:
+        self.orders: list[ModelOrder] = []
+        self.kept = 0
+
+    def keeps_enough(self, kept: int) -> bool:
+        working = self.orders[0]
+        return working.bought - working.bought_fees <= kept <= working.bought
 
 
 class _Terms:
     def __init__(self, model: "Model") -> None:
         self._model = model
         self._newest_list = 0
+        self._paying: dict[int, _Paying] = {}  # lists whose pending orders sell what the working one buys
 
     def _order(self, order_id: int) -> "ModelOrder":
         order = self._model.orders.get(order_id)
@@ -67,6 +83,12 @@ class _Terms:
             require(waits == (event.state == codes.STATE_WAITING), "I8: who has a trigger waits")
         if event.order_list_id:
             require(event.order_list_id in self._model.open_lists, "I8: an order's list is open")
+        paying = self._paying.get(event.order_list_id)
+        leaves_open = paying is not None and len(paying.orders) > 0
+        require(leaves_open == (event.quantity_lots == 0), "I8: only who is paid leaves its quantity open")
+        if paying is not None:
+            paying.orders.append(order)
+            require((event.side == codes.SELL) == leaves_open, "I8: what is bought is sold")
         if event.state == codes.STATE_WORKING:
             self._model.begin(order)
         else:
@@ -121,12 +143,43 @@ class _Terms:
     def placed(self, event: PendingOrderPlaced) -> None:
         self._model.finish_takers()
         order = self._order(event.order_id)
-        require(order.state == codes.STATE_PENDING, "I8: who is placed was pending")
+        is_due = order.state == codes.STATE_PENDING and order.quantity_lots > 0
+        require(is_due, "I8: who is placed was pending")
         order.state = event.state
         order.since = len(self._model.prices.get(event.market_id, []))
         self._hold(order, event.held_atoms, 0)
         if event.state == codes.STATE_WORKING:
             self._works(order, event.price_ticks, event.resting_lots)
+
+    def funded(self, event: PendingOrderFunded) -> None:
+        order = self._order(event.order_id)
+        paying = self._paying.get(order.list_id)
+        require(paying is not None, "I8: nobody pays this order")
+        assert paying is not None
+        require(order.state == codes.STATE_PENDING and order.quantity_lots == 0, "I8: who is paid is pending")
+        is_first = paying.orders[1] is order
+        self._hold(order, event.held_atoms, event.released_atoms)
+        if not event.quantity_lots:
+            require(is_first and not event.released_atoms, "I3: the first one keeps for all")
+            paying.kept += event.held_atoms
+            require(paying.keeps_enough(paying.kept), "I3: as much as was bought, the fee at most taken off")
+            return
+        working, market = paying.orders[0], self._model.markets[event.market_id]
+        require(
+            working.open_lots == 0 and working.accepted.order_id not in self._model.orders, "I8: its turn"
+        )
+        kinds = [other.accepted.order_type for other in paying.orders[1:]]
+        any_price = {codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT}.intersection(kinds)
+        lots = min(paying.kept // market.lot_atoms, market.quantity_lots_max)
+        lots = min(lots, market.market_quantity_lots_max) if any_price else lots
+        require(event.quantity_lots == lots, "I8: it sells what was bought, in whole lots")
+        require(order.held == (lots * market.lot_atoms if is_first else 0), "I3: it holds what it sells")
+        order.quantity_lots = order.open_lots = lots
+
+    def check(self) -> None:
+        """What was bought is not to be spent while the list goes on."""
+        for paying in self._paying.values():
+            require(paying.keeps_enough(paying.kept), "I3: what was bought is kept")
 
     def refilled(self, event: IcebergRefilled) -> None:
         order = self._order(event.order_id)
@@ -164,10 +217,13 @@ class _Terms:
         require(event.order_list_id == self._newest_list + 1, "I8: list ids count up")
         self._newest_list = event.order_list_id
         self._model.open_lists.add(event.order_list_id)
+        if event.contingency in (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO):
+            self._paying[event.order_list_id] = _Paying()
 
     def list_done(self, event: OrderListDone) -> None:
         require(event.order_list_id in self._model.open_lists, "I8: a list ends once")
         self._model.open_lists.remove(event.order_list_id)
+        self._paying.pop(event.order_list_id, None)
         left = [o for o in self._model.orders.values() if o.list_id == event.order_list_id]
         require(len(left) <= 1, "I8: a list that is done leaves one order at most")
         for order in left:

@@ -16,7 +16,7 @@ from exchange.ports.world import LogError
 from matching_engine import runner, snapshotting
 from matching_engine.core import book, cancelling, engine, id_window, matching, treasury
 from matching_engine.core import trading as core_trading
-from matching_engine.core.accounts import AssetTotals, Balance
+from matching_engine.core.accounts import Balance
 from matching_engine.core.book import Book
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
@@ -35,6 +35,7 @@ from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
 from tests.simulation.chain_bugs import CHAIN_BUGS
 from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
+from tests.simulation.mutations_of_fees import MUTATIONS_OF_FEES
 from tests.simulation.mutations_of_terms import MUTATIONS_OF_TERMS
 
 __all__ = ["MUTATIONS"]
@@ -62,20 +63,6 @@ def _forget_hold_of_cancelled() -> AbstractContextManager[None]:
         close(state, market, order, *rest)
 
     return patched(cancelling, close=closing)
-
-
-def _fee_rounded_up() -> AbstractContextManager[None]:
-    def fee_atoms(received_atoms: int, fee_ppm: int) -> int:
-        return -(-received_atoms * fee_ppm // 1_000_000)
-
-    return patched(matching, fee_atoms=fee_atoms)
-
-
-def _fee_not_booked() -> AbstractContextManager[None]:
-    def receive(self: AssetTotals, balance: Balance, amount: int, fee: int) -> None:
-        balance.available += amount - fee
-
-    return patched(AssetTotals, receive=receive)
 
 
 def _deposit_ids_not_remembered() -> AbstractContextManager[None]:
@@ -365,8 +352,6 @@ def _ledger_read_in_two_transactions() -> AbstractContextManager[None]:
 MUTATIONS: Final[dict[str, Planting]] = {
     "a hold is released twice": _release_twice,
     "the hold of a cancelled order is forgotten": _forget_hold_of_cancelled,
-    "fees are rounded up": _fee_rounded_up,
-    "fees are taken and not booked": _fee_not_booked,
     "ids of deposits are not remembered": _deposit_ids_not_remembered,
     "a withdrawal can be settled twice": _withdrawal_settled_twice,
     "the newest order of a price trades first": _last_in_first_out,
@@ -395,5 +380,6 @@ MUTATIONS: Final[dict[str, Planting]] = {
     "position and orders are read in two transactions": _ledger_read_in_two_transactions,
     **CHAIN_BUGS,
     **MUTATIONS_OF_TERMS,
+    **MUTATIONS_OF_FEES,
     **LIES,
 }

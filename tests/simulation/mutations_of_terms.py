@@ -5,11 +5,12 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from exchange.contracts.order_events import IcebergRefilled
-from matching_engine.core import amending, follow_ups, matching, placing, survey, waiting
+from matching_engine.core import amending, follow_ups, funding, matching, placing, survey, waiting
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
 from tests.simulation.loop import patched
+from tests.simulation.mutations_of_filters import MUTATIONS_OF_FILTERS
 
 __all__ = ["MUTATIONS_OF_TERMS"]
 
@@ -129,6 +130,18 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     return patched(placing, follow_up=following)
 
 
+def _purchase_is_not_kept() -> AbstractContextManager[None]:
+    return patched(matching, fund_pending=lambda order, order_list, told_from, events: None)
+
+
+def _all_that_is_due_at_once() -> AbstractContextManager[None]:
+    return patched(follow_ups, _may_go_on=lambda state: True)
+
+
+def _sells_less_than_it_bought() -> AbstractContextManager[None]:
+    return patched(follow_ups, funded_lots=lambda *of: max(1, funding.funded_lots(*of) - 1))
+
+
 MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a stop order waits on the wrong side": _trigger_on_the_wrong_side,
     "an order is triggered and goes on waiting": _triggered_twice,
@@ -140,4 +153,8 @@ MUTATIONS_OF_TERMS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] 
     "hidden lots are not counted": _hidden_lots_are_not_seen,
     "an amendment keeps what it need not hold": _amendment_keeps_the_hold,
     "orders that are due have no turn": _due_orders_have_no_turn,
+    **MUTATIONS_OF_FILTERS,
+    "one command sends all to work that is due": _all_that_is_due_at_once,
+    "what an OPO buys can be spent": _purchase_is_not_kept,
+    "an OPO sells less than it has bought": _sells_less_than_it_bought,
 }

@@ -18,6 +18,9 @@ SEEDS = 50
 # One that has become useless costs a run, and all others are asked as well.
 ASKED_FIRST = {
     "a lost book in the cache is not noticed": 7,
+    "what an OPO buys can be spent": 2,
+    "an OPO sells less than it has bought": 2,
+    "one command sends all to work that is due": 8,
     "pending orders are placed at the first fill": 3,
     "the gateway sends again what may have landed": 15,
     "the book is looked at further than matching goes": 6,
@@ -32,6 +35,10 @@ ASKED_FIRST = {
     "the ratchet of the clock is not bounded": 4,
     "an unknown status is told as a refusal": 3,
     "an unknown status is told as not sent": 9,
+    "a discounted fee is taken twice": 11,
+    "a discounted fee is booked in the wrong asset": 11,
+    "tiers of fees are forgotten": 5,
+    "orders of an account are not counted": 9,
 }
 
 

@@ -34,6 +34,7 @@ OURS = {
     "market-data",
     "user",
     "auditor",
+    "notifier",
 }
 
 
@@ -113,6 +114,14 @@ def test_settings_have_values_that_the_code_takes(monkeypatch: pytest.MonkeyPatc
     assert set(parse_peers(settings.peer_urls)) == OURS - {"migrations", "topics"}
     for name, url in parse_peers(settings.peer_urls).items():
         assert url == f"http://{name}:8080"
+
+
+def test_links_in_notices_lead_to_where_the_gateway_is_published() -> None:
+    """A new password is set by the link of its notice, which nobody gets where nobody knows the terminal."""
+    [port] = re.findall(r'ports: \["127.0.0.1:(\$\{PORT:-\d+\}):8080"\]', services()["gateway"])
+    assert f"  EXCHANGE_PUBLIC_URL: http://127.0.0.1:{port}\n" in sections()["x-environment"]
+    # It keeps its place in the tables, and writes what it would send.
+    assert "notifier-data:/var/lib/exchange/data" in services()["notifier"]
 
 
 def test_gateway_fills_in_every_variable_of_the_template() -> None:

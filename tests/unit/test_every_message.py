@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from exchange.contracts import codes, errors
+from exchange.contracts import codes
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, CommandOutcome, field_names
 from exchange.contracts.commands import (
     ActivateRules,
@@ -30,6 +30,15 @@ from exchange.contracts.commands import (
     SkipCommand,
 )
 from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.fee_commands import (
+    SetAccountTier,
+    SetFeeDiscount,
+    SetFeeTier,
+    SetMarketFees,
+    SwitchFeeDiscount,
+)
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
+from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.order_commands import AmendOrder, OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from exchange.log.event_tail import EventTail, TailPosition
@@ -42,7 +51,6 @@ from services.notifier.notices import NoticeMaker
 from services.order.view.model import AccountView
 from services.projections.book.state import Books
 from services.projections.ledger.batch import LedgerBatch
-from services.user.doors import failures
 from services.user.money.event_follower import EventFollower
 from tests.event_streams import ONE, START_MS, EngineStream
 from tests.simulation.model import Model
@@ -53,14 +61,15 @@ BTCUSDT, BTC, USDT = 1, 1, 3
 ALL: Final = frozenset(cls.__name__ for cls, _ in EVENTS.values())
 
 
+def _order(user_id: int, name: str, side: int, lots: int) -> PlaceOrder:
+    return PlaceOrder(
+        1, user_id, BTCUSDT, name, side, codes.LIMIT, codes.GTC, 5_000_000, lots, 0, codes.STP_NONE, 0
+    )
+
+
 def one_of_each() -> EngineStream:
     """What a real engine says when everything happens once."""
     stream = EngineStream()
-
-    def order(user_id: int, name: str, side: int, lots: int) -> PlaceOrder:
-        return PlaceOrder(
-            1, user_id, BTCUSDT, name, side, codes.LIMIT, codes.GTC, 5_000_000, lots, 0, codes.STP_NONE, 0
-        )
 
     stream.apply(
         ActivateRules(1, 1),
@@ -70,8 +79,8 @@ def one_of_each() -> EngineStream:
         CreditDeposit(1, ALICE, BTC, ONE, 1),
         CreditDeposit(1, BOB, USDT, 100_000 * ONE, 2),
         SetTradingMode(1, BTCUSDT, codes.MODE_TRADING),
-        order(ALICE, "ask", codes.SELL, 20_000),
-        order(BOB, "bid", codes.BUY, 10_000),
+        _order(ALICE, "ask", codes.SELL, 20_000),
+        _order(BOB, "bid", codes.BUY, 10_000),
         CancelOrder(1, ALICE, BTCUSDT, 0, "ask", "", codes.CANCEL_ANY, 0),
         CancelOrder(1, ALICE, BTCUSDT, 0, "ask", "", codes.CANCEL_ANY, 0),
         ReserveWithdrawal(1, ALICE, BTC, 5, 1, "address"),
@@ -80,8 +89,23 @@ def one_of_each() -> EngineStream:
         ReleaseWithdrawal(1, 2),
         Malformed(0, "no command", 0),
         *_with_terms(),
+        SetFilter(1, codes.FILTER_MAX_POSITION, BTCUSDT, 0, 1_000 * ONE, 0, 0, 0),
+        SetMarketFees(1, BTCUSDT, 200, 400),
+        *_with_fees(),
     )
     return stream
+
+
+def _with_fees() -> list[Command]:
+    """A tier for Alice, and a discount for Bob, who then trades."""
+    return [
+        SetFeeTier(1, 1, USDT, ONE, 500_000, 500_000),
+        SetAccountTier(1, ALICE, 1),
+        SetFeeDiscount(1, BTC, 250_000),
+        SwitchFeeDiscount(1, BOB, 1),
+        _order(ALICE, "fee ask", codes.SELL, 1_000),
+        _order(BOB, "fee bid", codes.BUY, 1_000),
+    ]
 
 
 def _with_terms() -> list[Command]:
@@ -112,6 +136,20 @@ def _with_terms() -> list[Command]:
         placed(ALICE, leg("iceberg", sell, codes.LIMIT, 400, price + 50)),
         placed(BOB, leg("buyer", buy, codes.LIMIT, 150, price + 50)),
         AmendOrder(1, ALICE, BTCUSDT, 0, "iceberg", "smaller", 300, 0),
+        PlaceOrderList(
+            1,
+            BOB,
+            BTCUSDT,
+            "paying",
+            codes.CONTINGENCY_OPO,
+            codes.STP_NONE,
+            0,
+            [
+                leg("paid", buy, codes.LIMIT, 100, price - 20),
+                leg("sold", sell, codes.LIMIT, 0, price + 900),
+            ],
+        ),
+        placed(ALICE, leg("payer", sell, codes.LIMIT, 100, price - 20)),
         placed(ALICE, leg("own", buy, codes.LIMIT, 50, price + 50), codes.STP_DECREMENT),
     ]
 
@@ -181,75 +219,103 @@ PLAIN: Final = (
 )
 # Orders with terms and lists: some modules leave them to another that knows them all.
 TERMS: Final = (
-    "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled OrderAmended "
+    "OrderWithTermsAccepted OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
+    "IcebergRefilled OrderAmended "
     "SelfTradeDecremented OrderListPlaced OrderListDone"
 )
+# Filters that change: who neither shows nor writes them leaves them to the engine.
+FILTERS: Final = "FilterChanged"
+# Fees that change; what is paid stands in the trades.
+AGREED: Final = "FeeTierChanged AccountTierChanged FeeDiscountChanged FeeDiscountSwitched"
+FEES: Final = f"MarketFeesChanged {AGREED}"
+# A trade to all that ask for trades; it is named where its own fields are read, and by tables of kinds.
+DISCOUNT: Final = "TradeExecutedWithDiscount"
+RULES: Final = f"{FILTERS} {FEES}"
 LEFT_ALONE: Final = {
     "exchange/contracts/packing.py": "",
-    "exchange/trading/book_rule.py": f"{PLAIN} TrailingStarted OrderListPlaced OrderListDone",
+    "exchange/trading/book_rule.py": (
+        f"{PLAIN} {RULES} TrailingStarted PendingOrderFunded OrderListPlaced OrderListDone"
+    ),
     "services/auditor/audit/outcomes.py": "",
     "services/order/view/model.py": TERMS,
-    "services/order/view/term_events.py": PLAIN,
+    "services/order/view/term_events.py": f"{PLAIN} {RULES}",
     "services/order/user_data/hub.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled PendingOrderFunded {RULES}"
     ),
     "services/market_data/markets/state.py": (
         "CommandRejected DepositCredited WithdrawalReserved WithdrawalSettled WithdrawalReleased "
-        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS}"
+        f"LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} {AGREED}"
     ),
     "services/market_history/catalogue.py": (
         "CommandRejected TradingModeChanged OrderAccepted TradeExecuted OrderClosed DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {RULES}"
     ),
     "services/notifier/notices.py": (
         "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS}"
+        f"SkipRecorded TimeKept {TERMS} {RULES}"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
-        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS}"
+        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} "
+        f"{RULES}"
     ),
     "services/projections/ledger/batch.py": (
         "CommandRejected LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
     "services/projections/ledger/entries.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {RULES}"
     ),
     "services/order/decisions/order_counts.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
         "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderPlaced IcebergRefilled "
-        "OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone"
+        "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
+        f"IcebergRefilled OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {RULES}"
     ),
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone"
+        f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {RULES}"
     ),
     "tests/simulation/model.py": (
-        "CommandRejected AssetRegistered TradingModeChanged LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept"
+        "CommandRejected AssetRegistered LeaderChanged RulesActivated SkipRecorded TimeKept"
     ),
 }
 # Where the kinds of rules version 4 have a module of their own.
 OTHER_HALVES: Final = {
-    "exchange/contracts/packing.py": ("exchange/contracts/order_packing.py",),
-    "tests/simulation/model.py": ("tests/simulation/model_terms.py",),
+    "exchange/contracts/packing.py": (
+        "exchange/contracts/order_packing.py",
+        "exchange/contracts/fee_packing.py",
+    ),
+    "services/order/view/model.py": ("services/order/view/fees.py",),
+    "tests/simulation/model.py": ("tests/simulation/model_terms.py", "tests/simulation/model_fees.py"),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
-    for name in ("chain", "codec", "order_events", "order_packing", "plain_packing", "tables")
+    for name in (
+        "chain",
+        "codec",
+        "filter_events",
+        "fee_events",
+        "fee_packing",
+        "order_events",
+        "order_packing",
+        "plain_packing",
+        "tables",
+    )
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
+    "exchange/trading/fees.py",
     "exchange/trading/filters.py",
     "exchange/trading/market.py",
     "exchange/trading/trades.py",
     "services/auditor/alarm/red.py",
+    "services/auditor/audit/fees.py",
     "services/auditor/audit/orders.py",
+    "services/operator/markets/filters.py",
     "services/auditor/audit/terms.py",
     "services/auditor/audit/treasury.py",
     "services/market_data/markets/bootstrap.py",
@@ -265,6 +331,7 @@ ASK_FOR_ONE_KIND: Final = {
     "services/order/shapes/prevention.py",
     "services/order/user_data/events.py",
     "services/order/view/bootstrap.py",
+    "services/order/view/fees.py",
     "services/order/view/records.py",
     "services/projections/ledger/order_rows.py",
     "services/projections/ledger/store.py",
@@ -294,7 +361,8 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("exchange", "services"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             text = path.read_text(encoding="utf-8")
-            if "exchange.contracts.events" in text or "exchange.contracts.order_events" in text:
+            parts = ("", "order_", "filter_", "fee_")
+            if any(f"exchange.contracts.{part}events" in text for part in parts):
                 yield path.relative_to(ROOT).as_posix(), ast.parse(text)
 
 
@@ -304,7 +372,8 @@ def test_whoever_tells_events_apart_has_decided_about_every_kind() -> None:
         for part in (module, *OTHER_HALVES.get(module, ())):
             told |= _told_apart(ast.parse((ROOT / part).read_text(encoding="utf-8")), ALL)
         leaves = set(left.split())
-        assert told | leaves == ALL, f"{module}: undecided {ALL - told - leaves}"
+        told.discard(DISCOUNT)
+        assert told | leaves == ALL - {DISCOUNT}, f"{module}: undecided {ALL - told - leaves}"
         assert not told & leaves, f"{module} names what it is said to leave alone"
 
 
@@ -326,52 +395,6 @@ def test_the_engine_knows_every_command(kind: Callable[..., Command]) -> None:
     assert codes.REJECT_UNKNOWN_COMMAND not in reasons
 
 
-def _of(prefix: str) -> dict[str, int]:
-    return {name: number for name, number in vars(codes).items() if name.startswith(prefix)}
-
-
-@pytest.mark.parametrize("name", list(_of("REJECT_")))
-def test_every_refusal_has_its_code_and_text(name: str) -> None:
-    reason = getattr(codes, name)
-    assert reason in errors._ORDER_REJECTIONS
-    for answer in (errors.order_rejection(reason), errors.cancel_rejection(reason)):
-        assert 400 <= answer.status < 500, "it was refused for sure: nobody may take it for a fault of ours"
-        assert -3000 < answer.code < -1000
-        assert answer.message
-
-
-@pytest.mark.parametrize("name", list(_of("CLOSED_")))
-def test_every_reason_to_close_an_order_has_its_name(name: str) -> None:
-    assert codes.CLOSE_REASON_NAMES[getattr(codes, name)]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "table"),
-    [
-        ("MODE_", codes.TRADING_MODE_NAMES),
-        ("STP_EXPIRE", codes.STP_NAMES),
-    ],
-)
-def test_every_number_has_its_public_name(prefix: str, table: dict[int, str]) -> None:
-    assert set(_of(prefix).values()) <= set(table)
-
-
-def _reasons_of_the_treasury() -> set[int]:
-    tree = ast.parse((ROOT / "matching_engine/core/treasury.py").read_text(encoding="utf-8"))
-    named = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr.startswith("REJECT_")}
-    accounts = ast.parse((ROOT / "matching_engine/core/accounts.py").read_text(encoding="utf-8"))
-    named |= {
-        n.attr for n in ast.walk(accounts) if isinstance(n, ast.Attribute) and n.attr.startswith("REJECT_")
-    }
-    return {getattr(codes, name) for name in named} | {codes.REJECT_MALFORMED, codes.REJECT_SKIPPED}
-
-
-def test_every_refusal_of_a_transfer_has_its_words() -> None:
-    # Too little money has a problem of its own.
-    reasons = _reasons_of_the_treasury() - {codes.REJECT_INSUFFICIENT_BALANCE}
-    assert reasons <= set(failures._REFUSALS)
-
-
 def test_kinds_are_what_the_codec_says() -> None:
-    assert {cls for cls, _ in EVENTS.values()} == set(Event.__subclasses__())
+    assert {cls for cls, _ in EVENTS.values()} == set(Event.__subclasses__()) | {TradeExecutedWithDiscount}
     assert {cls for cls, _ in COMMANDS.values()} | {Malformed} == set(Command.__subclasses__())

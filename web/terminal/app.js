@@ -26,6 +26,7 @@ let interval = "1m";
 /** Of whoever is logged in: orders, balances, tables. */
 let desk = null;
 let heardMs = Date.now();
+let isDraggable = false;
 const connections = { market: "connecting", user: "open" };
 
 const account = new Account(() => followOtherTab());
@@ -84,6 +85,7 @@ const openFaucet = faucet(account, () => allAssets(), {
 async function logIn() {
   const part = await loaded(() => import("./desk.js"));
   if (!part || account.key === null || desk !== null) return;
+  letOrdersBeDragged();
   desk = new part.Desk(account.key, {
     marketOf: (symbol) => markets.find((found) => found.symbol === symbol),
     state: (word) => showConnection("user", word),
@@ -186,6 +188,14 @@ function markOwn() {
   chart.mark(open, (market && desk?.feed.trades(market.symbol)) ?? []);
 }
 
+/** Own lines in the chart can be taken, from the first log-in on. */
+async function letOrdersBeDragged() {
+  if (isDraggable) return;
+  isDraggable = true;
+  const part = await loaded(() => import("./orderdrag.js"));
+  part?.dragOrders(byId("chart"), chart, { desk: () => desk, market: () => market, last: () => ticker.last });
+}
+
 /** The list of all markets, with what each did today. */
 async function openMarkets() {
   const part = await loaded(() => import("./markets.js"));
@@ -273,7 +283,7 @@ async function openAccount() {
   if (!part || desk === null) return;
   byId("main").hidden = true;
   byId("room").hidden = false;
-  part.openRoom({ account, assets: allAssets, onClose: closeRoom });
+  part.openRoom({ account, assets: allAssets, markets: () => markets, balances: () => desk?.feed.balances.all() ?? [], onClose: closeRoom });
 }
 
 function closeRoom() {
@@ -322,6 +332,7 @@ async function offerLinks() {
     openEntrance(true);
   }
   if (location.hash.startsWith("#freeze=")) (await import("./freeze.js")).offerFreeze();
+  if (location.hash.startsWith("#mail=")) (await import("./mail.js")).offerMail();
   if (location.hash.startsWith("#reset=")) (await import("./reset.js")).offerReset();
 }
 

@@ -3,22 +3,25 @@
 import { plain } from "./decimal.js";
 import { make } from "./dom.js";
 import { dayAndTime, t, timeOfDay } from "./lang.js";
-import { convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
+import { band, convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
 import {
   CandlestickSeries, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle, PriceScaleMode,
 } from "./lightweight-charts.js";
 
 /** Names of what can be switched on. */
-export const EXTRAS = ["MA", "EMA", "RSI", "MACD", "Log"];
+export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 // So near to the oldest candle, older ones are asked for.
 const OLDER_WITHIN = 40;
 const FEW = 10;
+// So near to a line a pointer takes it.
+const NEAR_PX = 6;
 const KEY_STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
 
 /** What each indicator draws: on which pane, and its lines as functions of the closing prices. */
 const INDICATORS = {
   MA: { pane: 0, lines: [["#7db4ff", (closes) => simpleAverage(closes, 7)], ["#f2b84b", (closes) => simpleAverage(closes, 25)], ["#c58af9", (closes) => simpleAverage(closes, 99)]] },
   EMA: { pane: 0, lines: [["#4dd0e1", (closes) => exponentialAverage(closes, 12)], ["#ff8a65", (closes) => exponentialAverage(closes, 26)]] },
+  BOLL: { pane: 0, lines: [["#90a4ae", (closes) => band(closes, 2)], ["#b0bec5", (closes) => simpleAverage(closes, 20)], ["#90a4ae", (closes) => band(closes, -2)]] },
   RSI: { pane: 1, lines: [["#c58af9", (closes) => relativeStrength(closes)]] },
   MACD: { pane: 1, lines: [["#7db4ff", (closes) => convergence(closes).line], ["#f2b84b", (closes) => convergence(closes).signal]] },
 };
@@ -35,7 +38,7 @@ export class Chart {
    */
   constructor(box, legend, onOlder) {
     Object.assign(this, { _box: box, _legend: legend, _candles: [], _interval: "", _symbol: "", _decimals: 2, _quantityDecimals: 4 });
-    Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [] });
+    Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [], _lined: [] });
     this._chart = createChart(box, {
       // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
       autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
@@ -176,8 +179,7 @@ export class Chart {
    */
   mark(orders, fills) {
     Object.assign(this, { _orders: orders, _fills: fills });
-    this._dropLines(false);
-    this._drawOwn();
+    this.redrawOwn();
   }
 
   _dropLines(isAll = true) {
@@ -189,7 +191,8 @@ export class Chart {
   _drawOwn() {
     const colour = (side) => (side === "BUY" ? this._colours.up : this._colours.down);
     if (this._lines.length === 0) {
-      this._lines = this._orders.filter(({ price }) => Number(price) > 0).slice(0, 40).map(({ side, price, quantity }) =>
+      this._lined = this._orders.filter(({ price }) => Number(price) > 0).slice(0, 40);
+      this._lines = this._lined.map(({ side, price, quantity }) =>
         this._bars.createPriceLine({
           price: Number(price), color: colour(side), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true,
           title: `${side === "BUY" ? t("Buy") : t("Sell")} ${plain(String(Number(quantity)))}`,
@@ -201,6 +204,27 @@ export class Chart {
       position: side === "BUY" ? "belowBar" : "aboveBar", shape: side === "BUY" ? "arrowUp" : "arrowDown", size: 1,
     }));
     this._markers.setMarkers(marks);
+  }
+
+  /** @returns {import("./orders.js").Order | undefined} whose line is at this height of the chart */
+  ownAt(y) {
+    return this._lined.find(({ price }) => Math.abs((this._bars.priceToCoordinate(Number(price)) ?? Infinity) - y) <= NEAR_PX);
+  }
+
+  /** @returns {number | null} the price at this height */
+  priceAt(y) {
+    return this._bars.coordinateToPrice(y);
+  }
+
+  /** Show an own order's line at another price, until its order has that price, or `redrawOwn`. */
+  dragOwn(order, price) {
+    this._lines[this._lined.findIndex(({ id }) => id === order.id)]?.applyOptions({ price: Number(price) });
+  }
+
+  /** Own lines where their orders are. */
+  redrawOwn() {
+    this._dropLines(false);
+    this._drawOwn();
   }
 
   _key(event) {

@@ -2,9 +2,11 @@
 // Loaded when somebody is, so that a first visit does not pay for it.
 
 import { AccountView } from "./accountview.js";
+import { fromUnits, shown, toUnits } from "./decimal.js";
 import { toast } from "./dom.js";
 import { feesOf, OrderNews, outcomeOf } from "./news.js";
 import { orderOfRow } from "./orders.js";
+import { tellOutside } from "./outside.js";
 import { newClientOrderId as newName, Trading } from "./trading.js";
 import { UserFeed } from "./userfeed.js";
 
@@ -79,6 +81,31 @@ export class Desk {
   }
 
   /**
+   * Put an open order's rest at another price, and tell of it.
+   * @param {import("./orders.js").Order} order
+   * @param {string} price
+   * @param {import("./rules.js").Market} market
+   * @param {() => void} onUnknown as for `place`
+   * @throws {RequestError}
+   */
+  async move(order, price, market, onUnknown) {
+    const rest = fromUnits(toUnits(order.quantity, 8) - toUnits(order.executed, 8), 8);
+    const name = newName();
+    this._news.hold(name);
+    let told = null;
+    try {
+      const row = await this.trading.move(order, price, shown(rest, market.quantityDecimals), name, onUnknown);
+      told = { ...orderOfRow(row), fees: feesOf(row.fills) };
+      const { text, kind } = outcomeOf(told, market);
+      toast(text, kind);
+    } finally {
+      this._news.release(name, told);
+      view.refresh();
+      this._tellSoon();
+    }
+  }
+
+  /**
    * Place two orders of which one ends the other.
    * @param {Record<string, string>} parameters of POST /api/v3/orderList/oco
    * @throws {RequestError}
@@ -90,7 +117,10 @@ export class Desk {
   _tellSoon() {
     this._telling ??= setTimeout(() => {
       this._telling = null;
-      for (const { id, text, kind } of this._news.drain()) toast(text, kind, id);
+      for (const { id, text, kind } of this._news.drain()) {
+        toast(text, kind, id);
+        tellOutside(text, id);
+      }
     }, TELL_AFTER_MS);
   }
 

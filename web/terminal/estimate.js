@@ -64,12 +64,26 @@ export function estimateOf(order, levels) {
   };
 }
 
+/** @typedef {{maker: string, taker: string, paidIn: string}} Rates `paidIn`: "" where a fee is taken from what comes in */
+
+/**
+ * What the next trade of an account costs in a market, by GET /api/v3/account/commission: less the discount where
+ * the account pays in an asset that has one.
+ * @param {object} commission
+ * @returns {Rates}
+ */
+export function ratesOf({ standardCommission: { maker, taker }, discount }) {
+  if (!discount.enabledForAccount || !discount.enabledForSymbol) return { maker, taker, paidIn: "" };
+  const less = (rate) => fromUnits((units(rate) * units(discount.discount)) / SCALE, DECIMALS);
+  return { maker: less(maker), taker: less(taker), paidIn: discount.discountAsset };
+}
+
 /**
  * The fee of an order that is filled in whole: what is traded at once at the taker's rate, the rest at the maker's.
- * It is taken from what comes in.
+ * It is taken from what comes in, or worth so much in another asset.
  * @param {{side: "BUY" | "SELL", type: string, price: string, quantity: string, byQuote?: boolean}} order
  * @param {Estimate | null} estimate
- * @param {{maker: string, taker: string}} rates such as "0.00100000"
+ * @param {Rates} rates such as "0.00100000"
  * @returns {string} in the base asset for a purchase, else in the quote asset; "0.00000000" for none
  */
 export function feeOf(order, estimate, rates) {

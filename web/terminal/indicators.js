@@ -73,3 +73,20 @@ export function convergence(values) {
   const line = values.map((_, index) => (slow[index] === null ? null : fast[index] - slow[index]));
   return { line, signal: exponentialAverage(line, 9) };
 }
+
+/**
+ * Bollinger's bands: the simple average, and so many standard deviations (of all the values) beside it.
+ * @param {number[]} values
+ * @param {number} deviations below 0 for the lower band
+ * @param {number} length
+ * @returns {(number | null)[]}
+ */
+export function band(values, deviations, length = 20) {
+  const means = simpleAverage(values, length);
+  return means.map((mean, index) => {
+    if (mean === null) return null;
+    let sum = 0;
+    for (let at = index - length + 1; at <= index; at += 1) sum += (values[at] - mean) ** 2;
+    return mean + deviations * Math.sqrt(sum / length);
+  });
+}

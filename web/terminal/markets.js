@@ -15,13 +15,14 @@ const SORTS = [
 /**
  * Markets that fit a search, in an order.
  * @param {{symbol: string, name: string, last: number, percent: number, turnover: number}[]} rows
- * @param {{search: string, isFavourites: boolean, favourites: Set<string>, sort: string, isDown: boolean}} wanted
+ * @param {{search: string, isFavourites: boolean, favourites: Set<string>, sort: string, isDown: boolean, quote?: string}} wanted
+ *   `quote`: markets that are paid in it alone, "" for all
  * @returns {object[]}
  */
-export function foundIn(rows, { search, isFavourites, favourites, sort, isDown }) {
+export function foundIn(rows, { search, isFavourites, favourites, sort, isDown, quote = "" }) {
   const words = search.toUpperCase().replace(/[^A-Z0-9 ]/g, "").split(" ").filter(Boolean);
-  const found = rows.filter(({ symbol }) =>
-    (!isFavourites || favourites.has(symbol)) && words.every((word) => symbol.includes(word)));
+  const found = rows.filter(({ symbol, market }) =>
+    (quote === "" || market.quote === quote) && (!isFavourites || favourites.has(symbol)) && words.every((word) => symbol.includes(word)));
   const [, , of] = SORTS.find(([name]) => name === sort);
   const direction = isDown ? -1 : 1;
   return found.sort((one, other) => {
@@ -44,15 +45,19 @@ export class MarketList {
     }]));
     this._lines = new Map();
     this._draw = drawnSoon(() => this._drawNow(), DRAW_EVERY_MS);
-    this._make();
+    this._make(markets);
   }
 
-  _make() {
+  _make(markets) {
     this._search = make("input", {
       type: "search", id: "market-search", placeholder: t("Search"), "aria-label": t("Search markets"), maxlength: "30",
       autocomplete: "off", spellcheck: "false", input: () => this._drawNow(), keydown: (event) => this._key(event),
     });
     this._only = make("button", { type: "button", class: "quiet", "aria-pressed": "false", click: () => this._swapOnly() }, [`★ ${t("Favourites")}`]);
+    const quotes = [...new Set(markets.map(({ quote }) => quote))].sort();
+    this._quote = make("select", { "aria-label": t("Paid in"), change: () => this._drawNow() }, [
+      make("option", { value: "" }, [t("Paid in anything")]), ...quotes.map((quote) => make("option", { value: quote }, [quote])),
+    ]);
     this._heads = SORTS.map(([name, label]) => make("th", { scope: "col", class: name === "name" ? "" : "number" }, [
       make("button", { type: "button", class: "sort", click: () => this._sortBy(name) }, [label]),
     ]));
@@ -61,7 +66,7 @@ export class MarketList {
     const head = make("tr", {}, [make("th", { scope: "col" }, [make("span", { class: "unseen" }, [t("Favourite")])]), ...this._heads]);
     const close = make("button", { type: "button", class: "quiet", click: () => this._dialog.close() }, [t("Close")]);
     this._dialog = make("dialog", { id: "markets", class: "wide", "aria-label": t("Markets"), close: () => this._on.onClose() }, [
-      make("div", { class: "marketbar" }, [this._search, this._only, close]),
+      make("div", { class: "marketbar" }, [this._search, this._quote, this._only, close]),
       make("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": t("Markets") }, [
         make("table", {}, [make("caption", { class: "unseen" }, [t("Markets")]), make("thead", {}, [head]), this._body]),
       ]),
@@ -114,7 +119,7 @@ export class MarketList {
 
   _drawNow() {
     const found = foundIn([...this._rows.values()], {
-      search: this._search.value, isFavourites: this._isFavourites, favourites: this._favourites, sort: this._sort, isDown: this._isDown,
+      search: this._search.value, isFavourites: this._isFavourites, favourites: this._favourites, sort: this._sort, isDown: this._isDown, quote: this._quote.value,
     });
     SORTS.forEach(([name], index) => {
       const order = name === this._sort ? (this._isDown ? "descending" : "ascending") : "none";

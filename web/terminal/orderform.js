@@ -204,7 +204,12 @@ export class OrderForm {
     }
     const rates = this._needs.desk()?.feed.rates;
     const fee = rates && isAtOnce ? feeOf(order, estimate, rates) : "0";
-    if (/[1-9]/.test(fee)) parts.push(t("fee ≈ {fee}", { fee: `${plain(trimmed(fee))} ${order.side === "BUY" ? base : quote}` }));
+    if (/[1-9]/.test(fee)) {
+      const received = order.side === "BUY" ? base : quote;
+      // Worth so much of what comes in; paid in another asset, if there is enough of it.
+      const asset = rates.paidIn && rates.paidIn !== received ? `${received} → ${rates.paidIn}` : received;
+      parts.push(t("fee ≈ {fee}", { fee: `${plain(trimmed(fee))} ${asset}` }));
+    }
     setText(byId("estimate"), parts.join(" · "));
     setText(byId("warning"), this._warning(order, estimate, percent));
   }

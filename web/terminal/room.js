@@ -5,7 +5,9 @@ import { byId, make, toast } from "./dom.js";
 import { t } from "./lang.js";
 import "./langmore.js";
 import { fundingSections } from "./roomfunding.js";
+import { noticeSection } from "./roomnotices.js";
 import { paperSections } from "./roompapers.js";
+import { portfolioSection } from "./roomportfolio.js";
 import { button, day, form, section, Table } from "./roomparts.js";
 import { strength } from "./passwords.js";
 
@@ -18,6 +20,8 @@ const ACTS = {
   "password-reset-asked": t("A link for a new password was asked for"), "second-factor-on": t("Second factor switched on"),
   "second-factor-off": t("Second factor switched off"), "second-factor-failed": t("Wrong code"),
   "withdrawals-frozen": t("Withdrawals frozen"), "withdrawals-unfreeze-asked": t("End of the freeze asked for"),
+  "notices-changed": t("Notices chosen anew"), "webhook-set": t("Webhook set"), "webhook-removed": t("Webhook removed"),
+  "notice-mail-asked": t("A link for mail was asked for"), "notice-mail-confirmed": t("Mail said yes to"), "notice-mail-ended": t("Mail ended"),
   "withdrawals-unfrozen": t("Freeze ended by the exchange"), "withdrawals-unfreeze-failed": t("Wrong password at a freeze"),
 };
 const actWord = (act) => ACTS[act] ?? act.replaceAll("-", " ");
@@ -202,8 +206,8 @@ function eventSection(account) {
 
 /**
  * Show the page of this account in the place of the market.
- * @param {{account: import("./account.js").Account, assets: () => string[],
- *   onClose: () => void}} needs
+ * @param {{account: import("./account.js").Account, assets: () => string[], markets: () => import("./rules.js").Market[],
+ *   balances: () => {asset: string, free: string, locked: string}[], onClose: () => void}} needs
  */
 export function openRoom(needs) {
   // Its style comes with it.
@@ -212,8 +216,8 @@ export function openRoom(needs) {
   }
   const { account } = needs;
   const sections = [
-    ...fundingSections(needs), ...paperSections(needs), keySection(account), sessionSection(account), factorSection(account),
-    passwordSection(account), freezeSection(account), eventSection(account),
+    portfolioSection(needs), ...fundingSections(needs), ...paperSections(needs), keySection(account), sessionSection(account), factorSection(account),
+    passwordSection(account), freezeSection(account), noticeSection(account), eventSection(account),
   ];
   const links = sections.map(({ element, title }) => button(title, () => {
     element.scrollIntoView();

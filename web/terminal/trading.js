@@ -78,6 +78,30 @@ export class Trading {
     }
   }
 
+  /**
+   * Cancel an order and place its rest anew at another price, in one request; when its answer is lost, as `place`.
+   * @param {import("./orders.js").Order} order
+   * @param {string} price
+   * @param {string} quantity
+   * @param {string} newClientOrderId
+   * @param {() => void} [onUnknown]
+   * @returns {Promise<object>} the new order as the exchange shows it
+   * @throws {RequestError} refused: then the old one is as it was, or has ended meanwhile
+   */
+  async move({ id, symbol, side, type, timeInForce }, price, quantity, newClientOrderId, onUnknown = () => {}) {
+    const parameters = {
+      symbol, side, type, price, quantity, newClientOrderId, cancelOrderId: id, cancelReplaceMode: "STOP_ON_FAILURE",
+      newOrderRespType: "FULL", ...(type === "LIMIT" ? { timeInForce } : {}),
+    };
+    try {
+      return (await this._ask("POST", "order/cancelReplace", parameters)).newOrderResponse;
+    } catch (error) {
+      if (!(error instanceof RequestError) || outcomeOf(error) === "refused") throw error;
+      onUnknown();
+      return this._lookUp(parameters, performance.now());
+    }
+  }
+
   /** @returns {Promise<object>} the cancelled list; @throws {RequestError} -2011 when it is not open any more */
   cancelPair(symbol, orderListId) {
     return this._ask("DELETE", "orderList", { symbol, orderListId });
@@ -128,6 +152,11 @@ export class Trading {
   /** @returns {Promise<object[]>} the newest 200 of a market, oldest first @throws {RequestError} */
   myTrades(symbol) {
     return this._ask("GET", "myTrades", { symbol, limit: 200 });
+  }
+
+  /** @returns {Promise<object>} what the account pays in a market @throws {RequestError} */
+  commission(symbol) {
+    return this._ask("GET", "account/commission", { symbol });
   }
 
   /** @returns {Promise<object>} with `balances` @throws {RequestError} */

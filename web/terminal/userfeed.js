@@ -1,6 +1,7 @@
 // An account's orders, trades and balances: asked for once, then kept by the user data stream.
 
 import { exchangeTime } from "./clock.js";
+import { ratesOf } from "./estimate.js";
 import { BalanceStore, orderOfReport, orderOfRow, OrderStore } from "./orders.js";
 import { pauseMs } from "./patience.js";
 import { Socket } from "./socket.js";
@@ -29,7 +30,7 @@ export class UserFeed {
     this.orders = new OrderStore();
     this.balances = new BalanceStore();
     this._trades = new Map();
-    /** What share of an order goes as its fee, as maker and as taker. @type {{maker: string, taker: string} | null} */
+    /** What an order in the market costs. @type {import("./estimate.js").Rates | null} */
     this.rates = null;
     this._socket = new Socket(() => "/ws-api/v3?returnRateLimits=false", {
       onState: on.state, onOpen: () => this._subscribe(), onMessage: (message) => this._take(message),
@@ -71,11 +72,11 @@ export class UserFeed {
     const symbol = this._symbol;
     const askedMs = await exchangeTime();
     const [account, open] = await Promise.all([this._trading.account(), this._trading.openOrders()]);
-    const [orders, trades] = symbol
-      ? await Promise.all([this._trading.allOrders(symbol), this._trading.myTrades(symbol)])
-      : [[], []];
+    const [orders, trades, commission] = symbol
+      ? await Promise.all([this._trading.allOrders(symbol), this._trading.myTrades(symbol), this._trading.commission(symbol)])
+      : [[], [], null];
     if (load !== this._load) return;
-    this.rates = account.commissionRates;
+    this.rates = commission ? ratesOf(commission) : null;
     for (const { asset, free, locked } of account.balances) this.balances.take(asset, free, locked, account.updateTime);
     const openNow = open.map(orderOfRow);
     for (const order of [...orders.map(orderOfRow), ...openNow]) this.orders.take(order);

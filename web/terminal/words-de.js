@@ -222,4 +222,6 @@ export default {
   "weak": "schwach",
   "fair": "mittel",
   "strong": "stark",
+  "Paid in": "Bezahlt in",
+  "Paid in anything": "Bezahlt in allem",
 };

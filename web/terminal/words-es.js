@@ -222,4 +222,6 @@ export default {
   "weak": "débil",
   "fair": "media",
   "strong": "fuerte",
+  "Paid in": "Pagado en",
+  "Paid in anything": "Pagado en cualquiera",
 };

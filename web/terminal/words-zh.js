@@ -222,4 +222,6 @@ export default {
   "weak": "弱",
   "fair": "中",
   "strong": "强",
+  "Paid in": "计价资产",
+  "Paid in anything": "全部计价资产",
 };

@@ -78,6 +78,10 @@ export const BY_KIND = new Map(Object.entries({
   "freeze-token-refused": "The link is too old, or was used already. Use the link of a newer notice.",
   "withdrawals-frozen": "Withdrawals are frozen. The account page shows by whom, and until when.",
   "no-key-for-session": "This session is of an older kind. Log out and log in again.",
+  "mail-link-refused": "The link is too old, or was used already. Have another one sent.",
+  "no-mail": "Your address has not said yes to mail yet.",
+  "no-webhook": "There is no webhook, or too many notices wait for it. Set it anew.",
+  "webhook-refused": "Nothing is sent there. Give an https address of a public server, with port 443 or 8443.",
   "not-found": "It is not there any more.",
   "receive-timeout": "Your connection is too slow: the request did not arrive whole. Try again.",
   "email-taken": "There is an account with this e-mail address. Log in instead.",
@@ -105,7 +109,7 @@ export const BY_KIND = new Map(Object.entries({
 const FIELDS = {
   email: "E-mail", password: "Password", newPassword: "New password", currentPassword: "Password", amount: "Amount",
   asset: "Asset", address: "Address", label: "Name", permissions: "Permissions", ipAllowList: "IP addresses", totp: "Code",
-  code: "Code", month: "Month",
+  code: "Code", month: "Month", url: "Address of your program",
 };
 
 /** pydantic's words for lengths and kinds, as a person would say it. */

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { followed, INTERVALS, withoutHoles } from "../terminal/candles.js";
-import { convergence, exponentialAverage, relativeStrength, simpleAverage } from "../terminal/indicators.js";
+import { band, convergence, exponentialAverage, relativeStrength, simpleAverage } from "../terminal/indicators.js";
 import { LocalBook } from "../terminal/localbook.js";
 
 const candle = (minute, close) => ({ time: minute * 60_000, open: close, high: close, low: close, close, volume: 1 });
@@ -37,4 +37,12 @@ test("levels within a step are one, at a price that all of them reach", () => {
   const shown = (side) => book.top(side, 2, step).map(({ price, quantity, sum }) => [Number(price), Number(quantity), Number(sum) / 1e8]);
   assert.deepEqual(shown("asks"), [[110, 6, 6], [120, 4, 10]]);
   assert.deepEqual(shown("bids"), [[90, 6, 6], [80, 4, 10]]);
+});
+
+test("bands stand so many deviations beside the average, and on it where nothing moves", () => {
+  const values = [2, 4, 4, 4, 5, 5, 7, 9];
+  assert.deepEqual(band(values, 2, 8), [...Array(7).fill(null), 9]);
+  assert.deepEqual(band(values, -2, 8), [...Array(7).fill(null), 1]);
+  assert.deepEqual(band([3, 3, 3], 2, 2), [null, 3, 3]);
+  assert.deepEqual(band([1], 2), [null]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { estimateOf, feeOf } from "../terminal/estimate.js";
+import { estimateOf, feeOf, ratesOf } from "../terminal/estimate.js";
 
 const level = (price, quantity) => ({ units: BigInt(price) * 10n ** 8n, lots: BigInt(quantity) * 10n ** 8n });
 const asks = [level(100, 1), level(101, 2), level(110, 5)];
@@ -54,4 +54,14 @@ test("the fee is of what comes in: taker's now, maker's for the rest", () => {
   assert.equal(feeOf(limit, estimateOf(limit, asks), rates), "0.00400000");
   const sale = order({ side: "SELL", type: "LIMIT", price: "99", quantity: "2" });
   assert.equal(feeOf(sale, estimateOf(sale, bids), rates), "0.29700000");
+});
+
+test("rates are the account's in the market, less the discount where it is paid", () => {
+  const standardCommission = { maker: "0.00100000", taker: "0.00200000", buyer: "0.00000000", seller: "0.00000000" };
+  const discount = { enabledForAccount: true, enabledForSymbol: true, discountAsset: "ETH", discount: "0.75000000" };
+  assert.deepEqual(ratesOf({ standardCommission, discount }), { maker: "0.00075000", taker: "0.00150000", paidIn: "ETH" });
+  for (const off of [{ enabledForAccount: false }, { enabledForSymbol: false }]) {
+    const rates = ratesOf({ standardCommission, discount: { ...discount, ...off } });
+    assert.deepEqual(rates, { maker: "0.00100000", taker: "0.00200000", paidIn: "" });
+  }
 });

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { depthOf } from "../terminal/depthchart.js";
 import { foundIn } from "../terminal/markets.js";
 
-const row = (symbol, last, percent, turnover) => ({ symbol, name: symbol, last, percent, turnover });
+const row = (symbol, last, percent, turnover) => ({
+  symbol, name: symbol, last, percent, turnover, market: { quote: symbol.endsWith("USDT") ? "USDT" : "BTC" },
+});
 const rows = [row("BTCUSDT", 50_000, 1, 900), row("ETHUSDT", 3000, -2, 500), row("ETHBTC", 0.06, 3, 500)];
 const wanted = { search: "", isFavourites: false, favourites: new Set(["ETHBTC"]), sort: "turnover", isDown: true };
 const symbols = (change) => foundIn(rows, { ...wanted, ...change }).map(({ symbol }) => symbol);
@@ -14,6 +16,8 @@ test("markets are found by parts of their names, in any case, with or without a 
   assert.deepEqual(symbols({ search: "BTC/USDT" }), ["BTCUSDT"]);
   assert.deepEqual(symbols({ search: "doge" }), []);
   assert.deepEqual(symbols({ isFavourites: true }), ["ETHBTC"]);
+  assert.deepEqual(symbols({ quote: "USDT" }), ["BTCUSDT", "ETHUSDT"]);
+  assert.deepEqual(symbols({ quote: "USDT", isFavourites: true }), []);
 });
 
 test("they are sorted by what was chosen, equal ones by name", () => {

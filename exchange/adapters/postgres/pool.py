@@ -1,4 +1,4 @@
-"""PostgreSQL: one pool a process, with a deadline on every wait.
+"""PostgreSQL: one pool a process, one connection a command, with a deadline on every wait.
 
 After a failover (Aurora) a pool may hold dead sockets or connections to what is now a reader:
 connections are asked to be read-write and idle ones are closed soon; `process.connections.acquire` retires
@@ -14,7 +14,7 @@ from asyncpg.connect_utils import SessionAttribute
 from exchange.adapters.postgres.login_watch import LoginWatch
 from exchange.process.config import Settings
 
-__all__ = ["close_pool", "open_keys_pool", "open_pool", "open_reader_pool"]
+__all__ = ["close_pool", "open_connection", "open_keys_pool", "open_pool", "open_reader_pool"]
 
 # A look-up takes a millisecond, and most keys are remembered.
 _KEYS_CONNECTIONS: Final = 2
@@ -52,6 +52,23 @@ async def _open_writing_pool(
             connect=_connecting(settings, "database_dsn", logins),
             server_settings={"application_name": "exchange", "timezone": "UTC"},
         )
+
+
+async def open_connection(
+    settings: Settings, *, statement_deadline_s: float, writes: bool
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """The connection of a command, which ends with it; with login or token as the pools have them.
+
+    `writes`: a standby is not enough. Raises one of `exchange.process.connections.CONNECTION_ERRORS`.
+    """
+    connection: asyncpg.Connection[asyncpg.Record] = await _connecting(settings, "database_dsn", None)(
+        "",
+        timeout=settings.database_deadline_ms / 1000,
+        command_timeout=statement_deadline_s,
+        target_session_attrs=SessionAttribute.read_write if writes else SessionAttribute.any,
+        server_settings={"application_name": "exchange-command", "timezone": "UTC"},
+    )
+    return connection
 
 
 def _connecting(settings: Settings, name: str, logins: LoginWatch | None) -> Any:

@@ -190,3 +190,16 @@ mock_resource "aws_eks_cluster" {
     certificate_authority = [{ data = "MA==" }]
   }
 }
+
+mock_resource "aws_codebuild_project" {
+  defaults = {
+    arn = "arn:aws:codebuild:eu-central-1:111122223333:project/mock"
+  }
+}
+
+mock_resource "aws_ecr_repository" {
+  defaults = {
+    arn            = "arn:aws:ecr:eu-central-1:111122223333:repository/mock"
+    repository_url = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/mock"
+  }
+}

@@ -13,6 +13,7 @@ from services.auditor.audit.recount import recount
 from services.auditor.audit.state import (
     Asset,
     AuditState,
+    Fees,
     Market,
     Order,
     OrderList,
@@ -22,8 +23,9 @@ from services.auditor.audit.state import (
 
 __all__ = ["ImageError", "state_of", "to_bytes"]
 
-FORMAT: Final = 2
-FORMAT_BEFORE: Final = 1  # without what only rules version 4 knows
+FORMAT: Final = 3
+# Those before lack what only rules version 4 knows, and then 5.
+FORMAT_BEFORE: Final = 1
 
 
 class ImageError(Exception):
@@ -85,6 +87,15 @@ class _Spent(NamedTuple):
     ids: list[int]
 
 
+class _FeesRow(NamedTuple):
+    # (tier, maker's share, taker's share), (user, tier), and who pays discounted.
+    tiers: list[tuple[int, int, int]]
+    tier_of: list[tuple[int, int]]
+    discount_asset_id: int
+    discount_ppm: int
+    discounted: list[int]
+
+
 class _Image(NamedTuple):
     form: Annotated[int, msgspec.Meta(ge=FORMAT_BEFORE, le=FORMAT)]
     seq: int
@@ -104,6 +115,7 @@ class _Image(NamedTuple):
     last_order_list_id: int = 0
     # (list, user, market, contingency, its orders)
     order_lists: list[tuple[int, int, int, int, list[int]]] = []  # noqa: RUF012
+    fees: _FeesRow = _FeesRow([], [], 0, 0, [])
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -139,6 +151,7 @@ def to_bytes(state: AuditState, next_offset: int) -> bytes:
             (key, x.user_id, x.market_id, x.contingency, x.order_ids)
             for key, x in sorted(state.order_lists.items())
         ],
+        _fees_row(state.fees),
     )
     return _encoder.encode(image)
 
@@ -158,6 +171,23 @@ def state_of(body: bytes) -> tuple[AuditState, int]:
 
 def _counter(value: int) -> int | str:
     return value if value <= INTEGER_MAX else str(value)
+
+
+def _fees_row(fees: Fees) -> _FeesRow:
+    return _FeesRow(
+        [(tier, *shares) for tier, shares in sorted(fees.tiers.items())],
+        sorted(fees.tier_of.items()),
+        fees.discount_asset_id,
+        fees.discount_ppm,
+        sorted(fees.discounted),
+    )
+
+
+def _restore_fees(fees: Fees, row: _FeesRow) -> None:
+    fees.tiers = {tier: (maker, taker) for tier, maker, taker in row.tiers}
+    fees.tier_of = dict(row.tier_of)
+    fees.discount_asset_id, fees.discount_ppm = row.discount_asset_id, row.discount_ppm
+    fees.discounted = set(row.discounted)
 
 
 def _market_row(market: Market) -> _MarketRow:
@@ -232,6 +262,7 @@ def _restore(image: _Image) -> AuditState:
     for list_id, user_id, market_id, contingency, order_ids in image.order_lists:
         state.order_lists[list_id] = OrderList(list_id, user_id, market_id, contingency)
         state.order_lists[list_id].order_ids += order_ids
+    _restore_fees(state.fees, image.fees)
     return state
 
 

@@ -4,23 +4,27 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.order_events import OrderWithTermsAccepted
+from services.auditor.audit.fees import FeesAudit, fee_in_base
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Market, Order
 
-__all__ = ["OrdersAudit"]
+__all__ = ["PAYING", "OrdersAudit"]
 
-PPM: Final = 1_000_000
 _TYPES: Final = codes.ORDER_TYPE_NAMES.keys() | codes.TRIGGERED_TYPE_NAMES.keys()
 _ANY_PRICE: Final = (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
+# Lists whose pending orders sell what the working one buys (ADR 0046).
+PAYING: Final = (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO)
 _CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 
 
 class OrdersAudit:
     """Orders, trades, holds and books."""
 
-    def __init__(self, scope: AuditScope) -> None:
+    def __init__(self, scope: AuditScope, fees: FeesAudit) -> None:
         self._scope = scope
+        self._fees = fees
         self._state = scope.state
         self._breach = scope.breach
 
@@ -102,7 +106,7 @@ class OrdersAudit:
         is_legal = (
             event.side in codes.SIDE_NAMES
             and event.order_type in _TYPES
-            and event.quantity_lots > 0
+            and (event.quantity_lots > 0 or _leaves_quantity_open(event))
             and _price_fits(event)
         )
         if not is_legal:
@@ -136,7 +140,6 @@ class OrdersAudit:
         if base != lots * market.lot_atoms or quote != lots * price * market.unit_atoms:
             self._breach("I4", f"{name}: {base} for {quote} is not {lots} lots at {price}")
         taker_buys = event.taker_side == codes.BUY
-        self._check_fees(event, market, taker_buys, name)
         taker, maker = (buyer, seller) if taker_buys else (seller, buyer)
         self._check_sides(event, market, buyer, seller, name)
         self._check_match(event, market, taker, maker, name)
@@ -157,20 +160,16 @@ class OrdersAudit:
         market.quote.fees += event.seller_fee_atoms
         self.change_level(market, maker.side, price, -lots)
         market.record(self._scope.seq, price)
+        self._fees.check(event, market, name)
+        if isinstance(event, TradeExecutedWithDiscount):
+            self._fees.pay(event)
         maker.shown_lots -= lots
+        if buyer.order_list_id:
+            self._note_purchase(buyer, base, fee_in_base(event, market.base.asset_id))
         self._fill(buyer, lots, quote, name)
         self._fill(seller, lots, quote, name)
         if maker.open_lots > 0 and maker.shown_lots == 0:
             self._scope.hidden[maker.order_id] = maker
-
-    def _check_fees(self, event: TradeExecuted, market: Market, taker_buys: bool, name: str) -> None:
-        buyer_ppm, seller_ppm = market.maker_fee_ppm, market.taker_fee_ppm
-        if taker_buys:
-            buyer_ppm, seller_ppm = seller_ppm, buyer_ppm
-        if event.buyer_fee_atoms * PPM > event.base_atoms * buyer_ppm:
-            self._breach("I4", f"{name}: buyer's fee {event.buyer_fee_atoms} is above {buyer_ppm} ppm")
-        if event.seller_fee_atoms * PPM > event.quote_atoms * seller_ppm:
-            self._breach("I4", f"{name}: seller's fee {event.seller_fee_atoms} is above {seller_ppm} ppm")
 
     def _check_sides(
         self, event: TradeExecuted, market: Market, buyer: Order, seller: Order, name: str
@@ -199,6 +198,16 @@ class OrdersAudit:
         lots = event.quantity_lots
         if lots <= 0 or lots > taker.open_lots or lots > maker.shown_lots:
             self._breach("I8", f"{name} of {lots} lots, open are {taker.open_lots} and {maker.shown_lots}")
+
+    def _note_purchase(self, buyer: Order, base_atoms: int, fee_atoms: int) -> None:
+        """What the working order of an OPO buys is to be kept before the outcome ends."""
+        order_list = self._state.order_lists.get(buyer.order_list_id)
+        if order_list is None or order_list.contingency not in PAYING or buyer.state != codes.STATE_WORKING:
+            return
+        if order_list.order_ids[0] != buyer.order_id:
+            return
+        base, fee = self._scope.bought.get(order_list.order_list_id, (0, 0))
+        self._scope.bought[order_list.order_list_id] = (base + base_atoms, fee + fee_atoms)
 
     def _fill(self, order: Order, lots: int, quote_atoms: int, name: str) -> None:
         """Less is open, so less is to be held; a filled order is forgotten."""
@@ -266,6 +275,16 @@ def _price_fits(event: OrderAccepted | OrderWithTermsAccepted) -> bool:
     if isinstance(event, OrderWithTermsAccepted) and event.peg_price_type:
         return (event.price_ticks > 0) == (event.state == codes.STATE_WORKING)
     return (event.price_ticks == 0) == (event.order_type in _ANY_PRICE)
+
+
+def _leaves_quantity_open(event: OrderAccepted | OrderWithTermsAccepted) -> bool:
+    """Whether it sells what the working order of its list buys; which lists may do so, `TermsAudit` knows."""
+    return (
+        isinstance(event, OrderWithTermsAccepted)
+        and event.state == codes.STATE_PENDING
+        and event.side == codes.SELL
+        and event.quantity_lots == 0
+    )
 
 
 def _holds_as_told(event: OrderAccepted | OrderWithTermsAccepted) -> bool:

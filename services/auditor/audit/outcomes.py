@@ -27,6 +27,15 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+    TradeExecutedWithDiscount,
+)
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.limits import FILLS_PER_COMMAND_MAX
 from exchange.contracts.order_events import (
     IcebergRefilled,
@@ -35,10 +44,12 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
 )
+from services.auditor.audit.fees import FeesAudit
 from services.auditor.audit.orders import OrdersAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import AuditState, Balance, Breach
@@ -57,17 +68,20 @@ class Audit:
     def __init__(self, state: AuditState) -> None:
         self.state = state
         self._scope = AuditScope(state)
-        orders, treasury = OrdersAudit(self._scope), TreasuryAudit(self._scope)
+        fees = FeesAudit(self._scope)
+        orders, treasury = OrdersAudit(self._scope, fees), TreasuryAudit(self._scope)
         terms = TermsAudit(self._scope, orders)
         self._orders = orders
         self._apply: dict[type[Event], Callable[[Any], None]] = {
             OrderAccepted: orders.order_accepted,
             TradeExecuted: orders.trade_executed,
+            TradeExecutedWithDiscount: orders.trade_executed,
             OrderClosed: orders.order_closed,
             OrderWithTermsAccepted: terms.accepted,
             OrderTriggered: terms.triggered,
             TrailingStarted: terms.trailing_started,
             PendingOrderPlaced: terms.pending_placed,
+            PendingOrderFunded: terms.pending_funded,
             IcebergRefilled: terms.refilled,
             OrderAmended: terms.amended,
             SelfTradeDecremented: terms.decremented,
@@ -81,6 +95,12 @@ class Audit:
             AssetRegistered: treasury.asset_registered,
             MarketRegistered: treasury.market_registered,
             TradingModeChanged: treasury.trading_mode_changed,
+            FilterChanged: treasury.filter_changed,
+            MarketFeesChanged: fees.market_fees_changed,
+            FeeTierChanged: fees.tier_changed,
+            AccountTierChanged: fees.account_tier_changed,
+            FeeDiscountChanged: fees.discount_changed,
+            FeeDiscountSwitched: fees.discount_switched,
             LeaderChanged: _nothing,
             SkipRecorded: _nothing,
             TimeKept: _nothing,
@@ -115,6 +135,8 @@ class Audit:
             self._orders.settle()
         if scope.hidden:
             self._check_hidden()
+        if scope.bought:
+            self._check_bought()
         if scope.markets:
             self._check_books()
         if scope.touched:
@@ -167,6 +189,14 @@ class Audit:
         for order in scope.hidden.values():
             scope.breach("I8", f"order {order.order_id} hides all its {order.open_lots} lots")
         scope.hidden.clear()
+
+    def _check_bought(self) -> None:
+        """I3: what an OPO has bought is kept for its pending orders, as long as there are any."""
+        scope = self._scope
+        for order_list_id, (base, _) in scope.bought.items():
+            if order_list_id in self.state.order_lists:
+                scope.breach("I3", f"list {order_list_id} keeps nothing of {base} that it has bought")
+        scope.bought.clear()
 
     def _check_books(self) -> None:
         """I6: no bid at or above an ask."""

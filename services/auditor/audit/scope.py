@@ -17,6 +17,8 @@ class AuditScope:
         # Icebergs whose shown part is used up, until they show more.
         self.hidden: dict[int, Order] = {}
         self.markets: dict[int, Market] = {}
+        # What working orders of OPOs have bought that nothing keeps yet, by list: (base atoms, their fee).
+        self.bought: dict[int, tuple[int, int]] = {}
 
     def breach(self, invariant: str, detail: str) -> None:
         """Note a broken promise of the event under way."""

@@ -15,6 +15,7 @@ __all__ = [
     "Balance",
     "BookSide",
     "Breach",
+    "Fees",
     "Market",
     "Order",
     "OrderList",
@@ -68,6 +69,22 @@ class Balance:
         self.held = 0
         self.explained = 0
         self.worth = 0
+
+
+class Fees:
+    """What is agreed about fees beside a market's own. `tiers`: tier -> shares of maker and taker, in ppm.
+
+    `discount_asset_id` 0: there is none. `discounted`: who has switched it on.
+    """
+
+    __slots__ = ("discount_asset_id", "discount_ppm", "discounted", "tier_of", "tiers")
+
+    def __init__(self) -> None:
+        self.tiers: dict[int, tuple[int, int]] = {}
+        self.tier_of: dict[int, int] = {}
+        self.discount_asset_id = 0
+        self.discount_ppm = 0
+        self.discounted: set[int] = set()
 
 
 class BookSide:
@@ -323,6 +340,7 @@ class AuditState:
         self.withdrawals: dict[int, Withdrawal] = {}
         self.deposit_ids = SpentIds()
         self.withdrawal_ids = SpentIds()
+        self.fees = Fees()
 
     def balance(self, user_id: int, asset: Asset) -> Balance:
         """The balance, opened empty on first use."""

@@ -10,11 +10,12 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
 )
-from services.auditor.audit.orders import OrdersAudit
+from services.auditor.audit.orders import PAYING, OrdersAudit
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Order, OrderList
 
@@ -53,7 +54,7 @@ class TermsAudit:
             self._breach("I8", f"{name} does not work and leaves {event.resting_lots} lots on the book")
         if event.state == codes.STATE_PENDING and event.held_atoms:
             self._breach("I3", f"{name} is pending and holds {event.held_atoms}")
-        if event.iceberg_lots and event.iceberg_lots >= event.quantity_lots:
+        if event.iceberg_lots and event.quantity_lots and event.iceberg_lots >= event.quantity_lots:
             self._breach("I8", f"{name} of {event.quantity_lots} lots shows {event.iceberg_lots}")
         if event.order_list_id:
             self._join(order, event)
@@ -64,6 +65,9 @@ class TermsAudit:
             self._breach("I8", f"order {event.order_id} stands in list {event.order_list_id}, which is none")
             return
         order.order_list_id = event.order_list_id
+        leaves_open = order_list.contingency in PAYING and len(order_list.order_ids) > 0
+        if leaves_open != (event.quantity_lots == 0):
+            self._breach("I8", f"order {event.order_id} has {event.quantity_lots} lots in such a list")
         order_list.order_ids.append(order.order_id)
 
     def list_placed(self, event: OrderListPlaced) -> None:
@@ -143,7 +147,8 @@ class TermsAudit:
         order = self._open_order("placed", event.order_id, event.user_id, event.market_id, event.side)
         if order is None:
             return
-        if order.state != codes.STATE_PENDING or event.state not in _STATES[:2]:
+        is_due = order.state == codes.STATE_PENDING and order.quantity_lots > 0
+        if not is_due or event.state not in _STATES[:2]:
             self._breach("I8", f"order {event.order_id} was placed from {order.state} to {event.state}")
         waits = order.order_type in codes.TRIGGERED_TYPE_NAMES
         if waits != (event.state == codes.STATE_WAITING):
@@ -156,6 +161,36 @@ class TermsAudit:
             self._orders.begin(order, event.resting_lots)
         elif event.resting_lots:
             self._breach("I8", f"order {event.order_id} waits and leaves {event.resting_lots} lots")
+
+    def pending_funded(self, event: PendingOrderFunded) -> None:
+        """What an OPO's working order bought is kept for its pending ones, and becomes their quantity."""
+        order = self._open_order("funded", event.order_id, event.user_id, event.market_id, event.side)
+        if order is None:
+            return
+        name = f"order {event.order_id}"
+        order_list = self._state.order_lists.get(order.order_list_id)
+        if order.state != codes.STATE_PENDING or order_list is None or order_list.contingency not in PAYING:
+            self._breach("I8", f"{name} is no pending order that another pays")
+            return
+        if event.quantity_lots:
+            self._take_quantity(order, order_list, event)
+        else:
+            base, fee = self._scope.bought.pop(order_list.order_list_id, (0, 0))
+            is_first = order_list.order_ids[1] == order.order_id
+            if not base - fee <= event.held_atoms <= base or not is_first or event.released_atoms:
+                self._breach("I3", f"{name} keeps {event.held_atoms} of {base} bought for a fee of {fee}")
+        self._move(order, event.held_atoms, event.released_atoms)
+
+    def _take_quantity(self, order: Order, order_list: OrderList, event: PendingOrderFunded) -> None:
+        lots, first = event.quantity_lots, self._state.orders.get(order_list.order_ids[1])
+        kept = 0 if first is None else first.hold_atoms - (event.released_atoms if order is first else 0)
+        if order_list.order_ids[0] in self._state.orders or order.quantity_lots:
+            self._breach("I8", f"order {order.order_id} takes its quantity out of its turn")
+        if event.held_atoms or kept != lots * order.market.lot_atoms:
+            self._breach("I3", f"order {order.order_id} of {lots} lots is paid by {kept}")
+        if order.iceberg_lots >= lots:
+            self._breach("I8", f"order {order.order_id} of {lots} lots shows {order.iceberg_lots}")
+        order.quantity_lots = order.open_lots = lots
 
     def refilled(self, event: IcebergRefilled) -> None:
         """An iceberg shows its next slice: no sooner, and no more."""

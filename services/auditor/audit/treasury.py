@@ -13,13 +13,16 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.filter_events import FilterChanged
+from exchange.contracts.filter_kinds import ASSET, FILTER_KINDS, MARKET
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Asset, Balance, Market, Withdrawal
 
 __all__ = ["TreasuryAudit"]
 
-# Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms.
-RULES_VERSION_MAX: Final = 4
+# Version 2 bounds what one command does and moves money as version 1 does; version 4 has orders with terms,
+# version 5 filters and fees that change, and markets that end.
+RULES_VERSION_MAX: Final = 5
 
 
 class TreasuryAudit:
@@ -122,7 +125,20 @@ class TreasuryAudit:
         if market is None or event.mode not in codes.TRADING_MODE_NAMES:
             self._breach("I8", f"market {event.market_id} has mode {event.mode}")
             return
+        if market.mode == codes.MODE_RETIRED:
+            self._breach("I8", f"{market.symbol} has ended, and has mode {event.mode} after that")
         market.mode = event.mode
+
+    def filter_changed(self, event: FilterChanged) -> None:
+        """A filter of something that exists; whom it refuses, only the engine's accounts could tell."""
+        kind = FILTER_KINDS.get(event.filter_type)
+        named = (event.market_id > 0, event.asset_id > 0)
+        if kind is None or named != (kind.scope == MARKET, kind.scope == ASSET):
+            self._breach("I8", f"filter {event.filter_type} of {event.market_id}, {event.asset_id} is none")
+        elif event.market_id and event.market_id not in self._state.markets:
+            self._breach("I8", f"{kind.name} of market {event.market_id}, which does not exist")
+        elif event.asset_id and event.asset_id not in self._state.assets:
+            self._breach("I8", f"{kind.name} of asset {event.asset_id}, which does not exist")
 
     def rules_activated(self, event: RulesActivated) -> None:
         """Later rules may move money otherwise than it is audited here: say so, rather than be wrong."""

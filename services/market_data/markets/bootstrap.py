@@ -11,9 +11,11 @@ import asyncpg
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.codes import BUY, NEW, PARTIALLY_FILLED
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.filter_events import FilterChanged
 from exchange.log.event_tail import TailPosition
 from exchange.process.readers import Readers
 from exchange.trading.candles import Series
+from exchange.trading.filters import FILTER_COLUMNS
 from exchange.trading.market import Asset
 from exchange.trading.trades import RING_SIZE_MAX, aggregate
 from services.market_data.markets.candle_rows import check_folded, read_newest
@@ -70,6 +72,8 @@ async def _load_rules(connection: "Connection", state: MarketState) -> None:
     ):
         rules = MarketRegistered(*(row[name] for name in _RULE_FIELDS))
         state.add_market(rules, row["mode"])
+    for row in await connection.fetch(f"SELECT {FILTER_COLUMNS} FROM filters", timeout=_QUERY_DEADLINE_S):
+        state.change_filter(FilterChanged(*row))
 
 
 async def _load_books(connection: "Connection", state: MarketState) -> None:

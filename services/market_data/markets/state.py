@@ -13,8 +13,12 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.contracts.fee_events import MarketFeesChanged
+from exchange.contracts.filter_events import FilterChanged
 from exchange.trading.book_rule import level_change
 from exchange.trading.candles import CandleStore
+from exchange.trading.fees import with_fees
+from exchange.trading.filters import Filters, with_filter
 from exchange.trading.market import Asset, Market
 from exchange.trading.trades import AggregateTrade, Ring, Trade, aggregate
 from services.market_data.markets.book import Book, Level
@@ -68,7 +72,7 @@ class Changes:
 class MarketState:
     """All markets as of `seq`, the last event applied; `time_ms` is that event's time.
 
-    `rules_version` counts changes of assets, markets and modes, for caches of exchangeInfo.
+    `rules_version` counts changes of assets, markets, filters and modes, for caches of exchangeInfo.
     """
 
     def __init__(self) -> None:
@@ -78,6 +82,7 @@ class MarketState:
         self.assets: dict[int, Asset] = {}
         self.views: dict[int, MarketView] = {}
         self.by_symbol: dict[str, MarketView] = {}
+        self.filters = Filters()
 
     def add_asset(self, asset: Asset) -> None:
         """Make an asset known."""
@@ -92,6 +97,14 @@ class MarketState:
         self.by_symbol[rules.symbol] = view
         self.rules_version += 1
         return view
+
+    def change_filter(self, event: FilterChanged) -> None:
+        """A filter holds from now on; its market is known."""
+        self.filters.apply(event)
+        self.rules_version += 1
+        if event.market_id:
+            market = self.views[event.market_id].market
+            market.rules = with_filter(market.rules, event)
 
     def apply(self, outcome: CommandOutcome) -> Changes:
         """Apply all events of one outcome. Raises BookError or KeyError when they do not fit the state."""
@@ -124,10 +137,15 @@ class MarketState:
             view = changes.views[event.market_id] = self.views[event.market_id]
             view.market.mode = event.mode
             self.rules_version += 1
+        elif isinstance(event, FilterChanged):
+            self.change_filter(event)
         elif isinstance(event, AssetRegistered):
             self.add_asset(Asset(event.asset_id, event.code, event.decimals))
         elif isinstance(event, MarketRegistered):
             changes.views[event.market_id] = self.add_market(event, MODE_TRADING)
+        elif isinstance(event, MarketFeesChanged):
+            market = self.views[event.market_id].market
+            market.rules = with_fees(market.rules, event)
         else:
             change = level_change(event)
             if change is not None:

@@ -17,7 +17,7 @@ from exchange.contracts.codes import (
 from exchange.contracts.errors import bad_combination
 from exchange.http.query_parameters import boolean
 from exchange.http.request_limits import LIMITS
-from exchange.trading.filters import filter_shapes
+from exchange.trading.filters import Filters, market_shapes
 from exchange.trading.market import Market
 from services.market_data.markets.follower import MarketFollower
 from services.market_data.markets.state import MarketState, MarketView
@@ -73,7 +73,7 @@ class ExchangeInfoEndpoints:
             "timezone": "UTC",
             "serverTime": self._clock_us() * call.scale // 1000,
             "rateLimits": _RATE_LIMITS,
-            "exchangeFilters": [],
+            "exchangeFilters": state.filters.exchange_shapes(),
             "symbols": [self._fragment(state, one, shows_sets) for one in views],
         }
 
@@ -84,7 +84,7 @@ class ExchangeInfoEndpoints:
         key = (view.market.symbol, shows_sets)
         fragment = self._fragments.get(key)
         if fragment is None:
-            described = _symbol(view.market, show_permission_sets=shows_sets)
+            described = _symbol(view.market, state.filters, show_permission_sets=shows_sets)
             fragment = self._fragments[key] = orjson.Fragment(orjson.dumps(described))
         return fragment
 
@@ -96,7 +96,7 @@ def _order_types(market: Market) -> list[str]:
     return [*sorted(ORDER_TYPE_NAMES.values()), *sorted(TRIGGERED_TYPE_NAMES.values())]
 
 
-def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
+def _symbol(market: Market, filters: Filters, *, show_permission_sets: bool) -> dict[str, object]:
     """One element of `symbols`."""
     return {
         "symbol": market.symbol,
@@ -112,7 +112,7 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "icebergAllowed": True,
         "ocoAllowed": True,
         "otoAllowed": True,
-        "opoAllowed": False,
+        "opoAllowed": True,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,
         "cancelReplaceAllowed": True,
@@ -120,7 +120,7 @@ def _symbol(market: Market, *, show_permission_sets: bool) -> dict[str, object]:
         "pegInstructionsAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": filter_shapes(market.rules, market.base.decimals, market.quote.decimals),
+        "filters": market_shapes(filters, market.rules, market.base.decimals, market.quote.decimals),
         "permissions": [],
         "permissionSets": [["SPOT"]] if show_permission_sets else [],
         "defaultSelfTradePreventionMode": STP_NAMES[STP_EXPIRE_MAKER],

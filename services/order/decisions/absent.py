@@ -69,15 +69,6 @@ class Absent:
 
     # -- refusals -----------------------------------------------------------------------------
 
-    def refused_order(self, code: int, text: str) -> Handler:
-        """A handler that refuses to place or to change what no market here allows."""
-
-        async def handler(call: Call) -> object:
-            market(call.parameters, self._engine.view)
-            raise ApiError(code, text)
-
-        return handler
-
     async def smart_routing(self, call: Call) -> object:
         """POST /sor/order, /sor/order/test: exchangeInfo lists no `sors`."""
         market(call.parameters, self._engine.view)

@@ -14,6 +14,8 @@ from services.order.requests.order_list import (
     ListPlacement,
     parse_legacy_oco,
     parse_oco,
+    parse_opo,
+    parse_opoco,
     parse_oto,
     parse_otoco,
 )
@@ -56,6 +58,14 @@ class Listing:
     async def place_otoco(self, call: Call) -> object:
         """POST /orderList/otoco."""
         return await self._place(call, parse_otoco)
+
+    async def place_opo(self, call: Call) -> object:
+        """POST /orderList/opo."""
+        return await self._place(call, parse_opo)
+
+    async def place_opoco(self, call: Call) -> object:
+        """POST /orderList/opoco."""
+        return await self._place(call, parse_opoco)
 
     async def _place(self, call: Call, parse: Callable[[Parameters, AccountView], ListPlacement]) -> object:
         engine, caller = self._engine, call.caller

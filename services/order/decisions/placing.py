@@ -11,7 +11,7 @@ from exchange.process.crash_points import crash_point
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink, NotSentError
 from services.order.requests.placement import Placement, parse_placement
-from services.order.shapes.fees import no_discount, rate_text
+from services.order.shapes.fees import discount, rate_text
 from services.order.shapes.placed import Answer, placed_order
 
 __all__ = ["Placing"]
@@ -57,14 +57,15 @@ class Placing:
         placement = parse_placement(call.parameters, self._engine.view)
         if not wants_rates:
             return {}
-        rules = placement.market.rules
+        view, user_id = self._engine.view, call.caller.user_id
+        rates = view.fees.rates(user_id, placement.market.rules)
         zero = {"maker": rate_text(0), "taker": rate_text(0)}
         return {
             "standardCommissionForOrder": {
-                "maker": rate_text(rules.maker_fee_ppm),
-                "taker": rate_text(rules.taker_fee_ppm),
+                "maker": rate_text(rates.maker_ppm),
+                "taker": rate_text(rates.taker_ppm),
             },
             "specialCommissionForOrder": zero,
             "taxCommissionForOrder": zero,
-            "discount": no_discount(),
+            "discount": discount(view, user_id, placement.market),
         }

@@ -16,22 +16,20 @@ from exchange.contracts.errors import (
 )
 from exchange.http.query_parameters import boolean, integer
 from exchange.http.request_limits import RequestLimits
-from exchange.trading.filters import filter_shapes
+from exchange.trading.fees import PaidFee, Rates
+from exchange.trading.filters import asset_shape, market_shapes
 from services.order.decisions.absent import check_time_range
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
+from services.order.decisions.prevented import match_of_id, matches_of_order
 from services.order.requests.parameters import limit, market, named_order, optional_market
-from services.order.shapes.fees import commission, no_discount, rate_text
+from services.order.shapes.fees import commission, discount, rate_text
 from services.order.shapes.orders import order_status
 from services.order.shapes.prevention import (
-    DECREMENT_IDS_FROM,
-    PreventedMatch,
-    decrement_match,
     match_row,
-    matches_of_orders,
 )
 from services.order.view.history import History, OrderPage, TradePage, TradeRow
-from services.order.view.model import Market, OrderRecord
+from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = ["Queries"]
 
@@ -157,21 +155,20 @@ class Queries:
         )
         await self._complete(call)
         trades = await self._history.trades(page)
-        return [_my_trade(found, trade, call.unit) for trade in trades]
+        return [_my_trade(self._engine.view, found, trade, call.unit) for trade in trades]
 
     async def account(self, call: Call) -> object:
         """GET /account."""
         view, user_id = self._engine.view, call.caller.user_id
         omits_zero = boolean(call.parameters, "omitZeroBalances")
         first = next(iter(view.markets.values()), None)
-        maker_ppm = first.rules.maker_fee_ppm if first else 0
-        taker_ppm = first.rules.taker_fee_ppm if first else 0
+        rates = view.fees.rates(user_id, first.rules) if first else Rates(0, 0)
         return {
-            "makerCommission": maker_ppm // PPM_PER_BASIS_POINT,
-            "takerCommission": taker_ppm // PPM_PER_BASIS_POINT,
+            "makerCommission": rates.maker_ppm // PPM_PER_BASIS_POINT,
+            "takerCommission": rates.taker_ppm // PPM_PER_BASIS_POINT,
             "buyerCommission": 0,
             "sellerCommission": 0,
-            "commissionRates": _rates(maker_ppm, taker_ppm),
+            "commissionRates": _rates(*rates),
             "canTrade": True,
             "canWithdraw": True,
             "canDeposit": True,
@@ -195,13 +192,14 @@ class Queries:
 
     async def account_commission(self, call: Call) -> object:
         """GET /account/commission."""
-        rules = market(call.parameters, self._engine.view).rules
+        view, user_id = self._engine.view, call.caller.user_id
+        found = market(call.parameters, view)
         return {
-            "symbol": rules.symbol,
-            "standardCommission": _rates(rules.maker_fee_ppm, rules.taker_fee_ppm),
+            "symbol": found.rules.symbol,
+            "standardCommission": _rates(*view.fees.rates(user_id, found.rules)),
             "specialCommission": _rates(0, 0),
             "taxCommission": _rates(0, 0),
-            "discount": no_discount(),
+            "discount": discount(view, user_id, found),
         }
 
     async def order_limits(self, call: Call) -> object:
@@ -209,10 +207,18 @@ class Queries:
         return self._limits.order_limits(call.caller.user_id)
 
     async def my_filters(self, call: Call) -> object:
-        """GET /myFilters: those of the market; no account and no asset has filters of its own."""
-        found = market(call.parameters, self._engine.view)
-        shapes = filter_shapes(found.rules, found.base.decimals, found.quote.decimals)
-        return {"exchangeFilters": [], "symbolFilters": shapes, "assetFilters": []}
+        """GET /myFilters: those of the market, of all markets, and of its assets; no account has its own."""
+        view = self._engine.view
+        found = market(call.parameters, view)
+        filters = view.filters
+        bounded = [(asset, filters.of_asset(asset.asset_id)) for asset in (found.base, found.quote)]
+        return {
+            "exchangeFilters": filters.exchange_shapes(),
+            "symbolFilters": market_shapes(filters, found.rules, found.base.decimals, found.quote.decimals),
+            "assetFilters": [
+                asset_shape(asset.code, asset.decimals, atoms) for asset, atoms in bounded if atoms
+            ],
+        }
 
     async def my_prevented_matches(self, call: Call) -> object:
         """GET /myPreventedMatches: by the match's own id, or those of an order."""
@@ -228,22 +234,11 @@ class Queries:
         await self._complete(call)
         user_id, market_id = call.caller.user_id, found.rules.market_id
         if match_id is not None:
-            matches = await self._prevented_match(user_id, market_id, match_id)
+            matches = await match_of_id(self._history, user_id, market_id, match_id)
         else:
             assert order_id is not None, "each combination has one of them"
-            closed, counters = await self._history.prevented(user_id, market_id, order_id, from_id, count)
-            matches = [m for m in matches_of_orders(closed, counters) if m.match_id >= from_id]
-            from_seq = max(0, from_id - DECREMENT_IDS_FROM)
-            rows = await self._history.decrements(user_id, market_id, order_id, from_seq, count)
-            matches += [decrement_match(*row) for row in rows]
-        return [match_row(found, match, call.unit) for match in matches[:count]]
-
-    async def _prevented_match(self, user_id: int, market_id: int, match_id: int) -> list[PreventedMatch]:
-        if match_id >= DECREMENT_IDS_FROM:
-            rows = await self._history.decrement(user_id, market_id, match_id - DECREMENT_IDS_FROM)
-            return [decrement_match(*row) for row in rows]
-        closed, counters = await self._history.prevented(user_id, market_id, match_id, 0, 1)
-        return [m for m in matches_of_orders(closed, counters) if m.match_id == match_id]
+            matches = await matches_of_order(self._history, user_id, market_id, order_id, from_id, count)
+        return [match_row(found, match, call.unit) for match in matches]
 
     async def _complete(self, call: Call) -> None:
         """Let view and ledger reach all that was sent before, or raise -1001: a list denies what it lacks."""
@@ -263,9 +258,9 @@ def _rates(maker_ppm: int, taker_ppm: int) -> dict[str, str]:
     return {"maker": rate_text(maker_ppm), "taker": rate_text(taker_ppm), "buyer": zero, "seller": zero}
 
 
-def _my_trade(found: Market, trade: TradeRow, unit: int) -> dict[str, object]:
+def _my_trade(view: AccountView, found: Market, trade: TradeRow, unit: int) -> dict[str, object]:
     side = codes.BUY if trade.is_buyer else codes.SELL
-    fee, fee_asset = commission(found, side, trade.fee_atoms, trade.fee_atoms)
+    fee, fee_asset = commission(view, found, side, PaidFee(trade.fee_asset_id, trade.fee_atoms))
     return {
         "symbol": found.rules.symbol,
         "id": trade.trade_id,

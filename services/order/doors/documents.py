@@ -57,8 +57,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         f"{_WORKING}&pendingSide=SELL&pendingQuantity=0.001&pendingAboveType=LIMIT_MAKER"
         "&pendingAbovePrice=70000&pendingBelowType=STOP_LOSS&pendingBelowStopPrice=50000",
     ),
-    "POST /orderList/opo": _SYMBOL,
-    "POST /orderList/opoco": _SYMBOL,
+    "POST /orderList/opo": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingType pendingSide",
+        f"{_WORKING}&pendingType=MARKET&pendingSide=SELL",
+    ),
+    "POST /orderList/opoco": (
+        "symbol workingType workingSide workingPrice workingQuantity pendingSide pendingAboveType "
+        "pendingBelowType",
+        f"{_WORKING}&pendingSide=SELL&pendingAboveType=LIMIT_MAKER&pendingAbovePrice=70000"
+        "&pendingBelowType=STOP_LOSS&pendingBelowStopPrice=49000",
+    ),
     "POST /sor/order": _SYMBOL,
     "POST /sor/order/test": _SYMBOL,
     "DELETE /orderList": ("symbol", "symbol=BTCUSDT&orderListId=1"),
@@ -67,6 +75,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     "DELETE /userDataStream": ("listenKey", "listenKey=x"),
     "GET /sapi/v1/accountSnapshot": ("type", "type=SPOT"),
     "GET /sapi/v1/asset/tradeFee": ("", "symbol=BTCUSDT"),
+    "POST /sapi/v1/bnbBurn": ("", "spotBNBBurn=true"),
     "GET /sapi/v1/asset/assetDetail": ("", "asset=BTC"),
     "GET /sapi/v1/capital/deposit/hisrec": ("", "coin=BTC&limit=5"),
     "GET /sapi/v1/capital/withdraw/history": ("", "coin=BTC&limit=5"),

@@ -19,6 +19,8 @@ from services.order.doors.wallet_routes import wallet_endpoints
 from services.order.requests.order_list import (
     LEGACY_OCO_PARAMETERS,
     OCO_PARAMETERS,
+    OPO_PARAMETERS,
+    OPOCO_PARAMETERS,
     OTO_PARAMETERS,
     OTOCO_PARAMETERS,
 )
@@ -167,6 +169,8 @@ def _add_lists(add: _Add, listing: Listing, cancelling: Cancelling) -> None:
         (LEGACY_OCO_PARAMETERS, "POST /order/oco", "orderList.place", listing.place_legacy_oco),
         (OTO_PARAMETERS, "POST /orderList/oto", "orderList.place.oto", listing.place_oto),
         (OTOCO_PARAMETERS, "POST /orderList/otoco", "orderList.place.otoco", listing.place_otoco),
+        (OPO_PARAMETERS, "POST /orderList/opo", "orderList.place.opo", listing.place_opo),
+        (OPOCO_PARAMETERS, "POST /orderList/opoco", "orderList.place.opoco", listing.place_opoco),
     ):
         add(_endpoint(methods, trade, names, _FREE, handler, places_orders=True), places, methods)
     add(
@@ -299,12 +303,6 @@ def _add_absent(add: _Add, absent: Absent) -> None:
     ) -> Endpoint:
         return Endpoint(name, security, None, weight, handler)
 
-    no_opo = absent.refused_order(-2010, "OPO orders are not supported for this symbol.")
-    add(
-        refusal("orderList.place.opo", trade, no_opo),
-        "POST /orderList/opo, POST /orderList/opoco",
-        "orderList.place.opo orderList.place.opoco",
-    )
     add(
         refusal("sor", trade, absent.smart_routing),
         "POST /sor/order, POST /sor/order/test",

@@ -40,7 +40,7 @@ def wallet_endpoints(wallet: Wallet) -> list[tuple[str, Endpoint]]:
         ("GET /sapi/v1/asset/assetDividend", "dividends", read, _VIEW, wallet.dividends),
         ("POST /sapi/v3/asset/getUserAsset", "userAssets", read, _VIEW, wallet.user_assets),
         ("GET /sapi/v1/bnbBurn", "feeAsset", read, _VIEW, wallet.fee_asset),
-        ("POST /sapi/v1/bnbBurn", "feeAsset", read, _VIEW, wallet.fee_asset),
+        ("POST /sapi/v1/bnbBurn", "feeAsset", read, _VIEW, wallet.switch_fee_asset),
     ]
     return [
         (place, Endpoint(f"wallet.{name}", security, None, weight, handler))

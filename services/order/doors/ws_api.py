@@ -39,8 +39,10 @@ from services.order.doors.ws_requests import (
     Request,
     decode_request,
     error_reply,
+    own_names,
     raw_reply,
     readable_id,
+    refuse_all,
     reply,
     sign_payload,
     texts,
@@ -59,7 +61,6 @@ SUBSCRIPTION_ID_MAX: Final = 65_535
 RECHECK_EVERY_S: Final = 10.0
 RECHECKS_PER_S: Final = 100
 _UNITS: Final = {"MICROSECOND": 1_000, "MILLISECOND": 1}
-_ENVELOPE_NAMES: Final = frozenset({"apiKey", "returnRateLimits"})
 _ALWAYS: Final = frozenset({"ping", "time"})
 UNAUTHORIZED: Final = 401
 BANNED: Final = 418
@@ -211,7 +212,7 @@ class _Session:
         span = None if tracing is None else tracing.request(endpoint.name, None)
         try:
             caller = await self._caller(endpoint.security, parameters)
-            endpoint.check_names(_own_names(parameters))
+            endpoint.check_names(own_names(parameters))
         except ApiError as error:
             if span is not None:
                 end_request(span, error.status, error.code)
@@ -260,7 +261,7 @@ class _Session:
 
     async def _forward(self, request: Request, parameters: dict[str, str], path: str) -> None:
         try:
-            status, payload = await self._api.market_data.get(path, _own_names(parameters), self._unit)
+            status, payload = await self._api.market_data.get(path, own_names(parameters), self._unit)
             frame = raw_reply(request.id, status, payload, self._limits(parameters, None))
         except ApiError as error:
             frame = error_reply(request.id, error, self._limits(parameters, None))
@@ -283,9 +284,11 @@ class _Session:
     # -- methods of the socket itself -----------------------------------------------------------
 
     async def _ping(self, request: Request, parameters: dict[str, str]) -> None:
+        refuse_all(parameters)
         self._reply(request, parameters, {})
 
     async def _time(self, request: Request, parameters: dict[str, str]) -> None:
+        refuse_all(parameters)
         self._reply(request, parameters, {"serverTime": self._api.clock_ms() * self._unit})
 
     async def _logon(self, request: Request, parameters: dict[str, str]) -> None:
@@ -391,8 +394,3 @@ def _returns_limits(parameters: Parameters, current: bool) -> bool:
     if "returnRateLimits" not in parameters:
         return current
     return boolean(parameters, "returnRateLimits")
-
-
-def _own_names(parameters: Parameters) -> dict[str, str]:
-    """Without the names that belong to the envelope."""
-    return {name: text for name, text in parameters.items() if name not in _ENVELOPE_NAMES}

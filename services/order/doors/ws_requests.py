@@ -12,14 +12,17 @@ __all__ = [
     "Request",
     "decode_request",
     "error_reply",
+    "own_names",
     "raw_reply",
     "readable_id",
+    "refuse_all",
     "reply",
     "sign_payload",
     "texts",
 ]
 
 DEPTH_MAX: Final = 8
+_ENVELOPE_NAMES: Final = frozenset({"apiKey", "returnRateLimits"})
 
 Id = (
     Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -139,3 +142,15 @@ def raw_reply(
     key = b"result" if status == 200 else b"error"
     tail = b"" if limits is None else b',"rateLimits":' + orjson.dumps(limits)
     return b'{"id":%b,"status":%d,"%b":%b%b}' % (orjson.dumps(request_id), status, key, payload, tail)
+
+
+def refuse_all(parameters: Mapping[str, str]) -> None:
+    """Raise -1101 for parameters of a method that has none, as their paths of REST do."""
+    sent = len(own_names(parameters))
+    if sent:
+        raise ApiError(-1101, f"Too many parameters; expected '0' and received '{sent}'.")
+
+
+def own_names(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Without the names that belong to the envelope."""
+    return {name: text for name, text in parameters.items() if name not in _ENVELOPE_NAMES}

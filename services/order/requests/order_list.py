@@ -1,4 +1,4 @@
-"""An order list that was asked for: OCO, OTO or OTOCO, its orders checked one by one (binance-spot-api 2.6).
+"""An order list that was asked for, of any kind, its orders checked one by one (binance-spot-api 2.6).
 
 Each order of a list is a placement of its own, whose parameters carry the order's place in the list before
 their names (`abovePrice`, `pendingBelowStopPrice`). They are read as those of a single order, and a refusal
@@ -21,11 +21,15 @@ from services.order.view.model import AccountView, Market
 __all__ = [
     "LEGACY_OCO_PARAMETERS",
     "OCO_PARAMETERS",
+    "OPOCO_PARAMETERS",
+    "OPO_PARAMETERS",
     "OTOCO_PARAMETERS",
     "OTO_PARAMETERS",
     "ListPlacement",
     "parse_legacy_oco",
     "parse_oco",
+    "parse_opo",
+    "parse_opoco",
     "parse_oto",
     "parse_otoco",
 ]
@@ -76,6 +80,10 @@ _WORKING: Final = _names("working", "StopPrice", "TrailingDelta")
 _PENDING: Final = _names("pending")
 _PENDING_ABOVE: Final = _PENDING_SHARED | _names("pendingAbove", "Side", "Quantity")
 _PENDING_BELOW: Final = _PENDING_SHARED | _names("pendingBelow", "Side", "Quantity")
+# Of lists whose pending orders sell what the working one has bought (ADR 0046): nobody says how much.
+_PAID: Final = _names("pending", "Quantity")
+_PAID_ABOVE: Final = {"pendingSide": "side"} | _names("pendingAbove", "Side", "Quantity")
+_PAID_BELOW: Final = {"pendingSide": "side"} | _names("pendingBelow", "Side", "Quantity")
 _LEGACY_LIMIT: Final = {
     **_SHARED,
     "price": "price",
@@ -98,6 +106,8 @@ _LEGACY_STOP: Final = {
 OCO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_ABOVE, *_BELOW])
 OTO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_WORKING, *_PENDING])
 OTOCO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_WORKING, *_PENDING_ABOVE, *_PENDING_BELOW])
+OPO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_WORKING, *_PAID])
+OPOCO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_WORKING, *_PAID_ABOVE, *_PAID_BELOW])
 LEGACY_OCO_PARAMETERS: Final = frozenset([*_OF_THE_LIST, *_LEGACY_LIMIT, *_LEGACY_STOP])
 
 
@@ -162,6 +172,28 @@ def parse_otoco(parameters: Parameters, view: AccountView) -> ListPlacement:
     return _list(parameters, codes.CONTINGENCY_OTOCO, [working, *pending])
 
 
+def parse_opo(parameters: Parameters, view: AccountView) -> ListPlacement:
+    """POST /orderList/opo: the pending order sells what the working one has bought. Raises ApiError."""
+    working = _buying(parameters, view)
+    return _list(parameters, codes.CONTINGENCY_OPO, [working, _order(parameters, view, _PAID)])
+
+
+def parse_opoco(parameters: Parameters, view: AccountView) -> ListPlacement:
+    """POST /orderList/opoco. Raises ApiError."""
+    working = _buying(parameters, view)
+    pending = _pair(parameters, view, _PAID_ABOVE, _PAID_BELOW)
+    return _list(parameters, codes.CONTINGENCY_OPOCO, [working, *pending])
+
+
+def _buying(parameters: Parameters, view: AccountView) -> Placement:
+    """The working order of a list whose pending ones sell what it has bought."""
+    if required(parameters, "workingSide") == codes.SIDE_NAMES[codes.SELL]:
+        raise ApiError(-1222, "Working order in an OPO list must be a bid.")
+    if required(parameters, "pendingSide") == codes.SIDE_NAMES[codes.BUY]:
+        raise ApiError(-1223, "Pending orders in an OPO list must be asks.")
+    return _working(parameters, view)
+
+
 def _list(parameters: Parameters, contingency: int, orders: Iterable[Placement]) -> ListPlacement:
     found = tuple(orders)
     form = optional(parameters, "newOrderRespType") or RESULT
@@ -219,7 +251,7 @@ def _order(
     if order_type is not None:
         single["type"] = order_type
     try:
-        return parse_placement(single, view)
+        return parse_placement(single, view, leaves_quantity_open="quantity" not in names.values())
     except ApiError as error:
         message = error.message
         for sent, name in names.items():

@@ -18,6 +18,7 @@ from exchange.contracts.errors import (
 )
 from exchange.contracts.order_commands import OrderLeg, PlaceOrderWithTerms
 from exchange.http.query_parameters import Parameters, optional, required
+from services.order.requests.changed_filters import check_changed_filters
 from services.order.requests.parameters import (
     amount,
     client_order_id,
@@ -146,8 +147,13 @@ class Placement:
         )
 
 
-def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
-    """Check a placement. Raises ApiError."""
+def parse_placement(
+    parameters: Parameters, view: AccountView, *, leaves_quantity_open: bool = False
+) -> Placement:
+    """Check a placement. Raises ApiError.
+
+    `leaves_quantity_open`: another order buys what it sells (ADR 0046), so its quantity is 0.
+    """
     found = market(parameters, view)
     side = _SIDES.get(required(parameters, "side"))
     if side is None:
@@ -158,7 +164,9 @@ def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
     has_terms = not TERM_NAMES.isdisjoint(parameters)
     peg, levels = parse_peg(parameters, order_type) if has_terms else (codes.PEG_NONE, 0)
     time_in_force = _time_in_force(parameters, order_type)
-    price_ticks, lots, quote_quantity_atoms = _quantities(parameters, found, order_type, bool(peg))
+    price_ticks, lots, quote_quantity_atoms = _quantities(
+        parameters, found, order_type, bool(peg), leaves_quantity_open
+    )
     terms = PLAIN
     if has_terms or order_type in TRIGGERED:
         terms = parse_terms(parameters, found, order_type, time_in_force, lots, peg, levels)
@@ -185,6 +193,8 @@ def parse_placement(parameters: Parameters, view: AccountView) -> Placement:
     _check_filters(placement)
     if terms is not PLAIN:
         check_term_filters(terms, lots, found)
+    if found.changed:
+        check_changed_filters(found, side, order_type, price_ticks, lots, quote_quantity_atoms, terms)
     return placement
 
 
@@ -211,19 +221,22 @@ def _stp_mode(parameters: Parameters) -> int:
 
 
 def _quantities(
-    parameters: Parameters, found: Market, order_type: int, is_pegged: bool
+    parameters: Parameters, found: Market, order_type: int, is_pegged: bool, leaves_open: bool
 ) -> tuple[int, int, int]:
     """Price in ticks, quantity in lots, quote quantity in atoms; 0 for what the type does not have."""
     if order_type not in WITHOUT_PRICE:
-        required(parameters, "quantity")
+        if not leaves_open:
+            required(parameters, "quantity")
         if not is_pegged:
             required(parameters, "price")
         if "quoteOrderQty" in parameters:
             raise not_required("quoteOrderQty")
         price_ticks = 0 if is_pegged else price_ticks_of(parameters, found, "price")
-        return price_ticks, lots_of(parameters, found, "quantity"), 0
+        return price_ticks, 0 if leaves_open else lots_of(parameters, found, "quantity"), 0
     if "price" in parameters:
         raise not_required("price")
+    if leaves_open:
+        return 0, 0, 0
     if order_type != codes.MARKET:
         required(parameters, "quantity")
         if "quoteOrderQty" in parameters:
@@ -245,10 +258,17 @@ def _quantities(
 def _check_filters(placement: Placement) -> None:
     """The filters that need neither the book nor the accounts."""
     rules = placement.market.rules
+    price = placement.price_ticks
+    if not placement.quantity_lots and not placement.quote_quantity_atoms:
+        # Its quantity is still to be bought: the engine looks at it then.
+        if price and not rules.price_ticks_min <= price <= rules.price_ticks_max:
+            raise filter_failure("PRICE_FILTER")
+        return
     lots, notional = placement.quantity_lots, placement.quote_quantity_atoms
     if placement.order_type in WITHOUT_PRICE:
         if notional:
-            if not rules.notional_atoms_min <= notional <= rules.notional_atoms_max:
+            low, high = placement.market.market_notional_range()
+            if not low <= notional <= high:
                 raise filter_failure("NOTIONAL")
             return
         if not rules.quantity_lots_min <= lots <= rules.quantity_lots_max:

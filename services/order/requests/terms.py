@@ -145,7 +145,7 @@ def _iceberg_lots(
     if atoms % found.rules.lot_atoms:
         raise filter_failure("LOT_SIZE")
     iceberg_lots = atoms // found.rules.lot_atoms
-    if iceberg_lots >= lots:
+    if iceberg_lots >= lots > 0:
         raise ApiError(_NEW_ORDER_REJECTED, "IcebergQty exceeds QTY.")
     return iceberg_lots
 

@@ -6,6 +6,7 @@ from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
 from exchange.contracts.order_events import OrderWithTermsAccepted, SelfTradeDecremented
+from exchange.trading.fees import fee_of
 from services.order.shapes.fees import commission
 from services.order.shapes.orders import EXPIRED, NO_LIST, ORDER_TYPES, STP_MODES, add_terms
 from services.order.shapes.prevention import (
@@ -107,7 +108,9 @@ def _add_result(
     if waits and isinstance(accepted, OrderWithTermsAccepted) and accepted.state == codes.STATE_PENDING:
         status = codes.PENDING_NEW
     shape["price"] = found.price_text(accepted.price_ticks)
-    shape["origQty"] = found.quantity_text(accepted.quantity_lots)
+    if accepted.quantity_lots:
+        # An OPO's pending orders have none yet, and upstream names none.
+        shape["origQty"] = found.quantity_text(accepted.quantity_lots)
     shape["executedQty"] = found.quantity_text(executed_lots)
     shape["origQuoteOrderQty"] = found.quote.text(accepted.quote_quantity_atoms)
     shape["cummulativeQuoteQty"] = found.quote.text(executed_quote_atoms)
@@ -117,7 +120,7 @@ def _add_result(
     shape["side"] = codes.SIDE_NAMES[accepted.side]
     shape["workingTime"] = NOT_YET_MS if waits else shape["transactTime"]
     if answer.form == FULL:
-        shape["fills"] = [_fill(found, trade, accepted.side) for trade in trades]
+        shape["fills"] = [_fill(view, found, trade, accepted.side) for trade in trades]
     shape["selfTradePreventionMode"] = STP_MODES[accepted.stp_mode]
     if accepted.stp_mode != codes.STP_NONE:
         matches = prevented_matches_of_taker(view, outcome, accepted, executed_lots)
@@ -150,8 +153,8 @@ def _add_prevented(
         shape["tradeGroupId"] = NO_TRADE_GROUP
 
 
-def _fill(found: Market, trade: TradeExecuted, side: int) -> dict[str, object]:
-    fee, fee_asset = commission(found, side, trade.buyer_fee_atoms, trade.seller_fee_atoms)
+def _fill(view: AccountView, found: Market, trade: TradeExecuted, side: int) -> dict[str, object]:
+    fee, fee_asset = commission(view, found, side, fee_of(trade, side))
     return {
         "price": found.price_text(trade.price_ticks),
         "qty": found.quantity_text(trade.quantity_lots),

@@ -1,11 +1,11 @@
 """Self-trades that were prevented (binance-spot-api 2.8): a match of two orders of one account that was none.
 
 Of a match that ended an order everything follows from the orders themselves. The newer of the two is the
-taker, and its mode says which of them has ended. It is named by the order that it ended, by the maker where
-it ended both: an order ends once, so the name is unique, and the same on every replica and in the ledger.
+taker, and its mode says which of them has ended. A match that made both orders smaller (DECREMENT) is an
+event of its own.
 
-A match that made both orders smaller (DECREMENT) is an event of its own, and is named by that event's seq:
-beyond DECREMENT_IDS_FROM, where no order's id comes.
+Each is named by the seq of the event that first told of it, so ids rise in time, and are the same on every
+replica and in the ledger.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,6 @@ from exchange.contracts.order_events import OrderWithTermsAccepted, SelfTradeDec
 from services.order.view.model import AccountView, Market, OrderRecord
 
 __all__ = [
-    "DECREMENT_IDS_FROM",
     "NO_TRADE_GROUP",
     "PreventedMatch",
     "add_prevention",
@@ -33,8 +32,6 @@ __all__ = [
 
 # No account here belongs to a group of accounts that may not trade with each other.
 NO_TRADE_GROUP: Final = -1
-# Ids stay below 2**53, beyond which JavaScript loses digits.
-DECREMENT_IDS_FROM: Final = 2**52
 _STP_MODES: Final = codes.STP_NAMES | codes.STP_DECREMENTING_NAMES
 _ENDS_MAKER: Final = (codes.STP_EXPIRE_MAKER, codes.STP_EXPIRE_BOTH)
 _ENDS_TAKER: Final = (codes.STP_EXPIRE_TAKER, codes.STP_EXPIRE_BOTH)
@@ -63,7 +60,7 @@ def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
     taker_lots, maker_lots = (order.open_lots for order in (taker, maker))
     mode = taker.stp_mode
     return PreventedMatch(
-        _match_id(closed),
+        closed.prevented_match_id,
         taker.order_id,
         maker.order_id,
         mode,
@@ -73,12 +70,6 @@ def _match(closed: OrderRecord, counter: OrderRecord) -> PreventedMatch:
         maker_lots if mode in _ENDS_MAKER else 0,
         closed.updated_ms,
     )
-
-
-def _match_id(closed: OrderRecord) -> int:
-    is_taker = closed.order_id > closed.counter_order_id
-    ended_both = is_taker and closed.stp_mode == codes.STP_EXPIRE_BOTH
-    return closed.counter_order_id if ended_both else closed.order_id
 
 
 def prevented_match(view: AccountView, event: OrderClosed) -> PreventedMatch | None:
@@ -103,7 +94,7 @@ def decrement_match(
 ) -> PreventedMatch:
     """The same, from what the ledger keeps of it."""
     return PreventedMatch(
-        DECREMENT_IDS_FROM + seq,
+        seq,
         taker_order_id,
         maker_order_id,
         codes.STP_DECREMENT,
@@ -119,7 +110,7 @@ def matches_of_orders(closed: Iterable[OrderRecord], counters: Iterable[OrderRec
     """The matches that have ended these orders, ascending by id; what ended both orders is one match."""
     by_id = {order.order_id: order for order in counters}
     found = {
-        _match_id(order): _match(order, by_id[order.counter_order_id])
+        order.prevented_match_id: _match(order, by_id[order.counter_order_id])
         for order in closed
         if order.counter_order_id in by_id and order.open_lots
     }
@@ -152,16 +143,24 @@ def prevented_matches_of_taker(
             continue
         if event.order_id != taker_id:
             # What it had left has left the book. `match_lots` is for the streams alone.
-            match_id, price_ticks, maker_lots = event.order_id, event.price_ticks, event.unbooked_lots
+            price_ticks, maker_lots = event.price_ticks, event.unbooked_lots
         elif mode == codes.STP_EXPIRE_TAKER:
             maker = view.order(event.counter_order_id)
-            match_id, price_ticks, maker_lots = taker_id, maker.price_ticks if maker else 0, 0
+            price_ticks, maker_lots = maker.price_ticks if maker else 0, 0
         else:
             continue
         maker_id = event.counter_order_id if event.order_id == taker_id else event.order_id
         found.append(
             PreventedMatch(
-                match_id, taker_id, maker_id, mode, price_ticks, 0, taker_lots, maker_lots, outcome.time_ms
+                recorded.seq,
+                taker_id,
+                maker_id,
+                mode,
+                price_ticks,
+                0,
+                taker_lots,
+                maker_lots,
+                outcome.time_ms,
             )
         )
     return found
@@ -170,10 +169,10 @@ def prevented_matches_of_taker(
 def add_prevention(shape: dict[str, object], market: Market, order: OrderRecord) -> None:
     """What the answer about an order tells of the prevention that has ended it; nothing if none has."""
     if order.counter_order_id and order.open_lots:
-        shape["preventedMatchId"] = _match_id(order)
+        shape["preventedMatchId"] = order.prevented_match_id
         shape["preventedQuantity"] = market.quantity_text(order.quantity_lots - order.executed_lots)
     elif order.prevented_lots:
-        shape["preventedMatchId"] = DECREMENT_IDS_FROM + order.decrement_seq
+        shape["preventedMatchId"] = order.decrement_seq
         shape["preventedQuantity"] = market.quantity_text(order.prevented_lots)
 
 

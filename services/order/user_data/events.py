@@ -9,6 +9,7 @@ from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.events import OrderClosed, TradeExecuted
+from exchange.trading.fees import fee_of
 from services.order.shapes.fees import commission
 from services.order.shapes.order_lists import ALL_DONE, EXECUTING
 from services.order.shapes.orders import NO_LIST, ORDER_TYPES, STP_MODES
@@ -113,9 +114,11 @@ def order_new(market: Market, order: OrderRecord, moment: Moment, unit: int) -> 
     return _execution_report(market, order, moment, "NEW", unit)
 
 
-def order_trade(market: Market, order: OrderRecord, trade: TradeExecuted, moment: Moment, unit: int) -> Shape:
+def order_trade(
+    view: AccountView, market: Market, order: OrderRecord, trade: TradeExecuted, moment: Moment, unit: int
+) -> Shape:
     """One side of a trade."""
-    fee, fee_asset = commission(market, order.side, trade.buyer_fee_atoms, trade.seller_fee_atoms)
+    fee, fee_asset = commission(view, market, order.side, fee_of(trade, order.side))
     report = _execution_report(market, order, moment, "TRADE", unit)
     report["l"] = market.quantity_text(trade.quantity_lots)
     report["L"] = market.price_text(trade.price_ticks)

@@ -32,6 +32,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.order_events import (
     OrderAmended,
     OrderListDone,
@@ -193,7 +194,7 @@ class UserDataHub:
 
         def build(unit: int) -> Shape:
             if isinstance(event, TradeExecuted):
-                return order_trade(market, order, event, moment, unit)
+                return order_trade(view, market, order, event, moment, unit)
             if decremented is not None:
                 return order_decremented(market, order, decremented, moment, unit)
             if isinstance(event, OrderClosed):
@@ -205,6 +206,8 @@ class UserDataHub:
         self._emit(user_id, moment, build)
         touched = self._touched.setdefault(user_id, {})
         touched[market.base.asset_id] = touched[market.quote.asset_id] = None
+        if isinstance(event, TradeExecutedWithDiscount):
+            touched[event.discount_asset_id] = None
 
     def _report_list(
         self,

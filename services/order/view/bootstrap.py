@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from exchange.contracts import codes
-from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.fee_events import FeeTierChanged
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
+from exchange.trading.filters import FILTER_COLUMNS
 from services.order.view.model import AccountView
 from services.order.view.records import Asset, Balance, OrderListRecord, OrderRecord, OrderTerms
 
@@ -27,14 +30,24 @@ __all__ = [
 
 ORDER_FIELDS = tuple(name for name in OrderRecord.__dataclass_fields__ if name != "terms")
 _TERM_FIELDS = tuple(OrderTerms.__dataclass_fields__)
+# Asked of orders alone that a prevented match has ended; what an older release wrote has the order's name.
+_MATCH_ID = """CASE WHEN counter_order_id = 0 THEN 0 ELSE coalesce(
+    (SELECT match_id FROM prevented_ends AS p WHERE p.order_id = orders.order_id), order_id) END"""
 # Only orders with terms say what the book shows of them.
-ORDER_COLUMNS = ", ".join((*ORDER_FIELDS, *_TERM_FIELDS, "displayed_lots IS NOT NULL"))
+ORDER_COLUMNS = ", ".join(
+    (
+        *(_MATCH_ID if name == "prevented_match_id" else name for name in ORDER_FIELDS),
+        *_TERM_FIELDS,
+        "displayed_lots IS NOT NULL",
+    )
+)
 _LIST_FIELDS = tuple(name for name in OrderListRecord.__dataclass_fields__ if name != "orders")
 LIST_COLUMNS = ", ".join(_LIST_FIELDS)
 ORDERS_OF_LISTS = """
 SELECT order_list_id, order_id, client_order_id FROM orders
 WHERE order_list_id = ANY($1::bigint[]) AND order_list_id > 0 ORDER BY order_list_id, order_id
 """
+_TIER_COLUMNS = ", ".join(field_names(FeeTierChanged))
 _MARKET_FIELDS = next(names for cls, names in EVENTS.values() if cls is MarketRegistered)
 
 
@@ -58,6 +71,20 @@ def lists_from_rows(
     return list(found.values())
 
 
+async def _load_fees(
+    connection: "PoolConnectionProxy[asyncpg.Record]", view: AccountView, deadline_s: float
+) -> None:
+    fees = view.fees
+    for row in await connection.fetch(f"SELECT {_TIER_COLUMNS} FROM fee_tiers", timeout=deadline_s):
+        fees.tiers[row[0]] = FeeTierChanged(*row)
+    for row in await connection.fetch("SELECT asset_id, discount_ppm FROM fee_discount", timeout=deadline_s):
+        fees.discount_asset_id, fees.discount_ppm = row
+    async for row in connection.cursor(
+        "SELECT user_id, tier, pays_discounted FROM fee_standings", prefetch=5_000, timeout=deadline_s
+    ):
+        fees.stand(*row)
+
+
 async def load_view(
     connection: "PoolConnectionProxy[asyncpg.Record]", shard: int, deadline_s: float
 ) -> tuple[AccountView, TailPosition]:
@@ -78,6 +105,9 @@ async def load_view(
             view.add_asset(Asset(row["asset_id"], row["code"], row["decimals"]))
         for row in await connection.fetch("SELECT * FROM markets ORDER BY market_id", timeout=deadline_s):
             view.add_market(MarketRegistered(*(row[name] for name in _MARKET_FIELDS)), row["mode"])
+        for row in await connection.fetch(f"SELECT {FILTER_COLUMNS} FROM filters", timeout=deadline_s):
+            view.change_filter(FilterChanged(*row))
+        await _load_fees(connection, view, deadline_s)
         async for row in connection.cursor(
             "SELECT user_id, asset_id, available_atoms, held_atoms, updated_ms FROM balances",
             prefetch=5_000,

@@ -17,6 +17,7 @@ from services.order.view.bootstrap import (
 from services.order.view.pages import (
     NEWEST_ORDER_BY_NAME,
     PREVENTED,
+    PREVENTED_BY_ID,
     OrderPage,
     TradePage,
     TradeRow,
@@ -115,9 +116,23 @@ class History:
     ) -> tuple[list[OrderRecord], list[OrderRecord]]:
         """The orders that ended in prevented matches with an order, itself first, and their counter-orders.
 
-        Those that ended against it: by their ids from `from_id` on, at most `limit`.
+        Those that ended against it: by the matches' ids from `from_id` on, at most `limit`.
         """
-        rows = await self.fetch(PREVENTED, user_id, market_id, order_id, from_id, limit)
+        return await self._with_counters(
+            user_id, await self.fetch(PREVENTED, user_id, market_id, order_id, from_id, limit)
+        )
+
+    async def prevented_by_id(
+        self, user_id: int, market_id: int, match_id: int
+    ) -> tuple[list[OrderRecord], list[OrderRecord]]:
+        """The orders that ended in the prevented match of this id, and their counter-orders."""
+        return await self._with_counters(
+            user_id, await self.fetch(PREVENTED_BY_ID, user_id, market_id, match_id)
+        )
+
+    async def _with_counters(
+        self, user_id: int, rows: list[asyncpg.Record]
+    ) -> tuple[list[OrderRecord], list[OrderRecord]]:
         closed = [order_from_row(row) for row in rows]
         if not closed:
             return [], []

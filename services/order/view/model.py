@@ -26,6 +26,11 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
+from exchange.contracts.filter_events import FilterChanged
+from exchange.trading.fees import with_fees
+from exchange.trading.filters import Filters
+from services.order.view.fees import FeeView
 from services.order.view.records import Asset, Balance, Market, OrderRecord, accepted_order
 from services.order.view.term_events import OrderLists, TermEvents
 
@@ -47,6 +52,7 @@ class AccountView:
         self.assets: dict[int, Asset] = {}
         self.markets: dict[int, Market] = {}
         self.market_by_symbol: dict[str, Market] = {}
+        self.filters = Filters()
         self.balances: dict[int, dict[int, Balance]] = {}
         self.updated_ms_of: dict[int, int] = {}
         self.last_seq_of: dict[int, int] = {}
@@ -59,12 +65,16 @@ class AccountView:
         self._closed_by_client_id: dict[tuple[int, int, str], OrderRecord] = {}
         self._names_before: OrderedDict[int, str] = OrderedDict()
         self.lists = OrderLists(DONE_LISTS_MAX)
+        self.fees = FeeView()
         self._appliers: dict[type, Callable[..., None]] = {
             AssetRegistered: self._asset_registered,
             MarketRegistered: self._market_registered,
             TradingModeChanged: self._trading_mode_changed,
+            FilterChanged: self._filter_changed,
+            MarketFeesChanged: self._market_fees_changed,
             OrderAccepted: self._order_accepted,
             TradeExecuted: self._trade_executed,
+            TradeExecutedWithDiscount: self._trade_with_discount,
             OrderClosed: self._order_closed,
             DepositCredited: self._deposit_credited,
             WithdrawalReserved: self._withdrawal_reserved,
@@ -76,6 +86,7 @@ class AccountView:
             SkipRecorded: self._nothing,
             TimeKept: self._nothing,
             **TermEvents(self, self.lists).appliers,
+            **self.fees.appliers,
         }
 
     # -- questions ----------------------------------------------------------------------------
@@ -123,6 +134,12 @@ class AccountView:
         market = Market(rules, self.assets[rules.base_asset_id], self.assets[rules.quote_asset_id], mode)
         self.markets[rules.market_id] = market
         self.market_by_symbol[rules.symbol] = market
+
+    def change_filter(self, event: FilterChanged) -> None:
+        """A filter holds from now on; its market is known."""
+        self.filters.apply(event)
+        if event.market_id:
+            self.markets[event.market_id].change_filter(event)
 
     def add_open_order(self, order: OrderRecord) -> None:
         """Put an open order under all its indexes."""
@@ -180,6 +197,13 @@ class AccountView:
     def _trading_mode_changed(self, event: TradingModeChanged, seq: int, time_ms: int) -> None:
         self.markets[event.market_id].mode = event.mode
 
+    def _filter_changed(self, event: FilterChanged, seq: int, time_ms: int) -> None:
+        self.change_filter(event)
+
+    def _market_fees_changed(self, event: MarketFeesChanged, seq: int, time_ms: int) -> None:
+        market = self.markets[event.market_id]
+        market.rules = with_fees(market.rules, event)
+
     def _order_accepted(self, event: OrderAccepted, seq: int, time_ms: int) -> None:
         order = accepted_order(event, time_ms)
         self.add_open_order(order)
@@ -210,11 +234,21 @@ class AccountView:
             else:
                 order.status = codes.PARTIALLY_FILLED
 
+    def _trade_with_discount(self, event: TradeExecutedWithDiscount, seq: int, time_ms: int) -> None:
+        self._trade_executed(event, seq, time_ms)
+        asset_id = event.discount_asset_id
+        self._move(event.buyer_user_id, asset_id, -event.buyer_discount_fee_atoms, 0, seq, time_ms)
+        self._move(event.seller_user_id, asset_id, -event.seller_discount_fee_atoms, 0, seq, time_ms)
+
     def _order_closed(self, event: OrderClosed, seq: int, time_ms: int) -> None:
         order = self._open[event.order_id]
         order.status = event.status
         order.close_reason = event.reason
         order.counter_order_id = event.counter_order_id
+        if event.counter_order_id:
+            counter = self.order(event.counter_order_id)
+            ended_both = counter is not None and counter.counter_order_id == event.order_id
+            order.prevented_match_id = counter.prevented_match_id if counter and ended_both else seq
         order.updated_ms = time_ms
         self._retire(order)
         rules = self.markets[event.market_id].rules

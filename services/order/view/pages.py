@@ -17,6 +17,7 @@ from services.order.view.bootstrap import ORDER_COLUMNS
 __all__ = [
     "NEWEST_ORDER_BY_NAME",
     "PREVENTED",
+    "PREVENTED_BY_ID",
     "OrderPage",
     "TradePage",
     "TradeRow",
@@ -66,7 +67,7 @@ class TradePage:
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """One side of a trade. The fee is in base for the buyer, in quote for the seller."""
+    """One side of a trade. `fee_asset_id` 0: the fee is in base for the buyer, in quote for the seller."""
 
     trade_id: int
     time_ms: int
@@ -76,6 +77,7 @@ class TradeRow:
     quote_atoms: int
     order_id: int
     fee_atoms: int
+    fee_asset_id: int
     is_buyer: bool
 
 
@@ -87,20 +89,26 @@ WHERE (user_id, market_id, client_order_id, order_id) >= ($1, $2, $3, {ID_MIN})
 ORDER BY user_id DESC, market_id DESC, client_order_id DESC, order_id DESC LIMIT 1
 """
 
-# Orders of a user in a market that ended in a prevented match with the order $3: itself, and by their ids
-# from $4 on, at most $5, those that ended against it.
+# Orders of a user in a market that ended in a prevented match with the order $3: itself, and by the matches'
+# ids from $4 on, at most $5, those that ended against it.
 PREVENTED: Final = f"""
 (SELECT {ORDER_COLUMNS} FROM orders
 WHERE order_id = $3 AND user_id = $1 AND market_id = $2 AND counter_order_id > 0)
 UNION ALL
 (SELECT {ORDER_COLUMNS} FROM orders
-WHERE counter_order_id = $3 AND counter_order_id > 0 AND order_id >= $4 AND user_id = $1 AND market_id = $2
-ORDER BY counter_order_id, order_id LIMIT $5)
+WHERE user_id = $1 AND market_id = $2 AND order_id = ANY(ARRAY(
+    SELECT order_id FROM prevented_ends WHERE (counter_order_id, match_id) >= ($3, $4)
+    AND (counter_order_id, match_id) <= ($3, {ID_MAX}) ORDER BY counter_order_id, match_id LIMIT $5)))
+"""
+# One match ends two orders at most.
+PREVENTED_BY_ID: Final = f"""
+SELECT {ORDER_COLUMNS} FROM orders WHERE user_id = $1 AND market_id = $2 AND order_id = ANY(ARRAY(
+    SELECT order_id FROM prevented_ends WHERE match_id = $3 LIMIT 2))
 """
 
 _TRADE_COLUMNS: Final = (
     "trade_id, time_ms, taker_side, price_ticks, quantity_lots, quote_atoms, "
-    "{side}_order_id, {side}_fee_atoms"
+    "{side}_order_id, {side}_fee_atoms, {side}_fee_asset_id"
 )
 
 Statement = tuple[str, list[object]]

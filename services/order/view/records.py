@@ -3,9 +3,14 @@
 from dataclasses import dataclass, field
 
 from exchange.contracts import codes
+from exchange.contracts.codes import FILTER_NOTIONAL
 from exchange.contracts.events import MarketRegistered, OrderAccepted
+from exchange.contracts.filter_events import FilterChanged
+from exchange.contracts.filter_kinds import Values
+from exchange.contracts.limits import INTEGER_MAX
 from exchange.contracts.order_events import OrderWithTermsAccepted
 from exchange.money import format_fixed
+from exchange.trading.filters import values_of, with_filter
 
 __all__ = [
     "NOT_YET_MS",
@@ -37,12 +42,30 @@ class Asset:
 
 @dataclass(slots=True)
 class Market:
-    """A market: its rules as registered, its two assets and its mode (codes.MODE_*)."""
+    """A market: its rules, its two assets, its mode (codes.MODE_*), and what was changed of its filters.
+
+    `rules` are as the engine has them: those of its registration, with what has changed since.
+    """
 
     rules: MarketRegistered
     base: Asset
     quote: Asset
     mode: int
+    changed: dict[int, Values] = field(default_factory=dict)
+
+    def change_filter(self, event: FilterChanged) -> None:
+        """One of its filters has changed."""
+        self.rules = with_filter(self.rules, event)
+        self.changed[event.filter_type] = values_of(event)
+
+    def market_notional_range(self) -> tuple[int, int]:
+        """What an order at any price may be worth, in quote atoms: NOTIONAL may leave such orders alone."""
+        rules = self.rules
+        _, has_min, _, has_max = self.changed.get(FILTER_NOTIONAL, (0, 1, 0, 1))
+        return (
+            rules.notional_atoms_min if has_min else 0,
+            rules.notional_atoms_max if has_max else INTEGER_MAX,
+        )
 
     def price_text(self, ticks: int) -> str:
         """A price as text with the quote asset's decimals."""
@@ -109,6 +132,8 @@ class OrderRecord:
     prevented_lots: int = 0
     # Seq of the event that last did so.
     decrement_seq: int = 0
+    # The prevented self-trade that has ended it: the seq of the event that first told of it, else 0.
+    prevented_match_id: int = 0
     # None of a plain order.
     terms: OrderTerms | None = None
 

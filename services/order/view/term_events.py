@@ -12,6 +12,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -93,6 +94,7 @@ class TermEvents:
             OrderWithTermsAccepted: self._accepted,
             OrderTriggered: self._triggered,
             PendingOrderPlaced: self._pending_placed,
+            PendingOrderFunded: self._pending_funded,
             TrailingStarted: self._trailing_started,
             IcebergRefilled: self._refilled,
             OrderAmended: self._amended,
@@ -129,6 +131,13 @@ class TermEvents:
     def _pending_placed(self, event: PendingOrderPlaced, seq: int, time_ms: int) -> None:
         self._goes_on(event.order_id, event.state, event.price_ticks, time_ms)
         self._orders.hold(self._orders.open_order(event.order_id), event.held_atoms, seq, time_ms)
+
+    def _pending_funded(self, event: PendingOrderFunded, seq: int, time_ms: int) -> None:
+        order = self._orders.open_order(event.order_id)
+        if event.quantity_lots:
+            order.quantity_lots = event.quantity_lots
+        order.updated_ms = time_ms
+        self._orders.hold(order, event.held_atoms - event.released_atoms, seq, time_ms)
 
     def _goes_on(self, order_id: int, state: int, price_ticks: int, time_ms: int) -> None:
         order = self._orders.open_order(order_id)

@@ -9,6 +9,7 @@ from typing import Final
 
 from exchange.contracts import limits
 from exchange.contracts.errors import ApiError, bad_combination, invalid_data, invalid_key, unavailable
+from exchange.contracts.fee_commands import SwitchFeeDiscount
 from exchange.http.query_parameters import Parameters, boolean, integer, optional, required, time_ms
 from exchange.security.credentials import hash_api_key
 from services.order.decisions.call import Call
@@ -98,16 +99,19 @@ class Wallet:
 
     async def trade_fees(self, call: Call) -> object:
         """GET /sapi/v1/asset/tradeFee: of one market, or of all."""
-        one = optional_market(call.parameters, self._engine.view)
-        markets = self._engine.view.markets.values() if one is None else [one]
-        return [
-            {
-                "symbol": market.rules.symbol,
-                "makerCommission": rate_text(market.rules.maker_fee_ppm),
-                "takerCommission": rate_text(market.rules.taker_fee_ppm),
-            }
-            for market in markets
-        ]
+        view = self._engine.view
+        one = optional_market(call.parameters, view)
+        rows: list[dict[str, str]] = []
+        for market in view.markets.values() if one is None else [one]:
+            rates = view.fees.rates(call.caller.user_id, market.rules)
+            rows.append(
+                {
+                    "symbol": market.rules.symbol,
+                    "makerCommission": rate_text(rates.maker_ppm),
+                    "takerCommission": rate_text(rates.taker_ppm),
+                }
+            )
+        return rows
 
     def _asset(self, parameters: Parameters, name: str) -> Asset | None:
         """The asset that is named; None when none is. Raises -1105, -1130."""
@@ -271,9 +275,9 @@ class Wallet:
         }
 
     async def account_info(self, call: Call) -> object:
-        """GET /sapi/v1/account/info."""
+        """GET /sapi/v1/account/info: the tier of the account's fees, and markets that there are none of."""
         return {
-            "vipLevel": 0,
+            "vipLevel": self._engine.view.fees.tier_of(call.caller.user_id),
             "isMarginEnabled": False,
             "isFutureEnabled": False,
             "isOptionsEnabled": False,
@@ -295,10 +299,21 @@ class Wallet:
         return {"rows": [], "total": 0}
 
     async def fee_asset(self, call: Call) -> object:
-        """GET and POST /sapi/v1/bnbBurn: no asset makes fees smaller, whatever is switched."""
-        for name in ("spotBNBBurn", "interestBNBBurn"):
-            boolean(call.parameters, name)
-        return {"spotBNBBurn": False, "interestBNBBurn": False}
+        """GET /sapi/v1/bnbBurn: whether fees are paid in the discount asset; there is no interest here."""
+        is_on = self._engine.view.fees.pays_discounted(call.caller.user_id)
+        return {"spotBNBBurn": is_on, "interestBNBBurn": False}
+
+    async def switch_fee_asset(self, call: Call) -> object:
+        """POST /sapi/v1/bnbBurn: from the next trade on, once the engine has decided it."""
+        engine, user_id = self._engine, call.caller.user_id
+        boolean(call.parameters, "interestBNBBurn")
+        wanted = optional(call.parameters, "spotBNBBurn")
+        if wanted is not None:
+            is_on = boolean(call.parameters, "spotBNBBurn")
+            if is_on != engine.view.fees.pays_discounted(user_id):
+                command = SwitchFeeDiscount(engine.new_command_id(), user_id, int(is_on))
+                await engine.submit(command, _not_switched, urgent=False, trace=call.trace)
+        return await self.fee_asset(call)
 
     async def withdraw(self, call: Call) -> object:
         """POST /sapi/v1/capital/withdraw/apply: refused; a key alone moves no money out."""
@@ -313,6 +328,11 @@ class Wallet:
     async def nothing(self, call: Call) -> object:
         """Lists of what this exchange does not have: margin pairs, markets to be delisted."""
         return []
+
+
+def _not_switched(reason: int) -> ApiError:
+    """Only rules of before know no discount: nothing can be switched until others are activated."""
+    return unavailable()
 
 
 def _is_id(text: str) -> bool:

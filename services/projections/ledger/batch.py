@@ -14,6 +14,7 @@ from exchange.contracts.codes import (
     MODE_TRADING,
     NEW,
     PARTIALLY_FILLED,
+    SELL,
     STATE_WORKING,
 )
 from exchange.contracts.events import (
@@ -29,6 +30,14 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+)
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import (
     IcebergRefilled,
     OrderAmended,
@@ -36,10 +45,12 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
 )
+from exchange.trading.fees import fee_of
 from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, entries_of
 
 __all__ = ["ENTRIES_PER_EVENT_MAX", "RELEASED", "RESERVED", "SETTLED", "BalanceChange", "LedgerBatch"]
@@ -52,7 +63,7 @@ SETTLED: Final = "SETTLED"
 RELEASED: Final = "RELEASED"
 
 EntryRow = tuple[int, int, int, int, int, int, int, str, str]
-TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
+TradeRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int]
 DepositRow = tuple[int, int, int, int, int]
 WithdrawalRow = tuple[int, int, int, int, str, str, int, int]
 DecrementRow = tuple[int, int, int, int, int, int, int, int]
@@ -86,7 +97,9 @@ class OrderChange:
         "displayed_lots",
         "executed_lots",
         "executed_quote_atoms",
+        "funded_lots",
         "held_atoms",
+        "match_id",
         "prevented_lots",
         "price_ticks",
         "state",
@@ -106,12 +119,15 @@ class OrderChange:
         self.close_status = 0
         self.close_reason = 0
         self.counter_order_id = 0
+        self.match_id = 0  # of the prevented self-trade that has ended it
         self.time_ms = time_ms
         self.displayed_lots = 0 if accepted is None else accepted.resting_lots
         self.price_ticks: int | None = None
         self.state: int | None = None
         self.working_ms: int | None = None
         self.trailing_ms: int | None = None
+        # What an OPO's working order has bought for it, once that is filled.
+        self.funded_lots: int | None = None
         # The newest amendment: its name and its quantity.
         self.amended: OrderAmended | None = None
 
@@ -124,18 +140,24 @@ class OrderChange:
             and self.price_ticks is None
             and self.state is None
             and self.trailing_ms is None
+            and self.funded_lots is None
         )
 
     def quantity_lots(self) -> int:
         """Of an order that the batch created, as it is at the batch's end."""
         assert self.accepted is not None
-        return self.accepted.quantity_lots if self.amended is None else self.amended.quantity_lots
+        return self.accepted.quantity_lots if self.new_lots is None else self.new_lots
+
+    @property
+    def new_lots(self) -> int | None:
+        """Its quantity, if that has changed."""
+        return self.funded_lots if self.amended is None else self.amended.quantity_lots
 
     def status(self) -> int:
         """The state of an order that the batch created (codes.*). A close outranks the quantities."""
         if self.close_status:
             return self.close_status
-        if self.executed_lots + self.prevented_lots == self.quantity_lots():
+        if self.executed_lots + self.prevented_lots == self.quantity_lots() > 0:
             return FILLED
         return PARTIALLY_FILLED if self.executed_lots else NEW
 
@@ -153,6 +175,15 @@ class LedgerBatch:
         self.assets: list[AssetRegistered] = []
         self.new_markets: list[MarketRegistered] = []
         self.modes: dict[int, int] = {}
+        # The newest of each filter, by type, market and asset.
+        self.filters: dict[tuple[int, int, int], FilterChanged] = {}
+        # market_id -> (maker, taker) in ppm, where they changed.
+        self.fees: dict[int, tuple[int, int]] = {}
+        self.fee_tiers: dict[int, FeeTierChanged] = {}
+        self.fee_discount: FeeDiscountChanged | None = None
+        # user_id -> tier, and whether fees are paid in the discount asset, where they changed.
+        self.account_tiers: dict[int, int] = {}
+        self.discount_switches: dict[int, bool] = {}
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         # For each trade, whether an aggregate trade begins with it.
@@ -219,6 +250,11 @@ class LedgerBatch:
             order = self._order(event.order_id, time_ms)
             order.close_status, order.close_reason = event.status, event.reason
             order.counter_order_id = event.counter_order_id
+            if event.counter_order_id:
+                # Who ended together were told of together: one match, named by the first of its two events.
+                counter = self.orders.get(event.counter_order_id)
+                ended_both = counter is not None and counter.counter_order_id == event.order_id
+                order.match_id = counter.match_id if counter is not None and ended_both else seq
             order.held_atoms -= event.released_atoms
             order.displayed_lots -= event.unbooked_lots
         elif isinstance(event, DepositCredited):
@@ -238,8 +274,26 @@ class LedgerBatch:
             self._markets[event.market_id] = MarketAssets(event.base_asset_id, event.quote_asset_id)
         elif isinstance(event, TradingModeChanged):
             self.modes[event.market_id] = event.mode
-        else:
+        elif isinstance(event, FilterChanged):
+            self.filters[event.filter_type, event.market_id, event.asset_id] = event
+        elif not self._describe_fees(event):
             self._describe_terms(seq, time_ms, event)
+
+    def _describe_fees(self, event: Event) -> bool:
+        """What is agreed about fees; False if it is no such event."""
+        if isinstance(event, MarketFeesChanged):
+            self.fees[event.market_id] = (event.maker_fee_ppm, event.taker_fee_ppm)
+        elif isinstance(event, AccountTierChanged):
+            self.account_tiers[event.user_id] = event.tier
+        elif isinstance(event, FeeDiscountSwitched):
+            self.discount_switches[event.user_id] = event.is_on == 1
+        elif isinstance(event, FeeTierChanged):
+            self.fee_tiers[event.tier] = event
+        elif isinstance(event, FeeDiscountChanged):
+            self.fee_discount = event
+        else:
+            return False
+        return True
 
     def _describe_terms(self, seq: int, time_ms: int, event: Event) -> None:
         """Events of orders that are more than plain ones."""
@@ -248,8 +302,7 @@ class LedgerBatch:
             order.held_atoms += event.held_atoms - event.released_atoms
             order.displayed_lots += event.resting_lots
             order.state, order.working_ms = STATE_WORKING, time_ms
-            # A MARKET order keeps no price, as before.
-            order.price_ticks = event.price_ticks
+            order.price_ticks = event.price_ticks  # a MARKET order keeps none, as before
         elif isinstance(event, PendingOrderPlaced):
             order = self._order(event.order_id, time_ms)
             order.held_atoms += event.held_atoms
@@ -257,6 +310,10 @@ class LedgerBatch:
             order.state, order.price_ticks = event.state, event.price_ticks
             if event.state == STATE_WORKING:
                 order.working_ms = time_ms
+        elif isinstance(event, PendingOrderFunded):
+            order = self._order(event.order_id, time_ms)
+            order.held_atoms += event.held_atoms - event.released_atoms
+            order.funded_lots = event.quantity_lots or order.funded_lots
         elif isinstance(event, TrailingStarted):
             self._order(event.order_id, time_ms).trailing_ms = time_ms
         elif isinstance(event, IcebergRefilled):
@@ -276,12 +333,10 @@ class LedgerBatch:
 
     def _decrement(self, seq: int, time_ms: int, event: SelfTradeDecremented) -> None:
         taker = self._order(event.taker_order_id, time_ms)
-        taker.prevented_lots += event.prevented_lots
-        taker.decrement_seq = seq
+        taker.prevented_lots, taker.decrement_seq = taker.prevented_lots + event.prevented_lots, seq
         taker.held_atoms -= event.taker_released_atoms
         maker = self._order(event.maker_order_id, time_ms)
-        maker.prevented_lots += event.prevented_lots
-        maker.decrement_seq = seq
+        maker.prevented_lots, maker.decrement_seq = maker.prevented_lots + event.prevented_lots, seq
         maker.held_atoms -= event.maker_released_atoms
         maker.displayed_lots -= event.prevented_lots
         self.decrements.append(
@@ -310,6 +365,7 @@ class LedgerBatch:
         aggregate = (event.market_id, taker_id, event.price_ticks, time_ms)
         self.aggregate_starts.append(aggregate != self._last_aggregate)
         self._last_aggregate = aggregate
+        buyer_fee, seller_fee = fee_of(event, BUY), fee_of(event, SELL)
         self.trades.append(
             (
                 event.market_id,
@@ -323,10 +379,12 @@ class LedgerBatch:
                 event.quote_atoms,
                 event.buyer_order_id,
                 event.buyer_user_id,
-                event.buyer_fee_atoms,
+                buyer_fee.atoms,
                 event.seller_order_id,
                 event.seller_user_id,
-                event.seller_fee_atoms,
+                seller_fee.atoms,
+                buyer_fee.asset_id,
+                seller_fee.asset_id,
             )
         )
         for order_id, unheld_atoms in (

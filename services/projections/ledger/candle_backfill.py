@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.process.config import Settings, SettingsError
@@ -77,12 +76,10 @@ async def fold_step(connection: "AnyConnection", market: Unfolded) -> int:
 
 
 async def _run(settings: Settings) -> None:
-    connection = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=settings.database_deadline_ms / 1000,
-        command_timeout=_DEADLINE_S,
-        target_session_attrs=SessionAttribute.read_write,
-    )
+    # The projection imports this module for its steps alone: only the command chooses an adapter.
+    from exchange.adapters.postgres.pool import open_connection
+
+    connection = await open_connection(settings, statement_deadline_s=_DEADLINE_S, writes=True)
     try:
         due_s = 0.0
         while behind := await unfolded(connection):

@@ -19,11 +19,13 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.limits import ENTRIES_PER_ORDER_EVENT_MAX, ENTRIES_PER_TRADE_MAX
 from exchange.contracts.order_events import (
     OrderAmended,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
 )
@@ -100,6 +102,9 @@ def entries_of(event: Event, markets: Mapping[int, MarketAssets]) -> list[Entry]
         return _move(event.user_id, asset_id, HELD, AVAILABLE, event.released_atoms, ORDER_RELEASE, reference)
     if isinstance(event, (OrderWithTermsAccepted, PendingOrderPlaced)):
         return _of_order(event.order_id, event, markets, event.held_atoms)
+    if isinstance(event, PendingOrderFunded):
+        # It takes or gives back, never both.
+        return _of_order(event.order_id, event, markets, event.held_atoms - event.released_atoms)
     if isinstance(event, OrderTriggered):
         held = _of_order(event.order_id, event, markets, event.held_atoms)
         return held + _of_order(event.order_id, event, markets, -event.released_atoms)
@@ -154,7 +159,7 @@ def _move(
 
 def _of_order(
     order_id: int,
-    event: OrderWithTermsAccepted | PendingOrderPlaced | OrderTriggered | OrderAmended,
+    event: OrderWithTermsAccepted | PendingOrderPlaced | PendingOrderFunded | OrderTriggered | OrderAmended,
     markets: Mapping[int, MarketAssets],
     held_atoms: int,
 ) -> list[Entry]:
@@ -199,5 +204,9 @@ def _trade(event: TradeExecuted, market: MarketAssets) -> list[Entry]:
     # Fees are lines of their own, so that a statement shows what was traded and what it cost.
     entries += _move(buyer, base, AVAILABLE, FEES, event.buyer_fee_atoms, FEE, reference)
     entries += _move(seller, quote, AVAILABLE, FEES, event.seller_fee_atoms, FEE, reference)
+    if isinstance(event, TradeExecutedWithDiscount):
+        asset_id = event.discount_asset_id
+        entries += _move(buyer, asset_id, AVAILABLE, FEES, event.buyer_discount_fee_atoms, FEE, reference)
+        entries += _move(seller, asset_id, AVAILABLE, FEES, event.seller_discount_fee_atoms, FEE, reference)
     entries += _move(buyer, quote, HELD, AVAILABLE, event.buyer_released_atoms, ORDER_RELEASE, reference)
     return entries

@@ -39,6 +39,7 @@ AMENDMENT_COLUMNS: Final = columns(
 DECREMENT_COLUMNS: Final = columns(
     "seq user_id market_id taker_order_id maker_order_id price_ticks prevented_lots time_ms"
 )
+PREVENTED_COLUMNS: Final = columns("order_id counter_order_id match_id")
 NOT_YET_MS: Final = -1
 
 # What the book shows: nothing of what waits, of an iceberg its slice, of a plain order all that is open.
@@ -55,7 +56,8 @@ UPDATE orders AS o SET
     held_atoms = o.held_atoms + c.held_atoms,
     status = CASE
         WHEN c.close_status > 0 THEN c.close_status
-        WHEN o.executed_lots + c.executed_lots + o.prevented_lots = o.quantity_lots THEN {FILLED}
+        WHEN o.executed_lots + c.executed_lots + o.prevented_lots = o.quantity_lots
+            AND o.quantity_lots > 0 THEN {FILLED}
         WHEN o.executed_lots + c.executed_lots > 0 THEN {PARTIALLY_FILLED}
         ELSE o.status
     END,
@@ -126,6 +128,8 @@ async def write_orders(connection: "AnyConnection", batch: LedgerBatch) -> None:
         expect(changed, len(older), "orders that changed")
     await _write_lists(connection, batch)
     await copy(connection, "decrements", DECREMENT_COLUMNS, batch.decrements)
+    ended = [(key, order.counter_order_id, order.match_id) for key, order in batch.orders.items()]
+    await copy(connection, "prevented_ends", PREVENTED_COLUMNS, [row for row in ended if row[2]])
 
 
 async def _change_terms(connection: "AnyConnection", older: list[tuple[int, OrderChange]]) -> None:
@@ -142,7 +146,7 @@ async def _change_terms(connection: "AnyConnection", older: list[tuple[int, Orde
         [order.working_ms for _, order in older],
         [order.trailing_ms for _, order in older],
         [text(order.amended.client_order_id) if order.amended else None for _, order in older],
-        [order.amended.quantity_lots if order.amended else None for _, order in older],
+        [order.new_lots for _, order in older],
     )
     expect(changed, len(older), "orders whose terms changed")
 
@@ -232,13 +236,16 @@ async def _amendment_rows(connection: "AnyConnection", batch: LedgerBatch) -> li
     before: dict[int, tuple[str, int]] = {}
     older = []
     for event, _, _ in batch.amendments:
-        accepted = batch.orders[event.order_id].accepted
-        if accepted is None:
+        order = batch.orders[event.order_id]
+        if order.accepted is None:
             older.append(event.order_id)
         else:
-            before[event.order_id] = (text(accepted.client_order_id), accepted.quantity_lots)
+            # An order whose quantity was bought for it in this batch had that before it was amended.
+            lots = order.funded_lots or order.accepted.quantity_lots
+            before[event.order_id] = (text(order.accepted.client_order_id), lots)
     for row in await connection.fetch(_BEFORE_AMENDMENT, sorted(set(older))):
-        before[row["order_id"]] = (row["client_order_id"], row["quantity_lots"])
+        lots = batch.orders[row["order_id"]].funded_lots or row["quantity_lots"]
+        before[row["order_id"]] = (row["client_order_id"], lots)
     rows = []
     for event, seq, time_ms in batch.amendments:
         old_name, old_lots = before[event.order_id]

@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from exchange.process.config import Settings, SettingsError
 from services.projections.ledger.candle_checks import CANDLE_CHECKS
@@ -71,10 +70,12 @@ CHECKS: Final = {
     """,
     "I1 fees entered are the fees of the trades": """
         WITH fees AS (
-            SELECT m.base_asset_id AS asset_id, t.buyer_fee_atoms AS traded, 0::bigint AS entered
+            SELECT CASE t.buyer_fee_asset_id WHEN 0 THEN m.base_asset_id ELSE t.buyer_fee_asset_id END
+                       AS asset_id, t.buyer_fee_atoms AS traded, 0::bigint AS entered
             FROM trades AS t JOIN markets AS m USING (market_id)
             UNION ALL
-            SELECT m.quote_asset_id, t.seller_fee_atoms, 0
+            SELECT CASE t.seller_fee_asset_id WHEN 0 THEN m.quote_asset_id ELSE t.seller_fee_asset_id END,
+                   t.seller_fee_atoms, 0
             FROM trades AS t JOIN markets AS m USING (market_id)
             UNION ALL
             SELECT asset_id, 0, amount_atoms FROM ledger_entries WHERE bucket = 3
@@ -127,7 +128,8 @@ CHECKS: Final = {
         SELECT 'order ' || order_id AS subject,
                'status ' || status || ', ' || executed_lots || ' of ' || quantity_lots || ' lots' AS detail
         FROM orders
-        WHERE (status = 3) <> (executed_lots + prevented_lots = quantity_lots AND status <> 6)
+        WHERE (status = 3) <> (executed_lots + prevented_lots = quantity_lots AND status <> 6
+                               AND quantity_lots > 0)
         ORDER BY order_id
     """,
     "I5 an order that ended shows nothing": """
@@ -162,17 +164,14 @@ async def reconcile(connection: "AnyConnection") -> list[Breach]:
 
 
 async def _run(settings: Settings) -> list[Breach]:
-    deadline_s = settings.database_deadline_ms / 1000
-    connection = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=deadline_s,
-        command_timeout=STATEMENT_DEADLINE_S,
-        target_session_attrs=SessionAttribute.any,
-    )
+    # Others import this module for its checks alone: only the command chooses an adapter.
+    from exchange.adapters.postgres.pool import open_connection
+
+    connection = await open_connection(settings, statement_deadline_s=STATEMENT_DEADLINE_S, writes=False)
     try:
         return await reconcile(connection)
     finally:
-        await connection.close(timeout=deadline_s)
+        await connection.close(timeout=settings.database_deadline_ms / 1000)
 
 
 def main() -> int:

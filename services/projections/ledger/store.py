@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import asyncpg
 
-from exchange.contracts.codec import EMPTY_CHAIN_HASH
+from exchange.contracts.codec import EMPTY_CHAIN_HASH, field_names
 from exchange.contracts.events import MarketRegistered
+from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.tables import EVENTS
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
@@ -15,6 +16,7 @@ from services.projections.ledger.batch import LedgerBatch
 from services.projections.ledger.candle_backfill import Unfolded, fold_step, unfolded
 from services.projections.ledger.candles import fold_trades, watch_markets
 from services.projections.ledger.entries import MarketAssets
+from services.projections.ledger.fee_rows import write_fees
 from services.projections.ledger.order_rows import LEVELS_OF_OPEN_ORDERS, write_orders
 from services.projections.ledger.statements import LedgerError, columns, copy, expect, text
 
@@ -40,7 +42,8 @@ ENTRY_COLUMNS: Final = columns(
 )
 TRADE_COLUMNS: Final = columns(
     "market_id trade_id time_ms seq taker_side price_ticks quantity_lots base_atoms quote_atoms "
-    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms"
+    "buyer_order_id buyer_user_id buyer_fee_atoms seller_order_id seller_user_id seller_fee_atoms "
+    "buyer_fee_asset_id seller_fee_asset_id"
 )
 DEPOSIT_COLUMNS: Final = columns("deposit_id user_id asset_id amount_atoms time_ms")
 WITHDRAWAL_COLUMNS: Final = columns(
@@ -72,6 +75,13 @@ WHERE w.withdrawal_id = c.withdrawal_id AND w.status = 'RESERVED'
 """
 
 
+# As FilterChanged.
+FILTER_FIELDS: Final = field_names(FilterChanged)
+_SET_FILTER: Final = f"""
+INSERT INTO filters ({", ".join(FILTER_FIELDS)}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (filter_type, market_id, asset_id) DO UPDATE SET
+    first = excluded.first, second = excluded.second, third = excluded.third, fourth = excluded.fourth
+"""
 _LAST_AGGREGATES: Final = """
 SELECT m.market_id, coalesce((
     SELECT coalesce(t.aggregate_id, t.trade_id) FROM trades AS t WHERE t.market_id = m.market_id
@@ -219,6 +229,7 @@ async def write_batch(
         if moved != "UPDATE 1":
             raise FencedError(f"shard {shard} is no longer at seq {expected_seq}: somebody else writes")
         await _write_registrations(connection, batch)
+        await _write_filters(connection, batch)
         await copy(connection, "ledger_entries", ENTRY_COLUMNS, batch.entries)
         await _write_balances(connection, batch)
         await write_orders(connection, batch)
@@ -245,7 +256,7 @@ async def _numbered_trades(connection: "AnyConnection", batch: LedgerBatch) -> l
 
 
 async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) -> None:
-    """Assets, markets and modes: rare, so one statement each."""
+    """Assets, markets, modes and fees: rare, so one statement each."""
     for asset in batch.assets:
         await connection.execute(
             "INSERT INTO assets (asset_id, code, decimals) VALUES ($1, $2, $3)",
@@ -270,6 +281,12 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
+    await write_fees(connection, batch)
+
+
+async def _write_filters(connection: "AnyConnection", batch: LedgerBatch) -> None:
+    for event in batch.filters.values():
+        await connection.execute(_SET_FILTER, *(getattr(event, name) for name in FILTER_FIELDS))
 
 
 async def _write_balances(connection: "AnyConnection", batch: LedgerBatch) -> None:

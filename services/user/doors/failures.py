@@ -39,6 +39,12 @@ from services.user.money.withdrawal_guard import (
 )
 from services.user.people.accounts import PublicKeyError
 from services.user.people.identities import EmailNotAcceptedError
+from services.user.people.notice_choices import (
+    MailLinkRefusedError,
+    NoMailAddressError,
+    WebhookMissingError,
+    WebhookRefusedError,
+)
 from services.user.people.password_changes import ResetRefusedError
 from services.user.people.password_check import WrongCredentialsError
 from services.user.people.passwords import PasswordsBusyError
@@ -106,6 +112,10 @@ _PROBLEMS: Final[dict[type[Exception], Callable[[Exception], ProblemError]]] = {
     ),
     IdentityTakenError: lambda _: ProblemError("identity-taken", "Use another sign-in, or that account."),
     EmailNotAcceptedError: lambda error: ProblemError("email-not-accepted", f"Of the address: {error}."),
+    MailLinkRefusedError: lambda _: ProblemError("mail-link-refused", "Ask for another."),
+    NoMailAddressError: lambda _: ProblemError("no-mail", "POST /v1/notices/mail has a link sent."),
+    WebhookMissingError: lambda _: ProblemError("no-webhook", "PUT /v1/notices/webhook makes one."),
+    WebhookRefusedError: lambda error: ProblemError("webhook-refused", f"Of the URL: {error}."),
     EmailTakenError: lambda _: ProblemError("email-taken", "Log in, or take another address."),
     TooManyKeysError: lambda _: ProblemError("too-many-keys", "Revoke one first."),
     AddressListedError: lambda _: ProblemError("address-listed", "Remove it first to list it anew."),

@@ -21,6 +21,7 @@ from exchange.contracts.order_events import (
     OrderAmended,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
 )
@@ -39,6 +40,7 @@ _OF_ONE_USER: Final = (
     WithdrawalSettled,
     OrderWithTermsAccepted,
     OrderTriggered,
+    PendingOrderFunded,
     PendingOrderPlaced,
     OrderAmended,
     SelfTradeDecremented,

@@ -140,14 +140,10 @@ def order_table(rows: Sequence[Any]) -> Table:
 
 
 def fill_table(rows: Sequence[Any]) -> Table:
-    """Fills, one a row. The buyer's fee is in what it gets, the seller's too."""
+    """Fills, one a row, each with its fee in the asset in which it was paid."""
     head = "time,market,tradeId,orderId,side,role,price,quantity,total,fee,feeAsset"
     table = [head.split(",")]
     for row in rows:
-        is_buy = SIDE_NAMES[row["side"]] == "BUY"
-        fee_asset, fee_decimals = (
-            (row["base"], row["base_decimals"]) if is_buy else (row["quote"], row["quote_decimals"])
-        )
         table.append(
             [
                 *(_utc(row["time_ms"]), row["symbol"], str(row["trade_id"]), str(row["order_id"])),
@@ -155,8 +151,8 @@ def fill_table(rows: Sequence[Any]) -> Table:
                 format_fixed(row["price_ticks"] * row["tick_atoms"], row["quote_decimals"]),
                 format_fixed(row["base_atoms"], row["base_decimals"]),
                 format_fixed(row["quote_atoms"], row["quote_decimals"]),
-                format_fixed(row["fee_atoms"], fee_decimals),
-                fee_asset,
+                format_fixed(row["fee_atoms"], row["fee_decimals"]),
+                row["fee_asset"],
             ]
         )
     return table

@@ -4,18 +4,12 @@ Once it is on, a log-in, a lasting API key, a withdrawal, an address, and a new 
 """
 
 import base64
-import hmac
-import re
-import secrets
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import quote
-
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing
+from exchange.security.one_time_codes import authenticator_uri, new_secret, steps_of_code
 from services.user.people.sessions import Sessions
 from services.user.tables.accounts import AccountStore
 from services.user.tables.second_factors import Factor, SecondFactorStore
@@ -26,16 +20,8 @@ __all__ = [
     "SecondFactorOffError",
     "SecondFactorOnError",
     "SecondFactorWrongError",
-    "totp_code",
 ]
 
-STEP_S: Final = 30
-# What every authenticator can, and most can do nothing else (RFC 4226: 160 bits, six digits).
-_SECRET_SIZE_BYTES: Final = 20
-_DIGITS: Final = 6
-# A clock may be a step off, and people type slowly.
-_STEPS_AROUND: Final = (0, -1, 1)
-_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 ATTEMPTS_MAX: Final = 6
 ATTEMPTS_WINDOW_S: Final = 60
 
@@ -54,12 +40,6 @@ class SecondFactorOnError(Exception):
 
 class SecondFactorOffError(Exception):
     """There is none, or none that was begun."""
-
-
-def totp_code(secret: bytes, step: int) -> str:
-    """The code of a step of 30 seconds since 1970."""
-    totp = TOTP(secret, _DIGITS, SHA1(), STEP_S, enforce_key_length=False)
-    return totp.generate(step * STEP_S).decode()
 
 
 class SecondFactor:
@@ -90,14 +70,13 @@ class SecondFactor:
 
         Nothing needs it until `confirm`.
         """
-        secret = secrets.token_bytes(_SECRET_SIZE_BYTES)
+        secret = new_secret()
         sealed = await self._key_ring.seal(secret, _place(user_id))
         if not await self._store.put(user_id, sealed, self._clock_ms()):
             raise SecondFactorOnError
         user = await self._accounts.user_by_id(user_id)
-        text = base64.b32encode(secret).decode()
-        name = quote("Exchange:" + ("" if user is None else user.email), safe="")
-        return text, f"otpauth://totp/{name}?secret={text}&issuer=Exchange"
+        name = "" if user is None else user.email
+        return base64.b32encode(secret).decode(), authenticator_uri(secret, name)
 
     async def confirm(self, user_id: int, code: str, caller: str) -> None:
         """Switch it on: the first code shows that its owner has it.
@@ -141,10 +120,8 @@ class SecondFactor:
             window_s=ATTEMPTS_WINDOW_S,
         )
         secret = await self._key_ring.open(factor.secret_encrypted, _place(user_id))
-        now_step = self._clock_ms() // (STEP_S * 1000)
-        for step in (now_step + around for around in _STEPS_AROUND):
-            is_right = _CODE.fullmatch(code) and hmac.compare_digest(totp_code(secret, step), code)
-            if is_right and await self._store.use_step(user_id, step):
+        for step in steps_of_code(secret, code, self._clock_ms()):
+            if await self._store.use_step(user_id, step):
                 return
         await self._accounts.record(Act("second-factor-failed", user_id, caller, self._clock_ms(), {}))
         raise SecondFactorWrongError

@@ -37,18 +37,21 @@ ORDER BY o.created_ms, o.order_id LIMIT $4
 """
 _SIDE: Final = """
     (SELECT trade_id, time_ms, price_ticks, base_atoms, quote_atoms, {side}_order_id AS order_id,
-        {side}_fee_atoms AS fee_atoms, {code} AS side, taker_side = {code} AS is_taker FROM trades
+        {side}_fee_atoms AS fee_atoms, {side}_fee_asset_id AS fee_asset_id, {code} AS side,
+        taker_side = {code} AS is_taker FROM trades
     WHERE ({side}_user_id, market_id, trade_id) >= ($1, m.market_id, low.trade_id)
       AND ({side}_user_id, market_id, trade_id) <= ($1, m.market_id, 9223372036854775807)
       AND time_ms < $3
     ORDER BY {side}_user_id, market_id, trade_id LIMIT $4)"""
 _FILLS: Final = f"""
 SELECT t.*, m.symbol, m.tick_atoms, b.code AS base, b.decimals AS base_decimals, q.code AS quote,
-       q.decimals AS quote_decimals
+       q.decimals AS quote_decimals, f.code AS fee_asset, f.decimals AS fee_decimals
 FROM markets m JOIN assets b ON b.asset_id = m.base_asset_id JOIN assets q ON q.asset_id = m.quote_asset_id
 CROSS JOIN LATERAL (SELECT trade_id FROM trades WHERE market_id = m.market_id AND time_ms >= $2
     ORDER BY time_ms, trade_id LIMIT 1) low
 CROSS JOIN LATERAL ({_SIDE.format(side="buyer", code=1)} UNION ALL {_SIDE.format(side="seller", code=2)}) t
+JOIN assets f ON f.asset_id = CASE WHEN t.fee_asset_id > 0 THEN t.fee_asset_id
+    WHEN t.side = 1 THEN m.base_asset_id ELSE m.quote_asset_id END
 ORDER BY t.time_ms, t.trade_id, t.side LIMIT $4
 """
 _OWN_ENTRIES: Final = """

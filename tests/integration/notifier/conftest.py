@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
+from exchange.adapters.files.key import FileKeyWrapper
 from exchange.process.components import Resources
 from exchange.process.config import Settings
 from services.notifier.aws_lambda import main as aws_lambda
@@ -130,6 +131,7 @@ def settings(database_dsn: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    async with open_resources(settings, lambda: START_MS) as opened:
+async def resources(settings: Settings, tmp_path: Path) -> AsyncIterator[Resources]:
+    wrapper = FileKeyWrapper(tmp_path / "secret.key")
+    async with open_resources(settings, lambda: START_MS, wrapper) as opened:
         yield opened

@@ -57,7 +57,7 @@ async def sign_up(resources: Resources, user_id: int, address: str) -> None:
 
 
 def test_only_what_its_owner_asked_for_goes_by_mail() -> None:
-    assert {"PASSWORD_RESET"} == MAILED
+    assert {"PASSWORD_RESET", "MAIL_ASKED", "MAIL_ENDED"} == MAILED
 
 
 async def test_a_link_for_a_new_password_reaches_its_owner_and_nobody_else(

@@ -79,7 +79,7 @@ async def test_what_somebody_did_is_mailed_to_him_with_the_link_that_he_needs(re
         await eventually(lambda: bool(list(folder.glob("*.eml"))))
     (mail,) = shown(folder, 5)
     assert "to alice@example.com\nSet a new password\n" in mail
-    assert "http://127.0.0.1:8080/#reset=" in mail
+    assert "http://127.0.0.1:8080/terminal/#reset=" in mail
 
 
 async def eventually_begun(connection: object) -> None:

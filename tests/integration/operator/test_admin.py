@@ -1,9 +1,11 @@
 """/v1/admin: who is let in, what his role allows, what is done and written down; many markets at once."""
 
+import base64
 import hashlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from exchange.contracts import codes
+from exchange.security.one_time_codes import totp_code
 from exchange.trading.markets_file import MARKETS_PER_PORTION, parse_markets, portions
 from loadtest.replay.market_files import many_markets
 from services.operator.admin import AdminApi
-from services.operator.administrators import new_token
+from services.operator.administrators import new_factor, new_token
 from services.operator.asking import ORDER_SIZE_BYTES_MAX
 from services.operator.orders import (
     ActivateTheRules,
@@ -27,11 +30,13 @@ from services.operator.orders import (
     ListAdministrators,
     ListMarkets,
     Order,
+    RenewFactor,
     RevokeAdministrator,
     SetMode,
     ShowAccount,
     SkipOne,
 )
+from services.operator.second_factors import SESSION_LIFETIME_MS
 from tests.integration.operator.test_orders import Room, resources, room, settings
 
 __all__ = ["resources", "room", "settings"]
@@ -40,7 +45,8 @@ pytestmark = pytest.mark.integration
 LOOKS = (ListMarkets(), ShowAccount("1"))
 ORDERS = (SetMode("BTCUSDT", "halt"), FreezeAccount("1"), AdjustBalance("1", "BTC", "1"), AddMarkets(""))
 NEVER = (
-    AddAdministrator("x", "ADMIN", "0" * 64), ListAdministrators(), RevokeAdministrator("olga"),
+    AddAdministrator("x", "ADMIN", "0" * 64, "A" * 32), RenewFactor("olga", "A" * 32),
+    ListAdministrators(), RevokeAdministrator("olga"),
     ActivateTheRules(1), SkipOne(1, 0, "00"),
 )  # fmt: skip
 
@@ -52,23 +58,37 @@ async def behind(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Desk:
-    """A client of the admin API with tokens of two roles."""
+    """A client of the admin API with sessions of two roles; `now_ms` is the time of its door."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
         self.tokens: dict[str, str] = {}
-        transport = httpx.ASGITransport(AdminApi(behind, room.resources))
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://admin")
+        self.secrets: dict[str, bytes] = {}
+        self.sessions: dict[str, str] = {}
+        self.now_ms = 1_800_000_000_000
+        app = AdminApi(behind, room.resources, lambda: {"engine": None, "order": "away"}, lambda: self.now_ms)
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://admin")
 
     async def let_in(self, name: str, role: str) -> None:
         token, token_hash = new_token()
         assert hashlib.sha256(token.encode()).hexdigest() == token_hash
-        assert (await self.room.order(AddAdministrator(name, role, token_hash))).is_done
-        self.tokens[name] = token
+        secret, uri = new_factor(name)
+        assert f"secret={secret}" in uri
+        assert (await self.room.order(AddAdministrator(name, role, token_hash, secret))).is_done
+        self.tokens[name], self.secrets[name] = token, base64.b32decode(secret)
+        self.sessions[name] = (await self.begin(name)).json()["session"]
+
+    def code(self, name: str) -> str:
+        return totp_code(self.secrets[name], self.now_ms // 30_000)
+
+    async def begin(self, name: str, code: str | None = None, token: str | None = None) -> httpx.Response:
+        header = {"Authorization": f"Bearer {self.tokens[name] if token is None else token}"}
+        body = {"code": self.code(name) if code is None else code}
+        return await self.client.post("/v1/admin/sessions", json=body, headers=header)
 
     async def order(self, name: str, order: Order, reason: str = "a test") -> httpx.Response:
         body: Any = {"order": msgspec.to_builtins(order), "reason": reason}
-        header = {"Authorization": f"Bearer {self.tokens[name]}"}
+        header = {"Authorization": f"Bearer {self.sessions[name]}"}
         answer = await self.client.post("/v1/admin/orders", json=body, headers=header)
         await self.room.running.until(lambda: self.room.ledger.last_seq == self.room.engine.stream.seq)
         return answer
@@ -81,6 +101,100 @@ async def desk(room: Room) -> AsyncIterator[Desk]:
     await desk.let_in("victor", "VIEWER")
     yield desk
     await desk.client.aclose()
+
+
+async def test_a_token_alone_looks_at_nothing_and_orders_nothing(desk: Desk) -> None:
+    desk.sessions["olga"] = desk.tokens["olga"]
+    for order in (ListMarkets(), SetMode("BTCUSDT", "halt")):
+        assert (await desk.order("olga", order)).status_code == 401, order
+    assert desk.room.mode_of(1) == codes.MODE_TRADING
+
+
+async def test_a_code_is_good_once_and_six_are_tried_a_minute(desk: Desk) -> None:
+    used = await desk.begin("olga")
+    assert used.status_code == 401, "the code of her first session"
+    assert "wait for the next" in used.json()["lines"][0]
+    desk.now_ms += 30_000
+    assert (await desk.begin("olga", token=desk.tokens["victor"])).status_code == 401, "another's code"
+    right = await desk.begin("olga")
+    assert (right.status_code, right.json()["role"]) == (200, "ADMIN")
+    desk.now_ms += 60_000
+    for wrong in ("000000", "x", "", "1" * 900):
+        assert (await desk.begin("victor", wrong)).status_code == 401
+    assert [act for act, _ in await desk.room.acts()][-4:] == ["operator-code-refused"] * 4
+    statuses = [(await desk.begin("victor", "000000")).status_code for _ in range(4)]
+    assert statuses == [401, 401, 429, 429]
+    assert (await desk.begin("victor")).status_code == 429, "also a right one, then"
+    desk.now_ms += 60_000
+    assert (await desk.begin("victor")).status_code == 200
+    last, detail = (await desk.room.acts())[-1]
+    assert (last, detail) == ("operator-session", {"who": "victor", "role": "VIEWER"})
+
+
+async def test_a_session_ends_by_its_time_by_its_owner_and_with_his_right(desk: Desk) -> None:
+    header = {"Authorization": f"Bearer {desk.sessions['olga']}"}
+    assert (await desk.client.delete("/v1/admin/sessions", headers=header)).status_code == 200
+    assert (await desk.order("olga", ListMarkets())).status_code == 401
+    assert (await desk.order("victor", ListMarkets())).status_code == 200, "another's lives on"
+    desk.now_ms += SESSION_LIFETIME_MS
+    assert (await desk.order("victor", ListMarkets())).status_code == 401
+    desk.sessions["olga"] = (await desk.begin("olga")).json()["session"]
+    assert (await desk.order("olga", ListMarkets())).status_code == 200
+    secret, _ = new_factor("olga")
+    assert (await desk.room.order(RenewFactor("olga", secret))).is_done
+    assert (await desk.order("olga", ListMarkets())).status_code == 401, "with her old authenticator"
+    assert (await desk.begin("olga")).status_code == 401
+    desk.secrets["olga"] = base64.b32decode(secret)
+    for _ in range(12):
+        desk.now_ms += 30_000
+        assert (await desk.begin("olga")).status_code == 200
+    async with desk.room.resources.database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM administrator_sessions") == 10
+
+
+async def test_what_a_gateway_brings_reaches_no_operator_unless_the_settings_say_so(desk: Desk) -> None:
+    for header in ({"X-Forwarded-For": "1.2.3.4"}, {"Forwarded": "for=1.2.3.4"}):
+        for path in (
+            "/operator/",
+            "/operator",
+            "/operator/page.js",
+            "/v1/admin/orders",
+            "/v1/admin/sessions",
+        ):
+            answer = await desk.client.post(
+                path, headers=header | {"Authorization": f"Bearer {desk.sessions['olga']}"}
+            )
+            assert answer.status_code == 204, "the service's own answer, as for any path"
+    settings = desk.room.resources.settings.model_copy(update={"admin_by_gateway": True})
+    app = AdminApi(behind, replace(desk.room.resources, settings=settings), dict)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://admin") as client:
+        answer = await client.get("/operator/", headers={"X-Forwarded-For": "1.2.3.4"})
+    assert answer.status_code == 200
+
+
+async def test_the_page_is_three_files_under_a_strict_policy(desk: Desk) -> None:
+    for path, kind in (("", "text/html"), ("page.js", "text/javascript"), ("page.css", "text/css")):
+        answer = await desk.client.get(f"/operator/{path}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["cache-control"] == "no-store"
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith(
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+        )
+        assert "unsafe" not in policy
+        head = await desk.client.head(f"/operator/{path}")
+        assert (head.status_code, head.content) == (200, b"")
+    assert (await desk.client.get("/operator")).headers["location"] == "/operator/"
+    assert (await desk.client.get("/operator/x")).status_code == 404
+    assert (await desk.client.post("/operator/")).status_code == 405
+
+
+async def test_health_is_that_of_the_whole_for_who_is_logged_in(desk: Desk) -> None:
+    header = {"Authorization": f"Bearer {desk.sessions['victor']}"}
+    assert (await desk.client.get("/v1/admin/health")).status_code == 401
+    answer = await desk.client.get("/v1/admin/health", headers=header)
+    assert answer.json()["lines"] == ["engine: ok", "order: away"]
 
 
 async def test_nobody_is_let_in_without_a_token_of_his_own(desk: Desk) -> None:
@@ -118,7 +232,7 @@ async def test_what_is_ordered_is_done_and_written_down_under_the_token_s_name(d
     assert refused.status_code == 409
     assert (await desk.order("olga", SetMode("BTCUSDT", "halt"), "  ")).status_code == 400
     forged = {"order": {"type": "SetMode", "symbol": "ALL", "word": "halt"}, "reason": "x", "who": "victor"}
-    header = {"Authorization": f"Bearer {desk.tokens['olga']}"}
+    header = {"Authorization": f"Bearer {desk.sessions['olga']}"}
     assert (await desk.client.post("/v1/admin/orders", json=forged, headers=header)).status_code == 400
 
 
@@ -132,7 +246,13 @@ async def test_no_token_is_written_anywhere(desk: Desk) -> None:
         assert "administrators" in tables
         for table in tables:
             rows = await connection.fetch(f"SELECT t::text AS text FROM {table} t LIMIT 1000")
-            for token in desk.tokens.values():
+            never = [*desk.tokens.values(), *desk.sessions.values()]
+            never += [
+                form
+                for secret in desk.secrets.values()
+                for form in (secret.hex(), base64.b32encode(secret).decode())
+            ]
+            for token in never:
                 assert not [row for row in rows if token in row["text"]], table
 
 
@@ -152,7 +272,7 @@ async def test_a_balance_is_corrected_both_ways(desk: Desk) -> None:
 
 
 async def test_an_order_is_bounded_and_nonsense_is_told(desk: Desk) -> None:
-    header = {"Authorization": f"Bearer {desk.tokens['olga']}"}
+    header = {"Authorization": f"Bearer {desk.sessions['olga']}"}
     for body in (b"", b"x", b"[]", b'{"order": 1, "reason": "x"}', b"\xff"):
         answer = await desk.client.post("/v1/admin/orders", content=body, headers=header)
         assert answer.status_code == 400, body

@@ -9,11 +9,22 @@ from typing import NamedTuple, get_args
 import pytest
 
 from exchange.contracts import codes
-from exchange.contracts.audit_keys import HEARTBEAT_KEY
+from exchange.contracts.audit_keys import HEARTBEAT_KEY, RED_KEY
 from exchange.contracts.commands import Command, CreditDeposit, PlaceOrder, ReserveWithdrawal
 from exchange.contracts.events import CommandRejected
 from exchange.log.deciding import decide_all
 from matching_engine.core.rules_version import RULES_VERSION_MAX
+from services.operator import sight
+from services.operator.markets.orders import (
+    ChangeFilter,
+    CountTiers,
+    ListFees,
+    RetireMarket,
+    SetDiscount,
+    SetFees,
+    SetTier,
+    ShowFilters,
+)
 from services.operator.orders import (
     ActivateTheRules,
     AddAdministrator,
@@ -25,13 +36,17 @@ from services.operator.orders import (
     FreezeAccount,
     ListAdministrators,
     ListBreaches,
+    ListFreezes,
     ListMarkets,
     ListWithdrawals,
     Order,
+    RenewFactor,
     RevokeAdministrator,
+    SearchAuditLog,
     SetMode,
     ShowAccount,
     ShowReaders,
+    ShowWithdrawalStop,
     SkipOne,
     UnfreezeAccount,
 )
@@ -57,25 +72,43 @@ class Case(NamedTuple):
 
 LOOKS = [
     Case(ListMarkets(), "BTCUSDT: trading"),
+    Case(ShowFilters("BTCUSDT"), "PRICE_FILTER minPrice=0.01000000 "),
+    Case(ListFees(), "BTCUSDT: maker 0.001000, taker 0.001000"),
     Case(ListBreaches(), "1: I1 at seq 7"),
     Case(ShowAccount(ALICE), "account "),
     Case(FindAccounts("LICE@"), ""),
     Case(ListWithdrawals(), "1: 0.50000000 BTC of account "),
     Case(ShowReaders(), "event log: seq "),
+    Case(ListFreezes(), "no account is frozen"),
+    Case(ShowWithdrawalStop(), "money may leave"),
+    Case(SearchAuditLog("VICTOR"), ""),
     Case(ListAdministrators(), "olga: ADMIN", over_http=False),
 ]
 # In the order in which they can be given one after the other.
 CHANGES = [
     Case(SetMode("BTCUSDT", "cancel-only"), "BTCUSDT: cancel-only since seq "),
+    Case(SetFees("BTCUSDT", "0.0002", "0.0004"), "BTCUSDT: 0.0002, 0.0004, since seq "),
+    Case(SetTier(1, "USDT", "1000000", "0.9", "1"), "tier 1 from 1000000 USDT: 0.9, 1 of the fees"),
+    Case(SetDiscount("ETH", "0.25"), "0.25 less in ETH, since seq "),
+    Case(CountTiers(), "0 accounts are in another tier"),
     Case(CancelOrders(ALICE), "1 orders of account "),
     Case(AddMarkets(with_sol()), "registered SOL"),
+    Case(
+        ChangeFilter("BTCUSDT", "PRICE_FILTER", {"tickSize": "0.05"}),
+        "BTCUSDT: PRICE_FILTER tickSize=0.05 since seq ",
+    ),
+    Case(ChangeFilter("BTC", "MAX_ASSET", {}), "BTC: MAX_ASSET off since seq "),
+    Case(RetireMarket("SOLUSDT"), "SOLUSDT: retired since seq "),
     Case(FreezeAccount(ALICE), "account "),
     Case(UnfreezeAccount(ALICE), "account "),
     Case(AdjustBalance(ALICE, "BTC", "1"), "1 BTC were credited to account "),
     Case(ClearBreach(1), "breach 1 is cleared"),
     Case(ActivateTheRules(RULES_VERSION_MAX), f"rules {RULES_VERSION_MAX} hold", over_http=False),
     Case(SkipOne(1, 0, "00"), "", over_http=False),
-    Case(AddAdministrator("wanda", "VIEWER", "0" * 64), "wanda may order as VIEWER", over_http=False),
+    Case(
+        AddAdministrator("wanda", "VIEWER", "0" * 64, "A" * 32), "wanda may order as VIEWER", over_http=False
+    ),
+    Case(RenewFactor("wanda", "B" * 32), "wanda has another authenticator", over_http=False),
     Case(RevokeAdministrator("wanda"), "wanda may not order", over_http=False),
 ]
 
@@ -159,3 +192,37 @@ async def test_who_looks_changes_nothing_and_a_token_never_orders_what_the_door_
     assert (await peopled.order("olga", ListAdministrators(), REASON)).status_code == 403
     assert await peopled.room.acts() == before
     assert len(peopled.room.engine.commands) == sent
+
+
+async def test_the_audit_log_is_searched_page_by_page(peopled: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight, "ROWS_MAX", 2)
+    monkeypatch.setattr(sight, "SEARCHED_ROWS_MAX", 3)
+    for number in range(4):
+        reason = "Needle" if number == 0 else "hay"
+        await peopled.order(
+            "olga", FreezeAccount(ALICE) if number % 2 == 0 else UnfreezeAccount(ALICE), reason
+        )
+    found, searches, before = [], 0, 0
+    while True:
+        *lines, end = (await peopled.order("victor", SearchAuditLog("needle", before))).json()["lines"]
+        found += [line for line in lines if line != "no row has that"]
+        searches += 1
+        if not end.startswith("older rows: before "):
+            break
+        before = int(end.split()[-1])
+        assert len(lines) <= 2
+    # What was ordered, what was frozen, and that it was done.
+    assert ["Needle" in line for line in found] == [True] * 3
+    assert searches > 3, "no search looks at more than its bound"
+    frozen = (await peopled.order("olga", SearchAuditLog("x" * 201))).json()
+    assert not frozen["is_done"]
+    await peopled.order("olga", FreezeAccount(ALICE))
+    (line,) = (await peopled.order("victor", ListFreezes())).json()["lines"]
+    assert f"({ALICE}): by OPERATOR since" in line
+
+
+async def test_whether_money_may_leave_is_told(peopled: Desk) -> None:
+    await peopled.room.resources.cache.set(RED_KEY, "1")
+    assert (await peopled.order("victor", ShowWithdrawalStop())).json()["lines"] == [
+        "STOPPED: the auditor found a fault in the books"
+    ]

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from exchange.adapters.files.key import FileKeyWrapper
 from exchange.contracts import codes
 from exchange.contracts.audit_keys import RED_KEY
 from exchange.contracts.commands import Command, SetTradingMode
 from exchange.process.components import Resources
+from exchange.process.config import Settings
 from exchange.security.audit_log import verify
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator.asking import ORDER_SIZE_BYTES_MAX, ask
@@ -29,21 +31,31 @@ from services.operator.orders import (
     ListBreaches,
     ListMarkets,
     Order,
-    OrderError,
     SetMode,
     ShowAccount,
     Signed,
     SkipOne,
     UnfreezeAccount,
 )
+from services.operator.tagged import OrderError
 from services.projections.ledger.projection import LedgerProjection
-from tests.integration.projections.conftest import Running, resources, settings
+from tests.at_work import open_resources
+from tests.event_streams import START_MS
+from tests.integration.projections.conftest import Running, settings
 from tests.integration.projections.test_withdrawals import EngineLoop
 from tests.unit.exchange.test_markets_file import with_sol
 
 __all__ = ["resources", "settings"]
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def resources(settings: Settings, tmp_path: Path) -> AsyncIterator[Resources]:
+    """As elsewhere, with the key that seals secrets."""
+    wrapper = FileKeyWrapper(tmp_path / "secret.key")
+    async with open_resources(settings, lambda: START_MS, wrapper) as opened:
+        yield opened
 
 
 class Room:

@@ -20,6 +20,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -29,7 +30,7 @@ from exchange.process.components import Resources
 from exchange.process.readers import Readers
 from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.state import MarketState
-from services.order.shapes.prevention import DECREMENT_IDS_FROM, decrement_match
+from services.order.shapes.prevention import decrement_match
 from services.order.view.bootstrap import load_view
 from services.order.view.history import History, ListPage, OrderPage
 from services.order.view.model import AccountView
@@ -163,7 +164,34 @@ def stream() -> EngineStream:
         SelfTradeDecremented(MARKET, ALICE, BUY, PRICE, 20, 20, cost(20), 12, 20 * LOT),
         closed(20, ALICE, BUY, codes.CLOSED_SELF_TRADE, 0),
     )
+    _opos(told)
     return told
+
+
+def _opos(told: EngineStream) -> None:
+    # An OPO that is filled: what was pending gets its quantity, later less. Another one, filled in part.
+    told.append(
+        OrderListPlaced(4, ALICE, MARKET, "opo", codes.CONTINGENCY_OPO),
+        with_terms(21, ALICE, BUY, LIMIT, 10, price=PRICE, held=cost(10), order_list=4),
+        with_terms(
+            22, ALICE, SELL, LIMIT, 0, price=PRICE + 60, held=0, order_list=4, state=codes.STATE_PENDING
+        ),
+        trade(5, (ALICE, 21), (ALICE, 12), BUY, 10),
+        PendingOrderFunded(22, ALICE, MARKET, SELL, 0, 10 * LOT + 3, 0),
+        PendingOrderFunded(22, ALICE, MARKET, SELL, 10, 0, 3),
+        PendingOrderPlaced(22, ALICE, MARKET, SELL, PRICE + 60, codes.STATE_WORKING, 0, 10),
+        OrderListDone(4, ALICE, MARKET),
+    )
+    told.append(OrderAmended(22, ALICE, MARKET, "o22", SELL, PRICE + 60, 8, 2 * LOT, 2))
+    told.append(
+        OrderListPlaced(5, ALICE, MARKET, "opo 2", codes.CONTINGENCY_OPO),
+        with_terms(23, ALICE, BUY, LIMIT, 40, price=PRICE, held=cost(40), resting=20, order_list=5),
+        with_terms(
+            24, ALICE, SELL, LIMIT, 0, price=PRICE + 70, held=0, order_list=5, state=codes.STATE_PENDING
+        ),
+        trade(6, (ALICE, 23), (ALICE, 12), BUY, 20),
+        PendingOrderFunded(24, ALICE, MARKET, SELL, 0, 20 * LOT, 0),
+    )
 
 
 async def written(resources: Resources, outcomes: Sequence[CommandOutcome], at_once: bool) -> PostgresLedger:
@@ -212,7 +240,12 @@ async def test_the_tables_say_what_the_events_say(
     for state in (public, restarted):
         book = state.views[MARKET].book
         assert (book.bids.top(10), book.asks.top(10)) == (bids, asks)
-    assert (bids, asks) == ([(PRICE - 10, 10)], [(PRICE, 30)])
+    assert (bids, asks) == ([(PRICE, 20), (PRICE - 10, 10)], [(PRICE + 60, 8)])
+    amended, open_one = followed.order(22), followed.order(24)
+    assert amended is not None
+    assert open_one is not None
+    assert (amended.quantity_lots, amended.status) == (8, codes.NEW)
+    assert (open_one.quantity_lots, open_one.status_name) == (0, "PENDING_NEW")
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["one transaction", "one for each outcome"])
@@ -226,6 +259,8 @@ async def test_lists_amendments_and_decrements_are_found(
         ("o14", "amended", 90, 80),
         ("amended", "again", 80, 60),
     ]
+    (of_opo,) = await history.amendments(ALICE, MARKET, 22, 0, 10)
+    assert tuple(of_opo)[1:5] == ("o22", "o22", 10, 8)
     newer = await history.amendments(BOB, MARKET, 14, amendments[0].execution_id + 1, 10)
     assert newer == amendments[1:]
     assert await history.amendments(ALICE, MARKET, 14, 0, 10) == [], "of others nobody is told"
@@ -247,7 +282,7 @@ async def test_lists_amendments_and_decrements_are_found(
     assert await history.decrement(BOB, MARKET, row.seq) == []
     match = decrement_match(*row)
     assert (match.match_id, match.taker_order_id, match.maker_order_id, match.match_lots) == (
-        DECREMENT_IDS_FROM + row.seq,
+        row.seq,
         20,
         12,
         20,

@@ -18,9 +18,15 @@ MAINS: Final = {
     "order": ("services.order.main",),
     "market-data": ("services.market_data.main",),
     # Operators order from its pods (docs/operator.md).
-    "user": ("services.user.main", "services.operator.main", "services.data_keys.main"),
-    "projections": ("services.projections.main",),
-    "auditor": ("services.auditor.main",),
+    "user": (
+        "services.user.main",
+        "services.operator.main",
+        "services.data_keys.main",
+        "services.audit_log.main",
+    ),
+    "projections": ("services.projections.main", "services.projections.ledger.candle_backfill"),
+    # The ledger against itself, which the page of its alarm asks for.
+    "auditor": ("services.auditor.main", "services.projections.ledger.reconcile"),
     "notifier": ("services.notifier.main", "services.notifier.redrive.main"),
     "statements": ("services.user.aws_lambda.main",),
 }

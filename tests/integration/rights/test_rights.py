@@ -32,6 +32,9 @@ _NEVER_RUN: Final = {
     "order": {
         "INSERT INTO data_keys": "it opens secrets; the user service seals them, and makes the keys for it",
     },
+    "notifier": {
+        "INSERT INTO data_keys": "it opens the keys of webhooks, which the user service seals",
+    },
     "statements": {
         "SELECT o.order_id": "reports of orders are the user service's",
         "SELECT t.*": "and so are those of fills",

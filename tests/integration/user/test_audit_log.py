@@ -169,7 +169,7 @@ async def test_the_command_line_tells_intact_from_broken(resources: Resources) -
     async def command(*arguments: str) -> tuple[int | None, str]:
         dsn = resources.settings.database_dsn.get_secret_value()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "exchange.security.audit_log", *arguments),
+            *(sys.executable, "-m", "services.audit_log.main", *arguments),
             env=os.environ | {"EXCHANGE_DATABASE_DSN": dsn, "NO_COLOR": "1"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

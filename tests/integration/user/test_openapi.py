@@ -43,3 +43,24 @@ async def test_no_request_breaks_the_user_service(exchange: Exchange, count: int
             try_operation(document, operation, send, cases, SEED)
 
     await asyncio.to_thread(all_of_them)
+
+
+# What the rest of the account's state says no to, whatever is sent: the example itself is understood.
+_NOT_UNDERSTOOD = (400, 405, 415, 422)
+
+
+async def test_the_examples_of_bodies_are_understood(exchange: Exchange) -> None:
+    document = (await exchange.client.get("/v1/openapi.json")).json()
+    schemas, asked = document["components"]["schemas"], 0
+    for path, verbs in document["paths"].items():
+        for verb, shape in verbs.items():
+            if "requestBody" not in shape:
+                continue
+            name = shape["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            (body,) = schemas[name]["examples"]
+            # Each with a session of its own: a new password ends the others.
+            headers = (await exchange.signed_in()).headers
+            answer = await exchange.client.request(verb, path, json=body, headers=headers)
+            assert answer.status_code not in _NOT_UNDERSTOOD, (verb, path, answer.text)
+            asked += 1
+    assert asked > 15

@@ -6,9 +6,9 @@ import time
 import httpx
 import pytest
 
+from exchange.security.one_time_codes import totp_code
 from services.notifier.freeze_links import FreezeLinks
 from services.notifier.notices import act_notice
-from services.user.people.second_factor import totp_code
 from tests.integration.user.conftest import PASSWORD, Exchange, Person, assert_problem
 
 pytestmark = pytest.mark.integration

@@ -54,7 +54,7 @@ async def link_of(exchange: Exchange, person: Person) -> str:
     links = FreezeLinks(exchange.resources.database, 5_000, URL + "/")
     (notice,) = await links.add([replace_user(NOTICE, person.user_id)])
     url = notice.fields["freezeUrl"]
-    assert url.startswith(f"{URL}/#freeze=")
+    assert url.startswith(f"{URL}/terminal/#freeze=")
     assert url in notice.text
     return url.partition("#freeze=")[2]
 

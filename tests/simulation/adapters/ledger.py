@@ -42,7 +42,9 @@ class OrderRow:
         if change.price_ticks is not None:
             self.price_ticks = change.price_ticks
         if change.amended is not None:
-            self.name, self.quantity_lots = change.amended.client_order_id, change.amended.quantity_lots
+            self.name = change.amended.client_order_id
+        if change.new_lots is not None:
+            self.quantity_lots = change.new_lots
         if self.displayed_lots is not None:
             self.displayed_lots += change.displayed_lots
         self.held_atoms += change.held_atoms if change.accepted is None else 0
@@ -50,7 +52,7 @@ class OrderRow:
             self.held_atoms = change.held_atoms
         if change.close_status:
             self.status, self.close_reason = change.close_status, change.close_reason
-        elif self.executed_lots + self.prevented_lots == self.quantity_lots:
+        elif self.executed_lots + self.prevented_lots == self.quantity_lots > 0:
             self.status = FILLED
         elif self.executed_lots:
             self.status = PARTIALLY_FILLED

@@ -21,6 +21,8 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_commands import SetMarketFees
+from exchange.contracts.fee_events import MarketFeesChanged
 from exchange.contracts.tables import EVENTS
 from services.auditor.audit.outcomes import Audit
 from services.auditor.audit.recount import recount
@@ -28,6 +30,7 @@ from services.auditor.audit.state import AuditState
 from tests.event_streams import ONE, RandomTrading
 from tests.unit.auditor.planted import (
     ALICE,
+    BOB,
     BTC,
     BTCUSDT,
     PRICE,
@@ -165,6 +168,27 @@ def test_lower_fee_than_the_rule_is_no_breach() -> None:
     assert first_breaches(outcomes) == ()
 
 
+def test_fee_by_the_rate_of_before_is_found_once_the_market_has_another() -> None:
+    stream = a_days_trading()
+    stream.apply(
+        SetMarketFees(90, BTCUSDT, 100, 100),
+        order(91, ALICE, codes.SELL, PRICE),
+        order(92, BOB, codes.BUY, PRICE, 100),
+    )
+    assert first_breaches(stream.outcomes) == ()
+    last = sum(type(r.event) is TradeExecuted for o in stream.outcomes for r in o.events) - 1
+    more = fields(buyer_fee_atoms=lambda v: 10 * v)
+    assert invariants(changed(stream.outcomes, TradeExecuted, more, last)) == {"I4"}
+    assert invariants([*stream.outcomes[:-1], *changed(stream.outcomes[-1:], TradeExecuted, more)]) == {"I4"}
+
+
+def test_fees_that_no_market_can_have_are_found() -> None:
+    for changed_fees in (MarketFeesChanged(99, 0, 0), MarketFeesChanged(BTCUSDT, 0, 1_000_001)):
+        stream = a_days_trading()
+        stream.append(changed_fees)
+        assert invariants(stream.outcomes) == {"I8"}
+
+
 def replaced(outcomes: Sequence[CommandOutcome], place: int, *others: CommandOutcome) -> list[CommandOutcome]:
     return [*outcomes[:place], *others, *outcomes[place + 1 :]]
 
@@ -257,7 +281,7 @@ def test_every_kind_of_event_is_audited() -> None:
 
 def test_rules_that_the_auditor_does_not_know_are_found() -> None:
     outcome = a_days_trading().outcomes[0]
-    for version, found in ((0, {"I8"}), (1, set()), (3, set()), (4, set()), (5, {"I8"})):
+    for version, found in ((0, {"I8"}), (1, set()), (3, set()), (4, set()), (5, set()), (6, {"I8"})):
         activated = outcome.events[0]._replace(event=RulesActivated(version))
         assert invariants([outcome._replace(events=(activated,))]) == found
 

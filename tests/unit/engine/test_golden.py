@@ -5,7 +5,8 @@ In it: every kind of command with wrong values, wrong bytes of many kinds (so a 
 otherwise is found here, before it meets a real history), money that came, left, and came again, and one order
 that meets 2,204 others. It is never recorded anew: old logs are not either. `golden/rules_1_to_3.bin` is the
 same of a history through versions 1 to 3, `golden/rules_3_to_4.bin` of one of orders with terms (it may be
-recorded anew as long as no exchange runs version 4).
+recorded anew as long as no exchange runs version 4), `golden/rules_4_to_5_filters.bin` of filters that
+change and markets that end (tests/unit/engine/golden_recording.py).
 """
 
 import zlib
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from exchange.contracts import codec
+from exchange.contracts import codec, codes
 from exchange.contracts.codec import CommandOutcome, encode_commands, outcomes_of
 from exchange.contracts.commands import ActivateRules, LeaderElected
 from exchange.contracts.events import CommandRejected, TradeExecuted
@@ -77,7 +78,28 @@ def test_history_of_orders_with_terms_replays_to_its_hashes() -> None:
         assert shard.chain == chain, f"record {offset} has another outcome than it had"
         kinds.update(type(recorded.event).__name__ for outcome in outcomes for recorded in outcome.events)
     assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 4)
-    assert min(kinds[cls.__name__] for tag, (cls, _) in EVENTS.items() if tag >= 22) > 5
+    assert min(kinds[cls.__name__] for tag, (cls, _) in EVENTS.items() if 22 <= tag <= 30) > 5
+
+
+def test_history_of_filters_that_change_replays_to_its_hashes() -> None:
+    """Rules 4, which refuse to, then 5; then both markets end."""
+    rows, seq, digest = recorded_history(RECORDED.with_name("rules_4_to_5_filters.bin"))
+    shard = Shard(Engine())
+    kinds: Counter[str] = Counter()
+    refused: Counter[int] = Counter()
+    for offset, (time_ms, record, chain) in enumerate(rows):
+        outcomes = outcomes_of(shard.apply_record(offset, time_ms, record))
+        assert shard.chain == chain, f"record {offset} has another outcome than it had"
+        events = [recorded.event for outcome in outcomes for recorded in outcome.events]
+        kinds.update(type(event).__name__ for event in events)
+        refused.update(event.reason for event in events if isinstance(event, CommandRejected))
+    assert (shard.engine.seq, state_hash(shard), shard.engine.rules_version) == (seq, digest, 5)
+    assert kinds["FilterChanged"] > 30
+    assert min(kinds["PendingOrderFunded"], kinds["TradeExecutedWithDiscount"]) > 10
+    assert refused[codes.REJECT_MALFORMED] > 30, "under rules 4 they are no commands"
+    assert len([reason for reason in refused if 52 <= reason <= 59]) >= 4
+    assert len(shard.engine.orders) == 0
+    assert {market.mode for market in shard.engine.markets.values()} == {codes.MODE_RETIRED}
 
 
 def _outcomes(version: int, value: bytes) -> list[CommandOutcome]:

@@ -3,6 +3,9 @@
 import os
 import random
 
+import pytest
+
+from matching_engine.core import ladder as ladder_module
 from matching_engine.core.ladder import BLOCK_MAX, Ladder
 from matching_engine.core.order import Level
 
@@ -60,3 +63,28 @@ def test_no_list_that_a_new_level_moves_grows_with_the_book() -> None:
     check(ladder, levels)
     # Blocks are halved when full, so those of a growing book are half full at least.
     assert len(ladder._blocks) <= 2 * held // BLOCK_MAX + 1
+
+
+def test_the_best_level_comes_and_goes_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crossing order empties the best level of a deep book: nothing is looked for among the others."""
+    ladder = Ladder()
+    for key in range(10_000):
+        ladder.insert(key, Level(key))
+
+    def searched(*_: object) -> int:
+        raise AssertionError("a search for the best level")
+
+    # The compiled build has taken these names already, and is the same code.
+    monkeypatch.setattr(ladder_module, "bisect_left", searched)
+    monkeypatch.setattr(ladder_module, "bisect_right", searched)
+    for key in range(10_000, 10_000 + 3 * BLOCK_MAX):
+        level = Level(key)
+        ladder.insert(key, level)
+        if key % 3:
+            ladder.remove(key, level)
+    for _ in range(2 * BLOCK_MAX):
+        best = ladder.best
+        assert best is not None
+        ladder.remove(best.price_ticks, best)
+    monkeypatch.undo()
+    check(ladder, {key: Level(key) for key in range(10_000) if ladder.find(key)})

@@ -90,8 +90,9 @@ def test_a_list_is_cancelled_by_its_name_once() -> None:
 @pytest.mark.parametrize(
     ("above", "below", "reason"),
     [
-        (leg("a", S, LM, 1_000, P - 1), leg("b", S, SL, 1_000, stop=P - 10), codes.REJECT_WOULD_TAKE),
-        (leg("a", S, LM, 1_000, P + 9), leg("b", S, SL, 1_000, stop=P + 10), codes.REJECT_WOULD_TRIGGER),
+        (leg("a", S, LM, 1_000, P - 1), leg("b", S, SL, 1_000, stop=P - 10), codes.REJECT_LIST_PRICES),
+        (leg("a", S, LM, 1_000, P + 9), leg("b", S, SL, 1_000, stop=P + 10), codes.REJECT_LIST_PRICES),
+        (leg("a", S, LM, 1_000, P - 10), leg("b", S, SL, 1_000, stop=P + 10), codes.REJECT_LIST_PRICES),
         (leg("a", S, TP, 1_000, stop=P + 9), leg("b", S, TP, 1_000, stop=P + 5), codes.REJECT_COMBINATION),
         (leg("a", S, LM, 1_000, P + 9), leg("b", S, SL, 900, stop=P - 10), codes.REJECT_MALFORMED),
         (leg("a", S, LM, 1_000, P + 9), leg("a", S, SL, 1_000, stop=P - 10),
@@ -105,6 +106,20 @@ def test_what_is_no_oco_is_refused_whole(above: OrderLeg, below: OrderLeg, reaso
     assert x.refusal(x.list_of(ALICE, OCO, above, below)) == reason
     assert x.held(ALICE, BTC) == 0
     assert x.engine.order_lists == {}
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "reason"),
+    [
+        (leg("a", S, LM, 1_000, P - 1), leg("b", S, SL, 1_000, stop=P - 10), codes.REJECT_WOULD_TAKE),
+        (leg("a", S, LM, 1_000, P + 9), leg("b", S, SL, 1_000, stop=P + 10), codes.REJECT_WOULD_TRIGGER),
+    ],
+)
+def test_rules_before_tell_what_unfit_prices_lead_to(above: OrderLeg, below: OrderLeg, reason: int) -> None:
+    x = TermsExchange()
+    x.engine.rules_version = 4
+    x.place(BOB, B, P - 1, 100)
+    assert x.refusal(x.list_of(ALICE, OCO, above, below)) == reason
 
 
 def test_a_list_needs_money_for_what_works_alone() -> None:

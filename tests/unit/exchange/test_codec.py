@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.contracts import codec, commands, events, order_commands, order_events
+from exchange.contracts import (
+    codec,
+    commands,
+    events,
+    fee_commands,
+    fee_events,
+    filter_commands,
+    filter_events,
+    order_commands,
+    order_events,
+)
 from exchange.contracts.codec import (
     COMMANDS,
     EMPTY_CHAIN_HASH,
@@ -63,7 +73,8 @@ def constructors(file: str) -> dict[str, list[tuple[str, str]]]:
     [(COMMANDS, "commands.py", {"Command", "Malformed"}), (EVENTS, "events.py", set())],
 )
 def test_tables_equal_the_constructors(table: dict[int, Any], file: str, not_sent: set[str]) -> None:
-    declared = constructors(file) | constructors(f"order_{file}")
+    parts = (file, f"order_{file}", f"filter_{file}", f"fee_{file}")
+    declared = {name: fields for part in parts for name, fields in constructors(part).items()}
     leg = declared.pop("OrderLeg", [(name, "") for name in LEG_FIELDS])
     assert [name for name, _ in leg] == list(LEG_FIELDS)
     declared = {name: fields for name, fields in declared.items() if name not in not_sent}
@@ -77,8 +88,8 @@ def test_tables_equal_the_constructors(table: dict[int, Any], file: str, not_sen
 
 def test_every_command_and_event_class_has_a_tag() -> None:
     for modules, base, table in (
-        ((commands, order_commands), Command, COMMANDS),
-        ((events, order_events), Event, EVENTS),
+        ((commands, order_commands, filter_commands, fee_commands), Command, COMMANDS),
+        ((events, order_events, filter_events, fee_events), Event, EVENTS),
     ):
         found = [c for module in modules for c in vars(module).values()]
         classes = {c for c in found if isinstance(c, type) and issubclass(c, base)}

@@ -21,6 +21,7 @@ from exchange.contracts.events import (
     TradeExecuted,
     TradingModeChanged,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.limits import INTEGER_MAX, TEXT_LENGTH_MAX
 from exchange.contracts.order_commands import OrderLeg
 from exchange.contracts.order_events import (
@@ -29,6 +30,7 @@ from exchange.contracts.order_events import (
     OrderListPlaced,
     OrderTriggered,
     OrderWithTermsAccepted,
+    PendingOrderFunded,
     PendingOrderPlaced,
     SelfTradeDecremented,
     TrailingStarted,
@@ -67,13 +69,15 @@ def test_no_event_is_larger_than_reckoned(kind: type[Event]) -> None:
     assert size <= limits.event_size_bytes_max(len(names) - texts, texts)
     known = {
         TradeExecuted: limits.TRADE_SIZE_BYTES_MAX,
+        TradeExecutedWithDiscount: limits.TRADE_SIZE_BYTES_MAX,
         OrderWithTermsAccepted: limits.TERMS_ACCEPTED_SIZE_BYTES_MAX,
         OrderListPlaced: limits.LIST_PLACED_SIZE_BYTES_MAX,
         OrderListDone: limits.LIST_DONE_SIZE_BYTES_MAX,
         IcebergRefilled: limits.REFILLED_SIZE_BYTES_MAX,
         SelfTradeDecremented: limits.TRADE_SIZE_BYTES_MAX,
         OrderTriggered: limits.TRIGGERED_SIZE_BYTES_MAX,
-        PendingOrderPlaced: limits.TRIGGERED_SIZE_BYTES_MAX,
+        PendingOrderFunded: limits.FUNDED_SIZE_BYTES_MAX,
+        PendingOrderPlaced: limits.PENDING_PLACED_SIZE_BYTES_MAX,
         TrailingStarted: limits.TRIGGERED_SIZE_BYTES_MAX,
         OrderAccepted: limits.ACCEPTED_SIZE_BYTES_MAX,
         OrderClosed: limits.CLOSED_SIZE_BYTES_MAX,

@@ -148,7 +148,7 @@ def test_whoever_runs_components_settles_the_heap() -> None:
 
 def test_every_service_is_served_by_it() -> None:
     mains = [*(ROOT / "services").glob("*/main.py"), ROOT / "matching_engine" / "main.py"]
-    jobs = {"data_keys", "operator", "rebuild", "topics"}
+    jobs = {"audit_log", "data_keys", "operator", "rebuild", "topics"}
     for path in mains:
         assert path.parent.name in jobs or "await serve(" in path.read_text("utf-8"), path
 

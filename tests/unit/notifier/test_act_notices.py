@@ -20,6 +20,12 @@ DETAILS: dict[str, dict[str, object]] = {
     "password-reset": {"held_until_ms": 1_700_000_000_000},
     "second-factor-on": {},
     "second-factor-off": {},
+    "notices-changed": {"FILLS": {"mail": True, "webhook": False, "browser": False}},
+    "webhook-set": {"url": "https://bot.example.com/notices"},
+    "webhook-removed": {},
+    "notice-mail-confirmed": {},
+    "notice-mail-asked": {},
+    "notice-mail-ended": {},
 }
 
 
@@ -49,7 +55,7 @@ def test_words_say_what_happened() -> None:
 def test_what_a_thief_would_do_carries_the_link_and_nothing_else_does() -> None:
     assert {
         "LOGIN", "API_KEY_MADE", "ADDRESS_ADDED", "IDENTITY_LINKED", "WITHDRAWAL_RESERVED",
-        "WITHDRAWALS_UNFREEZING", "PASSWORD_CHANGED", "SECOND_FACTOR_CHANGED",
+        "WITHDRAWALS_UNFREEZING", "PASSWORD_CHANGED", "SECOND_FACTOR_CHANGED", "NOTICES_CHANGED",
     } == FREEZABLE  # fmt: skip
 
 

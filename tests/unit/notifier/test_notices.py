@@ -13,6 +13,7 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
+from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from services.notifier.notices import (
     Notice,
     NoticeError,
@@ -58,6 +59,16 @@ def test_a_fill_tells_maker_and_taker_what_each_of_them_did(maker: NoticeMaker) 
     assert (sold.notice_id, sold.user_id) == ("0.1.taker", 1002)
     assert (sold.fields["side"], sold.fields["role"]) == ("SELL", "TAKER")
     assert (sold.fields["fee"], sold.fields["feeAsset"]) == ("12.50000025", "USDT")
+
+
+def test_a_fee_is_told_in_the_asset_in_which_it_was_paid(maker: NoticeMaker) -> None:
+    maker.add_asset(2, "ETH", 6)
+    trade = TradeExecutedWithDiscount(1, 1, codes.BUY, 1, 1, 1, 1, 11, 1001, 0, 0, 12, 1002, 7, 2, 1_500, 0)
+    told = {n.user_id: n.fields for n in maker.notices_of(EventStream().append(trade))}
+    assert [(told[user]["fee"], told[user]["feeAsset"]) for user in (1001, 1002)] == [
+        ("0.001500", "ETH"),
+        ("0.00000007", "USDT"),
+    ]
 
 
 def test_who_trades_with_himself_gets_two_notices(maker: NoticeMaker) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from services.operator import main
+from services.operator.markets import commands
 from services.operator.orders import MODES, Order, SetMode, Signed, decode_signed, encode
 
 ROOT = Path(__file__).parents[3]
@@ -58,7 +59,8 @@ def ordered(monkeypatch: pytest.MonkeyPatch) -> list[Signed]:
     def take(order: Order, who: str, reason: str) -> None:
         taken.append(decode_signed(encode(Signed(order, who, reason))))
 
-    monkeypatch.setattr(main, "_order", take)
+    for module in (main, commands):
+        monkeypatch.setattr(module, "order_now", take)
     return taken
 
 

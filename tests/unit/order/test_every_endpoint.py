@@ -52,10 +52,7 @@ EMPTY = [
     ("GET /openOrderList", "openOrderLists.status", {}),
     ("GET /allOrderList", "allOrderLists", {}),
 ]
-NO_OPO = (-2010, "OPO orders are not supported for this symbol.")
 REFUSALS = [
-    ("POST /orderList/opo", "orderList.place.opo", BTC, NO_OPO),
-    ("POST /orderList/opoco", "orderList.place.opoco", BTC, NO_OPO),
     ("POST /sor/order", "sor.order.place", BTC, (-1020, "This operation is not supported.")),
     ("POST /sor/order/test", "sor.order.test", BTC, (-1020, "This operation is not supported.")),
 ]
@@ -123,18 +120,11 @@ async def test_lists_of_nothing_are_empty(
 
 
 @covers(
-    "POST /orderList/opo",
-    "POST /orderList/opoco",
     "POST /sor/order",
     "POST /sor/order/test",
-    "ws orderList.place.opo",
-    "ws orderList.place.opoco",
     "ws sor.order.place",
     "ws sor.order.test",
-    "OPO",
-    "OPOCO",
     "-1020",
-    "-2010",
 )
 @pytest.mark.parametrize(("place", "method", "parameters", "refusal"), REFUSALS)
 async def test_what_is_absent_is_refused_in_binances_words(

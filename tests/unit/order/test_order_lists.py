@@ -1,4 +1,4 @@
-"""OCO, OTO and OTOCO by both doors, over the real engine: placed, asked for, cancelled, told of."""
+"""Lists of every kind by both doors, over the real engine: placed, asked for, cancelled, told of."""
 
 from typing import Any
 
@@ -49,6 +49,8 @@ OTOCO = {
     "pendingBelowType": "STOP_LOSS",
     "pendingBelowStopPrice": "59000",
 }
+OPO = {name: value for name, value in OTO.items() if name != "pendingQuantity"}
+OPOCO = {name: value for name, value in OTOCO.items() if name != "pendingQuantity"}
 LIST_KEYS = [
     *("orderListId", "contingencyType", "listStatusType", "listOrderStatus", "listClientOrderId"),
     *("transactionTime", "symbol", "orders"),
@@ -65,7 +67,8 @@ def locked(account: dict[str, Any], asset: str) -> str:
     "POST /orderList/oco", "POST /order/oco", "POST /orderList/oto", "POST /orderList/otoco",
     "ws orderList.place.oco", "ws orderList.place", "ws orderList.place.oto", "ws orderList.place.otoco",
     "DELETE /orderList", "ws orderList.cancel", "GET /orderList", "ws orderList.status",
-    "GET /openOrderList", "ws openOrderLists.status", "OCO", "OTO", "OTOCO",
+    "GET /openOrderList", "ws openOrderLists.status", "OCO", "OTO", "OTOCO", "OPO", "OPOCO",
+    "POST /orderList/opo", "POST /orderList/opoco", "ws orderList.place.opo", "ws orderList.place.opoco",
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("path", "method", "parameters", "kinds"),
@@ -74,6 +77,8 @@ def locked(account: dict[str, Any], asset: str) -> str:
         ("/order/oco", "orderList.place", LEGACY, ["LIMIT_MAKER", "STOP_LOSS_LIMIT"]),
         ("/orderList/oto", "orderList.place.oto", OTO, ["LIMIT", "MARKET"]),
         ("/orderList/otoco", "orderList.place.otoco", OTOCO, ["LIMIT", "LIMIT_MAKER", "STOP_LOSS"]),
+        ("/orderList/opo", "orderList.place.opo", OPO, ["LIMIT", "MARKET"]),
+        ("/orderList/opoco", "orderList.place.opoco", OPOCO, ["LIMIT", "LIMIT_MAKER", "STOP_LOSS"]),
     ],
 )
 async def test_lists_are_placed_asked_for_and_cancelled_by_both_doors(
@@ -178,6 +183,43 @@ async def test_pending_orders_take_over_when_the_working_one_is_filled(exchange:
     assert len(await ask(exchange, "GET", "/openOrders", **BTC)) == 2
 
 
+async def test_an_opo_sells_what_was_bought_of_it_and_keeps_it_until_then(exchange: OrderExchange) -> None:
+    await trade_at(exchange, "60000")
+    async with connected(exchange) as socket:
+        await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+        placed = await ask(exchange, "POST", "/orderList/opoco", **OPOCO)
+        _, above, below = (one["orderId"] for one in placed["orders"])
+        reports = placed["orderReports"]
+        assert [one.get("origQty") for one in reports] == ["0.10000000", None, None]
+        assert [one["status"] for one in reports] == ["NEW", "PENDING_NEW", "PENDING_NEW"]
+        await ask(exchange, "POST", "/order", BOB, **limit_order("SELL", "60000", "0.04"))
+        account = await ask(exchange, "GET", "/account")
+        # There is other money for the fee.
+        assert locked(account, "BTC") == "0.04000000"
+        pending = await ask(exchange, "GET", "/order", **BTC, orderId=above)
+        assert (pending["status"], pending["origQty"]) == ("PENDING_NEW", "0.00000000")
+        assert await refusal(
+            exchange, "PUT", "/order/amend/keepPriority", **BTC, orderId=above, newQty="0.01"
+        ) == (-2038, "Order amend (pending OPO order) is not supported.")
+        await ask(exchange, "POST", "/order", BOB, **limit_order("SELL", "60000", "0.06"))
+        seen: list[dict[str, Any]] = []
+        while len([one for one in seen if one.get("i") == below]) < 2:
+            seen += await told(socket, 1)
+    of_pending = [one for one in seen if one.get("i") in (above, below)]
+    assert [(one["X"], one["q"], one["w"]) for one in of_pending] == [
+        ("PENDING_NEW", "0.00000000", False), ("PENDING_NEW", "0.00000000", False),
+        ("NEW", "0.10000000", True), ("NEW", "0.10000000", False),
+    ]  # fmt: skip
+    positions = [one for one in seen if one["e"] == "outboundAccountPosition"]
+    btc = {one["a"]: one["l"] for position in positions for one in position["B"]}
+    assert btc["BTC"] == "0.04000000"
+    assert locked(await ask(exchange, "GET", "/account"), "BTC") == "0.10000000"
+    found = await ask(exchange, "GET", "/order", **BTC, orderId=above)
+    assert (found["status"], found["origQty"]) == ("NEW", "0.10000000")
+    await ask(exchange, "DELETE", "/orderList", **BTC, orderListId=placed["orderListId"])
+    assert locked(await ask(exchange, "GET", "/account"), "BTC") == "0.00000000"
+
+
 @pytest.mark.parametrize(
     ("path", "parameters", "code", "text"),
     [
@@ -200,6 +242,8 @@ async def test_pending_orders_take_over_when_the_working_one_is_filled(exchange:
          "Parameter 'belowIcebergQty' is not supported if 'belowTimeInForce' is not GTC."),
         ("oco", {**OCO, "abovePrice": "59500"}, -2010,
          "The relationship of the prices for the orders is not correct."),
+        ("oco", {**OCO, "abovePrice": "59000", "belowStopPrice": "70000"}, -2010,
+         "The relationship of the prices for the orders is not correct."),
         ("oco", {**OCO, "belowPrice": None}, -1102,
          "Mandatory parameter 'belowPrice' was not sent, was empty/null, or malformed."),
         ("oco", {**OCO, "abovePrice": "x"}, -1100,
@@ -208,8 +252,19 @@ async def test_pending_orders_take_over_when_the_working_one_is_filled(exchange:
          "Data sent for parameter 'workingType' is not valid."),
         ("oto", {**OTO, "pendingQuantity": None}, -1102,
          "Mandatory parameter 'pendingQuantity' was not sent, was empty/null, or malformed."),
+        ("opo", {**OPO, "workingSide": "SELL"}, -1222, "Working order in an OPO list must be a bid."),
+        ("opoco", {**OPOCO, "workingSide": "SELL"}, -1222, "Working order in an OPO list must be a bid."),
+        ("opo", {**OPO, "pendingSide": "BUY"}, -1223, "Pending orders in an OPO list must be asks."),
+        ("opoco", {**OPOCO, "pendingSide": "BUY"}, -1223, "Pending orders in an OPO list must be asks."),
+        ("opo", {**OTO, "workingSide": "BUY"}, -1104,
+         "Not all sent parameters were read; read '10' parameter(s) but was sent '11'."),
+        ("opo", {**OPO, "pendingType": "LIMIT", "pendingTimeInForce": "GTC", "pendingPrice": "9000000"},
+         -1013, "Filter failure: PRICE_FILTER"),
+        ("opo", {**OPO, "workingQuantity": None}, -1102,
+         "Mandatory parameter 'workingQuantity' was not sent, was empty/null, or malformed."),
     ],
 )  # fmt: skip
+@covers("-1222", "-1223")
 @covers("-1158", "-1160", "-1165", "-1166", "-1168", "-1196", "-1197", "-1198", "-1199", "-2010", "-1102")
 async def test_a_list_that_cannot_be_is_refused_in_binances_words(
     exchange: OrderExchange, path: str, parameters: dict[str, object], code: int, text: str

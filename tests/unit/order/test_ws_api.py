@@ -93,6 +93,17 @@ async def test_text_that_is_no_request_is_refused_and_the_socket_lives(socket: W
     assert (await socket.ask("ping"))["result"] == {}
 
 
+@pytest.mark.parametrize("method", ["ping", "time"])
+async def test_what_has_no_parameters_takes_none(exchange: OrderExchange, method: str) -> None:
+    async with connected(exchange) as socket:
+        refused = await socket.ask(method, symbol="BTCUSDT")
+        assert (refused["status"], refused["error"]) == (
+            400, {"code": -1101, "msg": "Too many parameters; expected '0' and received '1'."},
+        )  # fmt: skip
+        # What belongs to the envelope is no parameter of the method.
+        assert (await socket.ask(method, returnRateLimits=False))["status"] == 200
+
+
 @pytest.mark.parametrize("text", ['{"id":"a-7"}', '{"id":"a-7","method":"ping","params":[]}'])
 async def test_the_refusal_of_what_is_no_request_carries_its_id(socket: WsClient, text: str) -> None:
     socket.say(text)

@@ -42,6 +42,22 @@ module "registry" {
   replica_regions = var.second_region == null ? [] : [var.second_region.name]
 }
 
+# Builds the image of each commit, and compares AWS with the main branch every night.
+module "delivery" {
+  source = "../../modules/delivery"
+  count  = var.delivery == null ? 0 : 1
+
+  name            = "exchange"
+  repository      = var.delivery.repository
+  repository_url  = module.registry.urls["exchange"]
+  repository_arn  = module.registry.arns["exchange"]
+  state           = { bucket = var.delivery.state_bucket, region = var.region }
+  environments    = var.delivery.environments
+  tools_image     = var.delivery.tools_image
+  terraform_image = var.delivery.terraform_image
+  emails          = var.emails
+}
+
 module "cost" {
   source = "../../modules/cost"
 

@@ -57,3 +57,15 @@ variable "global_database" {
   type        = object({ name = optional(string, "exchange-global"), engine_version = optional(string, "17.7") })
   default     = null
 }
+
+variable "delivery" {
+  description = "Builds of the image and the nightly comparison (modules/delivery): the repository of this code and its connection, the bucket of the states, what is compared; null for none."
+  type = object({
+    repository      = object({ url = string, connection_arn = string, type = optional(string, "GITHUB"), branch = optional(string, "main") })
+    state_bucket    = string
+    environments    = optional(list(string), ["global", "production"])
+    tools_image     = optional(string)
+    terraform_image = optional(string, "hashicorp/terraform:1.11.4")
+  })
+  default = null
+}

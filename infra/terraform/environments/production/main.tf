@@ -43,5 +43,8 @@ module "exchange" {
   database_authority  = var.database_authority
   stateless_on_spot   = var.switches.spot
   mail                = var.switches.mail
+  own_disks_key       = var.switches.own_disks_key
+  runtime_monitoring  = var.switches.runtime_monitoring
+  backup              = var.backup
   size                = var.size
 }

@@ -23,6 +23,11 @@ output "replica" {
   value       = module.exchange.replica
 }
 
+output "backup_vault" {
+  description = "The vault of copies: backup.copy_vault_arn of the other region; null without one."
+  value       = module.exchange.backup_vault
+}
+
 output "application_key" {
   description = "The key of API secrets: application_key_replica_of of the other region."
   value       = module.exchange.application_key

@@ -71,6 +71,9 @@ variable "switches" {
     shield_advanced = optional(bool, false)
     spot            = optional(bool, true)
     mail            = optional(bool, true)
+    own_disks_key   = optional(bool, false)
+
+    runtime_monitoring = optional(bool, false)
     tools = optional(object({
       prometheus = optional(bool, false)
       grafana    = optional(bool, false)
@@ -78,6 +81,12 @@ variable "switches" {
     }), {})
   })
   default = {}
+}
+
+variable "backup" {
+  description = "Daily copies in a vault of AWS Backup: how long each is kept, and the vault in another region that gets one too (output `backup_vault` there); null for none."
+  type        = object({ kept_days = optional(number, 35), copy_vault_arn = optional(string) })
+  default     = null
 }
 
 variable "account_guards" {

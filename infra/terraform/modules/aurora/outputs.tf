@@ -23,6 +23,11 @@ output "cluster_id" {
   value       = aws_rds_cluster.this.cluster_identifier
 }
 
+output "arn" {
+  description = "ARN of the cluster."
+  value       = aws_rds_cluster.this.arn
+}
+
 output "resource_id" {
   description = "Resource id, for IAM authentication."
   value       = aws_rds_cluster.this.cluster_resource_id

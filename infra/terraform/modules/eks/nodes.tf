@@ -111,6 +111,7 @@ resource "aws_launch_template" "this" {
       volume_type           = "gp3"
       volume_size           = 50
       encrypted             = true
+      kms_key_id            = var.disks_key_arn
       delete_on_termination = true
     }
   }

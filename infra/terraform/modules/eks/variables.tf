@@ -14,6 +14,12 @@ variable "vpc_id" {
   type        = string
 }
 
+variable "disks_key_arn" {
+  description = "Key of the nodes' disks, which lets in Auto Scaling's linked role; null for AWS' own (aws/ebs)."
+  type        = string
+  default     = null
+}
+
 variable "subnet_ids" {
   description = "Private subnets of nodes and pods, one a zone."
   type        = list(string)

@@ -20,6 +20,8 @@ module "security" {
   bucket_prefix  = local.bucket_prefix
   account_guards = var.account_guards
 
+  runtime_monitoring = var.runtime_monitoring
+
   application_key_replica_of = var.application_key_replica_of
 
   redis_user           = module.redis.user_id
@@ -27,6 +29,29 @@ module "security" {
   secret_recovery_days = var.protected ? 30 : 0
   audit_lock           = var.protected ? { mode = "COMPLIANCE", days = 365 } : null
   force_destroy        = !var.protected
+}
+
+# Machines are started by Auto Scaling, with whose linked role the key has to agree.
+module "disks_key" {
+  source = "../kms_key"
+  count  = var.own_disks_key ? 1 : 0
+
+  name        = "${var.name}/disks"
+  description = "Disks of nodes"
+  roles       = { AutoScaling = "arn:aws:iam::${local.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" }
+}
+
+module "backup" {
+  source = "../backup"
+  count  = var.backup == null ? 0 : 1
+
+  name           = var.name
+  kms_key_arn    = local.keys["data"]
+  resource_arns  = concat([module.aurora.arn], values(module.market_history.arns))
+  kept_days      = var.backup.kept_days
+  copy_vault_arn = var.backup.copy_vault_arn
+  locked         = var.protected
+  force_destroy  = !var.protected
 }
 
 module "network" {
@@ -47,6 +72,7 @@ module "eks" {
   public_access_cidrs      = var.control_plane_cidrs
   administrators           = var.administrators
   kms_key_arn              = local.keys["secrets"]
+  disks_key_arn            = one(module.disks_key[*].arn)
   logs_key_arn             = local.keys["logs"]
   secrets_key_arn          = local.keys["secrets"]
   secret_arns              = concat(values(module.security.secret_arns), [var.global_database == null ? module.aurora.secret_arn : var.database_secret_arn])

@@ -133,6 +133,11 @@ output "replica" {
   }
 }
 
+output "backup_vault" {
+  description = "The vault of copies: copy_vault_arn of the other side; null without one."
+  value       = one(module.backup[*].vault_arn)
+}
+
 output "application_key" {
   description = "The key of API secrets: application_key_replica_of of the other side."
   value       = local.keys["application"]

@@ -73,6 +73,24 @@ variable "rotation_package" {
   default = null
 }
 
+variable "runtime_monitoring" {
+  description = "Whether GuardDuty puts its agent on every node."
+  type        = bool
+  default     = false
+}
+
+variable "own_disks_key" {
+  description = "Whether nodes' disks are under a key of ours. Auto Scaling's linked role must be there (docs/deploy.md)."
+  type        = bool
+  default     = false
+}
+
+variable "backup" {
+  description = "Daily copies of Aurora and the tables of candles and trades in a vault of AWS Backup; null for none."
+  type        = object({ kept_days = optional(number, 35), copy_vault_arn = optional(string) })
+  default     = null
+}
+
 variable "load_balancer_name" {
   description = "Name of the load balancer that the Ingress has made; null before `helm install`."
   type        = string

@@ -25,6 +25,23 @@ locals {
         ArnLike = { (service.context_key) = service.source_arn }
       }
     }],
+    flatten([for sid, role in var.roles : [
+      {
+        Sid       = "${sid}Uses"
+        Effect    = "Allow"
+        Principal = { AWS = role }
+        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        Resource  = "*"
+      },
+      {
+        Sid       = "${sid}LetsResourcesUse"
+        Effect    = "Allow"
+        Principal = { AWS = role }
+        Action    = ["kms:CreateGrant"]
+        Resource  = "*"
+        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+      },
+    ]]),
   )
 }
 

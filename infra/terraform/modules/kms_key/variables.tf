@@ -23,6 +23,12 @@ variable "services" {
   default = {}
 }
 
+variable "roles" {
+  description = "Roles that use the key without rights of their own, and let AWS's resources use it, by statement id: a service's linked role. Each must be there."
+  type        = map(string)
+  default     = {}
+}
+
 variable "deletion_window_days" {
   description = "Days during which a deleted key can be brought back."
   type        = number

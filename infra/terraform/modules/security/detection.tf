@@ -18,6 +18,20 @@ resource "aws_guardduty_detector_feature" "this" {
   status      = "ENABLED"
 }
 
+# An agent on every node, which GuardDuty puts there itself: it sees what processes do, with rights over all of them.
+resource "aws_guardduty_detector_feature" "runtime" {
+  count = var.account_guards && var.runtime_monitoring ? 1 : 0
+
+  detector_id = aws_guardduty_detector.this[0].id
+  name        = "RUNTIME_MONITORING"
+  status      = "ENABLED"
+
+  additional_configuration {
+    name   = "EKS_ADDON_MANAGEMENT"
+    status = "ENABLED"
+  }
+}
+
 # What Security Hub's controls look at: how each resource is, and was.
 resource "aws_config_configuration_recorder" "this" {
   count = local.guards

@@ -13,6 +13,12 @@ variable "bucket_prefix" {
   type        = string
 }
 
+variable "runtime_monitoring" {
+  description = "Whether GuardDuty puts its agent on every node of the account's clusters; with account_guards."
+  type        = bool
+  default     = false
+}
+
 variable "account_guards" {
   description = "Whether GuardDuty, Security Hub and CloudTrail are set up here; once in each account and region."
   type        = bool

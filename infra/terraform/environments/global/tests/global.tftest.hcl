@@ -39,3 +39,17 @@ run "two_regions" {
     error_message = "In both regions API Gateway may log; the users' tables have a common home."
   }
 }
+
+run "delivery_by_switch" {
+  variables {
+    delivery = {
+      repository   = { url = "https://git.example.com/exchange/exchange.git", connection_arn = "arn:aws:codeconnections:eu-central-1:111122223333:connection/1" }
+      state_bucket = "exchange-terraform-state-111122223333"
+    }
+  }
+
+  assert {
+    condition     = module.delivery[0].projects == { image = "exchange-image", plan = "exchange-plan" }
+    error_message = "Images and the nightly comparison."
+  }
+}

@@ -17,14 +17,15 @@ run "planned_from_an_empty_account" {
 run "everything_on" {
   variables {
     load_balancer_name = "exchange-production"
+    backup             = {}
     switches = {
-      api_gateway = true, lake = true, bot_control = true, shield_advanced = true
+      api_gateway = true, lake = true, bot_control = true, shield_advanced = true, own_disks_key = true
       tools       = { prometheus = true, grafana = true, log_search = true }
     }
   }
 
   assert {
-    condition     = output.cluster_name == "exchange-production"
+    condition     = output.cluster_name == "exchange-production" && output.backup_vault != null
     error_message = "Every switch of production is planned."
   }
 }

@@ -95,6 +95,17 @@ run "stateless_on_demand_by_switch" {
   }
 }
 
+run "disks_under_a_key_of_ours_by_switch" {
+  variables {
+    disks_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/disks"
+  }
+
+  assert {
+    condition     = alltrue([for t in aws_launch_template.this : t.block_device_mappings[0].ebs[0].kms_key_id == var.disks_key_arn && t.block_device_mappings[0].ebs[0].encrypted == "true"])
+    error_message = "Every pool's disks."
+  }
+}
+
 run "refuses_the_whole_internet" {
   command = plan
 

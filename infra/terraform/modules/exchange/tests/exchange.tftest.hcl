@@ -92,6 +92,9 @@ run "second_apply_with_every_switch" {
     second_pool_region = "eu-west-1"
     history_replicas   = { eu-west-1 = "arn:aws:kms:eu-west-1:111122223333:key/data" }
     alarm_emails       = ["ops@example.com"]
+    own_disks_key      = true
+    runtime_monitoring = true
+    backup             = { copy_vault_arn = "arn:aws:backup:eu-west-1:111122223333:backup-vault:exchange-test" }
     administrators     = { platform = "arn:aws:iam::111122223333:role/platform" }
     storage_replica = {
       bucket_arns = { archive = "arn:aws:s3:::b-archive", snapshots = "arn:aws:s3:::b-snapshots" }
@@ -107,6 +110,11 @@ run "second_apply_with_every_switch" {
   assert {
     condition     = yamldecode(output.helm_values).global.image.digest == var.image_digest && yamldecode(output.helm_values).global.notices.connectionsEndpoint != null
     error_message = "The functions run the image."
+  }
+
+  assert {
+    condition     = length(module.disks_key) == 1 && output.backup_vault != null
+    error_message = "Disks under our key, copies in a vault."
   }
 
   assert {

@@ -23,6 +23,24 @@ run "rotates_and_binds_services" {
   }
 }
 
+run "lets_in_a_linked_role_and_what_it_starts" {
+  variables {
+    roles = { AutoScaling = "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" }
+  }
+
+  assert {
+    condition = [for s in jsondecode(aws_kms_key.this[0].policy).Statement : s.Action if startswith(s.Sid, "AutoScaling")] == [
+      ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"], ["kms:CreateGrant"],
+    ]
+    error_message = "It uses the key, and lets disks use it: without the grant no node starts."
+  }
+
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_kms_key.this[0].policy).Statement : s.Condition.Bool["kms:GrantIsForAWSResource"] == "true" if s.Sid == "AutoScalingLetsResourcesUse"])
+    error_message = "Grants are for AWS's resources alone."
+  }
+}
+
 run "refuses_a_short_deletion_window" {
   command = plan
 

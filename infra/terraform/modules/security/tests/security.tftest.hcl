@@ -71,3 +71,14 @@ run "guards_off_by_switch" {
     error_message = "A second environment of an account has none."
   }
 }
+
+run "the_agent_on_nodes_by_switch" {
+  variables {
+    runtime_monitoring = true
+  }
+
+  assert {
+    condition     = one(aws_guardduty_detector_feature.runtime[0].additional_configuration).name == "EKS_ADDON_MANAGEMENT" && aws_guardduty_detector_feature.runtime[0].status == "ENABLED"
+    error_message = "GuardDuty puts the agent there itself."
+  }
+}

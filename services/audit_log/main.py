@@ -1,13 +1,16 @@
-"""`python -m exchange.security.audit_log verify`: is the chain of the audit log whole?"""
+"""`python -m services.audit_log.main verify`: is the chain of the audit log whole?
+
+It runs in a pod of the user service, whose user of the database may read the log.
+"""
 
 import asyncio
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import asyncpg
 import typer
-from asyncpg.connect_utils import SessionAttribute
 
+from exchange.adapters.postgres.pool import open_connection
 from exchange.process.config import Settings, SettingsError
 from exchange.security.audit_log import AuditFault, AuditHead, verify
 
@@ -28,12 +31,7 @@ async def _verify_database(
     settings: Settings, expected: AuditHead | None
 ) -> tuple[AuditHead, list[AuditFault]]:
     deadline_s = settings.database_deadline_ms / 1000
-    connection: Any = await asyncpg.connect(
-        settings.database_dsn.get_secret_value(),
-        timeout=deadline_s,
-        command_timeout=deadline_s,
-        target_session_attrs=SessionAttribute.any,
-    )
+    connection = await open_connection(settings, statement_deadline_s=deadline_s, writes=False)
     try:
         async with asyncio.timeout(_VERIFY_DEADLINE_S):
             return await verify(connection, expected)
@@ -65,3 +63,7 @@ def commands() -> typer.Typer:
     # A callback keeps "verify" a word of the command line although it is the only one.
     app.callback()(lambda: None)
     return app
+
+
+if __name__ == "__main__":
+    commands()()

@@ -1,0 +1,1 @@
+"""Signed requests to programs of the exchange's people."""

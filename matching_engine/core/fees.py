@@ -1,0 +1,133 @@
+"""Fees that change while markets trade (rules version 5, ADR 0047)."""
+
+from exchange.contracts import codes
+from exchange.contracts.commands import Command, RegisterMarket
+from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.fee_commands import (
+    SetAccountTier,
+    SetFeeDiscount,
+    SetFeeTier,
+    SetMarketFees,
+    SwitchFeeDiscount,
+)
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+)
+from exchange.contracts.limits import FEE_TIERS_MAX
+from matching_engine.core.engine_state import EngineState
+from matching_engine.core.fee_table import FeeTier, Standing
+from matching_engine.core.rules import PPM
+
+
+def change_fees(state: EngineState, command: Command, events: list[Event]) -> bool:
+    """Decide a command about fees; False if it is none."""
+    if isinstance(command, SetMarketFees):
+        _set_market_fees(state, command, events)
+    elif isinstance(command, SetFeeTier):
+        _set_fee_tier(state, command, events)
+    elif isinstance(command, SetAccountTier):
+        _set_account_tier(state, command, events)
+    elif isinstance(command, SetFeeDiscount):
+        _set_fee_discount(state, command, events)
+    elif isinstance(command, SwitchFeeDiscount):
+        _switch_fee_discount(state, command, events)
+    else:
+        return False
+    return True
+
+
+def _set_market_fees(state: EngineState, command: SetMarketFees, events: list[Event]) -> None:
+    """Every trade from now on pays the new fees, of orders that rest already too."""
+    market = state.markets.get(command.market_id)
+    if market is None:
+        events.append(CommandRejected(0, command.market_id, codes.REJECT_UNKNOWN_MARKET, "", ""))
+        return
+    maker_ppm, taker_ppm = command.maker_fee_ppm, command.taker_fee_ppm
+    if maker_ppm > PPM or taker_ppm > PPM:
+        reason = codes.REJECT_MALFORMED
+        events.append(CommandRejected(0, command.market_id, reason, "", "a fee above 100 %"))
+        return
+    market.rules = _with_fees(market.rules, maker_ppm, taker_ppm)
+    events.append(MarketFeesChanged(command.market_id, maker_ppm, taker_ppm))
+
+
+def _with_fees(rules: RegisterMarket, maker_fee_ppm: int, taker_fee_ppm: int) -> RegisterMarket:
+    """The same rules with other fees: a command that was read belongs to its reader and is not changed."""
+    return RegisterMarket(
+        rules.command_id,
+        rules.market_id,
+        rules.symbol,
+        rules.base_asset_id,
+        rules.quote_asset_id,
+        rules.tick_atoms,
+        rules.lot_atoms,
+        rules.price_ticks_min,
+        rules.price_ticks_max,
+        rules.quantity_lots_min,
+        rules.quantity_lots_max,
+        rules.market_quantity_lots_max,
+        rules.notional_atoms_min,
+        rules.notional_atoms_max,
+        rules.bid_multiplier_up_ppm,
+        rules.bid_multiplier_down_ppm,
+        rules.ask_multiplier_up_ppm,
+        rules.ask_multiplier_down_ppm,
+        rules.open_orders_max,
+        maker_fee_ppm,
+        taker_fee_ppm,
+    )
+
+
+def _refuse(reason: int, user_id: int, detail: str, events: list[Event]) -> None:
+    events.append(CommandRejected(user_id, 0, reason, "", detail))
+
+
+def _set_fee_tier(state: EngineState, command: SetFeeTier, events: list[Event]) -> None:
+    tier, asset_id, volume_atoms = command.tier, command.asset_id, command.volume_atoms_min
+    maker_ppm, taker_ppm = command.maker_share_ppm, command.taker_share_ppm
+    if not 0 < tier <= FEE_TIERS_MAX or maker_ppm > PPM or taker_ppm > PPM:
+        _refuse(codes.REJECT_MALFORMED, 0, "no tier, or more than the whole fee", events)
+        return
+    if asset_id not in state.asset_decimals:
+        _refuse(codes.REJECT_UNKNOWN_ASSET, 0, "", events)
+        return
+    if volume_atoms:
+        state.fees.tiers[tier] = FeeTier(tier, asset_id, volume_atoms, maker_ppm, taker_ppm)
+    else:
+        state.fees.tiers.pop(tier, None)
+    events.append(FeeTierChanged(tier, asset_id, volume_atoms, maker_ppm, taker_ppm))
+
+
+def _set_account_tier(state: EngineState, command: SetAccountTier, events: list[Event]) -> None:
+    user_id, tier = command.user_id, command.tier
+    if user_id <= 0 or (tier and tier not in state.fees.tiers):
+        _refuse(codes.REJECT_MALFORMED, user_id, "no such tier", events)
+        return
+    state.stand(user_id, Standing(tier, state.fees.standing_of(user_id).pays_discounted))
+    events.append(AccountTierChanged(user_id, tier))
+
+
+def _set_fee_discount(state: EngineState, command: SetFeeDiscount, events: list[Event]) -> None:
+    asset_id, discount_ppm = command.asset_id, command.discount_ppm
+    if asset_id and asset_id not in state.asset_decimals:
+        _refuse(codes.REJECT_UNKNOWN_ASSET, 0, "", events)
+        return
+    if discount_ppm > PPM:
+        _refuse(codes.REJECT_MALFORMED, 0, "more than the whole fee", events)
+        return
+    state.fees.discount_asset_id, state.fees.discount_ppm = asset_id, discount_ppm
+    state.find_discount_markets()
+    events.append(FeeDiscountChanged(asset_id, discount_ppm))
+
+
+def _switch_fee_discount(state: EngineState, command: SwitchFeeDiscount, events: list[Event]) -> None:
+    user_id = command.user_id
+    if user_id <= 0 or command.is_on > 1:
+        _refuse(codes.REJECT_MALFORMED, user_id, "", events)
+        return
+    state.stand(user_id, Standing(state.fees.standing_of(user_id).tier, command.is_on == 1))
+    events.append(FeeDiscountSwitched(user_id, command.is_on))

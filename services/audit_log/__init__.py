@@ -1,0 +1,1 @@
+"""The audit log, for the operator: `python -m services.audit_log.main verify`."""

@@ -1,0 +1,1 @@
+"""By which ways each account's owner is told, and webhooks (ADR 0049)."""

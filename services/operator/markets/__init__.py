@@ -1,0 +1,1 @@
+"""What operators order of markets: their filters, their fees, their end."""

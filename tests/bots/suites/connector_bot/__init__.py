@@ -1,0 +1,1 @@
+"""What a bot on binance-connector does, which wants an environment without python-binance."""

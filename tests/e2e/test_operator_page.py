@@ -1,0 +1,90 @@
+"""The operators' page in a real Chromium: from the first visit to a market halted, and who may not."""
+
+import base64
+import time
+from urllib.parse import parse_qs, urlsplit
+
+from exchange.security.one_time_codes import totp_code
+from local.exchange_process import ExchangeProcess
+from tests.e2e.browser import Page
+from tests.e2e.terminal import BROWSER_TESTS
+from tests.e2e.test_operator import QUIET, operator, until_status
+from tests.e2e.test_terminal_axe import Judge
+
+pytestmark = BROWSER_TESTS
+LOOKED = "document.body.dataset.looked === 'yes'"
+
+
+class Person:
+    """An administrator with a token and an authenticator."""
+
+    def __init__(self, exchange: ExchangeProcess, name: str, role: str) -> None:
+        added = operator(exchange, "admins", "add", name, "--role", role, "--reason", "a test")
+        assert (added.returncode, added.stderr) == (0, "")
+        *_, uri, self.token = added.stdout.split()
+        self._secret = base64.b32decode(parse_qs(urlsplit(uri).query)["secret"][0])
+
+    async def log_in(self, page: Page) -> None:
+        await page.fill("#token", self.token)
+        await page.fill("#code", totp_code(self._secret, time.time_ns() // 30_000_000_000))
+        await page.click("#log-in button")
+        await page.until(LOOKED)
+
+
+async def has(page: Page, place: str, words: str) -> None:
+    await page.until(f"document.querySelector('{place}').innerText.includes('{words}')")
+
+
+async def set_mode(page: Page, word: str, reason: str) -> None:
+    await page.fill("#reason", reason)
+    for name, value in (("symbol", QUIET), ("word", word)):
+        await page.evaluate(f"document.querySelector('#orders [name={name}]').value = '{value}'; 0")
+    await page.click("form[data-order=SetMode] button")
+
+
+async def test_who_orders_does_and_who_looks_does_not(terminal_exchange: ExchangeProcess, page: Page) -> None:
+    olga, victor = (Person(terminal_exchange, *one) for one in (("olga", "ADMIN"), ("victor", "VIEWER")))
+    judge = Judge(page, ["dark", "forced"])
+    await page.go(f"{terminal_exchange.url}/operator/")
+    await judge.look("entrance")
+    await page.fill("#token", olga.token)
+    await page.fill("#code", "000000")
+    await page.click("#log-in button")
+    await has(page, "#answer", "the code is not one of now")
+
+    await olga.log_in(page)
+    await has(page, "#health", "engine")
+    await has(page, "#readers", "ledger: seq")
+    await has(page, "#markets", f"{QUIET}: trading")
+    await has(page, "#stop", "money may leave")
+    await has(page, "#freezes", "no account is frozen")
+    await judge.look("room")
+    # Without a reason, or without a second look, nothing is sent.
+    await set_mode(page, "cancel-only", "")
+    await has(page, "#answer", "Say why")
+    await set_mode(page, "cancel-only", "a page that is tested")
+    await page.until("document.querySelector('#sure').open")
+    await judge.look("question")
+    await page.click("#sure-no")
+    until_status(terminal_exchange, "TRADING")
+    try:
+        await set_mode(page, "cancel-only", "a page that is tested")
+        await page.until("document.querySelector('#sure').open")
+        await page.click("#sure-yes")
+        await has(page, "#answer", f"{QUIET}: cancel-only since seq")
+        await has(page, "#markets", f"{QUIET}: cancel-only")
+        until_status(terminal_exchange, "CANCEL_ONLY")
+    finally:
+        assert operator(terminal_exchange, "markets", "reopen", QUIET, "--reason", "a test").returncode == 0
+    await page.fill("form[data-look=SearchAuditLog] [name=text]", "page that is tested")
+    await page.click("form[data-look=SearchAuditLog] button")
+    for words in ("operator-order", "operator-done", "olga (/v1/admin)"):
+        await has(page, "#found", words)
+    await page.click("#log-out")
+    assert await page.evaluate("document.querySelectorAll('#room li').length") == 0
+
+    await victor.log_in(page)
+    await has(page, "#who", "victor (VIEWER)")
+    await has(page, "#markets", f"{QUIET}: trading")
+    assert await page.evaluate("document.querySelectorAll('#orders :enabled').length") == 0
+    assert judge.found == []
