@@ -242,6 +242,9 @@ class TermsAudit:
         if taker is None or maker is None:
             self._breach("I8", f"order {event.taker_order_id} met {event.maker_order_id}: one is not open")
             return
+        lots = min(taker.open_lots, maker.shown_lots)
+        # A buyer at any price that has waited takes no more than its hold pays: it may meet with less.
+        may_be_less = taker.side == codes.BUY and taker.order_type in (codes.STOP_LOSS, codes.TAKE_PROFIT)
         is_true = (
             taker.user_id == maker.user_id == event.user_id
             and taker.market is maker.market
@@ -249,7 +252,7 @@ class TermsAudit:
             and maker.price_ticks == event.price_ticks
             and maker.is_resting
             and not taker.is_resting
-            and event.prevented_lots == min(taker.open_lots, maker.shown_lots)
+            and (event.prevented_lots == lots or (may_be_less and 0 < event.prevented_lots < lots))
         )
         if not is_true:
             self._breach("I8", f"orders {taker.order_id} and {maker.order_id} cannot have met like this")
