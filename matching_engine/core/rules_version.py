@@ -18,7 +18,7 @@ quote amount that empties the book ends as expired (ADR 0037). Snapshots of form
 Version 5: filters that change while a market trades, and markets that end (ADR 0045); lists whose pending
 orders sell what the working one has bought, and an OCO is told that its prices do not fit each other before
 anything that follows from that (ADR 0046); fees that change, tiers of them, and a discount for who pays in
-another asset (ADR 0047). Snapshots of format 6.
+another asset (ADR 0047); a pegged order that never worked ends without a price. Snapshots of format 6.
 """
 
 RULES_VERSION_MAX = 5  # the newest rules that this code has; the first are version 1
