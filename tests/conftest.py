@@ -17,7 +17,7 @@ from redis import Redis
 
 from local.servers import free_port, kafka, postgres, valkey
 from tests.background import Background
-from tests.sharing import put_together
+from tests.sharing import put_off, put_together
 from tests.tiers.servers import (
     HASTY,
     KAFKA_BOOTSTRAP,
@@ -48,6 +48,7 @@ def background() -> Iterator[Background]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the work, tests that share an exchange go to one of them."""
+    put_off(items)
     if hasattr(config, "workerinput"):
         put_together(items)
 

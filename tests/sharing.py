@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-__all__ = ["put_together"]
+__all__ = ["put_off", "put_together"]
 
 # Fixture -> group. A fixture with parameters makes a group for each of them.
 _SHARED: Final = {
@@ -30,6 +30,15 @@ def put_together(items: list[pytest.Item]) -> None:
         for group in _groups(item):
             item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
+
+
+def put_off(items: list[pytest.Item]) -> None:
+    """Mark as thorough what `thorough_for` names: a dear way that has a cheap one beside it."""
+    for item in items:
+        values = set(map(str, getattr(getattr(item, "callspec", None), "params", {}).values()))
+        for mark in item.iter_markers("thorough_for"):
+            if values & set(mark.args):
+                item.add_marker(pytest.mark.thorough)
 
 
 def _groups(item: pytest.Item) -> Iterator[str]:

@@ -22,6 +22,7 @@ from matching_engine.core.funding import funded_lots, pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.matching import close, end_list
 from matching_engine.core.order import Order, OrderList, Terms
+from matching_engine.core.rules_version import ends_unpriced
 from matching_engine.core.survey import MONEY_ENDS, Survey
 from matching_engine.core.terms_rules import (
     filter_rejection,
@@ -99,6 +100,7 @@ def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order,
         wanted = need_atoms(market, order.side, order.open_lots, order.price_ticks)
         if order.price_ticks == 0 or wanted > budget:
             reason = codes.CLOSED_HOLD_SPENT if order.price_ticks else codes.CLOSED_NO_LIQUIDITY
+            _take_price_back(state, order, terms)
             close(state, market, order, codes.EXPIRED, reason, "", 0, events)
             return
     elif terms.is_market() and order.side == BUY:
@@ -124,6 +126,12 @@ def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order,
     triggered.resting_lots = work(state, market, order, terms, unpaid, makers_max, events)
 
 
+def _take_price_back(state: EngineState, order: Order, terms: Terms) -> None:
+    """A pegged order ends in its turn: nobody was told of the price that it would have had."""
+    if terms.peg_price_type and ends_unpriced(state.rules_version):
+        order.price_ticks = 0
+
+
 def _place_pending(state: EngineState, market: Market, order_list: OrderList, events: list[Event]) -> None:
     """The working order of a list is filled: its pending orders take their place, both or none."""
     order_list.is_due = False
@@ -139,6 +147,8 @@ def _place_pending(state: EngineState, market: Market, order_list: OrderList, ev
     is_refused = min(needs) < 0 or max(needs) > available
     if is_refused or (is_funded and not _pass_filters(state, market, orders)):
         status, reason = codes.EXPIRED, codes.CLOSED_PENDING_REFUSED
+        for order in orders:
+            _take_price_back(state, order, terms_of(order))
         end_list(state, market, order_list, status, reason, "", events)
         return
     if is_funded:

@@ -87,6 +87,11 @@ def judges_list_prices_first(version: int) -> bool:
     return version >= 5
 
 
+def ends_unpriced(version: int) -> bool:
+    """Whether a pegged order that never worked ends without a price, as it was told of."""
+    return version >= 5
+
+
 def event_format(version: int) -> int:
     """The format of the event log in which a command record is answered that begins under these rules."""
     return 2 if version >= 3 else 1

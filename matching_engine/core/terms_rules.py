@@ -173,7 +173,7 @@ def price_range_rejection(market: Market, leg: OrderLeg) -> int:
     price = leg.price_ticks
     if price and not market.rules.price_ticks_min <= price <= market.rules.price_ticks_max:
         return codes.REJECT_PRICE_FILTER
-    return 0
+    return step_rejection(market, price, 0) or step_rejection(market, leg.stop_price_ticks, leg.iceberg_lots)
 
 
 def _stop_market_rejection(market: Market, leg: OrderLeg) -> int:

@@ -19,7 +19,13 @@ MINUTE_MS = 60_000
 ATOM = Decimal("0.00000001")
 
 
-@pytest.fixture(params=[{}, RESTRICTED_OPTIONS], ids=["default-options", "restricted-options"])
+# What restricted options leave out is what clients ask at their start: where they ask it makes no difference.
+RESTRICTED = pytest.param(
+    RESTRICTED_OPTIONS, id="restricted-options", marks=pytest.mark.thorough_for("stack")
+)
+
+
+@pytest.fixture(params=[pytest.param({}, id="default-options"), RESTRICTED])
 def connect(request: pytest.FixtureRequest, exchange_url: str) -> Iterator[Connect]:
     """Makes clients whose base URLs all point at the exchange."""
     clients: list[ccxt.binance] = []

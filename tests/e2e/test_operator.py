@@ -51,6 +51,7 @@ def bid(trader: Trader, symbol: str) -> httpx.Response:
     return trader.signed("POST", "/api/v3/order", **order, quantity="1", price="0.01")
 
 
+@pytest.mark.thorough_for("stack")
 def test_one_market_is_halted_and_reopened_from_outside(exchange: ExchangeProcess, sign_up: SignUp) -> None:
     listed = operator(exchange, "markets", "list")
     assert (listed.returncode, listed.stderr) == (0, "")

@@ -88,7 +88,15 @@ def check_unharmed(trader: Trader, before: object) -> None:
     assert trader.orders("BTCUSDT") == {}
 
 
-@pytest.mark.parametrize("door", DOORS)
+# On the stack nginx is before all of them: one part of each kind there, all at the services themselves.
+ON_STACK = pytest.mark.thorough_for("stack")
+AT_NGINX = {"order's body", "many headers", "user service's body", "socket's query"}
+
+
+@pytest.mark.parametrize(
+    "door",
+    [door if door in AT_NGINX else pytest.param(door, marks=ON_STACK) for door in DOORS],
+)
 def test_16_mib_by_http(door: str, exchange: ExchangeProcess, sign_up: SignUp) -> None:
     trader = sign_up()
     before = trader.balances()
@@ -109,8 +117,13 @@ async def say_much(peer: ClientConnection, kind: str) -> None:
         await peer.recv()
 
 
-@pytest.mark.parametrize("path", ["/ws-api/v3", "/ws", "/stream", "/ws/btcusdt@trade"])
-@pytest.mark.parametrize("kind", ["text", "bytes", "fragments"])
+@pytest.mark.parametrize(
+    "path",
+    ["/ws-api/v3", "/ws", *(pytest.param(p, marks=ON_STACK) for p in ("/stream", "/ws/btcusdt@trade"))],
+)
+@pytest.mark.parametrize(
+    "kind", ["fragments", *(pytest.param(kind, marks=ON_STACK) for kind in ("text", "bytes"))]
+)
 async def test_16_mib_by_socket(path: str, kind: str, exchange: ExchangeProcess, sign_up: SignUp) -> None:
     trader = await asyncio.to_thread(sign_up)
     before = await asyncio.to_thread(trader.balances)

@@ -14,7 +14,13 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param((1440, 900), id="desktop"),
+        pytest.param((390, 844), id="phone", marks=pytest.mark.thorough),
+    ],
+)
 async def test_from_the_first_visit_to_a_filled_order(
     terminal_exchange: ExchangeProcess, counterparty: Trader, size: tuple[int, int]
 ) -> None:

@@ -5,6 +5,8 @@ import pytest
 from infra.checks import linters
 
 
+# Half a minute, and `make infra-test` runs it: who changes the Terraform does.
+@pytest.mark.thorough
 def test_trivy_finds_nothing_without_a_reason() -> None:
     finding = linters.trivy()
     if finding.skipped:

@@ -103,6 +103,7 @@ async def test_candles_that_would_be_cut_are_refused(settings: Settings) -> None
         assert sum(candle.count for candle in found) == len(tape.trades["BTCUSDT"])
 
 
+@pytest.mark.thorough_for("aws")
 async def test_trades_are_found_by_time(settings: Settings) -> None:
     tape = Tape(seed=2)
     await tape.grow(300)
@@ -145,6 +146,7 @@ async def test_a_hot_market_is_spread_over_its_keys_and_read_in_order(settings: 
     assert [line["trade_id"] for line in lines] == list(range(1, count + 1))
 
 
+@pytest.mark.thorough_for("aws")
 async def test_a_replay_from_the_start_changes_nothing(settings: Settings) -> None:
     tape = Tape(seed=5)
     await tape.grow(400)
@@ -160,6 +162,7 @@ async def test_a_replay_from_the_start_changes_nothing(settings: Settings) -> No
     await check_everything(settings, tape)
 
 
+@pytest.mark.thorough_for("aws")
 async def test_a_process_that_is_behind_does_no_harm_and_stops(settings: Settings) -> None:
     tape = Tape(seed=15)
     await tape.grow(600, gap_ms_max=60)
@@ -284,6 +287,7 @@ async def test_a_follower_that_another_one_has_overtaken_stops(settings: Setting
             assert failure.group_contains(PositionError, match="log ends")
 
 
+@pytest.mark.thorough_for("aws")
 async def test_more_shards_later_show_every_row_once(settings: Settings) -> None:
     tape = Tape(seed=8)
     await tape.grow(200)

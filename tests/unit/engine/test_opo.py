@@ -5,6 +5,7 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.commands import ActivateRules
 from exchange.contracts.events import CommandRejected, OrderClosed, TradeExecuted
+from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.order_commands import OrderLeg
 from exchange.contracts.order_events import (
     OrderListDone,
@@ -235,3 +236,39 @@ def test_a_list_survives_a_snapshot_between_two_fills() -> None:
     assert one(events, PendingOrderFunded, 1).quantity_lots == 1_000
     assert not [event for event in events if isinstance(event, OrderListDone)]
     check_invariants(x.engine)
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [sell(price=P + 101), leg("sell", S, codes.STOP_LOSS_LIMIT, 0, P - 200, stop=P - 101)],
+    ids=["its price", "its stop price"],
+)
+def test_pending_order_between_two_price_steps_is_refused_with_its_list(pending: OrderLeg) -> None:
+    x = TermsExchange()
+    x.apply(SetFilter(1, codes.FILTER_PRICE, BTCUSDT, 0, 1, 10**9, 2, 0))
+    assert x.refusal(x.list_of(ALICE, OPO, buy(), pending)) == codes.REJECT_PRICE_FILTER
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_pegged_order_that_is_refused_in_its_turn_ends_without_a_price(version: int) -> None:
+    """Nobody was told of the price that it would have had; rules version 4 said it."""
+    x = TermsExchange()
+    x.engine.rules_version = version
+    x.place(BOB, S, P + 200, 1_000, name="best")
+    x.list_of(ALICE, OTO, buy(), leg("sell", S, LIMIT, 100_000, peg=codes.PEG_PRIMARY))
+    without_bitcoin(x)
+    closed = one(x.place(BOB, S, P - 100, 1_000), OrderClosed)
+    assert closed.reason == codes.CLOSED_PENDING_REFUSED
+    assert closed.price_ticks == (0 if version == 5 else P + 200)
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_pegged_stop_that_cannot_pay_ends_without_a_price(version: int) -> None:
+    """Its hold was reckoned at the stop price, with a margin; the book asks for more."""
+    x = TermsExchange()
+    x.engine.rules_version = version
+    x.place(BOB, S, P + 400_000, 1_000, name="far")
+    x.order(ALICE, leg("stop", B, codes.STOP_LOSS_LIMIT, 1_000, stop=P + 100, peg=codes.PEG_MARKET))
+    closed = one(x.trade_at(P + 100), OrderClosed)
+    assert closed.reason == codes.CLOSED_HOLD_SPENT
+    assert closed.price_ticks == (0 if version == 5 else P + 400_000)
