@@ -69,7 +69,7 @@ class MarketDesk:
                 return await filters.carry_out(order, self._decide)
 
     async def _count_tiers(self) -> list[str]:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = _now_ms()
         if not await tiers.fold_trades(self._transaction, now_ms):
             return ["not all trades are added up yet: order again"]
         async with self._transaction() as connection:
@@ -78,3 +78,7 @@ class MarketDesk:
         await self._decide_all([fees.account_tier(change) for change in now])
         left = len(found) - len(now)
         return [f"{len(now)} accounts are in another tier"] + [f"order again: {left} are left"] * (left > 0)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

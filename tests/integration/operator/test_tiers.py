@@ -69,7 +69,7 @@ def in_tiers(room: Room) -> dict[int, int]:
 @pytest.fixture
 async def funded(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
     """Rich people in a room whose engine's clock stands in the past, as the desk's does."""
-    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 3_600_000)
+    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 3_600_000)
     users, assets = (ALICE, BOB, CAROL, DAVE), (BTC, ETH, USDT)
     await decide(room, *(partial(_deposit, user, asset) for user in users for asset in assets))
     return room
@@ -120,7 +120,7 @@ async def test_sums_go_on_page_by_page_and_forget_what_no_window_has(
             later_ms = START_MS + days * day_ms
             assert await tiers.changes(connection, later_ms) == expected, "the 30 days end with today"
         assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 2
-    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 30 * day_ms)
+    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 30 * day_ms)
     assert (await funded.order(CountTiers())).lines == ["2 accounts are in another tier"]
     async with funded.resources.database.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 0
@@ -131,7 +131,7 @@ async def test_what_was_traded_before_the_window_is_not_even_read(
 ) -> None:
     await funded.order(SetTier(1, "USDT", "1", "0.9", "0.8"))
     await trade(funded, ALICE, BOB, BTCUSDT, "50000", "0.01")
-    monkeypatch.setattr("services.operator.desk._now_ms", lambda: START_MS + 31 * 86_400_000)
+    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 31 * 86_400_000)
     assert (await funded.order(CountTiers())).lines == ["0 accounts are in another tier"]
     async with funded.resources.database.acquire() as connection:
         folds = await connection.fetch("SELECT trade_id FROM fee_volume_folds ORDER BY market_id")
