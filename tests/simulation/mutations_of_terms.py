@@ -131,7 +131,7 @@ def _due_orders_have_no_turn() -> AbstractContextManager[None]:
 
 
 def _purchase_is_not_kept() -> AbstractContextManager[None]:
-    return patched(matching, fund_pending=lambda market, order, order_list, told_from, events: None)
+    return patched(matching, fund_pending=lambda *of: None)
 
 
 def _all_that_is_due_at_once() -> AbstractContextManager[None]:

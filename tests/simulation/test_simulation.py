@@ -19,7 +19,7 @@ SEEDS = 50
 ASKED_FIRST = {
     "a lost book in the cache is not noticed": 7,
     "what an OPO buys can be spent": 2,
-    "an OPO sells less than it has bought": 2,
+    "an OPO sells less than it has bought": 7,
     "one command sends all to work that is due": 8,
     "pending orders are placed at the first fill": 3,
     "the gateway sends again what may have landed": 15,
