@@ -55,7 +55,8 @@ def checks() -> dict[str, list[str]]:
     found = {}
     for name, service in COMPOSE.items():
         given = service.get("healthcheck", {})
-        if given.get("disable") or name in ("prometheus", "grafana"):
+        # A stack has no dashboards and no notifier, whose check is that of the other services.
+        if given.get("disable") or name in ("prometheus", "grafana", "notifier"):
             continue
         words = given.get("test") or ["CMD", *image_check()]
         found[name] = words[1].split() if words[0] == "CMD-SHELL" else words[1:]
