@@ -80,14 +80,16 @@ $(STAMP): $(LOCKS)
 	   exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "Python >= 3.11 is needed and $(PYTHON) is not; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@echo "setup 1/3: $(VENV) with $$($(PYTHON) --version)"
+	@echo "setup 1/4: $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@echo "setup 2/3: the installer"
+	@echo "setup 2/4: the installer"
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
-	@echo "setup 3/3: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, 1 GB when unpacked, and 1 GB of cache"
+	@echo "setup 3/4: $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages, 1 GB when unpacked, and 1 GB of cache"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
 	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
+	@echo "setup 4/4: the engine, a minute or two where there is a C compiler, and nothing else without one"
+	@$(BIN)/python -m matching_engine.build || echo "not compiled: it runs interpreted, and slower" >&2
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts
