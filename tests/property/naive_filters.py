@@ -37,7 +37,7 @@ def broken_filters(engine: Engine, command: Command, lots: int = 0) -> set[int]:
     quote = 0 if isinstance(command, PlaceOrderList) else command.quote_quantity_atoms
     if lots:
         legs[0].quantity_lots = lots
-    # What another order pays has no quantity yet: its price is looked at now, the rest in its turn (ADR 0046).
+    # What another order pays has no quantity yet: its price is looked at now, the rest later (ADR 0046).
     of_one = [_of_one(engine, command.market_id, leg, quote) for leg in legs]
     return set().union(
         *of_one, _of_account(engine, command.user_id, legs, command), _position(engine, command, legs)
