@@ -76,10 +76,11 @@ async def fetch_value(dsn: str, query: str) -> Any:
         await connection.close()
 
 
-async def test_postgres_of_the_session(database_dsn: str) -> None:
-    assert await fetch_value(database_dsn, "SELECT 1") == 1
+async def test_postgres_of_the_session(database_dsn: str, empty_database_dsn: str) -> None:
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert await fetch_value(database_dsn, "SHOW server_encoding") == "UTF8"
-    assert await fetch_value(database_dsn, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert await fetch_value(database_dsn, tables) > 20
+    assert await fetch_value(empty_database_dsn, tables) == 0
 
 
 async def test_postgres_wants_the_password(postgres_dsn: str) -> None:
