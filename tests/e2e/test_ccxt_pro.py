@@ -13,7 +13,7 @@ from tests.e2e.conftest import SignUp
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually_async
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 Connect = Callable[[Trader], ccxt.pro.binance]
 SYMBOL = "BTC/USDT"

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from binance import Client
     from binance.base_client import BaseClient
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SYMBOL = "ETHUSDT"
 PAIR = "ETH/USDT"

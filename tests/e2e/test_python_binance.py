@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from binance.exceptions import BinanceAPIException
     from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SYMBOL = "BTCUSDT"
 MESSAGE_DEADLINE_S = 60.0

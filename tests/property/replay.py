@@ -3,6 +3,7 @@ prints what the named build makes of one, as JSON."""
 
 import json
 import os
+import random
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,19 +19,28 @@ def mischief_log(
 ) -> list[tuple[int, bytes]]:
     """(timestamp_ms, record) of a log with every kind of command, wrong ones and wrong bytes included.
 
-    `with_terms`: every third command is about an order of any kind.
+    `with_terms`: every third command is about an order of any kind, and some change fees and filters.
     """
+    from exchange.contracts import codes
     from exchange.contracts.codec import encode_commands
     from exchange.contracts.commands import KeepTime, LeaderElected, Malformed
+    from exchange.contracts.filter_commands import SetFilter
     from loadtest.bench.workload import Mischief
+    from tests.fee_traffic import fee_command
     from tests.property.terms_traffic import TermsTraffic
 
     source = Mischief(seed)
     commands = [*source.setup(), *source.take(count)]
     if with_terms:
-        terms = TermsTraffic(seed, users=(1_001, 1_002, 1_003), markets=(1,), price=5_000_000, lots=100)
+        users = (1_001, 1_002, 1_003)
+        terms = TermsTraffic(seed, users=users, markets=(1,), price=5_000_000, lots=100)
         first = len(commands) - count
         commands[first::3] = [terms.next() for _ in commands[first::3]]
+        draw = random.Random(f"{seed}/administrators")
+        for place in range(first + 1, len(commands), 24):
+            most = draw.choice((0, 0, 40))
+            filter_command = SetFilter(0, codes.FILTER_EXCHANGE_MAX_NUM_ORDERS, 0, 0, most, 0, 0, 0)
+            commands[place] = draw.choice((filter_command, fee_command(draw, 0, users, (1,), (1, 2, 3))))
     log: list[tuple[int, bytes]] = []
     epoch = 0
     for first in range(0, len(commands), per_record):

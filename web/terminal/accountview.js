@@ -119,9 +119,11 @@ export class AccountView {
   /**
    * @param {import("./userfeed.js").UserFeed | null} feed null: nobody is logged in
    * @param {import("./trading.js").Trading | null} trading
+   * @param {((clientIds: string[], work: () => Promise<void>) => Promise<void>) | null} toldTogether does the
+   *   work, and tells what becomes of these orders meanwhile when it is done
    */
-  follow(feed, trading) {
-    Object.assign(this, { _feed: feed, _trading: trading });
+  follow(feed, trading, toldTogether) {
+    Object.assign(this, { _feed: feed, _trading: trading, _toldTogether: toldTogether });
     this._draw();
   }
 
@@ -196,14 +198,16 @@ export class AccountView {
       return;
     }
     this._calm(button);
-    const symbols = new Set(this._openShown().map((order) => order.symbol));
-    for (const symbol of symbols) {
-      try {
-        await this._trading?.cancelAll(symbol);
-      } catch (error) {
-        toast(`${symbol}: ${error.message}`, "bad");
+    const orders = this._openShown();
+    await this._toldTogether?.(orders.map((order) => order.clientId), async () => {
+      for (const symbol of new Set(orders.map((order) => order.symbol))) {
+        try {
+          await this._trading?.cancelAll(symbol);
+        } catch (error) {
+          toast(`${symbol}: ${error.message}`, "bad");
+        }
       }
-    }
+    });
   }
 
   _calm(button) {

@@ -39,7 +39,7 @@ export class Desk {
       },
     });
     view ??= new AccountView(on.marketOf);
-    view.follow(this.feed, this.trading);
+    view.follow(this.feed, this.trading, (clientIds, work) => this._toldTogether(clientIds, work));
   }
 
   /** @param {string} symbol whose histories are wanted from now on */
@@ -114,6 +114,17 @@ export class Desk {
     await this.trading.placePair({ ...parameters, listClientOrderId: newName() });
   }
 
+  /** Events come one by one: who cancels many orders at once is told of them when all are. */
+  async _toldTogether(clientIds, work) {
+    for (const clientId of clientIds) this._news.hold(clientId);
+    try {
+      await work();
+    } finally {
+      for (const clientId of clientIds) this._news.release(clientId, null);
+      this._tellSoon();
+    }
+  }
+
   _tellSoon() {
     this._telling ??= setTimeout(() => {
       this._telling = null;
@@ -127,6 +138,6 @@ export class Desk {
   /** Nobody is logged in any more. */
   close() {
     this.feed.close();
-    view.follow(null, null);
+    view.follow(null, null, null);
   }
 }

@@ -278,6 +278,12 @@ async def test_the_api_describes_itself(exchange: Exchange) -> None:
         "/v1/withdrawal-freezes/own",
         "/v1/reports/{kind}",
         "/v1/statements/{month}",
+        "/v1/notices",
+        "/v1/notices/choices",
+        "/v1/notices/mail",
+        "/v1/notices/mail/confirmations",
+        "/v1/notices/webhook",
+        "/v1/notices/webhook/tests",
     }
     assert "HTTPValidationError" not in json.dumps(described)
     assert (await exchange.client.get("/readyz")).status_code == 200
