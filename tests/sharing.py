@@ -19,6 +19,9 @@ _SHARED: Final = {
     "terminal_exchange": "terminal exchange",
     "outcome_of": "terraform",
     "old_database": "old database",
+    # A Kafka of its own, and a bench: one of each is enough.
+    "broker": "kafka with logins",
+    "bench_exchange": "bench",
 }
 # Groups by what they take, the longest first.
 _LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "terminal exchange", "embedded exchange")

@@ -72,6 +72,7 @@ def test_one_market_is_halted_and_reopened_from_outside(exchange: ExchangeProces
     assert bid(trader, QUIET).status_code == 200
 
 
+@pytest.mark.thorough_for("stack")
 def test_the_owner_of_a_folder_orders_over_http_with_a_session_that_lasts(exchange: ExchangeProcess) -> None:
     """Twice in one step of the code, also by the gateway of a stack: one session for both."""
     for _ in range(2):

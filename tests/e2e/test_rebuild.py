@@ -47,6 +47,7 @@ def place(trader: Trader, side: str, price: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_rebuilt_exchange_shows_what_it_showed_and_trades_on() -> None:
     with ExchangeProcess("run") as exchange:
         traders = [Trader.sign_up(exchange.url, deposits=DEPOSITS) for _ in range(2)]

@@ -67,7 +67,7 @@ def test_axe_is_what_its_package_has() -> None:
     ("shape", "colours"),
     [
         ("desktop", ["dark"]),
-        ("phone", ["light"]),
+        pytest.param("phone", ["light"], marks=pytest.mark.thorough),
         pytest.param("desktop", ["light", "forced"], marks=pytest.mark.thorough),
         pytest.param("phone", ["dark", "forced"], marks=pytest.mark.thorough),
     ],

@@ -25,8 +25,8 @@ THOROUGH = Choice("thorough")
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Arguments = Annotated[str, typer.Option("--pytest", help='More arguments for pytest, e.g. "-k ledger -x"')]
 Processes = Annotated[int, typer.Option(min=1, help="Test processes at once")]
-# Twice the cores, as far as memory goes: tests wait for servers a half of their time.
-PROCESSES = 2 * max(2, os.cpu_count() or 2)
+# Five for two cores: tests wait for servers a half of their time.
+PROCESSES = 5 * max(2, os.cpu_count() or 2) // 2
 
 
 @app.command()
