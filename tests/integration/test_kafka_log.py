@@ -139,8 +139,8 @@ async def test_reader_whose_fetches_fail_closes_without_cancelling_its_caller(
 async def test_opening_and_closing_may_be_cancelled_at_any_moment_and_leave_no_client_open(
     log: KafkaLog,
 ) -> None:
-    # A client left open says so when it is collected, and a warning fails the test. What other tests left
-    # behind is none of this one's, and takes half a second to look through each time.
+    # A client left open says so when it is collected, and a warning fails the test; what other tests have
+    # left behind is none of this one's.
     gc.freeze()
     started = time.monotonic()
     await append(log, b"a")
@@ -157,7 +157,6 @@ async def test_opening_and_closing_may_be_cancelled_at_any_moment_and_leave_no_c
                 await asyncio.gather(closing, return_exceptions=True)
             await asyncio.gather(task, return_exceptions=True)
             gc.collect()
-    gc.unfreeze()
 
 
 async def test_a_writer_without_a_leader_asks_for_one_some_times_a_second_and_does_not_spin(

@@ -34,9 +34,10 @@ def fresh_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def heap() -> Iterator[None]:
     """The collector as it was, afterwards."""
     before = gc.get_threshold()
+    gc.unfreeze()  # what tests/conftest.py has settled
     yield
-    gc.unfreeze()
     gc.set_threshold(*before)
+    gc.freeze()
 
 
 async def test_a_pause_is_told_and_is_no_time_of_others() -> None:
