@@ -1,7 +1,7 @@
 """Fees that change while markets trade (rules version 5, ADR 0047)."""
 
 from exchange.contracts import codes
-from exchange.contracts.commands import Command, RegisterMarket
+from exchange.contracts.commands import Command
 from exchange.contracts.events import CommandRejected, Event
 from exchange.contracts.fee_commands import (
     SetAccountTier,
@@ -20,7 +20,7 @@ from exchange.contracts.fee_events import (
 from exchange.contracts.limits import FEE_TIERS_MAX
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.fee_table import FeeTier, Standing
-from matching_engine.core.rules import PPM
+from matching_engine.core.rules import PPM, copy_of
 
 
 def change_fees(state: EngineState, command: Command, events: list[Event]) -> bool:
@@ -51,35 +51,10 @@ def _set_market_fees(state: EngineState, command: SetMarketFees, events: list[Ev
         reason = codes.REJECT_MALFORMED
         events.append(CommandRejected(0, command.market_id, reason, "", "a fee above 100 %"))
         return
-    market.rules = _with_fees(market.rules, maker_ppm, taker_ppm)
+    rules = copy_of(market.rules)
+    rules.maker_fee_ppm, rules.taker_fee_ppm = maker_ppm, taker_ppm
+    market.rules = rules
     events.append(MarketFeesChanged(command.market_id, maker_ppm, taker_ppm))
-
-
-def _with_fees(rules: RegisterMarket, maker_fee_ppm: int, taker_fee_ppm: int) -> RegisterMarket:
-    """The same rules with other fees: a command that was read belongs to its reader and is not changed."""
-    return RegisterMarket(
-        rules.command_id,
-        rules.market_id,
-        rules.symbol,
-        rules.base_asset_id,
-        rules.quote_asset_id,
-        rules.tick_atoms,
-        rules.lot_atoms,
-        rules.price_ticks_min,
-        rules.price_ticks_max,
-        rules.quantity_lots_min,
-        rules.quantity_lots_max,
-        rules.market_quantity_lots_max,
-        rules.notional_atoms_min,
-        rules.notional_atoms_max,
-        rules.bid_multiplier_up_ppm,
-        rules.bid_multiplier_down_ppm,
-        rules.ask_multiplier_up_ppm,
-        rules.ask_multiplier_down_ppm,
-        rules.open_orders_max,
-        maker_fee_ppm,
-        taker_fee_ppm,
-    )
 
 
 def _refuse(reason: int, user_id: int, detail: str, events: list[Event]) -> None:

@@ -1,7 +1,6 @@
 """Filters that change while markets trade (rules version 5, ADR 0045). Open orders keep what they have."""
 
 from exchange.contracts import codes
-from exchange.contracts.commands import RegisterMarket
 from exchange.contracts.events import CommandRejected, Event
 from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
@@ -9,6 +8,7 @@ from exchange.contracts.limits import ICEBERG_PARTS_MAX, TRAILING_BIPS_MAX, TRAI
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market
+from matching_engine.core.rules import copy_of
 
 # How many values a filter has; the others have one.
 _VALUES = {
@@ -91,7 +91,7 @@ def _keep_in_rules(market: Market, command: SetFilter) -> None:
     The command that they come from belongs to whoever has read it.
     """
     kind = command.filter_type
-    rules = _copy(market.rules)
+    rules = copy_of(market.rules)
     first, second, third, fourth = command.first, command.second, command.third, command.fourth
     if kind == codes.FILTER_PRICE:
         rules.price_ticks_min, rules.price_ticks_max = first, second
@@ -198,29 +198,3 @@ def _count_problem(state: EngineState, kind: int, count: int) -> str:
     else:
         most = ICEBERG_PARTS_MAX
     return "" if 0 < count <= most else "none, or more than the engine takes"
-
-
-def _copy(rules: RegisterMarket) -> RegisterMarket:
-    return RegisterMarket(
-        rules.command_id,
-        rules.market_id,
-        rules.symbol,
-        rules.base_asset_id,
-        rules.quote_asset_id,
-        rules.tick_atoms,
-        rules.lot_atoms,
-        rules.price_ticks_min,
-        rules.price_ticks_max,
-        rules.quantity_lots_min,
-        rules.quantity_lots_max,
-        rules.market_quantity_lots_max,
-        rules.notional_atoms_min,
-        rules.notional_atoms_max,
-        rules.bid_multiplier_up_ppm,
-        rules.bid_multiplier_down_ppm,
-        rules.ask_multiplier_up_ppm,
-        rules.ask_multiplier_down_ppm,
-        rules.open_orders_max,
-        rules.maker_fee_ppm,
-        rules.taker_fee_ppm,
-    )

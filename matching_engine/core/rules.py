@@ -61,6 +61,33 @@ class ReferencePrice:
                 self._lots_sum += self.lots[position]
 
 
+def copy_of(rules: RegisterMarket) -> RegisterMarket:
+    """A market's rules, to be changed: the command that was read belongs to its reader and is not."""
+    return RegisterMarket(
+        rules.command_id,
+        rules.market_id,
+        rules.symbol,
+        rules.base_asset_id,
+        rules.quote_asset_id,
+        rules.tick_atoms,
+        rules.lot_atoms,
+        rules.price_ticks_min,
+        rules.price_ticks_max,
+        rules.quantity_lots_min,
+        rules.quantity_lots_max,
+        rules.market_quantity_lots_max,
+        rules.notional_atoms_min,
+        rules.notional_atoms_max,
+        rules.bid_multiplier_up_ppm,
+        rules.bid_multiplier_down_ppm,
+        rules.ask_multiplier_up_ppm,
+        rules.ask_multiplier_down_ppm,
+        rules.open_orders_max,
+        rules.maker_fee_ppm,
+        rules.taker_fee_ppm,
+    )
+
+
 def market_rejection(command: RegisterMarket, base_unit_atoms: int) -> str:
     """Say what makes a market impossible; "" when nothing does."""
     if command.tick_atoms <= 0 or command.lot_atoms <= 0:
