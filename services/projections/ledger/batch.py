@@ -30,13 +30,6 @@ from exchange.contracts.events import (
     WithdrawalReserved,
     WithdrawalSettled,
 )
-from exchange.contracts.fee_events import (
-    AccountTierChanged,
-    FeeDiscountChanged,
-    FeeDiscountSwitched,
-    FeeTierChanged,
-    MarketFeesChanged,
-)
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import (
     IcebergRefilled,
@@ -52,6 +45,7 @@ from exchange.contracts.order_events import (
 )
 from exchange.trading.fees import fee_of
 from services.projections.ledger.entries import AVAILABLE, HELD, MarketAssets, entries_of
+from services.projections.ledger.fee_rows import FeeChanges
 
 __all__ = ["ENTRIES_PER_EVENT_MAX", "RELEASED", "RESERVED", "SETTLED", "BalanceChange", "LedgerBatch"]
 
@@ -177,13 +171,7 @@ class LedgerBatch:
         self.modes: dict[int, int] = {}
         # The newest of each filter, by type, market and asset.
         self.filters: dict[tuple[int, int, int], FilterChanged] = {}
-        # market_id -> (maker, taker) in ppm, where they changed.
-        self.fees: dict[int, tuple[int, int]] = {}
-        self.fee_tiers: dict[int, FeeTierChanged] = {}
-        self.fee_discount: FeeDiscountChanged | None = None
-        # user_id -> tier, and whether fees are paid in the discount asset, where they changed.
-        self.account_tiers: dict[int, int] = {}
-        self.discount_switches: dict[int, bool] = {}
+        self.fees = FeeChanges()
         self.orders: dict[int, OrderChange] = {}
         self.trades: list[TradeRow] = []
         # For each trade, whether an aggregate trade begins with it.
@@ -276,24 +264,8 @@ class LedgerBatch:
             self.modes[event.market_id] = event.mode
         elif isinstance(event, FilterChanged):
             self.filters[event.filter_type, event.market_id, event.asset_id] = event
-        elif not self._describe_fees(event):
+        elif not self.fees.take(event):
             self._describe_terms(seq, time_ms, event)
-
-    def _describe_fees(self, event: Event) -> bool:
-        """What is agreed about fees; False if it is no such event."""
-        if isinstance(event, MarketFeesChanged):
-            self.fees[event.market_id] = (event.maker_fee_ppm, event.taker_fee_ppm)
-        elif isinstance(event, AccountTierChanged):
-            self.account_tiers[event.user_id] = event.tier
-        elif isinstance(event, FeeDiscountSwitched):
-            self.discount_switches[event.user_id] = event.is_on == 1
-        elif isinstance(event, FeeTierChanged):
-            self.fee_tiers[event.tier] = event
-        elif isinstance(event, FeeDiscountChanged):
-            self.fee_discount = event
-        else:
-            return False
-        return True
 
     def _describe_terms(self, seq: int, time_ms: int, event: Event) -> None:
         """Events of orders that are more than plain ones."""
@@ -302,7 +274,8 @@ class LedgerBatch:
             order.held_atoms += event.held_atoms - event.released_atoms
             order.displayed_lots += event.resting_lots
             order.state, order.working_ms = STATE_WORKING, time_ms
-            order.price_ticks = event.price_ticks  # a MARKET order keeps none, as before
+            # A MARKET order keeps no price, as before.
+            order.price_ticks = event.price_ticks
         elif isinstance(event, PendingOrderPlaced):
             order = self._order(event.order_id, time_ms)
             order.held_atoms += event.held_atoms
@@ -333,10 +306,12 @@ class LedgerBatch:
 
     def _decrement(self, seq: int, time_ms: int, event: SelfTradeDecremented) -> None:
         taker = self._order(event.taker_order_id, time_ms)
-        taker.prevented_lots, taker.decrement_seq = taker.prevented_lots + event.prevented_lots, seq
+        taker.prevented_lots += event.prevented_lots
+        taker.decrement_seq = seq
         taker.held_atoms -= event.taker_released_atoms
         maker = self._order(event.maker_order_id, time_ms)
-        maker.prevented_lots, maker.decrement_seq = maker.prevented_lots + event.prevented_lots, seq
+        maker.prevented_lots += event.prevented_lots
+        maker.decrement_seq = seq
         maker.held_atoms -= event.maker_released_atoms
         maker.displayed_lots -= event.prevented_lots
         self.decrements.append(

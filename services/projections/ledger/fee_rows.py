@@ -1,8 +1,15 @@
-"""The SQL of what is agreed about fees: rare, but for the tiers of many accounts at once."""
+"""What is agreed about fees, and its SQL: rare, but for the tiers of many accounts at once."""
 
 from typing import TYPE_CHECKING, Final
 
-from services.projections.ledger.batch import LedgerBatch
+from exchange.contracts.events import Event
+from exchange.contracts.fee_events import (
+    AccountTierChanged,
+    FeeDiscountChanged,
+    FeeDiscountSwitched,
+    FeeTierChanged,
+    MarketFeesChanged,
+)
 from services.projections.ledger.statements import expect
 
 if TYPE_CHECKING:
@@ -11,7 +18,7 @@ if TYPE_CHECKING:
 
     AnyConnection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-__all__ = ["write_fees"]
+__all__ = ["FeeChanges", "write_fees"]
 
 _PUT_TIER: Final = """
 INSERT INTO fee_tiers (tier, asset_id, volume_atoms_min, maker_share_ppm, taker_share_ppm)
@@ -35,9 +42,38 @@ ON CONFLICT (user_id) DO UPDATE SET pays_discounted = excluded.pays_discounted
 """
 
 
-async def write_fees(connection: "AnyConnection", batch: LedgerBatch) -> None:
+class FeeChanges:
+    """What a batch changes of fees. `discount` is None, and the others empty, where nothing changed."""
+
+    def __init__(self) -> None:
+        # market_id -> (maker, taker) in ppm.
+        self.of_markets: dict[int, tuple[int, int]] = {}
+        self.tiers: dict[int, FeeTierChanged] = {}
+        self.discount: FeeDiscountChanged | None = None
+        # user_id -> tier, and whether fees are paid in the discount asset.
+        self.tier_of: dict[int, int] = {}
+        self.pays_discounted: dict[int, bool] = {}
+
+    def take(self, event: Event) -> bool:
+        """Note the event; False if it is not about fees."""
+        if isinstance(event, MarketFeesChanged):
+            self.of_markets[event.market_id] = (event.maker_fee_ppm, event.taker_fee_ppm)
+        elif isinstance(event, AccountTierChanged):
+            self.tier_of[event.user_id] = event.tier
+        elif isinstance(event, FeeDiscountSwitched):
+            self.pays_discounted[event.user_id] = event.is_on == 1
+        elif isinstance(event, FeeTierChanged):
+            self.tiers[event.tier] = event
+        elif isinstance(event, FeeDiscountChanged):
+            self.discount = event
+        else:
+            return False
+        return True
+
+
+async def write_fees(connection: "AnyConnection", changes: FeeChanges) -> None:
     """Markets' fees, tiers, the discount, and where accounts stand. Raises LedgerError."""
-    for market_id, (maker_fee_ppm, taker_fee_ppm) in batch.fees.items():
+    for market_id, (maker_fee_ppm, taker_fee_ppm) in changes.of_markets.items():
         changed = await connection.execute(
             "UPDATE markets SET maker_fee_ppm = $2, taker_fee_ppm = $3 WHERE market_id = $1",
             market_id,
@@ -45,7 +81,7 @@ async def write_fees(connection: "AnyConnection", batch: LedgerBatch) -> None:
             taker_fee_ppm,
         )
         expect(changed, 1, "a market that changed its fees")
-    for tier in batch.fee_tiers.values():
+    for tier in changes.tiers.values():
         if tier.volume_atoms_min:
             await connection.execute(
                 _PUT_TIER,
@@ -57,12 +93,12 @@ async def write_fees(connection: "AnyConnection", batch: LedgerBatch) -> None:
             )
         else:
             await connection.execute("DELETE FROM fee_tiers WHERE tier = $1", tier.tier)
-    if batch.fee_discount is not None:
-        discount = batch.fee_discount
+    if changes.discount is not None:
+        discount = changes.discount
         await connection.execute(_PUT_DISCOUNT, discount.asset_id, discount.discount_ppm)
-    for statement, changes in (
-        (_PUT_TIERS_OF, batch.account_tiers),
-        (_PUT_SWITCHES, batch.discount_switches),
+    for statement, of_users in (
+        (_PUT_TIERS_OF, changes.tier_of),
+        (_PUT_SWITCHES, changes.pays_discounted),
     ):
-        if changes:
-            await connection.execute(statement, list(changes), list(changes.values()))
+        if of_users:
+            await connection.execute(statement, list(of_users), list(of_users.values()))

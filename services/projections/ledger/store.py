@@ -281,7 +281,7 @@ async def _write_registrations(connection: "AnyConnection", batch: LedgerBatch) 
             "UPDATE markets SET mode = $2 WHERE market_id = $1", market_id, mode
         )
         expect(changed, 1, "a market that changed its mode")
-    await write_fees(connection, batch)
+    await write_fees(connection, batch.fees)
 
 
 async def _write_filters(connection: "AnyConnection", batch: LedgerBatch) -> None:
