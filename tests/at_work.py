@@ -29,6 +29,12 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(POLL_S)
 
 
+async def settle() -> None:
+    """Let everything happen that needs no time, however slow the machine is."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def open_resources(
     settings: Settings, clock_ms: Callable[[], int] = clock_ms, wrapper: FileKeyWrapper | None = None

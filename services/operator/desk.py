@@ -177,9 +177,10 @@ class OperatorDesk:
                 return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
-            case FindAccounts() | ListWithdrawals() | ShowReaders():
-                return await self._look(signed.order)
-            case ListFreezes() | ShowWithdrawalStop() | SearchAuditLog():
+            case (
+                FindAccounts() | ListWithdrawals() | ShowReaders()
+                | ListFreezes() | ShowWithdrawalStop() | SearchAuditLog()
+            ):  # fmt: skip
                 return await self._look(signed.order)
             case CancelOrders(account):
                 return await self._cancel_orders(account)

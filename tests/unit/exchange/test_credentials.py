@@ -16,6 +16,7 @@ from exchange.security.credentials import (
     PostgresCredentials,
     hash_api_key,
 )
+from tests.at_work import settle
 
 KEY, OTHER = "A" * 64, "B" * 64
 
@@ -52,12 +53,6 @@ class Database:
                     "last_used_ms": 2**62,  # nobody writes it down
                 }
         return None
-
-
-async def settle() -> None:
-    """Let everything happen that needs no time, however slow the machine is."""
-    for _ in range(50):
-        await asyncio.sleep(0)
 
 
 class Clock:

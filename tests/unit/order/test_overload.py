@@ -10,6 +10,7 @@ import pytest
 
 from exchange.process.components import HISTORY_LEAVES
 from exchange.process.turns import WAITING_MAX
+from tests.at_work import settle
 from tests.unit.order.order_exchange import (
     ALICE,
     BOB,
@@ -49,7 +50,7 @@ class SlowEngine:
             task = asyncio.create_task(self._request(method))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
-        await self._settle()
+        await settle()
 
     async def decide(self) -> None:
         """The engine decides one command, if there is one."""
@@ -62,17 +63,12 @@ class SlowEngine:
             permits.release()
             while len(self.exchange.commands) == decided:
                 await asyncio.sleep(0)
-            await self._settle()
+            await settle()
 
     async def finish(self) -> None:
         """No more requests: the engine decides what it still has."""
         while self._requests:
             await self.turn(0)
-
-    async def _settle(self) -> None:
-        """Let everything happen that needs no time."""
-        for _ in range(50):
-            await asyncio.sleep(0)
 
     async def _request(self, method: str) -> None:
         came_s = self.now_s
