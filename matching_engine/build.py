@@ -198,7 +198,7 @@ def _lock(path: Path, deadline: float) -> Iterator[None]:
 def _compile(cache: Path, folder: Path, key: str, deadline: float) -> None:
     """Compile a copy of the sources in a temporary folder, then move the result into place."""
     started = time.monotonic()
-    print("engine: compiling with mypyc, once, about half a minute", file=sys.stderr, flush=True)
+    print("engine: compiling with mypyc, once, about a minute", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="building-", dir=cache) as temporary:
         sources, result = Path(temporary, "sources"), Path(temporary, "result")
         for path in (*_COMPILED, *_INTERPRETED):
