@@ -83,7 +83,7 @@ class Trader(FastHttpUser):
             return taken
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options of ours beside Locust's."""
     parser.add_argument("--rps", type=float, default=0.0, help="Requests a second of all users together")
@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figures-file", default="", help="Where to write the figures as JSON")
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def prepare(environment: Environment, **_: Any) -> None:
     """Accounts first: opening them is no part of the load."""
     options = environment.parsed_options

@@ -6,6 +6,7 @@ did not hold twice: a neighbour on the machine may have spoilt it once.
 """
 
 import json
+import math
 import os
 import platform
 import sys
@@ -60,7 +61,7 @@ def next_rate(steps: Sequence[Step], first: int) -> int | None:
         return lower if lower >= RATE_MIN else None
     if too_high <= held * CLOSE_ENOUGH:
         return None
-    return round((held * too_high) ** 0.5)
+    return math.isqrt(held * too_high)
 
 
 def main(
@@ -145,8 +146,11 @@ def _line(step: Step) -> str:
 
 def cpu_us(step: Step) -> float:
     """Processor time of the exchange, all its processes together, for one request."""
-    used_s = sum(spent_s for name, spent_s in step.measured["cpu_s"].items() if name != "the generator")
-    return used_s / max(1, step.measured["total"]["requests"]) * 1_000_000
+    used_s: float = sum(
+        spent_s for name, spent_s in step.measured["cpu_s"].items() if name != "the generator"
+    )
+    requests: int = step.measured["total"]["requests"]
+    return used_s / max(1, requests) * 1_000_000
 
 
 def write_report(

@@ -169,8 +169,8 @@ def _markdown(rows: list[dict[str, Any]], commands: int, seed: int, seconds: flo
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        cells = (row["workload"], row["run"], f"{row['seq']:,}", f"`{row['event_hash'][:16]}`")
-        cells += (f"`{row['state_hash'][:16]}`", f"{row['seconds']:.0f}", "yes" if row["equal"] else "**no**")
+        cells = [row["workload"], row["run"], f"{row['seq']:,}", f"`{row['event_hash'][:16]}`"]
+        cells += [f"`{row['state_hash'][:16]}`", f"{row['seconds']:.0f}", "yes" if row["equal"] else "**no**"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -8,7 +8,6 @@ import argparse
 import gc
 import json
 import resource
-import sys
 import time
 from typing import Any
 
@@ -246,4 +245,4 @@ def _freeze() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

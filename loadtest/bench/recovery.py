@@ -142,14 +142,14 @@ async def _runner(folder: Path) -> tuple[Any, Any]:
     from matching_engine.runner import EngineRunner
     from matching_engine.snapshots import Snapshots
 
-    logs = [await FileLog.open(folder / name, DEADLINE_MS) for name in ("commands", "events")]
+    commands, events = [await FileLog.open(folder / name, DEADLINE_MS) for name in ("commands", "events")]
     snapshots = Snapshots(FolderStore(folder / "snapshots"))
-    runner = EngineRunner(*logs, snapshots, shard_number=0, snapshot_every_commands=10**9)
+    runner = EngineRunner(commands, events, snapshots, shard_number=0, snapshot_every_commands=10**9)
 
     async def close() -> None:
         await runner.stop()
-        for log in logs:
-            await log.close()
+        await commands.close()
+        await events.close()
 
     return runner, close
 

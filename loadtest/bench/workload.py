@@ -291,7 +291,9 @@ class Mischief:
             return Malformed(any_int(), "bytes", 0)
         if kind == 1:
             codes_drawn = [any_int() for _ in range(7)]
-            return PlaceOrder(self._count, any_int(), r.randrange(4), self._name(), *codes_drawn, any_int())
+            head = (self._count, any_int(), r.randrange(4), self._name())
+            codes_drawn.append(any_int())
+            return PlaceOrder(*head, *codes_drawn)
         if kind == 2:
             return CancelOrder(self._count, any_int(), any_int(), any_int(), "", "", any_int(), any_int())
         if kind == 3:
