@@ -37,14 +37,12 @@ class Trailer(Strategy):
         self._is_moving = False
 
     def on_start(self) -> None:
-        """Subscribe to all that there is, and buy."""
+        """Subscribe to all that there is; what is bought waits for a price."""
         self.instrument = self.cache.instrument(self.instrument_id)
         self.subscribe_quote_ticks(self.instrument_id)
         self.subscribe_trade_ticks(self.instrument_id)
         self.subscribe_order_book_deltas(self.instrument_id, book_type=BookType.L2_MBP)
         self.subscribe_bars(BarType.from_str(f"{INSTRUMENT}-1-SECOND-LAST-EXTERNAL"))
-        if self.config.quantity:
-            self.market(OrderSide.BUY, self.config.quantity)
 
     def market(self, side: OrderSide, quantity: Decimal) -> Any:
         """Place a market order; the order."""
@@ -74,8 +72,10 @@ class Trailer(Strategy):
         """Leave what is there: whoever starts next reconciles it."""
 
     def on_quote_tick(self, tick: Any) -> None:
-        """Move the stop up once the price has gained as much as the gap."""
+        """Buy at the first; move the stop up once the price has gained as much as the gap."""
         self.quotes.append(tick)
+        if len(self.quotes) == 1 and self.config.quantity:
+            self.market(OrderSide.BUY, self.config.quantity)
         stop = self.stop_order
         if stop is None or not stop.is_open or self._is_moving:
             return
