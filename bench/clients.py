@@ -24,6 +24,7 @@ class Clients:
                 "api": {
                     "public": f"{self._url}/api/v3",
                     "private": f"{self._url}/api/v3",
+                    "sapi": f"{self._url}/sapi/v1",
                     "ws": {
                         "spot": f"{self._websocket}/ws",
                         "ws-api": {"spot": f"{self._websocket}/ws-api/v3"},

@@ -46,7 +46,7 @@ class Control:
             self.close()
             raise BenchError(f"{method} {path}: the bench does not answer: {error!r}") from None
         answer = json.loads(text) if text else None
-        if status != 200:
+        if status not in (200, 201):
             shape = answer if isinstance(answer, dict) else {}
             said = shape.get("error") or shape.get("msg") or text[:200]
             raise BenchError(f"{method} {path}: {status} {said}", int(shape.get("code") or 0))

@@ -15,6 +15,7 @@ from bench.bad_days import BadDays
 from bench.clients import Clients
 from bench.control import BenchError, Control
 from bench.market import Market
+from bench.public_doors import PublicControl
 
 __all__ = ["Exchange"]
 
@@ -25,6 +26,8 @@ STOP_DEADLINE_S: Final = 30.0
 PYTHON_VARIABLE: Final = "EXCHANGE_BENCH_PYTHON"
 # The address of a bench that somebody else has started, and ends.
 URL_VARIABLE: Final = "EXCHANGE_BENCH_URL"
+# The address of an exchange that is no bench: what can be done by public calls is (bench/public_doors.py).
+PUBLIC_URL_VARIABLE: Final = "EXCHANGE_BENCH_PUBLIC_URL"
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _ERROR_LENGTH_MAX: Final = 4_000
 _LINES_KEPT: Final = 200
@@ -51,6 +54,9 @@ class Exchange:
         self._said: list[str] = []
         # One that runs already, and stays: for suites in environments of their own.
         self.url = os.environ.get(URL_VARIABLE, "")
+        self._is_bench = bool(self.url) or not os.environ.get(PUBLIC_URL_VARIABLE)
+        if not self._is_bench:
+            self.url = os.environ[PUBLIC_URL_VARIABLE]
         self._listener: threading.Thread | None = None
         self._kept: Control | None = None
 
@@ -65,7 +71,7 @@ class Exchange:
         """Start it and wait until it trades. Raises BenchError with what it said."""
         if not self.url:
             self.url = self._started()
-        self._kept = Control(self.url)
+        self._kept = Control(self.url) if self._is_bench else PublicControl(self.url)
         self.clients = Clients(self.url)
         self.bad_days = BadDays(self._kept)
 
@@ -109,7 +115,9 @@ class Exchange:
 
     def stop(self) -> None:
         """End it, and forget all of it."""
-        if self._kept is not None:
+        if isinstance(self._kept, PublicControl):
+            self._kept.leave()
+        elif self._kept is not None:
             self._kept.close()
         process, self._process = self._process, None
         if process is None:

@@ -4,13 +4,19 @@ Installed with the wheel; in a checkout `-p bench.pytest_plugin`. The exchange s
 for it and serves the whole session; with pytest-xdist each worker has its own.
 """
 
+import os
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
-from bench.exchange import Exchange
+from bench.exchange import PUBLIC_URL_VARIABLE, URL_VARIABLE, Exchange
 
-__all__ = ["bench_exchange", "exchange", "pytest_addoption"]
+__all__ = [
+    "bench_exchange", "exchange", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure",
+]  # fmt: skip
+
+_MARK: Final = "bench_doors"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,6 +25,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "bench_history", "Whether the exchange begins with a past of 210 days.", type="bool", default=False
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", f"{_MARK}: wants what only a bench can: bad days, modes, its clock")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On an exchange that is no bench, leave out what is marked, and count it as deselected."""
+    if os.environ.get(URL_VARIABLE) or not os.environ.get(PUBLIC_URL_VARIABLE):
+        return
+    left_out = [item for item in items if item.get_closest_marker(_MARK) is not None]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

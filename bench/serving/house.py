@@ -18,6 +18,7 @@ __all__ = ["House", "HouseError"]
 
 STEPS_MAX: Final = 1_000
 _WALKING_LEVELS: Final = 5
+_PRINTS_MAX: Final = 3
 _SEEN_DEADLINE_S: Final = 5.0
 _SEEN_POLL_S: Final = 0.001
 # Where the markets of matching_engine/markets.toml begin.
@@ -71,19 +72,29 @@ class House:
         begin = self._middles.get(symbol, target)
         for step in range(1, steps + 1):
             middle = begin + (target - begin) * step // steps
-            await self._step(view, middle, LEVELS if step == steps else _WALKING_LEVELS)
+            for _ in range(_PRINTS_MAX):
+                await self._step(view, middle, LEVELS if step == steps else _WALKING_LEVELS)
+                # A stop that this print has triggered may have traded elsewhere since.
+                if view.last_trade is not None and view.last_trade.price_ticks == middle:
+                    break
 
     async def _step(self, view: MarketView, middle: int, levels: int) -> None:
         symbol, gateway = view.market.symbol, self._order.engine.gateway
         ladder, new_id = self._ladders[symbol], gateway.new_command_id
         # All in one record of the log, so that nobody ever meets a market without its house. What the house
         # itself has in the way is counted, too, and swept for nothing: the rest of an IOC order expires.
-        commands: list[Command] = [self._cancel(self._maker_id, view)]
         asks = sum(lots for price, lots in view.book.asks.lots.items() if price <= middle)
         bids = sum(lots for price, lots in view.book.bids.lots.items() if price >= middle)
+        quotes = {codes.BUY: list[Command](), codes.SELL: list[Command]()}
+        for quote in ladder.quotes(middle, new_id, levels):
+            quotes[quote.side].append(quote)
+        # A trade triggers stops, which trade at once: quotes for them stand before the first print. Those of
+        # the other side would meet what is in the way, so they come when that is gone.
+        first, last = (codes.BUY, codes.SELL) if bids else (codes.SELL, codes.BUY)
+        commands: list[Command] = [self._cancel(self._maker_id, view), *quotes[first]]
         commands += ladder.sweep(codes.BUY, middle, asks, new_id)
         commands += ladder.sweep(codes.SELL, middle, bids, new_id)
-        commands += [*ladder.trade_at(middle, new_id), *ladder.quotes(middle, new_id, levels)]
+        commands += [*quotes[last], *ladder.trade_at(middle, new_id)]
         self._middles[symbol] = middle
         await self._seen(await self._send(commands))
 

@@ -6,6 +6,7 @@ not read for as long as memory lasts, and a connection that is closed with unsen
 """
 
 import asyncio
+import time
 from asyncio import BaseTransport
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -270,8 +271,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._limits = limits
         self._shared = shared
         self._stall: asyncio.TimerHandle | None = None
-        self._controls_since_s = 0.0
-        self._controls = 0
+        self._controls_since_s, self._controls = 0.0, 0
 
     def connection_made(self, transport: BaseTransport) -> None:
         """The connection has changed over from HTTP."""
@@ -342,6 +342,17 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 return
         super().send_receive_event_to_app()
 
+    def send_keepalive_ping(self) -> None:
+        """As uvicorn's, with text: Binance's carry the time, and some clients cannot send bytes back."""
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.pending_ping_payload = b"%d" % (time.time_ns() // 1_000_000)
+        self.ping_sent_at = self.loop.time()
+        self.conn.send_ping(self.pending_ping_payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.pong_timer = self.loop.call_later(self.ping_timeout or 0, self.keepalive_timeout)
+
     def keepalive_timeout(self) -> None:
         """No pong: there is nobody to close in order with."""
         super().keepalive_timeout()
@@ -385,7 +396,5 @@ def guarded_protocols(
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """What uvicorn.Config takes as `http` and `ws`. `direct`: what is answered without the application."""
     shared = _Shared(direct or DirectAnswers())
-    return (
-        cast(Callable[..., Any], partial(GuardedHttp, limits=limits, shared=shared)),
-        cast(Callable[..., Any], partial(GuardedWebSocket, limits=limits, shared=shared)),
-    )
+    http = cast(Any, partial(GuardedHttp, limits=limits, shared=shared))
+    return http, cast(Any, partial(GuardedWebSocket, limits=limits, shared=shared))

@@ -23,6 +23,8 @@ __all__ = ["HttpServer", "bind", "serve"]
 
 _SHUTDOWN_DEADLINE_S = 5
 _BACKLOG = 1_024
+# As Binance does (binance-spot-api 4).
+_PING_INTERVAL_S = 20.0
 _KEEP_ALIVE_S = 75
 # Descriptors for all that is no client: logs, files, databases.
 _DESCRIPTORS_RESERVED = 512
@@ -95,7 +97,7 @@ class HttpServer:
                 log_config=None,
                 ws_per_message_deflate=False,
                 ws_max_size=_WEBSOCKET_MESSAGE_SIZE_BYTES_MAX,
-                ws_ping_interval=20.0,
+                ws_ping_interval=_PING_INTERVAL_S,
                 ws_ping_timeout=60.0,
                 limit_concurrency=_connections_max(),
                 timeout_keep_alive=_KEEP_ALIVE_S,

@@ -97,6 +97,29 @@ def test_a_walk_takes_more_than_one_order_may(exchange: Exchange) -> None:
     assert sum(fill.quantity for fill in whale.wait_for_fills("BTCUSDT", 4)) == 400
 
 
+@pytest.mark.parametrize("target", [63_900, 66_100])
+def test_stops_in_the_way_trade_with_the_house(exchange: Exchange, target: int) -> None:
+    """They met a market without quotes, and expired: the house had cancelled its own before the print."""
+    account, market = exchange.account(USDT=20_000, BTC=1), exchange.market("BTCUSDT")
+    side, stop = ("SELL", 64_000) if target < 65_000 else ("BUY", 66_000)
+    placed = [
+        account.request(
+            "POST", "/api/v3/order",
+            symbol="BTCUSDT", side=side, type="STOP_LOSS", quantity="0.1", stopPrice=stop + offset,
+        )
+        for offset in (0, 300 if target < 65_000 else -300)
+    ]  # fmt: skip
+    # Somebody rests there, too, and is met on the way: that print triggers the first of them.
+    limit(account, "BUY" if side == "SELL" else "SELL", "0.05", str(stop))
+    market.walk_to(target)
+    for order in placed:
+        found = account.request("GET", "/api/v3/order", symbol="BTCUSDT", orderId=order["orderId"])
+        assert (found["status"], Decimal(found["executedQty"])) == ("FILLED", Decimal("0.1"))
+    assert market.price == target
+    book = market.book()
+    assert book["bids"][0][0] < target < book["asks"][0][0]
+
+
 def test_the_next_test_finds_nothing_of_this_one(exchange: Exchange) -> None:
     account = exchange.account(USDT=10_000)
     market = exchange.market("ETHUSDT")

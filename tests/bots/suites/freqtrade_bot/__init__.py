@@ -1,1 +1,1 @@
-"""A strategy of freqtrade, and its suite: dry run, in an environment of its own."""
+"""A strategy of freqtrade, and its suite: in dry run and in earnest, in an environment of its own."""

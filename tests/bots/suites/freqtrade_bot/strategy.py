@@ -1,7 +1,8 @@
-"""Buys whenever it may, sells as soon as that has earned two per cent: a strategy of freqtrade."""
+"""Buys once, and sells as soon as that has earned two per cent: a strategy of freqtrade."""
 
 from typing import Any, ClassVar
 
+from freqtrade.persistence import Trade
 from freqtrade.strategy import IStrategy
 
 
@@ -23,6 +24,10 @@ class BuyAndTakeProfit(IStrategy):
         """Always."""
         dataframe["enter_long"] = 1
         return dataframe
+
+    def confirm_trade_entry(self, *_: Any, **__: Any) -> bool:
+        """Once: what comes after the first trade is not tried here."""
+        return not Trade.get_trades_proxy(is_open=False)
 
     def populate_exit_trend(self, dataframe: Any, metadata: dict[str, Any]) -> Any:
         """Never: the profit or the stop decides."""

@@ -36,6 +36,7 @@ def test_it_buys_low_and_sells_high(exchange: Exchange, account: Account, bot: G
     assert "BTC" not in account.balances()
 
 
+@pytest.mark.bench_doors
 @pytest.mark.parametrize("with_effect", [True, False])
 def test_it_places_once_when_the_answer_is_lost(
     exchange: Exchange, account: Account, bot: GridBot, with_effect: bool
@@ -45,6 +46,7 @@ def test_it_places_once_when_the_answer_is_lost(
     assert len(account.open_orders("BTCUSDT")) == 3
 
 
+@pytest.mark.bench_doors
 def test_it_survives_a_cut_connection(exchange: Exchange, account: Account, bot: GridBot) -> None:
     exchange.bad_days.hang_up(account=account)
     bot.start()

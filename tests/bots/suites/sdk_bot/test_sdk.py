@@ -101,6 +101,52 @@ def test_a_purchase_pays_for_what_follows_it(client: Any) -> None:
     assert (sold.status, sold.side, Decimal(sold.orig_qty)) == ("NEW", "SELL", Decimal("0.02"))
 
 
+@pytest.mark.parametrize(("target", "filled"), [(66_100, "LIMIT_MAKER"), (63_900, "STOP_LOSS")])
+def test_one_side_of_a_list_ends_the_other(
+    exchange: Exchange, account: Account, client: Any, target: int, filled: str
+) -> None:
+    rest = client.rest_api
+    placed = rest.order_list_oco(
+        symbol=SYMBOL, side="SELL", quantity=0.25, above_type="LIMIT_MAKER", above_price=66_000,
+        below_type="STOP_LOSS", below_stop_price=64_000,
+    ).data()  # fmt: skip
+    exchange.market(SYMBOL).walk_to(target)
+    account.wait_for_fills(SYMBOL)
+    legs = [rest.get_order(symbol=SYMBOL, order_id=one.order_id).data() for one in placed.orders]
+    found = {leg.type: leg.status for leg in legs}
+    assert found.pop(filled) == "FILLED"
+    assert set(found.values()) <= {"EXPIRED", "CANCELED"}
+    assert rest.open_order_list().data() == []
+    done = rest.get_order_list(order_list_id=placed.order_list_id).data()
+    assert done.list_order_status == "ALL_DONE"
+
+
+async def test_a_stop_is_triggered_and_told_of_by_the_user_s_stream(exchange: Exchange, client: Any) -> None:
+    connection = await client.websocket_api.create_connection()
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    try:
+        subscribed = await connection.user_data_stream_subscribe_signature()
+        subscribed.stream.on("message", told.put_nowait)
+        placed = await connection.order_place(
+            symbol=SYMBOL, side="SELL", type="STOP_LOSS", quantity=0.3, stop_price=64_000
+        )
+        number = placed.data().result.order_id
+        walking = asyncio.create_task(asyncio.to_thread(exchange.market(SYMBOL).walk_to, 63_900))
+        statuses: list[str] = []
+        async with asyncio.timeout(60):
+            while "FILLED" not in statuses:
+                event = await told.get()
+                report = getattr(event, "actual_instance", event)
+                if getattr(report, "i", None) == number:
+                    statuses.append(report.X)
+        await walking
+        assert statuses[0] == "NEW"
+        filled = (await connection.order_status(symbol=SYMBOL, order_id=number)).data().result
+        assert (filled.status, Decimal(filled.executed_qty)) == ("FILLED", Decimal("0.3"))
+    finally:
+        await client.websocket_api.close_connection()
+
+
 def test_refusals_are_the_errors_that_it_knows(exchange: Exchange, client: Any) -> None:
     from binance_common.errors import BadRequestError, UnauthorizedError
 

@@ -47,16 +47,19 @@ async def test_it_sells_when_the_stop_is_reached(exchange: Exchange, account: Ac
     assert account.balances()["USDT"] > 31_000
 
 
+@pytest.mark.bench_doors
 async def test_it_waits_when_it_is_told_to(exchange: Exchange, account: Account, client: Any) -> None:
     exchange.bad_days.too_many_requests(account=account, retry_after_ms=1_000, path="/api/v3/order")
     assert (await stopped(exchange, client, 63_900))["status"] == "FILLED"
 
 
+@pytest.mark.bench_doors
 async def test_it_follows_the_server_s_clock(exchange: Exchange, client: Any) -> None:
     exchange.bad_days.clock_skew(30_000)
     assert (await stopped(exchange, client, 63_900))["status"] == "FILLED"
 
 
+@pytest.mark.bench_doors
 async def test_it_comes_back_after_a_disconnect(exchange: Exchange, client: Any) -> None:
     exchange.bad_days.disconnect()
     assert (await stopped(exchange, client, 64_500, 63_900))["status"] == "FILLED"

@@ -1,0 +1,1 @@
+"""A strategy of nautilus_trader on a live node, and its suite."""
