@@ -42,6 +42,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "order": {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
+        "ledger_entries": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
         "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
         "prevented_ends": _READ,
