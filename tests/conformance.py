@@ -1,8 +1,8 @@
-"""What Binance's spot API has, item by item, which test covers what of it, and what is open, with the reason.
+"""What Binance's spot API has, item by item: which test covers it, or why it is not there.
 
 `covers` marks a test with the items that it shows. docs/conformance.md is made of these marks by
 `python -m tests.conformance`, and `tests/unit/test_conformance.py` holds the two equal: an item counts as
-working when a test of the suite says so, and no item is both covered and open.
+working when a test of the suite says so, and no item is both covered and left out.
 
 Items: the public documentation of 2026-07, as in `binance-spot-api`, sections 2 to 6.
 """
@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 import pytest
 
-__all__ = ["ITEMS", "OPEN", "REFUSED", "UNUSED", "covered", "covers", "document"]
+__all__ = ["ABSENT", "ITEMS", "LEFT_OUT", "REFUSED", "UNUSED", "covered", "covers", "document"]
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "conformance.md"
@@ -190,20 +190,28 @@ REFUSED: Final[dict[str, str]] = {
         ("POST /sor/order", "POST /sor/order/test", "ws sor.order.place", "ws sor.order.test"),
         "each market has one book, so there is nothing to route: no `sors` in exchangeInfo",
     ),
+    "SBE answers": "SBE is not enabled: 406 for who takes it alone, else JSON; 400 for a socket",
+}
+# Item -> why an exchange like this one never tells it; a test shows what is told. None counts as working.
+ABSENT: Final[dict[str, str]] = {
+    "externalLockUpdate": "nothing outside of the exchange locks money; positions tell what is held",
+    "field sors": "documented as optional: there where orders are routed",
+    **dict.fromkeys(
+        ("-1224", "-1225"), "of tags, so of FIX: by JSON what is missing is -1102, what is too much -1104"
+    ),
 }
 # Item -> why nothing of it is there.
-OPEN: Final[dict[str, str]] = {
-    "externalLockUpdate": "nothing outside of the exchange locks money",
-    "field sors": "optional: absent where orders are not routed",
-    **{code: "a tag of FIX that is missing, or too many; FIX is left out" for code in _words("-1224 -1225")},
-    "SBE answers": "left out",
-    "SBE streams": "left out",
-    "FIX": "left out",
+LEFT_OUT: Final[dict[str, str]] = {
+    "SBE streams": "a host of its own, which there is not; elsewhere a client hears that SBE is off",
+    "FIX": "sessions over a port of their own, which there is not",
 }
 # Codes that Binance itself hardly sends: a better one is sent in their place.
 UNUSED: Final[frozenset[str]] = frozenset(
     _words("-1002 -1006 -1014 -1016 -1034 -1103 -1112 -1114 -1118 -1119 -2016 -2026")
 )
+
+
+STATES: Final = ("works", "refused", "absent", "left out", "open", "not needed")
 
 
 def covers(*items: str) -> pytest.MarkDecorator:
@@ -248,10 +256,11 @@ def _status(item: str, tests: list[str]) -> tuple[str, str]:
     links = ", ".join(f"`{test}`" for test in tests)
     if item in UNUSED:
         return "not needed", "Binance hardly sends it"
-    if item in OPEN:
-        return "open", OPEN[item]
-    if item in REFUSED:
-        return "refused", f"{REFUSED[item]}; {links or '**no test**'}"
+    if item in LEFT_OUT:
+        return "left out", LEFT_OUT[item]
+    for state, reasons in (("refused", REFUSED), ("absent", ABSENT)):
+        if item in reasons:
+            return state, f"{reasons[item]}; {links or '**no test**'}"
     return ("works", links) if tests else ("open", "**no test covers it**")
 
 
@@ -262,7 +271,7 @@ def document() -> str:
     tables: list[str] = []
     for area, items in ITEMS.items():
         rows = [(item, *_status(item, tests.get(item, []))) for item in items]
-        count = counts[area] = dict.fromkeys(("works", "refused", "open", "not needed"), 0)
+        count = counts[area] = dict.fromkeys(STATES, 0)
         for _, status, _ in rows:
             count[status] += 1
         lines = [f"| `{item}` | {status} | {text} |" for item, status, text in rows]
@@ -274,11 +283,12 @@ def document() -> str:
         "",
         "Made by `python -m tests.conformance` from the marks of the tests (`tests/conformance.py`); a test",
         "holds the two equal. An item works when a test that covers it passes; what is refused is refused in",
-        f"Binance's own words. **{sums['works']} of {total} items work.**",
+        "Binance's own words; what is absent is so by the documentation, where there is nothing to tell.",
+        f"A test shows either. **{sums['works']} of {total} items work.**",
         "The public documentation is that of 2026-07.",
         "",
-        "| area | items | works | refused | open | not needed |",
-        "|---|---|---|---|---|---|",
+        f"| area | items | {' | '.join(STATES)} |",
+        f"|---|---|{'---|' * len(STATES)}",
         *(
             f"| {area} | {' | '.join(str(n) for n in (len(ITEMS[area]), *count.values()))} |"
             for area, count in counts.items()

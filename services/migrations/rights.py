@@ -42,6 +42,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "order": {
         **_MARKETS, **_CREDENTIALS,
         "balances": _READ, "orders": _READ, "trades": _READ, "deposits": _READ, "withdrawals": _READ,
+        "ledger_entries": _READ,
         "withdrawal_addresses": _READ, "order_lists": _READ, "order_amendments": _READ, "decrements": _READ,
         "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ,
         "prevented_ends": _READ,
@@ -66,7 +67,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "withdrawal_freeze_tokens": "SELECT, UPDATE", "withdrawal_freezes": _CHANGE,
         "withdrawal_requests": _CHANGE, "withdrawals": _READ,
         "fee_tiers": _READ, "fee_discount": _READ, "fee_standings": _READ, "fee_volumes": _ALL,
-        "fee_volume_folds": _CHANGE,
+        "fee_volume_folds": _CHANGE, "fee_counts": _CHANGE,
     },
     # The only ones who write what the events say; entries and trades are added and never changed.
     "projections": {

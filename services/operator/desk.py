@@ -6,7 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
@@ -40,6 +40,7 @@ from exchange.security.withdrawal_stop import WithdrawalStop
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, second_factors, sight
+from services.operator.markets.counting import TierCount
 from services.operator.markets.desk import MarketDesk
 from services.operator.markets.fees import market_in
 from services.operator.markets.orders import ALL_MARKETS, ListFees, ShowFilters
@@ -71,6 +72,7 @@ from services.operator.orders import (
     UnfreezeAccount,
     mode_text,
 )
+from services.operator.refusals import REASON_NAMES, demand_done
 from services.operator.tagged import OrderError
 
 if TYPE_CHECKING:
@@ -79,7 +81,6 @@ if TYPE_CHECKING:
 __all__ = ["LOOKS", "OperatorDesk"]
 
 logger = logging.getLogger(__name__)
-_REASON_NAMES: Final = {number: name for name, number in vars(codes).items() if name.startswith("REJECT_")}
 _DATABASE_ERRORS: Final[tuple[type[BaseException], ...]] = (*CONNECTION_ERRORS, asyncpg.PostgresError)
 _FAILURES: Final[tuple[type[BaseException], ...]] = (
     *_DATABASE_ERRORS,
@@ -108,9 +109,11 @@ _ADJUSTMENT: Final = "operator adjustment"
 class OperatorDesk:
     """One order after the other."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, clock_ms: Callable[[], int] | None = None) -> None:
+        """`clock_ms`: of the count of tiers, for a test whose trades have a past of their own."""
         self._resources = resources
         self._settings = resources.settings
+        self._tiers = TierCount(resources, clock_ms or _now_ms)
         self._turn = asyncio.Lock()
 
     async def carry_out(self, signed: Signed) -> Answer:
@@ -189,7 +192,7 @@ class OperatorDesk:
             case AddAdministrator() | RenewFactor() | ListAdministrators() | RevokeAdministrator():
                 return await self._administrate(signed.order)
             case of_markets:
-                desk = MarketDesk(await self._known(), self._transaction, self._decide, self._decide_all)
+                desk = MarketDesk(await self._known(), self._transaction, self._decide, self._tiers.count)
                 return await desk.carry_out(of_markets)
 
     async def _administrate(self, order: _OfAdministrators) -> list[str]:
@@ -235,7 +238,7 @@ class OperatorDesk:
             raise OrderError(str(error)) from None
         # Assets come before the markets that need them, and the engine decides in order.
         for outcome in await decide_all(self._resources, [partial(_with_id, one) for one in commands]):
-            _demand_done(outcome)
+            demand_done(outcome)
         names = [getattr(one, "symbol", None) or getattr(one, "code", "") for one in commands]
         lines = [f"registered {name}" for name in names if name]
         return lines or ["nothing to add: all of the file is registered"]
@@ -269,13 +272,8 @@ class OperatorDesk:
     async def _decide(self, make: Callable[[int], Command]) -> CommandOutcome:
         """The engine's word. Raises OrderError when it refuses, and what `decide_one` raises."""
         outcome = await decide_one(self._resources, make)
-        _demand_done(outcome)
+        demand_done(outcome)
         return outcome
-
-    async def _decide_all(self, make: Sequence[Callable[[int], Command]]) -> None:
-        """The same for many at once."""
-        for outcome in await decide_all(self._resources, make):
-            _demand_done(outcome)
 
     async def _adjust(self, order: AdjustBalance) -> list[str]:
         async with self._transaction() as connection:
@@ -313,7 +311,7 @@ class OperatorDesk:
         outcomes = await decide_all(self._resources, makes)
         closed = sum(isinstance(one.event, OrderClosed) for outcome in outcomes for one in outcome.events)
         refused = {
-            _REASON_NAMES.get(event.reason, str(event.reason))
+            REASON_NAMES.get(event.reason, str(event.reason))
             for outcome in outcomes
             if isinstance(event := outcome.events[0].event, CommandRejected)
             and event.reason != codes.REJECT_UNKNOWN_ORDER
@@ -370,14 +368,6 @@ class OperatorDesk:
             connection.transaction(),
         ):
             yield connection
-
-
-def _demand_done(outcome: CommandOutcome) -> None:
-    """Raise OrderError when the engine refused."""
-    event = outcome.events[0].event
-    if isinstance(event, CommandRejected):
-        name = _REASON_NAMES.get(event.reason, str(event.reason))
-        raise OrderError(f"the engine refused: {name} {event.detail}".rstrip())
 
 
 def _cannot_wait(order: object) -> bool:

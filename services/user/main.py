@@ -6,9 +6,11 @@ from exchange.adapters.chosen.resources import deployed_resources
 from exchange.http.operations import add_exchange_readiness_route
 from exchange.http.peers import PeerReadiness, parse_peers
 from exchange.http.server import serve
+from exchange.process.components import Component
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
 from services.operator.admin import AdminApi
+from services.operator.markets.daily import DailyTierCount
 from services.user.api import create_app
 from services.user.component import UserService
 
@@ -23,7 +25,8 @@ async def main(settings: Settings) -> None:
         app = create_app(service)
         # Beside the service, not in it: operators' orders are another room's, and this process has the path.
         add_exchange_readiness_route(app, peers.readiness)
-        await serve(AdminApi(app, resources, peers.readiness), [peers, service], settings)
+        parts: list[Component] = [peers, service, DailyTierCount(resources)]
+        await serve(AdminApi(app, resources, peers.readiness), parts, settings)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`make operator` beside a running exchange of either kind: one market is halted, and everybody notices."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -112,3 +113,12 @@ def test_make_run_writes_down_what_happens(
     refused = (tmp_path / "embedded" / LOG_NAME).read_text(encoding="utf-8")
     assert "local.refusals: cannot go on: " in refused
     assert again.stderr.count("cannot go on: ") == 1
+
+
+@pytest.mark.thorough_for("stack")
+def test_the_tiers_of_the_day_are_counted_without_an_order(exchange: ExchangeProcess) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not re.search(
+        r"tiers were counted on 20\d\d-\d\d-\d\d\n", operator(exchange, "fees", "list").stdout
+    ):
+        assert time.monotonic() < deadline, "the first look is at the start"

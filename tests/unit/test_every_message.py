@@ -321,6 +321,7 @@ ASK_FOR_ONE_KIND: Final = {
     "services/market_history/component.py",
     "services/market_history/rows.py",
     "services/operator/desk.py",
+    "services/operator/refusals.py",
     "services/order/decisions/amending.py",
     "services/order/decisions/cancelling.py",
     "services/order/decisions/engine_link.py",

@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from starlette.types import Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError, LimitError, not_supported, overloaded, unavailable
+from exchange.http.encodings import demand_json
 from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
 from exchange.process.connections import CONNECTION_ERRORS
@@ -128,13 +129,16 @@ async def _answer_preflight(send: Send, headers: list[tuple[bytes, bytes]]) -> N
 
 
 def _scale(scope: Scope) -> int:
-    """What times in milliseconds are multiplied with. Raises -1194."""
-    scale = 1
+    """What times in milliseconds are multiplied with. Raises -1194, and -1155 for an encoding that is not."""
+    scale, accept = 1, b""
     for name, value in scope["headers"]:
-        if name == b"x-mbx-time-unit":
+        if name == b"accept":
+            accept = accept + b"," + value if accept else value
+        elif name == b"x-mbx-time-unit":
             scale = _SCALES.get(value.upper(), 0)
             if not scale:
                 raise ApiError(
                     -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
                 )
+    demand_json(accept)
     return scale

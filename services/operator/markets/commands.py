@@ -146,7 +146,7 @@ def set_tier(
 
 @of_fees.command("count")
 def count_tiers(reason: Reason, who: Who = HERE) -> None:
-    """Put every account into the tier that its trades of 30 days ask for: once a day, say."""
+    """Put every account into the tier that its trades of 30 days ask for: at once, not once a day."""
     order_now(CountTiers(), who, reason)
 
 

@@ -1,7 +1,6 @@
 """Carries out what is ordered about markets: filters and fees that change, and a market's end."""
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,6 +8,7 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import Command
 from exchange.trading.markets_file import KnownMarkets
 from services.operator.markets import fees, tiers
+from services.operator.markets.counting import Counted
 from services.operator.markets.filters import read_filters
 from services.operator.markets.orders import (
     ChangeFilter,
@@ -35,7 +35,7 @@ _Make: TypeAlias = Callable[[int], Command]
 class MarketDesk:
     """The markets that are known, and the ways to the tables and to the engine.
 
-    `decide` makes a command of its id and gives the engine's word, `decide_all` of many at once; both
+    `decide` makes a command of its id and gives the engine's word, `count` counts the tiers of fees; both
     raise OrderError where the engine refuses.
     """
 
@@ -44,12 +44,12 @@ class MarketDesk:
         known: KnownMarkets,
         transaction: "Transaction",
         decide: Callable[[_Make], Awaitable[CommandOutcome]],
-        decide_all: Callable[[Sequence[_Make]], Awaitable[None]],
+        count: Callable[[], Awaitable[Counted]],
     ) -> None:
         self._known = known
         self._transaction = transaction
         self._decide = decide
-        self._decide_all = decide_all
+        self._count = count
 
     async def carry_out(self, order: MarketOrder) -> list[str]:
         """Do it, and say what came of it. Raises OrderError."""
@@ -69,16 +69,8 @@ class MarketDesk:
                 return await filters.carry_out(order, self._decide)
 
     async def _count_tiers(self) -> list[str]:
-        now_ms = _now_ms()
-        if not await tiers.fold_trades(self._transaction, now_ms):
+        counted = await self._count()
+        if not counted.is_all_added:
             return ["not all trades are added up yet: order again"]
-        async with self._transaction() as connection:
-            found = await tiers.changes(connection, now_ms)
-        now = found[: tiers.CHANGES_MAX]
-        await self._decide_all([fees.account_tier(change) for change in now])
-        left = len(found) - len(now)
-        return [f"{len(now)} accounts are in another tier"] + [f"order again: {left} are left"] * (left > 0)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        left = [f"order again: {counted.left} are left"] * (counted.left > 0)
+        return [f"{counted.moved} accounts are in another tier", *left]

@@ -1,12 +1,12 @@
 """Accounts into tiers of fees by what they have traded within 30 days, counted from the ledger (ADR 0047).
 
 The engine does not count: it is told. Trades are added up by day, a page in each transaction, so a count
-that was cut short goes on where it stood; and what is right already is not sent again. Whoever wants it daily
-orders it daily.
+that was cut short goes on where it stood; and what is right already is not sent again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from exchange.money import format_fixed
@@ -172,7 +172,9 @@ def _tier(
 
 
 async def fee_lines(connection: "Connection") -> list[str]:
-    """What holds: each market's fees, the tiers with how many accounts are in them, and the discount."""
+    """What holds: each market's fees, the tiers with how many accounts are in them, the discount, and the day
+    (UTC) whose tiers were counted last.
+    """
     assets = {
         row["asset_id"]: (row["code"], row["decimals"])
         for row in await connection.fetch("SELECT asset_id, code, decimals FROM assets")
@@ -197,6 +199,9 @@ async def fee_lines(connection: "Connection") -> list[str]:
             f"in {assets[discount['asset_id']][0]}: {_part(discount['discount_ppm'])} of the fee less, "
             f"{switched} accounts"
         )
+    day = await connection.fetchval("SELECT day FROM fee_counts")
+    if day is not None:
+        lines.append(f"tiers were counted on {date(1970, 1, 1) + timedelta(days=day)}")
     return lines or ["there is no market"]
 
 

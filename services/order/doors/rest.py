@@ -26,6 +26,7 @@ from exchange.contracts.errors import (
     unknown_error,
 )
 from exchange.http.direct_answers import Answer, DirectHandler
+from exchange.http.encodings import demand_json
 from exchange.http.query_parameters import Parameters
 from exchange.http.request_limits import RequestLimits
 from exchange.http.weights import REFUSED, weight_of
@@ -276,16 +277,19 @@ def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
 
 
 def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int]:
-    """The API key and the unit of time."""
-    api_key, unit = None, 1
+    """The API key and the unit of time. Raises ApiError for a unit or an encoding that there is not."""
+    api_key, unit, accept = None, 1, b""
     for name, value in headers:
         if name == b"x-mbx-apikey":
             api_key = value.decode("latin-1")
+        elif name == b"accept":
+            accept = accept + b"," + value if accept else value
         elif name == b"x-mbx-time-unit":
             found = _UNITS.get(value.upper())
             if found is None:
                 raise invalid_time_unit()
             unit = found
+    demand_json(accept)
     return api_key, unit
 
 

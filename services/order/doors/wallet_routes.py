@@ -13,6 +13,8 @@ __all__ = ["wallet_endpoints"]
 # What reads the tables weighs more than what the view answers.
 _VIEW: Final = 1
 _TABLES: Final = 10
+# Whose entries of a month are added up.
+_DAYS: Final = 100
 Handler = Callable[[Call], Awaitable[object]]
 
 
@@ -33,7 +35,7 @@ def wallet_endpoints(wallet: Wallet) -> list[tuple[str, Endpoint]]:
         ("GET /sapi/v1/account/apiTradingStatus", "tradingStatus", read, _VIEW, wallet.trading_status),
         ("GET /sapi/v1/account/apiRestrictions", "keyRights", read, _TABLES, wallet.key_rights),
         ("GET /sapi/v1/account/info", "accountInfo", read, _VIEW, wallet.account_info),
-        ("GET /sapi/v1/accountSnapshot", "accountSnapshot", read, _VIEW, wallet.snapshot),
+        ("GET /sapi/v1/accountSnapshot", "accountSnapshot", read, _DAYS, wallet.snapshot),
         ("GET /sapi/v1/asset/assetDetail", "assetDetail", read, _VIEW, wallet.asset_detail),
         ("GET /sapi/v1/asset/tradeFee", "tradeFee", read, _VIEW, wallet.trade_fees),
         ("GET /sapi/v1/asset/dribblet", "dust", read, _VIEW, wallet.dust),

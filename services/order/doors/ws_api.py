@@ -21,6 +21,7 @@ from exchange.contracts.errors import (
     unavailable,
     unknown_error,
 )
+from exchange.http.encodings import demand_json_frames
 from exchange.http.fair_turns import FairTurns, call_in_next_round
 from exchange.http.query_parameters import Parameters, boolean, integer
 from exchange.http.request_limits import RequestLimits
@@ -93,6 +94,7 @@ class WsApi:
             await refuse_handshake(websocket.scope, websocket.send, error)
 
     async def _serve(self, websocket: WebSocket) -> None:
+        demand_json_frames(websocket.query_params.getlist("responseFormat"))
         session = _Session(self, websocket)
         self.sessions.add(session)
         try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.order.view.history import History
+from services.order.wallet.days import DAY_MS, ENTRIES_LOOKED_AT_MAX, STATEMENT, Balance, ends_of_days
 
 __all__ = ["TRANSFERS_LOOKED_AT_MAX", "KeyRow", "TransferPage", "TransferRow", "WalletStore"]
 
@@ -80,6 +81,12 @@ class WalletStore:
             page.limit,
         )
         return [TransferRow(*row) for row in rows]
+
+    async def days(self, user_id: int, first_day: int, today: int) -> dict[int, dict[int, Balance]]:
+        """As `ends_of_days`."""
+        most = ENTRIES_LOOKED_AT_MAX
+        rows = await self._history.fetch(STATEMENT, user_id, first_day * DAY_MS, most)
+        return ends_of_days((tuple(row) for row in rows), first_day, today, most)
 
     async def addresses(self, user_id: int) -> list[tuple[int, str, str, int]]:
         """Asset, address, label, and from when on it may be used, of all that the user has listed."""

@@ -11,6 +11,7 @@ from exchange.contracts.events import CommandRejected
 from exchange.contracts.fee_commands import SetAccountTier
 from exchange.log.deciding import decide_all
 from exchange.money import parse_fixed
+from services.operator.desk import OperatorDesk
 from services.operator.markets import tiers
 from services.operator.markets.orders import (
     CountTiers,
@@ -66,10 +67,26 @@ def in_tiers(room: Room) -> dict[int, int]:
     }
 
 
+class StillClock:
+    """Stands until a test moves it; in milliseconds since 1970."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
 @pytest.fixture
-async def funded(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
-    """Rich people in a room whose engine's clock stands in the past, as the desk's does."""
-    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 3_600_000)
+def clock() -> StillClock:
+    """An hour after the engine's clock, which stands in the past."""
+    return StillClock(START_MS + 3_600_000)
+
+
+@pytest.fixture
+async def funded(room: Room, clock: StillClock) -> Room:
+    """Rich people, and a desk whose count goes by the still clock."""
+    room.desk = OperatorDesk(room.resources, clock)
     users, assets = (ALICE, BOB, CAROL, DAVE), (BTC, ETH, USDT)
     await decide(room, *(partial(_deposit, user, asset) for user in users for asset in assets))
     return room
@@ -103,7 +120,7 @@ async def test_accounts_come_into_the_highest_tier_that_their_volume_reaches_and
 
 
 async def test_sums_go_on_page_by_page_and_forget_what_no_window_has(
-    funded: Room, monkeypatch: pytest.MonkeyPatch
+    funded: Room, clock: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tiers, "_TRADES_PER_PAGE", 2)
     await funded.order(SetTier(1, "USDT", "2500", "0.9", "0.8"))
@@ -120,18 +137,16 @@ async def test_sums_go_on_page_by_page_and_forget_what_no_window_has(
             later_ms = START_MS + days * day_ms
             assert await tiers.changes(connection, later_ms) == expected, "the 30 days end with today"
         assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 2
-    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 30 * day_ms)
+    clock.now_ms = START_MS + 30 * day_ms
     assert (await funded.order(CountTiers())).lines == ["2 accounts are in another tier"]
     async with funded.resources.database.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM fee_volumes") == 0
 
 
-async def test_what_was_traded_before_the_window_is_not_even_read(
-    funded: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_traded_before_the_window_is_not_even_read(funded: Room, clock: StillClock) -> None:
     await funded.order(SetTier(1, "USDT", "1", "0.9", "0.8"))
     await trade(funded, ALICE, BOB, BTCUSDT, "50000", "0.01")
-    monkeypatch.setattr("services.operator.markets.desk._now_ms", lambda: START_MS + 31 * 86_400_000)
+    clock.now_ms = START_MS + 31 * 86_400_000
     assert (await funded.order(CountTiers())).lines == ["0 accounts are in another tier"]
     async with funded.resources.database.acquire() as connection:
         folds = await connection.fetch("SELECT trade_id FROM fee_volume_folds ORDER BY market_id")

@@ -27,6 +27,7 @@ def offline() -> OfflineService:
     "field serverTime",
     "field rateLimits",
     "field exchangeFilters",
+    "field sors",
     "field symbols",
     "field symbol",
     "field status",
@@ -58,6 +59,8 @@ def offline() -> OfflineService:
 async def test_exchange_info_has_every_documented_field(offline: OfflineService) -> None:
     info = (await offline.get("/api/v3/exchangeInfo")).json()
     assert (info["timezone"], info["serverTime"]) == ("UTC", offline.now_ms)
+    # `sors` is for exchanges that route.
+    assert info.keys() == {"timezone", "serverTime", "rateLimits", "exchangeFilters", "symbols"}
     assert [(one["rateLimitType"], one["limit"]) for one in info["rateLimits"]] == [
         ("REQUEST_WEIGHT", 6_000),
         ("ORDERS", 100),

@@ -264,7 +264,7 @@ async def test_an_opo_sells_what_was_bought_of_it_and_keeps_it_until_then(exchan
          "Mandatory parameter 'workingQuantity' was not sent, was empty/null, or malformed."),
     ],
 )  # fmt: skip
-@covers("-1222", "-1223")
+@covers("-1222", "-1223", "-1224", "-1225")
 @covers("-1158", "-1160", "-1165", "-1166", "-1168", "-1196", "-1197", "-1198", "-1199", "-2010", "-1102")
 async def test_a_list_that_cannot_be_is_refused_in_binances_words(
     exchange: OrderExchange, path: str, parameters: dict[str, object], code: int, text: str
