@@ -30,6 +30,7 @@ COLOURS_MAX: Final = 128
 
 async def take(page: Page, name: str) -> None:
     """What the window shows, as a small PNG in `docs/`."""
+    await page.until("(document.body.dataset.old ?? '') === ''")
     picture = await page.call("Page.captureScreenshot", format="png")
     image = Image.open(io.BytesIO(base64.b64decode(picture["data"]))).convert("RGB")
     small = image.quantize(COLOURS_MAX, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -147,10 +147,17 @@ class Grips {
   _place() {
     this._group.hidden = this._grips.size === 0 || this._box.hidden;
     const lowest = this._box.clientHeight - GRIP_PX - 4;
+    const placed = [];
     for (const { element, order } of this._grips.values()) {
       const y = this._chart.heightOf(this._priceOf(order));
-      const top = `${this._box.offsetTop + Math.round(Math.max(2, Math.min(lowest, (y ?? 0) - GRIP_PX / 2)))}px`;
+      const height = this._box.offsetTop + Math.round(Math.max(2, Math.min(lowest, (y ?? 0) - GRIP_PX / 2)));
+      // Lines that are close have their grips side by side.
+      let column = 0;
+      while (placed.some((other) => other.column === column && Math.abs(other.height - height) < GRIP_PX)) column += 1;
+      placed.push({ column, height });
+      const [top, left] = [`${height}px`, `${4 + column * (GRIP_PX + 4)}px`];
       if (element.style.top !== top) element.style.top = top;
+      if (element.style.left !== left) element.style.left = left;
     }
   }
 
