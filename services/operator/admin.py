@@ -48,7 +48,7 @@ from services.operator.tagged import OrderError
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-__all__ = ["AdminApi"]
+__all__ = ["NOT_OVER_HTTP", "AdminApi"]
 
 logger = logging.getLogger(__name__)
 PATH: Final = "/v1/admin/"
@@ -58,7 +58,7 @@ HEALTH_PATH: Final = "/v1/admin/health"
 _IN_WORK_MAX: Final = 4
 _CODE_SIZE_BYTES_MAX: Final = 1_000
 # What leaks must not make another administrator, nor bring an engine to a halt for good.
-_NOT_OVER_HTTP: Final = (
+NOT_OVER_HTTP: Final = (
     AddAdministrator, RenewFactor, ListAdministrators, RevokeAdministrator, ActivateTheRules, SkipOne,
 )  # fmt: skip
 
@@ -176,7 +176,7 @@ class AdminApi:
         who = await self._of_session(scope)
         request = decode_request(await whole_body(receive, ORDER_SIZE_BYTES_MAX))
         is_look = isinstance(request.order, LOOKS)
-        if isinstance(request.order, _NOT_OVER_HTTP) or not (is_look or who.role == ADMIN):
+        if isinstance(request.order, NOT_OVER_HTTP) or not (is_look or who.role == ADMIN):
             logger.warning("%s (%s) may not order %s", who.name, who.role, type(request.order).__name__)
             raise _Refused(403, f"{who.role} {who.name} may not order this")
         return await self._desk.carry_out(Signed(request.order, f"{who.name} (/v1/admin)", request.reason))

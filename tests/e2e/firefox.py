@@ -93,6 +93,12 @@ class FoxPage:
             f"(document.querySelector({json.dumps(selector)}))"
         )
 
+    async def press(self, *keys: str) -> None:
+        """Press keys, by the values that WebDriver has for them."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        source = {"type": "key", "id": "keyboard", "actions": actions}
+        await self.call("input.performActions", context=self._context, actions=[source])
+
     async def text(self, selector: str) -> str:
         """What is to be read there."""
         return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))

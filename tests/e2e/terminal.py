@@ -4,7 +4,16 @@ import pytest
 
 from tests.e2e.browser import CHROMIUM, Page
 
-__all__ = ["BROWSER_TESTS", "OPEN_ROWS", "PASSWORD", "deposit", "place", "sign_up"]
+__all__ = [
+    "BROWSER_TESTS",
+    "FURTHER_KINDS",
+    "OPEN_ROWS",
+    "PASSWORD",
+    "choose_kind",
+    "deposit",
+    "place",
+    "sign_up",
+]
 
 BROWSER_TESTS = [
     pytest.mark.slow,
@@ -13,6 +22,19 @@ BROWSER_TESTS = [
 ]
 OPEN_ROWS = "[...document.querySelectorAll('#tab-panel tbody tr')]"
 PASSWORD = "correct horse battery"
+# Side, what is typed for an order of each further kind, and how many open orders it makes.
+FURTHER_KINDS = {
+    "STOP_LIMIT": ("sell", {"#more-stop": "45000", "#price": "44900"}, 1),
+    "STOP_MARKET": ("sell", {"#more-stop": "45000"}, 1),
+    "TRAILING": ("sell", {"#more-trail": "2"}, 1),
+    "OCO": ("sell", {"#price": "55000", "#more-stop": "45000", "#more-stopLimit": "44900"}, 2),
+    "ICEBERG": ("sell", {"#price": "55000", "#more-iceberg": "0.0005"}, 1),
+    "PEGGED": ("sell", {}, 1),
+    "OTO": ("sell", {"#price": "56000", "#more-thenPrice": "54000"}, 2),
+    "OTOCO": ("sell", {"#price": "56000", "#more-thenPrice": "54000", "#more-thenStop": "57000"}, 3),
+    "OPO": ("buy", {"#price": "44000", "#more-thenStop": "43000", "#more-thenPrice": "42900"}, 2),
+    "OPOCO": ("buy", {"#price": "44000", "#more-thenPrice": "52000", "#more-thenStop": "43000"}, 3),
+}
 
 
 async def sign_up(page: Page, email: str) -> None:
@@ -39,3 +61,12 @@ async def place(page: Page, side: str, price: str, quantity: str) -> None:
     await page.fill("#quantity", quantity)
     await page.click("#submit")
     await page.until("document.querySelector('#order-answer').classList.contains('good')")
+
+
+async def choose_kind(page: Page, kind: str) -> None:
+    """Choose a kind with fields of its own."""
+    await page.evaluate(
+        "((list, kind) => { list.value = kind; list.dispatchEvent(new Event('change')); })"
+        f"(document.querySelector('#more-types'), '{kind}')"
+    )
+    await page.until("document.querySelector('.says')?.checkVisibility()")

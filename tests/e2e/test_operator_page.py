@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from exchange.security.one_time_codes import totp_code
 from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import Page
+from tests.e2e.firefox import FoxPage
 from tests.e2e.terminal import BROWSER_TESTS
 from tests.e2e.test_operator import QUIET, operator, until_status
 from tests.e2e.test_terminal_axe import Judge
@@ -24,7 +25,7 @@ class Person:
         *_, uri, self.token = added.stdout.split()
         self._secret = base64.b32decode(parse_qs(urlsplit(uri).query)["secret"][0])
 
-    async def log_in(self, page: Page) -> None:
+    async def log_in(self, page: Page | FoxPage) -> None:
         await page.fill("#token", self.token)
         await page.fill("#code", totp_code(self._secret, time.time_ns() // 30_000_000_000))
         await page.click("#log-in button")
@@ -35,11 +36,25 @@ async def has(page: Page, place: str, words: str) -> None:
     await page.until(f"document.querySelector('{place}').innerText.includes('{words}')")
 
 
-async def set_mode(page: Page, word: str, reason: str) -> None:
+async def fill_in(page: Page | FoxPage, order: str, **values: str) -> None:
+    """Fill the form of an order or of a look, and send it."""
+    form = f"form:is([data-order={order}], [data-look={order}])"
+    for name, value in values.items():
+        await page.evaluate(f"document.querySelector('{form} [name={name}]').value = '{value}'; 0")
+    await page.click(f"{form} button")
+
+
+async def set_mode(page: Page | FoxPage, word: str, reason: str) -> None:
     await page.fill("#reason", reason)
-    for name, value in (("symbol", QUIET), ("word", word)):
-        await page.evaluate(f"document.querySelector('#orders [name={name}]').value = '{value}'; 0")
-    await page.click("form[data-order=SetMode] button")
+    await fill_in(page, "SetMode", symbol=QUIET, word=word)
+
+
+async def ordered(page: Page, answer: str, order: str, **values: str) -> None:
+    """The same, and be sure of it; `answer`: what comes of it."""
+    await fill_in(page, order, **values)
+    await page.until("document.querySelector('#sure').open")
+    await page.click("#sure-yes")
+    await has(page, "#answer", answer)
 
 
 async def test_who_orders_does_and_who_looks_does_not(terminal_exchange: ExchangeProcess, page: Page) -> None:
@@ -57,7 +72,7 @@ async def test_who_orders_does_and_who_looks_does_not(terminal_exchange: Exchang
     await has(page, "#readers", "ledger: seq")
     await has(page, "#markets", f"{QUIET}: trading")
     await has(page, "#stop", "money may leave")
-    await has(page, "#freezes", "no account is frozen")
+    await page.until("document.querySelector('#freezes li') !== null")
     await judge.look("room")
     # Without a reason, or without a second look, nothing is sent.
     await set_mode(page, "cancel-only", "")
@@ -76,6 +91,25 @@ async def test_who_orders_does_and_who_looks_does_not(terminal_exchange: Exchang
         until_status(terminal_exchange, "CANCEL_ONLY")
     finally:
         assert operator(terminal_exchange, "markets", "reopen", QUIET, "--reason", "a test").returncode == 0
+    # A market's fees and filters are seen and changed, too.
+    await fill_in(page, "ListFees")
+    await has(page, "#found", f"{QUIET}: maker 0.001000, taker 0.001000")
+    await ordered(
+        page, f"{QUIET}: 0.0009, 0.0011, since seq", "SetFees", symbol=QUIET, maker="0.0009", taker="0.0011"
+    )
+    await ordered(
+        page, f"{QUIET}: 0.001, 0.001, since seq", "SetFees", symbol=QUIET, maker="0.001", taker="0.001"
+    )
+    await ordered(
+        page, "MAX_NUM_ORDERS maxNumOrders=150 since seq",
+        "ChangeFilter", symbol=QUIET, name="MAX_NUM_ORDERS", values="maxNumOrders=150",
+    )  # fmt: skip
+    await fill_in(page, "ShowFilters", symbol=QUIET)
+    await has(page, "#found", "MAX_NUM_ORDERS maxNumOrders=150")
+    await ordered(
+        page, "MAX_NUM_ORDERS maxNumOrders=200 since seq",
+        "ChangeFilter", symbol=QUIET, name="MAX_NUM_ORDERS", values="maxNumOrders=200",
+    )  # fmt: skip
     await page.fill("form[data-look=SearchAuditLog] [name=text]", "page that is tested")
     await page.click("form[data-look=SearchAuditLog] button")
     for words in ("operator-order", "operator-done", "olga (/v1/admin)"):

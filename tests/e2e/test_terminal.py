@@ -53,7 +53,7 @@ async def test_a_trader_signs_up_trades_and_cancels(
         await page.click("#submit")
         await page.until("document.querySelector('#order-answer').innerText.includes('not enough available')")
 
-        await page.click("#tab-panel tbody button")
+        await page.click("#tab-panel tbody button[aria-label^='Cancel']")
         await page.until(f"{OPEN_ROWS}.length === 0")
         await page.until("document.querySelector('#available').innerText === '8,000.00 USDT'")
         await page.click("#tab-history")

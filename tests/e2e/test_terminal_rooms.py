@@ -61,6 +61,12 @@ async def test_an_account_is_protected_and_its_keys_and_papers_are_at_hand(
     await sign_up(page, "room@example.com")
     await page.click("#open-room")
     await page.until(f"{part('Deposits')}?.querySelector('select option') != null")
+    # Each part is as high as what it says: none is squeezed into a strip that scrolls by itself.
+    parts = "[...document.querySelectorAll('.part')]"
+    assert await page.evaluate(f"{parts}.filter(one => one.scrollHeight > one.clientHeight + 1).length") == 0
+    assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight"), (
+        "two bars to scroll by"
+    )
     await fill_in(page, "Deposits", amount="1,000.5")
     await says(page, "Deposits", "credited")
 

@@ -3,6 +3,7 @@
 import { byId, drawnSoon, make, setText, toast } from "./dom.js";
 import { fromUnits, grouped, plain, shown, toUnits, trimmed } from "./decimal.js";
 import { dayAndTime, t } from "./lang.js";
+import { isChangeable } from "./orders.js";
 import { Sheet } from "./sheet.js";
 import { sideWord, statusWord, typeWord } from "./words.js";
 
@@ -13,6 +14,9 @@ const CONFIRM_FOR_MS = 4000;
 const DRAW_EVERY_MS = 150;
 
 const added = (one, other) => fromUnits(toUnits(one, 8) + toUnits(other, 8), 8);
+const namesOf = (row) => ({
+  side: sideWord(row.side), quantity: plain(trimmed(row.quantity)), market: row.symbol, price: plain(trimmed(row.price)),
+});
 const sideLook = (row) => (row.side === "BUY" ? "up" : "down");
 
 /** What an order or a trade is priced in: the market's decimals if the market is known. */
@@ -31,7 +35,7 @@ function columns(marketOf) {
   ];
   const order = [
     ...common,
-    { name: t("Type"), text: (row) => typeWord(row.type) },
+    { name: t("Type"), text: (row) => (row.status === "PENDING_NEW" ? `${typeWord(row.type)} · ${statusWord(row.status)}` : typeWord(row.type)) },
     { name: t("Price"), isNumber: true, text: (row) => (row.type === "MARKET" ? t("Market order") : price(row, row.price)) },
     { name: t("Quantity"), isNumber: true, text: (row) => quantity(row, row.quantity) },
     { name: t("Filled"), isNumber: true, text: (row) => quantity(row, row.executed) },
@@ -71,12 +75,13 @@ export class AccountView {
     this._sheets = {
       open: new Sheet({
         caption: t("Open orders"), columns: all.open, key: byOrder, empty: t("No open orders."),
-        action: {
+        actions: [{
+          label: t("Change"), isFor: isChangeable, run: async (row) => this._change?.(row),
+          describe: (row) => t("Change: {side} {quantity} {market} at {price}", namesOf(row)),
+        }, {
           label: t("Cancel"), run: (row) => this._cancel(row),
-          describe: (row) => t("Cancel: {side} {quantity} {market} at {price}", {
-            side: sideWord(row.side), quantity: plain(trimmed(row.quantity)), market: row.symbol, price: plain(trimmed(row.price)),
-          }),
-        },
+          describe: (row) => t("Cancel: {side} {quantity} {market} at {price}", namesOf(row)),
+        }],
       }),
       history: new Sheet({
         caption: t("Order history"), columns: all.history, key: byOrder, empty: t("No orders in this market yet."),
@@ -121,9 +126,10 @@ export class AccountView {
    * @param {import("./trading.js").Trading | null} trading
    * @param {((clientIds: string[], work: () => Promise<void>) => Promise<void>) | null} toldTogether does the
    *   work, and tells what becomes of these orders meanwhile when it is done
+   * @param {((order: import("./orders.js").Order) => void) | null} change asks for another price or quantity
    */
-  follow(feed, trading, toldTogether) {
-    Object.assign(this, { _feed: feed, _trading: trading, _toldTogether: toldTogether });
+  follow(feed, trading, toldTogether, change) {
+    Object.assign(this, { _feed: feed, _trading: trading, _toldTogether: toldTogether, _change: change });
     this._draw();
   }
 

@@ -184,7 +184,7 @@ function useMarket(symbol, isNew = false) {
 /** The account's open orders in book and chart, its fills in the chart. */
 function markOwn() {
   const open = (market && desk?.open(market.symbol)) ?? [];
-  bookView.mark(open);
+  bookView.mark(open.filter(({ isWorking }) => isWorking));
   chart.mark(open, (market && desk?.feed.trades(market.symbol)) ?? []);
 }
 

@@ -1,6 +1,6 @@
 // The chart, drawn by lightweight-charts: candles and volume, indicators, the account's own orders and fills.
 
-import { plain } from "./decimal.js";
+import { plain, trimmed } from "./decimal.js";
 import { make } from "./dom.js";
 import { dayAndTime, t, timeOfDay } from "./lang.js";
 import { band, convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
@@ -15,6 +15,7 @@ const OLDER_WITHIN = 40;
 const FEW = 10;
 // So near to a line a pointer takes it.
 const NEAR_PX = 6;
+const LINES_MAX = 40;
 const KEY_STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
 
 /** What each indicator draws: on which pane, and its lines as functions of the closing prices. */
@@ -26,6 +27,8 @@ const INDICATORS = {
   MACD: { pane: 1, lines: [["#7db4ff", (closes) => convergence(closes).line], ["#f2b84b", (closes) => convergence(closes).signal]] },
 };
 
+/** An order that waits for its trigger has its line there. */
+const lineOf = ({ isWorking, price, stopPrice }) => (!isWorking && Number(stopPrice) > 0 ? stopPrice : price);
 const seconds = (ms) => Math.floor(ms / 1000);
 const barOf = ({ time, open, high, low, close }) => ({ time: seconds(time), open, high, low, close });
 
@@ -38,7 +41,9 @@ export class Chart {
    */
   constructor(box, legend, onOlder) {
     Object.assign(this, { _box: box, _legend: legend, _candles: [], _interval: "", _symbol: "", _decimals: 2, _quantityDecimals: 4 });
-    Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [], _lined: [] });
+    Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [], _lined: [], _moved: null });
+    /** Called when lines of own orders were drawn. */
+    this.onOwn = () => {};
     this._chart = createChart(box, {
       // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
       autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
@@ -179,7 +184,8 @@ export class Chart {
    */
   mark(orders, fills) {
     Object.assign(this, { _orders: orders, _fills: fills });
-    this.redrawOwn();
+    this._dropLines(false);
+    this._drawOwn();
   }
 
   _dropLines(isAll = true) {
@@ -191,11 +197,11 @@ export class Chart {
   _drawOwn() {
     const colour = (side) => (side === "BUY" ? this._colours.up : this._colours.down);
     if (this._lines.length === 0) {
-      this._lined = this._orders.filter(({ price }) => Number(price) > 0).slice(0, 40);
-      this._lines = this._lined.map(({ side, price, quantity }) =>
+      this._lined = this._orders.map((order) => ({ ...order, price: lineOf(order) })).filter(({ price }) => Number(price) > 0).slice(0, LINES_MAX);
+      this._lines = this._lined.map(({ id, side, price, quantity, isWorking }) =>
         this._bars.createPriceLine({
-          price: Number(price), color: colour(side), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: true,
-          title: `${side === "BUY" ? t("Buy") : t("Sell")} ${plain(String(Number(quantity)))}`,
+          price: Number(this._moved?.id === id ? this._moved.price : price), color: colour(side), lineWidth: 1, axisLabelVisible: true,
+          lineStyle: isWorking ? LineStyle.Dashed : LineStyle.SparseDotted, title: `${side === "BUY" ? t("Buy") : t("Sell")} ${plain(trimmed(quantity))}`,
         }));
     }
     const first = this._candles[0]?.time ?? Infinity;
@@ -204,11 +210,17 @@ export class Chart {
       position: side === "BUY" ? "belowBar" : "aboveBar", shape: side === "BUY" ? "arrowUp" : "arrowDown", size: 1,
     }));
     this._markers.setMarkers(marks);
+    this.onOwn();
   }
 
   /** @returns {import("./orders.js").Order | undefined} whose line is at this height of the chart */
   ownAt(y) {
-    return this._lined.find(({ price }) => Math.abs((this._bars.priceToCoordinate(Number(price)) ?? Infinity) - y) <= NEAR_PX);
+    return this._lined.find(({ price }) => Math.abs((this.heightOf(price) ?? Infinity) - y) <= NEAR_PX);
+  }
+
+  /** @param {string} price @returns {number | null} how far below the chart's upper edge it is */
+  heightOf(price) {
+    return this._bars.priceToCoordinate(Number(price));
   }
 
   /** @returns {number | null} the price at this height */
@@ -218,11 +230,13 @@ export class Chart {
 
   /** Show an own order's line at another price, until its order has that price, or `redrawOwn`. */
   dragOwn(order, price) {
+    this._moved = { id: order.id, price };
     this._lines[this._lined.findIndex(({ id }) => id === order.id)]?.applyOptions({ price: Number(price) });
   }
 
   /** Own lines where their orders are. */
   redrawOwn() {
+    this._moved = null;
     this._dropLines(false);
     this._drawOwn();
   }

@@ -1,40 +1,53 @@
-// Orders that wait for a price, pairs of orders, and orders of which the book shows a part: their fields and rules.
-// Loaded when somebody chooses one; a market offers what GET /api/v3/exchangeInfo says of it.
+// Kinds of orders with fields of their own: what each has, and the rules for it. Loaded when somebody chooses one; a
+// market offers what GET /api/v3/exchangeInfo says of it. Pure.
 
-import { make, setText } from "./dom.js";
-import { plain, shown, toUnits, typed } from "./decimal.js";
+import { plain, toUnits } from "./decimal.js";
 import { t } from "./lang.js";
+import "./langmore.js";
+import { listParameters, listProblems, LISTS, triggerType } from "./orderlists.js";
 import { checkedNumber, notionalProblem, readable } from "./rules.js";
 
 const DECIMALS = 8;
+const LEVELS_MAX = 100;
 /** Which fields each kind has, in their order. */
-const FIELDS = {
-  STOP_LIMIT: ["stop", "price"], STOP_MARKET: ["stop"], TRAILING: ["trail", "stop"], OCO: ["price", "stop", "stopLimit"],
-  ICEBERG: ["price", "iceberg"],
+export const FIELDS = {
+  STOP_LIMIT: ["stop", "price"], STOP_MARKET: ["stop"], TRAILING: ["trail", "stop"], ICEBERG: ["price", "iceberg"], PEGGED: ["peg", "level"],
+  OCO: ["price", "stop", "stopLimit"], OTO: ["price", "thenSide", "thenPrice", "thenStop", "thenQuantity"],
+  OTOCO: ["price", "thenPrice", "thenStop", "thenLimit"], OPO: ["price", "thenPrice", "thenStop"],
+  OPOCO: ["price", "thenPrice", "thenStop", "thenLimit"],
+};
+/** What may be left out. */
+export const OPTIONAL = {
+  OCO: ["stopLimit"], TRAILING: ["stop"], PEGGED: ["level"], OTO: ["thenPrice", "thenStop", "thenQuantity"], OTOCO: ["thenLimit"],
+  OPO: ["thenPrice", "thenStop"], OPOCO: ["thenLimit"],
 };
 /** What each kind does, in words. */
-const SAYS = {
+export const SAYS = {
   STOP_LIMIT: t("Waits until the market reaches the trigger, then is a limit order."),
   STOP_MARKET: t("Waits until the market reaches the trigger, then is a market order."),
   TRAILING: t("Follows the market, and is a market order when the price turns by so much."),
   ICEBERG: t("A limit order of which the book shows a part at a time."),
+  PEGGED: t("A limit order at the best price of the moment when it arrives; it does not follow later."),
   OCO: t("Two orders: a limit, and a stop on the other side of the market. The one that is reached ends the other."),
+  OTO: t("A limit order, and another order that is placed when the first is filled whole. The fee of a purchase is taken from what it bought."),
+  OTOCO: t("A limit order, and a limit and a stop that are placed when it is filled whole; the one that is reached ends the other."),
+  OPO: t("A limit purchase, and a sale of what it bought, less the fee, as soon as it is filled."),
+  OPOCO: t("A limit purchase, and a limit and a stop for what it bought, less the fee; the one that is reached ends the other."),
 };
-const OPTIONAL = { OCO: "stopLimit", TRAILING: "stop" };
+const PRICES = {
+  price: t("Price"), stop: t("Trigger"), stopLimit: t("Stop limit"), thenPrice: t("Then at"), thenStop: t("Then trigger"), thenLimit: t("Then stop limit"),
+};
 
 /** @param {string} kind @returns {boolean} whether the form's own price field belongs to it */
 export const hasPrice = (kind) => FIELDS[kind].includes("price");
 
-const isAbove = (price, last) => toUnits(price, DECIMALS) > toUnits(last, DECIMALS);
-
-/** Above the market a buyer's stop loss and a seller's take profit wait, below it the other two. */
-function triggerType(side, stop, last) {
-  return (side === "BUY") === isAbove(stop, last) ? "STOP_LOSS" : "TAKE_PROFIT";
-}
-
 function priceOf(text, market, what) {
   const { limits } = market;
   return checkedNumber(text, { minimum: limits.priceMin, maximum: limits.priceMax, step: limits.tick, unit: market.quote, what });
+}
+
+function quantityOf(text, market, what, maximum = market.limits.quantityMax) {
+  return checkedNumber(text, { minimum: market.limits.quantityMin, maximum, step: market.limits.step, unit: market.base, what });
 }
 
 /** Hundredths of a percent, as the market's filter takes them, or a reason. */
@@ -43,140 +56,74 @@ function deltaOf(text, side, market) {
   const range = () => t("The distance is from {least}% to {most}%, in steps of 0.01%.", { least: plain(String(minimum / 100)), most: plain(String(maximum / 100)) });
   if (!/^[0-9]{1,3}(\.[0-9]{1,2})?$/.test(text)) return { problem: range() };
   const delta = Number(toUnits(text, 2));
-  return delta < minimum || delta > maximum ? { problem: range() } : { delta };
+  return delta < minimum || delta > maximum ? { problem: range() } : { units: delta };
 }
 
-/**
- * Check an order of such a kind.
- * @param {{side: "BUY" | "SELL", type: string, timeInForce: string, price: string, quantity: string, stop: string,
- *   stopLimit: string, trail: string, iceberg: string}} order `type`: a kind of FIELDS; all texts as `typed`
- * @param {import("./rules.js").Market} market
- * @param {string} last the market's last price, "" without one
- * @returns {{problems: Record<string, string>, parameters: Record<string, string> | null, isPair: boolean}}
- */
-export function checkConditional(order, market, last) {
-  const { side, type } = order;
-  const { limits } = market;
-  const wanted = FIELDS[type];
-  const problems = {};
-  const found = {};
+function levelOf(text) {
+  const isRight = /^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= LEVELS_MAX;
+  return isRight ? { units: Number(text) } : { problem: t("Levels deeper: a whole number from 1 to {most}.", { most: LEVELS_MAX }) };
+}
+
+/** The numbers of the form that the kind has, in 10**-8 (`trail`: in 0.01%, `level`: as it is), and what is wrong with which. */
+function numbersOf(order, market) {
+  const { type } = order;
+  const [problems, found] = [{}, {}];
   const take = (name, { units, problem }) => {
     if (problem) problems[name] = problem;
     else found[name] = units;
   };
-  take("quantity", checkedNumber(order.quantity, {
-    minimum: limits.quantityMin, maximum: limits.quantityMax, step: limits.step, unit: market.base, what: t("Quantity"),
-  }));
-  if (wanted.includes("price")) take("price", priceOf(order.price, market, t("Price")));
-  for (const [name, what] of [["stop", t("Trigger")], ["stopLimit", t("Stop limit")]]) {
-    if (wanted.includes(name) && !(OPTIONAL[type] === name && order[name] === "")) take(name, priceOf(order[name], market, what));
+  const isAsked = (name) => FIELDS[type].includes(name) && !(OPTIONAL[type]?.includes(name) && order[name] === "");
+  take("quantity", quantityOf(order.quantity, market, t("Quantity")));
+  for (const [name, what] of Object.entries(PRICES)) {
+    if (isAsked(name)) take(name, priceOf(order[name], market, what));
   }
-  let delta;
-  if (type === "TRAILING") {
-    const checked = deltaOf(order.trail, side, market);
-    if (checked.problem) problems.trail = checked.problem;
-    delta = checked.delta;
+  if (isAsked("trail")) take("trail", deltaOf(order.trail, order.side, market));
+  if (isAsked("level")) take("level", levelOf(order.level));
+  if (isAsked("thenQuantity")) take("thenQuantity", quantityOf(order.thenQuantity, market, t("Then quantity")));
+  if (isAsked("iceberg")) {
+    take("iceberg", quantityOf(order.iceberg, market, t("Shown in the book"), (found.quantity ?? market.limits.quantityMax) - 1n));
   }
-  if (type === "ICEBERG") {
-    take("iceberg", checkedNumber(order.iceberg, {
-      minimum: limits.quantityMin, maximum: (found.quantity ?? limits.quantityMax) - 1n, step: limits.step, unit: market.base, what: t("Shown in the book"),
-    }));
+  for (const name of Object.keys(PRICES)) {
+    const field = name.startsWith("then") && found.thenQuantity !== undefined ? "thenQuantity" : "quantity";
+    const problem = found[name] && found[field] ? notionalProblem(found[name], found[field], market) : "";
+    if (problem) problems[field] ??= problem;
   }
-  for (const name of ["price", "stop", "stopLimit"]) {
-    const problem = found[name] && found.quantity ? notionalProblem(found[name], found.quantity, market) : "";
-    if (problem) problems.quantity ??= problem;
-  }
-  if (last !== "" && Object.keys(problems).length === 0) Object.assign(problems, wrongSide(order, found, market, last));
-  if (Object.keys(problems).length > 0) return { problems, parameters: null, isPair: false };
+  return { problems, found };
+}
+
+/**
+ * Check an order of such a kind.
+ * @param {{side: "BUY" | "SELL", type: string, timeInForce: string, quantity: string}} order `type`: a kind of FIELDS, with
+ *   that kind's fields; all texts as `typed`
+ * @param {import("./rules.js").Market} market
+ * @param {string} last the market's last price, "" without one
+ * @returns {{problems: Record<string, string>, parameters: Record<string, string> | null, list: string}} `list`: the end of
+ *   the address for a list of orders, "" for one order
+ */
+export function checkConditional(order, market, last) {
+  const { problems, found } = numbersOf(order, market);
+  const list = LISTS[order.type] ?? "";
+  const lastUnits = last === "" ? 0n : toUnits(last, DECIMALS);
+  if (list && Object.keys(problems).length === 0) Object.assign(problems, listProblems(order, found, lastUnits, market));
+  if (Object.keys(problems).length > 0) return { problems, parameters: null, list };
+  const parameters = list ? listParameters(order, found, market.symbol) : {
+    symbol: market.symbol, side: order.side, quantity: readable(found.quantity), ...termsOf(order, found, lastUnits),
+  };
+  return { problems, parameters, list };
+}
+
+/** What one order has beside market, side and quantity. */
+function termsOf({ type, side, timeInForce, peg }, found, last) {
   const text = (name) => readable(found[name]);
-  const parameters = { symbol: market.symbol, side, quantity: text("quantity") };
-  if (type === "OCO") return { problems, parameters: pairOf(order, parameters, text, found), isPair: true };
-  if (type === "ICEBERG") {
-    Object.assign(parameters, { type: "LIMIT", price: text("price"), timeInForce: "GTC", icebergQty: text("iceberg") });
-    return { problems, parameters, isPair: false };
+  if (type === "ICEBERG") return { type: "LIMIT", price: text("price"), timeInForce: "GTC", icebergQty: text("iceberg") };
+  if (type === "PEGGED") {
+    const offset = found.level === undefined ? {} : { pegOffsetType: "PRICE_LEVEL", pegOffsetValue: String(found.level) };
+    return { type: "LIMIT", timeInForce: "GTC", pegPriceType: peg, ...offset };
   }
   if (type === "TRAILING") {
-    Object.assign(parameters, { type: "STOP_LOSS", trailingDelta: String(delta) });
-    if (found.stop) parameters.stopPrice = text("stop");
-    return { problems, parameters, isPair: false };
+    return { type: "STOP_LOSS", trailingDelta: String(found.trail), ...(found.stop === undefined ? {} : { stopPrice: text("stop") }) };
   }
-  const base = triggerType(side, order.stop, last === "" ? order.stop : last);
-  Object.assign(parameters, { type: type === "STOP_LIMIT" ? `${base}_LIMIT` : base, stopPrice: text("stop") });
-  if (type === "STOP_LIMIT") Object.assign(parameters, { price: text("price"), timeInForce: order.timeInForce });
-  return { problems, parameters, isPair: false };
-}
-
-/** A pair's two prices lie on both sides of the market: the stop where it gets worse. */
-function wrongSide({ side, type, price, stop }, found, market, last) {
-  if (type !== "OCO" || !found.price || !found.stop) return {};
-  const isBuy = side === "BUY";
-  const now = { last: plain(shown(last, market.priceDecimals)) };
-  if (isAbove(stop, last) !== isBuy) {
-    return { stop: isBuy ? t("The trigger of a purchase lies above the market ({last}).", now) : t("The trigger of a sale lies below the market ({last}).", now) };
-  }
-  if (isAbove(price, last) === isBuy) {
-    return { price: isBuy ? t("The limit of a purchase lies below the market ({last}).", now) : t("The limit of a sale lies above the market ({last}).", now) };
-  }
-  return {};
-}
-
-function pairOf({ side }, parameters, text, found) {
-  const [limitLeg, stopLeg] = side === "SELL" ? ["above", "below"] : ["below", "above"];
-  const pair = { ...parameters, [`${limitLeg}Type`]: "LIMIT_MAKER", [`${limitLeg}Price`]: text("price"), [`${stopLeg}StopPrice`]: text("stop") };
-  if (!found.stopLimit) return { ...pair, [`${stopLeg}Type`]: "STOP_LOSS" };
-  return { ...pair, [`${stopLeg}Type`]: "STOP_LOSS_LIMIT", [`${stopLeg}Price`]: text("stopLimit"), [`${stopLeg}TimeInForce`]: "GTC" };
-}
-
-/** The fields that the form has not by itself, in front of the quantity's. */
-export class MoreFields {
-  /** @param {HTMLElement} before @param {() => void} onInput */
-  constructor(before, onInput) {
-    this._says = make("p", { class: "hint says" });
-    this._parts = Object.fromEntries([
-      ["stop", t("Trigger")], ["stopLimit", t("Stop limit")], ["trail", t("Distance")], ["iceberg", t("Shown in the book")],
-    ].map(([name, label]) => {
-      const id = `more-${name}`;
-      const input = make("input", { id, inputmode: "decimal", maxlength: "30", "aria-describedby": `${id}-problem`, input: onInput });
-      const unit = make("span", { class: "unit" });
-      const field = make("div", { class: "field" }, [make("label", { for: id }, [label]), input, unit]);
-      const problem = make("p", { class: "problem", id: `${id}-problem` });
-      before.before(field, problem);
-      return [name, { input, unit, field, problem }];
-    }));
-    before.before(this._says);
-  }
-
-  /** @param {string} kind @param {import("./rules.js").Market} market */
-  use(kind, market) {
-    const wanted = FIELDS[kind] ?? [];
-    for (const [name, { input, unit, field, problem }] of Object.entries(this._parts)) {
-      field.hidden = !wanted.includes(name);
-      setText(problem, "");
-      if (field.hidden) input.value = "";
-      input.placeholder = OPTIONAL[kind] === name ? t("optional") : "";
-      setText(unit, name === "trail" ? "%" : name === "iceberg" ? market.base : market.quote);
-    }
-    setText(this._says, SAYS[kind] ?? "");
-  }
-
-  /** @returns {Record<string, string>} what was typed */
-  values() {
-    return Object.fromEntries(Object.entries(this._parts).map(([name, { input }]) => [name, typed(input.value)]));
-  }
-
-  /** @param {Record<string, string>} problems by field @param {boolean} isAll also of fields that are empty */
-  tell(problems, isAll) {
-    for (const [name, { input, problem }] of Object.entries(this._parts)) {
-      const text = problems[name] && (isAll || input.value !== "") ? problems[name] : "";
-      setText(problem, text);
-      input.setAttribute("aria-invalid", String(text !== ""));
-    }
-  }
-
-  /** @param {Record<string, string>} problems @returns {boolean} whether the first faulty field of these has the focus now */
-  focus(problems) {
-    const name = Object.keys(this._parts).find((one) => problems[one]);
-    if (name) this._parts[name].input.focus();
-    return name !== undefined;
-  }
+  const base = triggerType(side, found.stop > last && last > 0n);
+  if (type === "STOP_MARKET") return { type: base, stopPrice: text("stop") };
+  return { type: `${base}_LIMIT`, stopPrice: text("stop"), price: text("price"), timeInForce };
 }

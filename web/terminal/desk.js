@@ -2,10 +2,14 @@
 // Loaded when somebody is, so that a first visit does not pay for it.
 
 import { AccountView } from "./accountview.js";
-import { fromUnits, shown, toUnits } from "./decimal.js";
 import { toast } from "./dom.js";
+import { offerFirstSteps } from "./firststeps.js";
+import { t } from "./lang.js";
+import "./langmore.js";
 import { feesOf, OrderNews, outcomeOf } from "./news.js";
+import { askChange } from "./orderchange.js";
 import { orderOfRow } from "./orders.js";
+import { hideSelfTrade, offerSelfTrade, selfTradeParameters } from "./selftrade.js";
 import { tellOutside } from "./outside.js";
 import { newClientOrderId as newName, Trading } from "./trading.js";
 import { UserFeed } from "./userfeed.js";
@@ -35,16 +39,19 @@ export class Desk {
       },
       change: () => {
         view.refresh();
+        offerFirstSteps(this.feed.balances.all());
         on.change();
       },
     });
     view ??= new AccountView(on.marketOf);
-    view.follow(this.feed, this.trading, (clientIds, work) => this._toldTogether(clientIds, work));
+    view.follow(this.feed, this.trading, (clientIds, work) => this._toldTogether(clientIds, work), (order) => this._change(order));
   }
 
   /** @param {string} symbol whose histories are wanted from now on */
   use(symbol) {
     view.use(symbol);
+    const market = this._on.marketOf(symbol);
+    if (market) offerSelfTrade(market);
   }
 
   /** @returns {string} what is available of an asset */
@@ -84,34 +91,59 @@ export class Desk {
    * Put an open order's rest at another price, and tell of it.
    * @param {import("./orders.js").Order} order
    * @param {string} price
+   * @param {string} quantity of the order in its place
    * @param {import("./rules.js").Market} market
    * @param {() => void} onUnknown as for `place`
+   * @returns {Promise<number>} the new order's id
    * @throws {RequestError}
    */
-  async move(order, price, market, onUnknown) {
-    const rest = fromUnits(toUnits(order.quantity, 8) - toUnits(order.executed, 8), 8);
+  async move(order, price, quantity, market, onUnknown) {
     const name = newName();
-    this._news.hold(name);
+    // That the old one is cancelled is no news of its own.
+    for (const clientId of [name, order.clientId]) this._news.hold(clientId);
     let told = null;
     try {
-      const row = await this.trading.move(order, price, shown(rest, market.quantityDecimals), name, onUnknown);
+      const row = await this.trading.move(order, price, quantity, name, onUnknown);
       told = { ...orderOfRow(row), fees: feesOf(row.fills) };
       const { text, kind } = outcomeOf(told, market);
       toast(text, kind);
+      return told.id;
     } finally {
       this._news.release(name, told);
+      this._news.release(order.clientId, told && { ...order, status: "CANCELED" });
       view.refresh();
       this._tellSoon();
     }
   }
 
   /**
-   * Place two orders of which one ends the other.
-   * @param {Record<string, string>} parameters of POST /api/v3/orderList/oco
+   * Place a list of orders.
+   * @param {string} list the end of its address
+   * @param {Record<string, string>} parameters of POST /api/v3/orderList/...
+   * @param {() => void} onUnknown as for `place`
    * @throws {RequestError}
    */
-  async placePair(parameters) {
-    await this.trading.placePair({ ...parameters, listClientOrderId: newName() });
+  async placeList(list, parameters, onUnknown) {
+    await this.trading.placeList(list, { ...parameters, listClientOrderId: newName() }, onUnknown);
+  }
+
+  _change(order) {
+    const market = this._on.marketOf(order.symbol);
+    if (!market) return;
+    askChange(order, market, {
+      less: async (quantity) => {
+        await this.trading.shrink(order, quantity);
+        toast(t("Changed; it keeps its place in the queue."), "good");
+      },
+      anew: async (price, quantity) => {
+        await this.move(order, price, quantity, market, () => toast(t("Checking what became of the order …")));
+      },
+    });
+  }
+
+  /** @returns {Record<string, string>} what an order's parameters say of meeting others of this account */
+  selfTrade() {
+    return selfTradeParameters();
   }
 
   /** Events come one by one: who cancels many orders at once is told of them when all are. */
@@ -138,6 +170,8 @@ export class Desk {
   /** Nobody is logged in any more. */
   close() {
     this.feed.close();
-    view.follow(null, null, null);
+    hideSelfTrade();
+    offerFirstSteps(null);
+    view.follow(null, null, null, null);
   }
 }

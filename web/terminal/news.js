@@ -18,6 +18,9 @@ function feeText(fees) {
   return texts.length > 0 ? t(", fee {fees}", { fees: texts.join(" + ") }) : "";
 }
 
+/** A price with the market's decimals, as it stands everywhere else. */
+const priceText = (text, market) => grouped(shown(text, market.priceDecimals));
+
 /** The price that was paid on average, cut to the market's decimals. */
 function averageText(executed, quote, market) {
   return grouped(shown(fromUnits((quote * SCALE) / executed, DECIMALS), market.priceDecimals));
@@ -49,7 +52,7 @@ function reasonOf({ status, type, timeInForce }) {
 /** A conditional order that waits for its price. */
 function waitingText(order, values, market) {
   if (units(order.stopPrice) === 0n) return t("The order follows the price, and is sent when it turns by {percent}%.", { percent: plain(String(order.trailingDelta / 100)) });
-  const stop = `${money(order.stopPrice)} ${market.quote}`;
+  const stop = `${priceText(order.stopPrice, market)} ${market.quote}`;
   return order.side === "BUY"
     ? t("Buy order: {quantity} waits until the price reaches {stop}.", { ...values, stop })
     : t("Sell order: {quantity} waits until the price reaches {stop}.", { ...values, stop });
@@ -69,7 +72,7 @@ export function outcomeOf(order, market) {
   const wanted = units(order.quoteQuantity);
   const isBuy = order.side === "BUY";
   const filled = executed > 0n ? `${filledText(order, market)} ` : "";
-  const values = { quantity: `${money(order.quantity)} ${market.base}`, price: `${money(order.price ?? "0")} ${market.quote}` };
+  const values = { quantity: `${money(order.quantity)} ${market.base}`, price: `${priceText(order.price ?? "0", market)} ${market.quote}` };
   if (order.status === "NEW" || order.status === "PENDING_NEW") {
     if (units(order.stopPrice) > 0n || order.trailingDelta) return { text: waitingText(order, values, market), kind: "good" };
     const text = isBuy ? t("Buy order: {quantity} at {price} is in the book.", values) : t("Sell order: {quantity} at {price} is in the book.", values);

@@ -1,8 +1,8 @@
 // The order form: what is typed, checked as it is typed, sent once.
 
 import { byId, choices, drawnSoon, make, setText } from "./dom.js";
-import { fromUnits, grouped, plain, shown, trimmed, typed } from "./decimal.js";
-import { estimateOf, FAR_PPM, feeOf } from "./estimate.js";
+import { fromUnits, grouped, plain, shown, typed } from "./decimal.js";
+import { broughtIn, estimateOf, FAR_PPM, feeText } from "./estimate.js";
 import { t } from "./lang.js";
 import { bandText, checkOrder, shareOfBalance, steppedPrice, total } from "./rules.js";
 import { isOffline } from "./socket.js";
@@ -11,11 +11,14 @@ const LABELS = { LIMIT: t("Limit"), MARKET: t("Market order"), LIMIT_MAKER: t("P
 /** Kinds with fields of their own, which come when one is chosen. */
 const MORE_LABELS = {
   STOP_LIMIT: t("Stop limit"), STOP_MARKET: t("Stop market"), TRAILING: t("Trailing stop"), OCO: t("OCO: limit and stop"),
-  ICEBERG: t("Iceberg"),
+  ICEBERG: t("Iceberg"), PEGGED: t("Pegged"), OTO: t("OTO: one, then another"), OTOCO: t("OTOCO: one, then a pair"),
+  OPO: t("OPO: buy, then sell that"), OPOCO: t("OPOCO: buy, then a pair"),
 };
 const REFRESH_EVERY_MS = 100;
 // So many levels are looked at for an estimate.
 const ESTIMATE_LEVELS = 1000;
+
+const percent = (ppm) => plain(fromUnits(ppm / 100n, 2));
 
 /** One form for the market on show. */
 export class OrderForm {
@@ -80,14 +83,14 @@ export class OrderForm {
   async _chooseMore(kind) {
     if (kind === "") return;
     try {
-      this._conditional ??= await import("./conditional.js");
+      const { MoreFields } = await import("./morefields.js");
+      this._more ??= new MoreFields(byId("quantity").parentElement, () => this._edited());
     } catch {
       this._moreList.value = "";
       this._answer(t("A part of the page could not be loaded. Check your connection and try again."), "bad");
       return;
     }
-    this._more ??= new this._conditional.MoreFields(byId("quantity").parentElement, () => this._edited());
-    this._choose({ _type: kind });
+    this._choose({ _type: kind, ...(this._more.isPurchase(kind) ? { _side: "BUY" } : {}) });
   }
 
   get _isMore() {
@@ -96,8 +99,11 @@ export class OrderForm {
 
   /** @param {string} price which was chosen in the book */
   fillPrice(price) {
-    if (this._type === "MARKET") this._choose({ _type: "LIMIT" });
-    byId("price").value = plain(shown(price, this._market.priceDecimals));
+    const text = plain(shown(price, this._market.priceDecimals));
+    // A kind without a price takes it as its trigger, or is left for a limit order.
+    const isTrigger = this._isMore && !this._more.hasPrice(this._type) && this._more.fill(this._type, text);
+    if (byId("price-field").hidden && !isTrigger) this._choose({ _type: "LIMIT" });
+    if (!isTrigger) byId("price").value = text;
     this._edited();
     byId("quantity").focus({ preventScroll: true });
   }
@@ -121,14 +127,13 @@ export class OrderForm {
   }
 
   _checked() {
-    return this._isMore
-      ? this._conditional.checkConditional(this._order, this._market, this._needs.last()) : checkOrder(this._order, this._market);
+    return this._isMore ? this._more.check(this._order, this._market, this._needs.last()) : checkOrder(this._order, this._market);
   }
 
   _choose(change) {
     Object.assign(this, change, { _wasTried: false });
     const isMarket = this._type === "MARKET";
-    const hasPrice = this._isMore ? this._conditional.hasPrice(this._type) : !isMarket;
+    const hasPrice = this._isMore ? this._more.hasPrice(this._type) : !isMarket;
     this._pressType(this._type);
     if (this._moreList) {
       this._moreList.value = this._isMore ? this._type : "";
@@ -181,40 +186,45 @@ export class OrderForm {
     const { base, quote } = this._market;
     const order = this._order;
     const isMarket = order.type === "MARKET";
-    // By its trigger, where an order has no other price.
-    const at = isMarket ? this._touch() : byId("price-field").hidden ? order.stop : order.price;
-    const found = order.byQuote ? "" : total(at, order.quantity, this._market);
     byId("total-line").hidden = order.byQuote;
-    setText(byId("total"), found ? `${isMarket ? "≈ " : ""}${grouped(found)} ${quote}` : `– ${quote}`);
     byId("total").title = t("{asset} × price, before fees", { asset: base });
+    if (this._isMore) {
+      this._showForeseen(order);
+      return;
+    }
+    const found = order.byQuote ? "" : total(isMarket ? this._touch() : order.price, order.quantity, this._market);
+    setText(byId("total"), found ? `${isMarket ? "≈ " : ""}${grouped(found)} ${quote}` : `– ${quote}`);
     this._showEstimate(order);
+  }
+
+  /** Of kinds with fields of their own: a line an order of a list. */
+  _showForeseen(order) {
+    const now = {
+      last: this._needs.last(), top: (side, count) => this._needs.book.top(side, count), rates: this._needs.desk()?.feed.rates,
+    };
+    const seen = this._more.foresee(order, this._market, now);
+    setText(byId("total"), seen.total || `– ${this._market.quote}`);
+    setText(byId("estimate"), seen.lines.join("\n"));
+    setText(byId("warning"), seen.warning || this._warning({ ...order, type: "LIMIT" }, seen.estimate));
   }
 
   /** What the book would do with it now, what it costs in fees, and a warning where that is far from the market. */
   _showEstimate(order) {
-    const { base, quote, priceDecimals } = this._market;
-    const isAtOnce = order.type === "MARKET" || order.type === "LIMIT" || order.type === "LIMIT_MAKER";
-    const levels = isAtOnce && order.quantity !== "" ? this._needs.book.top(order.side === "BUY" ? "asks" : "bids", ESTIMATE_LEVELS) : [];
+    const { quote, priceDecimals } = this._market;
+    const levels = order.quantity !== "" ? this._needs.book.top(order.side === "BUY" ? "asks" : "bids", ESTIMATE_LEVELS) : [];
     const estimate = estimateOf(order, levels);
-    const percent = (ppm) => plain(fromUnits(ppm / 100n, 2));
     const parts = [];
     if (estimate?.filled > 0n) {
       const price = `${grouped(shown(fromUnits(estimate.average, 8), priceDecimals))} ${quote}`;
       parts.push(t("≈ {price} on average, {percent}% from the best", { price, percent: percent(estimate.slippagePpm) }));
     }
-    const rates = this._needs.desk()?.feed.rates;
-    const fee = rates && isAtOnce ? feeOf(order, estimate, rates) : "0";
-    if (/[1-9]/.test(fee)) {
-      const received = order.side === "BUY" ? base : quote;
-      // Worth so much of what comes in; paid in another asset, if there is enough of it.
-      const asset = rates.paidIn && rates.paidIn !== received ? `${received} → ${rates.paidIn}` : received;
-      parts.push(t("fee ≈ {fee}", { fee: `${plain(trimmed(fee))} ${asset}` }));
-    }
-    setText(byId("estimate"), parts.join(" · "));
-    setText(byId("warning"), this._warning(order, estimate, percent));
+    const { taken, made } = broughtIn(order, estimate);
+    parts.push(feeText(taken, made, order.side, this._market, this._needs.desk()?.feed.rates));
+    setText(byId("estimate"), parts.filter(Boolean).join(" · "));
+    setText(byId("warning"), this._warning(order, estimate));
   }
 
-  _warning(order, estimate, percent) {
+  _warning(order, estimate) {
     if (!estimate) return "";
     if (estimate.isShort) return t("The book has less than this: only a part would be filled.");
     if (order.type === "MARKET" && estimate.slippagePpm > FAR_PPM) {
@@ -266,7 +276,7 @@ export class OrderForm {
     if (this._isBusy) return;
     this._wasTried = true;
     this._answer("");
-    const { problems, parameters, isPair } = this._checked();
+    const { problems, parameters, list } = this._checked();
     this.refresh();
     if (parameters === null) {
       if (problems.price) byId("price").focus();
@@ -277,20 +287,19 @@ export class OrderForm {
       this._answer(t("You are offline: nothing was sent. Try again when the connection is back."), "bad");
       return;
     }
-    await this._send(desk, parameters, isPair);
+    await this._send(desk, { ...parameters, ...desk.selfTrade() }, list ?? "");
   }
 
-  async _send(desk, parameters, isPair) {
+  async _send(desk, parameters, list) {
     const market = this._market;
     this._isBusy = true;
     this.refresh();
     try {
-      if (isPair) {
-        await desk.placePair(parameters);
-        this._placed({ text: t("Both orders are placed."), kind: "good" });
-      } else {
-        this._placed(await desk.place(parameters, market, () => this._answer(t("No answer yet: looking the order up …"))));
-      }
+      const onUnknown = () => this._answer(t("No answer yet: looking the order up …"));
+      if (list) {
+        await desk.placeList(list, parameters, onUnknown);
+        this._placed({ text: this._more.placedText(this._type), kind: "good" });
+      } else this._placed(await desk.place(parameters, market, onUnknown));
     } catch (error) {
       const isFar = error.text?.includes("PERCENT_PRICE_BY_SIDE");
       const band = isFar ? bandText(parameters.side, this._needs.last(), market) : "";

@@ -1,7 +1,7 @@
 // What is known of an account's orders and balances, put together from answers of REST and events of the user
 // data stream, which may come in any order: of two reports on one thing the later one is kept.
 
-import { toUnits } from "./decimal.js";
+import { fromUnits, toUnits, trimmed } from "./decimal.js";
 
 const OPEN = new Set(["NEW", "PARTIALLY_FILLED", "PENDING_NEW"]);
 const KEPT_MAX = 1000;
@@ -23,8 +23,14 @@ const KEPT_MAX = 1000;
  * @property {number} updated ms since 1970
  * @property {string} stopPrice "0": none
  * @property {number} [trailingDelta] in hundredths of a percent
- * @property {number} listId -1: no pair
+ * @property {number} listId -1: no list
+ * @property {string} iceberg what the book shows of it at a time, "0": all
+ * @property {string} [selfTrade] what happens where it meets others of the same account
+ * @property {boolean} isWorking whether it is at the market, and waits for nothing
  */
+
+/** An answer to a new order does not say it: then its status does. */
+const isAtMarket = (status, said) => status !== "PENDING_NEW" && (said ?? true);
 
 /**
  * An order as the queries of REST show it.
@@ -37,6 +43,7 @@ export function orderOfRow(row) {
     timeInForce: row.timeInForce, price: row.price, quantity: row.origQty, executed: row.executedQty,
     quoteExecuted: row.cummulativeQuoteQty, status: row.status, time: row.time, updated: row.updateTime,
     stopPrice: row.stopPrice ?? "0", trailingDelta: row.trailingDelta, listId: row.orderListId ?? -1,
+    iceberg: row.icebergQty ?? "0", selfTrade: row.selfTradePreventionMode, isWorking: isAtMarket(row.status, row.isWorking),
   };
 }
 
@@ -50,7 +57,31 @@ export function orderOfReport(report) {
     id: report.i, clientId: report.C || report.c, symbol: report.s, side: report.S, type: report.o,
     timeInForce: report.f, price: report.p, quantity: report.q, executed: report.z, quoteExecuted: report.Z,
     status: report.X, time: report.O, updated: report.T, stopPrice: report.P ?? "0", trailingDelta: report.d,
-    listId: report.g ?? -1,
+    listId: report.g ?? -1, iceberg: report.F ?? "0", selfTrade: report.V, isWorking: isAtMarket(report.X, report.w),
+  };
+}
+
+/** Kinds whose price and quantity alone say what they are; pairs and stops are placed anew in the form. */
+export const isChangeable = ({ type, listId, stopPrice }) =>
+  (type === "LIMIT" || type === "LIMIT_MAKER") && listId === -1 && Number(stopPrice) === 0;
+
+/** What is not filled yet. @param {Order} order @returns {string} */
+export const restOf = ({ quantity, executed }) => trimmed(fromUnits(toUnits(quantity, 8) - toUnits(executed, 8), 8));
+
+/**
+ * Parameters of POST /api/v3/order/cancelReplace, without newClientOrderId: the order at another price or quantity, with all
+ * else that it has.
+ * @param {Order} order
+ * @param {string} price
+ * @param {string} quantity
+ * @returns {Record<string, string | number>}
+ */
+export function replacementOf({ id, symbol, side, type, timeInForce, iceberg, selfTrade }, price, quantity) {
+  const hasHidden = toUnits(iceberg, 8) > 0n && toUnits(iceberg, 8) < toUnits(quantity, 8);
+  return {
+    symbol, side, type, price, quantity, cancelOrderId: id, cancelReplaceMode: "STOP_ON_FAILURE",
+    ...(type === "LIMIT" ? { timeInForce } : {}), ...(hasHidden ? { icebergQty: iceberg } : {}),
+    ...(selfTrade ? { selfTradePreventionMode: selfTrade } : {}),
   };
 }
 

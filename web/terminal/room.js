@@ -24,6 +24,7 @@ const ACTS = {
   "notice-mail-asked": t("A link for mail was asked for"), "notice-mail-confirmed": t("Mail said yes to"), "notice-mail-ended": t("Mail ended"),
   "withdrawals-unfrozen": t("Freeze ended by the exchange"), "withdrawals-unfreeze-failed": t("Wrong password at a freeze"),
 };
+const MAY = { READ: t("Read"), TRADE: t("Trade"), WITHDRAW: t("Withdraw") };
 const actWord = (act) => ACTS[act] ?? act.replaceAll("-", " ");
 
 function passwordSection(account) {
@@ -126,7 +127,7 @@ function keySection(account) {
   const table = new Table({
     caption: t("API keys"), empty: t("No keys."), key: (row) => row.apiKey,
     columns: [
-      [t("Name"), (row) => row.label], [t("Key"), (row) => `${row.apiKey.slice(0, 8)}…`], [t("May"), (row) => row.permissions.join(", ").toLowerCase()],
+      [t("Name"), (row) => row.label], [t("Key"), (row) => `${row.apiKey.slice(0, 8)}…`], [t("May"), (row) => row.permissions.map((one) => MAY[one] ?? one).join(", ")],
       [t("From"), (row) => row.ipAllowList.join(", ") || t("anywhere")], [t("Made"), (row) => day(row.createdAt)],
       [t("Last used"), (row) => (row.lastUsedAt ? day(row.lastUsedAt) : t("never"))],
       [t("Ends"), (row) => (row.sessionId ? t("with its session") : t("when revoked"))],
@@ -143,7 +144,7 @@ function keySection(account) {
   return section(t("API keys"), [table.element, made, form({
     fields: [
       { name: "label", label: t("Name") },
-      { name: "permissions", label: t("What it may do"), choices: [["READ", t("Read")], ["TRADE", t("Trade")], ["WITHDRAW", t("Withdraw")]] },
+      { name: "permissions", label: t("What it may do"), choices: Object.entries(MAY) },
       { name: "ipAllowList", label: t("From these addresses or networks alone, divided by spaces"), isOptional: true },
       { name: "publicKey", label: t("Your own Ed25519 public key (PEM), in place of a secret"), isOptional: true, isLong: true },
       { name: "totp", label: t("Code, where you have a second factor"), isOptional: true, autocomplete: "one-time-code" },
@@ -180,7 +181,7 @@ function sessionSection(account) {
   const show = async () => table.show((await account.ask("GET", "/v1/sessions")).sessions);
   return section(t("Sessions"), [table.element, button(t("End all others"), async () => {
     const { ended } = await account.ask("DELETE", "/v1/sessions");
-    toast(ended === 1 ? "1 session ended." : `${ended} sessions ended.`, "good");
+    toast(ended === 1 ? t("1 session was ended.") : t("{count} sessions were ended.", { count: ended }), "good");
     await show();
   })], show);
 }
@@ -227,7 +228,7 @@ export function openRoom(needs) {
   byId("room").replaceChildren(
     make("div", { class: "roomhead" }, [title, button(t("Back to the market"), needs.onClose)]),
     make("nav", { "aria-label": t("Parts of the account page") }, links),
-    ...sections.map(({ element }) => element),
+    make("div", { class: "parts" }, sections.map(({ element }) => element)),
   );
   title.focus();
   for (const { load } of sections) load();

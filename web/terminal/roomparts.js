@@ -119,7 +119,7 @@ export function form({ fields, submit, work }) {
 
 /** A table of names and functions from a row to its text. */
 export class Table extends Sheet {
-  constructor({ columns, ...options }) {
-    super({ ...options, columns: columns.map(([name, text, isNumber]) => ({ name, text, isNumber })) });
+  constructor({ columns, action, ...options }) {
+    super({ ...options, actions: action ? [action] : [], columns: columns.map(([name, text, isNumber]) => ({ name, text, isNumber })) });
   }
 }

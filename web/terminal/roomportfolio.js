@@ -8,7 +8,9 @@ import "./langmore.js";
 import { fillsOf, portfolioOf } from "./portfolio.js";
 import { section, Table } from "./roomparts.js";
 
-const money = (text, decimals = 2) => (text === null ? "–" : grouped(trimmed(shown(text, decimals))));
+const amount = (text) => (text === null ? "–" : grouped(trimmed(shown(text, 8))));
+/** Two decimals, and more where less than one is at stake. */
+const money = (text) => (text === null ? "–" : /^-?0\.0*[1-9]/.test(text) ? amount(text) : grouped(shown(text, 2)));
 
 /**
  * @param {{account: import("./account.js").Account, markets: () => import("./rules.js").Market[],
@@ -22,8 +24,8 @@ export function portfolioSection({ account, markets, balances }) {
   const table = new Table({
     caption: t("Portfolio"), empty: t("Nothing is held."), key: (row) => row.asset,
     columns: [
-      [t("Asset"), (row) => row.asset], [t("Held"), (row) => money(row.held, 8), true], [t("Price"), (row) => money(row.price, 8), true],
-      [t("Value"), (row) => money(row.value), true], [t("Average cost"), (row) => money(row.average, 8), true], [t("Profit"), (row) => money(row.profit), true],
+      [t("Asset"), (row) => row.asset], [t("Held"), (row) => amount(row.held), true], [t("Price"), (row) => money(row.price), true],
+      [t("Value"), (row) => money(row.value), true], [t("Average cost"), (row) => money(row.average), true], [t("Profit"), (row) => money(row.profit), true],
     ],
   });
   let fills = [];

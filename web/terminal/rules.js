@@ -18,7 +18,8 @@ const SCALE = 10n ** BigInt(DECIMALS);
  * @property {Record<string, bigint>} limits in 10**-8: tick, priceMin, priceMax, step, quantityMin, quantityMax,
  *   marketQuantityMax, notionalMin, notionalMax
  * @property {string[]} kinds what the form offers: "LIMIT", "MARKET", "LIMIT_MAKER", "STOP_LIMIT", "STOP_MARKET", "TRAILING", "OCO",
- *   "ICEBERG"
+ *   "ICEBERG", "PEGGED", "OTO", "OTOCO", "OPO", "OPOCO"
+ * @property {{modes: string[], usual: string}} selfTrade what may be asked for where an order meets one of the same account
  * @property {Record<"BUY" | "SELL", [number, number]>} trailing least and most distance in hundredths of a percent
  * @property {Record<"BUY" | "SELL", [string, string]>} band what the average price is multiplied by: lowest, highest
  */
@@ -38,6 +39,7 @@ export function marketOf(symbol) {
     quote: symbol.quoteAsset,
     status: symbol.status,
     kinds: kindsOf(symbol),
+    selfTrade: { modes: symbol.allowedSelfTradePreventionModes ?? [], usual: symbol.defaultSelfTradePreventionMode ?? "" },
     trailing: trailingOf(filters.TRAILING_DELTA),
     priceDecimals: decimalsOf(price.tickSize),
     quantityDecimals: decimalsOf(lot.stepSize),
@@ -54,15 +56,19 @@ export function marketOf(symbol) {
 }
 
 /** The form's kinds of orders, as far as the market takes them. */
-function kindsOf({ orderTypes, ocoAllowed, allowTrailingStop, icebergAllowed }) {
+function kindsOf({ orderTypes, ocoAllowed, otoAllowed, opoAllowed, allowTrailingStop, icebergAllowed, pegInstructionsAllowed }) {
   const has = (...types) => types.every((type) => orderTypes.includes(type));
+  const isPaired = ocoAllowed && has("STOP_LOSS", "LIMIT_MAKER");
   return [
     ...["LIMIT", "MARKET", "LIMIT_MAKER"].filter((type) => has(type)),
     ...(has("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT") ? ["STOP_LIMIT"] : []),
     ...(has("STOP_LOSS", "TAKE_PROFIT") ? ["STOP_MARKET"] : []),
     ...(allowTrailingStop && has("STOP_LOSS") ? ["TRAILING"] : []),
-    ...(ocoAllowed && has("STOP_LOSS", "LIMIT_MAKER") ? ["OCO"] : []),
+    ...(isPaired ? ["OCO"] : []),
     ...(icebergAllowed && has("LIMIT") ? ["ICEBERG"] : []),
+    ...(pegInstructionsAllowed && has("LIMIT") ? ["PEGGED"] : []),
+    ...(otoAllowed ? ["OTO", ...(isPaired ? ["OTOCO"] : [])] : []),
+    ...(opoAllowed ? ["OPO", ...(isPaired ? ["OPOCO"] : [])] : []),
   ];
 }
 

@@ -13,18 +13,18 @@ import { t } from "./lang.js";
 
 const classOf = ({ isNumber }) => (isNumber ? "number" : "");
 
-/** One table. `key` gives what a row is known by; `action` adds a button to each row. */
+/** One table. `key` gives what a row is known by; each of `actions` adds a button to each row. */
 export class Sheet {
   /**
    * @param {{caption: string, columns: Column[], key: (row: object) => string, empty: string,
-   *   action?: {label: string, describe: (row: object) => string, run: (row: object) => Promise<void>,
-   *   isFor?: (row: object) => boolean}}} options
+   *   actions?: {label: string, describe: (row: object) => string, run: (row: object) => Promise<void>,
+   *   isFor?: (row: object) => boolean}[]}} options
    */
-  constructor({ caption, columns, key, empty, action }) {
-    Object.assign(this, { _columns: columns, _key: key, _action: action });
+  constructor({ caption, columns, key, empty, actions = [] }) {
+    Object.assign(this, { _columns: columns, _key: key, _actions: actions });
     this._rows = new Map();
     const heads = columns.map((column) => make("th", { scope: "col", class: classOf(column) }, [column.name]));
-    if (action) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, [t("Action")])]));
+    if (actions.length > 0) heads.push(make("th", { scope: "col" }, [make("span", { class: "unseen" }, [t("Action")])]));
     this._body = make("tbody");
     this._empty = make("p", { class: "empty" }, [empty]);
     const table = make("table", {}, [
@@ -52,7 +52,11 @@ export class Sheet {
         setText(cell.firstChild, text(row));
         if (look) cell.firstChild.className = look(row);
       });
-      if (this._action?.isFor) entry.button.hidden = !this._action.isFor(row);
+      this._actions.forEach(({ isFor, describe }, at) => {
+        entry.buttons[at].hidden = isFor !== undefined && !isFor(row);
+        // Its words name the row as it is now.
+        entry.buttons[at].setAttribute("aria-label", describe(row));
+      });
       const there = this._body.children[index];
       if (there !== entry.line) this._body.insertBefore(entry.line, there ?? null);
     });
@@ -64,14 +68,14 @@ export class Sheet {
     if (known) return known;
     const entry = { row };
     const cells = this._columns.map((column) => make("td", { class: classOf(column) }, [make("span")]));
-    if (this._action) cells.push(make("td", { class: "number" }, [(entry.button = this._button(entry))]));
+    entry.buttons = this._actions.map((action) => this._button(entry, action));
+    if (entry.buttons.length > 0) cells.push(make("td", { class: "number" }, entry.buttons));
     entry.line = make("tr", {}, cells);
     this._rows.set(key, entry);
     return entry;
   }
 
-  _button(entry) {
-    const { label, describe, run } = this._action;
+  _button(entry, { label, describe, run }) {
     const button = make("button", { type: "button", class: "quiet small", "aria-label": describe(entry.row) }, [label]);
     button.addEventListener("click", async () => {
       if (button.disabled) return;

@@ -3,6 +3,7 @@
 import { exchangeTime, askTime } from "./clock.js";
 import { request, RequestError } from "./http.js";
 import { t } from "./lang.js";
+import { replacementOf } from "./orders.js";
 import { outcomeOf, pauseMs } from "./patience.js";
 import { queryText, signature, sortedText } from "./signing.js";
 
@@ -56,25 +57,25 @@ export class Trading {
     } catch (error) {
       if (!(error instanceof RequestError) || outcomeOf(error) === "refused") throw error;
       onUnknown();
-      return this._lookUp(parameters, performance.now());
+      return this._lookUpOrder(parameters, performance.now());
     }
   }
 
   /**
-   * Place two orders of which one ends the other. It is sent once; when its answer is lost, that is said.
-   * @param {Record<string, string>} parameters of POST /api/v3/orderList/oco, with listClientOrderId
+   * Place a list of orders. When the answer is lost the list is looked up by its name and never sent again.
+   * @param {string} list the end of the address: "oco", "oto", "otoco", "opo", "opoco"
+   * @param {Record<string, string>} parameters of POST /api/v3/orderList/..., with listClientOrderId
+   * @param {() => void} [onUnknown] called when the looking up begins
    * @returns {Promise<object>} the list as the exchange shows it
-   * @throws {RequestError}
+   * @throws {RequestError} as `place`
    */
-  async placePair(parameters) {
+  async placeList(list, parameters, onUnknown = () => {}) {
     try {
-      return await this._ask("POST", "orderList/oco", { ...parameters, newOrderRespType: "RESULT" });
+      return await this._ask("POST", `orderList/${list}`, { ...parameters, newOrderRespType: "RESULT" });
     } catch (error) {
-      if (error instanceof RequestError && outcomeOf(error) !== "refused") {
-        error.message = t("Whether the order was placed is not known: look at your orders before the next.");
-        error.isUnknown = true;
-      }
-      throw error;
+      if (!(error instanceof RequestError) || outcomeOf(error) === "refused") throw error;
+      onUnknown();
+      return this._lookUp("orderList", { origClientOrderId: parameters.listClientOrderId }, performance.now());
     }
   }
 
@@ -88,31 +89,42 @@ export class Trading {
    * @returns {Promise<object>} the new order as the exchange shows it
    * @throws {RequestError} refused: then the old one is as it was, or has ended meanwhile
    */
-  async move({ id, symbol, side, type, timeInForce }, price, quantity, newClientOrderId, onUnknown = () => {}) {
-    const parameters = {
-      symbol, side, type, price, quantity, newClientOrderId, cancelOrderId: id, cancelReplaceMode: "STOP_ON_FAILURE",
-      newOrderRespType: "FULL", ...(type === "LIMIT" ? { timeInForce } : {}),
-    };
+  async move(order, price, quantity, newClientOrderId, onUnknown = () => {}) {
+    const parameters = { ...replacementOf(order, price, quantity), newClientOrderId, newOrderRespType: "FULL" };
     try {
       return (await this._ask("POST", "order/cancelReplace", parameters)).newOrderResponse;
     } catch (error) {
       if (!(error instanceof RequestError) || outcomeOf(error) === "refused") throw error;
       onUnknown();
-      return this._lookUp(parameters, performance.now());
+      return this._lookUpOrder(parameters, performance.now());
     }
   }
 
+  /**
+   * Make an open order smaller; it keeps its place in the queue.
+   * @param {import("./orders.js").Order} order
+   * @param {string} newQty all of it, with what is filled
+   * @returns {Promise<object>} @throws {RequestError}
+   */
+  shrink({ id, symbol }, newQty) {
+    return this._ask("PUT", "order/amend/keepPriority", { symbol, orderId: id, newQty });
+  }
+
   /** @returns {Promise<object>} the cancelled list; @throws {RequestError} -2011 when it is not open any more */
-  cancelPair(symbol, orderListId) {
+  cancelList(symbol, orderListId) {
     return this._ask("DELETE", "orderList", { symbol, orderListId });
   }
 
-  async _lookUp({ symbol, newClientOrderId: name }, sentMs) {
+  _lookUpOrder({ symbol, newClientOrderId }, sentMs) {
+    return this._lookUp("order", { symbol, origClientOrderId: newClientOrderId }, sentMs);
+  }
+
+  async _lookUp(path, named, sentMs) {
     for (let attempt = 0; performance.now() - sentMs < LOOK_UP_FOR_MS; attempt += 1) {
       await sleep(pauseMs(Math.min(attempt, 3)));
       const isSettled = performance.now() - sentMs > SETTLED_AFTER_MS;
       try {
-        return await this._ask("GET", "order", { symbol, origClientOrderId: name });
+        return await this._ask("GET", path, named);
       } catch (error) {
         if (error.code === NO_SUCH_ORDER && isSettled) {
           throw new RequestError(t("The order came too late, or not at all. Nothing was placed."));

@@ -49,7 +49,7 @@ test("each kind becomes the parameters of its type", () => {
 
 test("a pair has its limit where it gets better and its stop where it gets worse", () => {
   const pair = check({ type: "OCO", price: "52000", stop: "48000", stopLimit: "47900" });
-  assert.equal(pair.isPair, true);
+  assert.equal(pair.list, "oco");
   assert.deepEqual(pair.parameters, {
     symbol: "BTCUSDT", side: "SELL", quantity: "0.1", aboveType: "LIMIT_MAKER", abovePrice: "52000", belowType: "STOP_LOSS_LIMIT",
     belowStopPrice: "48000", belowPrice: "47900", belowTimeInForce: "GTC",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { estimateOf, feeOf, ratesOf } from "../terminal/estimate.js";
+import { broughtIn, estimateOf, feeText, ratesOf } from "../terminal/estimate.js";
 
 const level = (price, quantity) => ({ units: BigInt(price) * 10n ** 8n, lots: BigInt(quantity) * 10n ** 8n });
 const asks = [level(100, 1), level(101, 2), level(110, 5)];
@@ -47,13 +47,23 @@ test("without a quantity, a price or a book there is nothing to say", () => {
 });
 
 test("the fee is of what comes in: taker's now, maker's for the rest", () => {
-  const rates = { maker: "0.00100000", taker: "0.00200000" };
-  const market = order({});
-  assert.equal(feeOf(market, estimateOf(market, asks), rates), "0.00600000");
-  const limit = order({ type: "LIMIT", price: "100", quantity: "3" });
-  assert.equal(feeOf(limit, estimateOf(limit, asks), rates), "0.00400000");
+  const rates = { maker: "0.00100000", taker: "0.00200000", paidIn: "" };
+  const names = { base: "BTC", quote: "USDT" };
+  const fee = (placed, levels, paid = rates) => {
+    const { taken, made } = broughtIn(placed, estimateOf(placed, levels));
+    return feeText(taken, made, placed.side, names, paid);
+  };
+  assert.equal(fee(order({}), asks), "fee ≈ 0.006 BTC");
+  assert.equal(fee(order({ type: "LIMIT", price: "100", quantity: "3" }), asks), "fee ≈ 0.004 BTC");
   const sale = order({ side: "SELL", type: "LIMIT", price: "99", quantity: "2" });
-  assert.equal(feeOf(sale, estimateOf(sale, bids), rates), "0.29700000");
+  assert.equal(fee(sale, bids), "fee ≈ 0.297 USDT");
+  assert.equal(fee(sale, bids, { ...rates, paidIn: "BNB" }), "fee ≈ 0.297 USDT → BNB");
+  assert.equal(fee(sale, bids, { ...rates, maker: "0", taker: "0" }), "");
+  // An estimate has no more digits than tell something.
+  assert.equal(feeText(136_501_340_000n, 0n, "SELL", names, { ...rates, taker: "0.001" }), "fee ≈ 1.365 USDT");
+  assert.equal(feeText(12_345_678n, 0n, "BUY", names, { ...rates, taker: "0.001" }), "fee ≈ 0.00012345 BTC");
+  assert.equal(feeText(123_456_789_012_345n, 0n, "SELL", names, { ...rates, taker: "0.001" }), "fee ≈ 1234.56 USDT");
+  assert.equal(fee(sale, bids, null), "");
 });
 
 test("rates are the account's in the market, less the discount where it is paid", () => {

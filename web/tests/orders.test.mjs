@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { candleOfRow, merged, withoutHoles } from "../terminal/candles.js";
-import { BalanceStore, orderOfReport, OrderStore } from "../terminal/orders.js";
+import { BalanceStore, isChangeable, orderOfReport, orderOfRow, OrderStore, replacementOf, restOf } from "../terminal/orders.js";
 import { outcomeOf, pauseMs } from "../terminal/patience.js";
 
 const order = (id, status, executed = "0", updated = 1) => ({
@@ -59,4 +59,29 @@ test("live candles continue the history, holes are flat", () => {
     [0, 2, 5], [60_000, 4, 1], [120_000, 4, 0], [180_000, 4, 0], [240_000, 4, 1],
   ]);
   assert.equal(withoutHoles([live, { ...live, time: 60_000 * 1e7 }], 60_000).length, 6000, "a hole of years is bounded");
+});
+
+test("an order that takes another's place keeps what the other had", () => {
+  const row = {
+    orderId: 7, clientOrderId: "mine", symbol: "BTCUSDT", side: "SELL", type: "LIMIT", timeInForce: "GTC", price: "100.0", origQty: "2.00", executedQty: "0.50",
+    cummulativeQuoteQty: "50", status: "PARTIALLY_FILLED", time: 1, updateTime: 2, orderListId: -1, icebergQty: "0.25", selfTradePreventionMode: "EXPIRE_BOTH", isWorking: true,
+  };
+  const order = orderOfRow(row);
+  assert.equal(restOf(order), "1.5");
+  const base = {
+    symbol: "BTCUSDT", side: "SELL", type: "LIMIT", timeInForce: "GTC", price: "101", quantity: "1.5", cancelOrderId: 7,
+    cancelReplaceMode: "STOP_ON_FAILURE", selfTradePreventionMode: "EXPIRE_BOTH",
+  };
+  assert.deepEqual(replacementOf(order, "101", "1.5"), { ...base, icebergQty: "0.25" });
+  // What is no larger than the part that the book shows has no hidden part.
+  assert.deepEqual(replacementOf(order, "101", "0.25"), { ...base, quantity: "0.25" });
+  const report = { i: 8, s: "BTCUSDT", S: "BUY", o: "LIMIT_MAKER", f: "GTC", p: "100", q: "1", z: "0", Z: "0", X: "NEW", C: "", c: "x", P: "0.0", g: -1, F: "0.00", V: "NONE", w: true };
+  const { timeInForce, icebergQty, ...rest } = replacementOf(orderOfReport(report), "99", "1");
+  assert.deepEqual([timeInForce, icebergQty, rest.type, rest.selfTradePreventionMode], [undefined, undefined, "LIMIT_MAKER", "NONE"]);
+});
+
+test("what has a trigger, is in a list, or has no price is not changed by its price alone", () => {
+  const base = { type: "LIMIT", listId: -1, stopPrice: "0.00" };
+  assert.equal(isChangeable(base), true);
+  for (const other of [{ type: "STOP_LOSS_LIMIT", stopPrice: "9" }, { listId: 4 }, { type: "MARKET" }]) assert.equal(isChangeable({ ...base, ...other }), false);
 });

@@ -1,4 +1,4 @@
-"""The operators' page: three files, and how they are answered (ADR 0049).
+"""The operators' page: its files, and how they are answered (ADR 0049).
 
 It asks /v1/admin, and has no power of its own.
 """
@@ -20,11 +20,12 @@ _FILES: Final = {
         ("", "index.html", b"text/html; charset=utf-8"),
         ("page.css", "page.css", b"text/css; charset=utf-8"),
         ("page.js", "page.js", b"text/javascript; charset=utf-8"),
+        ("icon.svg", "icon.svg", b"image/svg+xml"),
     )
 }
-# As the terminal's, less what it does not need: no image, no other origin, in nobody's frame.
+# As the terminal's, less what it does not need: no other origin, in nobody's frame.
 _POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'none'; "
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 _ALWAYS: Final = ((b"cache-control", b"no-store"), (b"content-security-policy", _POLICY))

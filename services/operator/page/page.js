@@ -67,13 +67,15 @@ async function health() {
 }
 
 function offer(lines) {
-  const box = document.querySelector("select[name=symbol]");
-  const symbols = ["ALL", ...lines.map((line) => line.split(":")[0])];
-  if ([...box.options].map((option) => option.value).join() === symbols.join()) return;
-  const chosen = box.value;
-  box.replaceChildren(...symbols.map((symbol) => new Option(symbol, symbol)));
-  // Nothing is chosen by itself: a mode for ALL is no slip of the hand.
-  box.value = symbols.includes(chosen) ? chosen : "";
+  const symbols = lines.map((line) => line.split(":")[0]);
+  for (const box of document.querySelectorAll("select[name=symbol]")) {
+    const offered = "one" in box.dataset ? symbols : ["ALL", ...symbols];
+    if ([...box.options].map((option) => option.value).join() === offered.join()) continue;
+    const chosen = box.value;
+    box.replaceChildren(...offered.map((symbol) => new Option(symbol, symbol)));
+    // Nothing is chosen by itself: a mode for ALL is no slip of the hand.
+    box.value = offered.includes(chosen) ? chosen : "";
+  }
 }
 
 async function look() {
@@ -130,18 +132,28 @@ byId("log-out").addEventListener("click", async () => {
   await ask("DELETE", "/v1/admin/sessions", ended.session);
 });
 
+/** "tickSize=0.05 minPrice=1" as an object; "off" is none. What is no pair names itself, and is refused. */
+const pairs = (text) => (text === "off" ? {} : Object.fromEntries(text.split(/\s+/).map((pair) => [pair.split("=")[0], pair.split("=")[1] ?? ""])));
+const READ = { number: (text) => Number(text || 0), pairs };
+
 function orderOf(form, type) {
   const what = { type };
   for (const field of form.querySelectorAll("[name]")) {
-    what[field.name] = field.dataset.kind === "number" ? Number(field.value || 0) : field.value.trim();
+    const text = field.value.trim();
+    what[field.name] = READ[field.dataset.kind]?.(text) ?? text;
   }
   return what;
 }
 
+/** An order in words, for the second look. */
+const words = (what) => Object.values(what).map((value) => (typeof value === "object" ? Object.entries(value).map((pair) => pair.join("=")).join(" ") || "off" : value)).join(" ");
+
 for (const form of document.querySelectorAll("form[data-look]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { lines } = await order(orderOf(form, form.dataset.look), "to look");
+    const what = orderOf(form, form.dataset.look);
+    if (what.symbol === "") return say(["Choose a market."], "bad");
+    const { lines } = await order(what, "to look");
     show("found", lines);
   });
 }
@@ -167,8 +179,7 @@ for (const form of document.querySelectorAll("form[data-order]")) {
       byId("reason").focus();
       return say(["Say why: it stands in the audit log."], "bad");
     }
-    const words = Object.values(what).join(" ");
-    if (!(await isSure(`${words.slice(0, 300)}\nReason: ${reason}`))) return;
+    if (!(await isSure(`${words(what).slice(0, 300)}\nReason: ${reason}`))) return;
     const button = form.querySelector("button");
     button.disabled = true;
     const { isDone, lines } = await order(what, reason);
