@@ -23,7 +23,7 @@ from tests.helm import programs
 from tests.helm.charts import ROOT
 from tests.infra.playing_aws import Aws
 
-__all__ = ["Estate", "played"]
+__all__ = ["Estate", "Refused", "Told", "played"]
 
 PLAYED = (
     "aws", "curl", "docker", "git", "helm", "kubectl", "python3", "sleep", "terraform",
