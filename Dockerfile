@@ -1,6 +1,6 @@
 # One image for every process; the command says which. Built twice over: packages and the compiled engine are
 # made where a compiler is, and only what they made goes into the image that runs.
-ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm
+ARG PYTHON_IMAGE=python:3.12.12-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 RUN apt-get update \

@@ -12,7 +12,8 @@ from infra.checks.iam import Iam
 from infra.checks.judge import judged
 from infra.checks.linters import LINTERS
 from infra.checks.order import PAIRS, edges_of, unordered
-from infra.checks.terraform import Missing, Outcome, Terraform, folders
+from infra.checks.terraform import ROOT, Missing, Outcome, Terraform, folders
+from infra.checks.versions import base_ending
 from infra.schema.install import install
 
 # Two at once: each Terraform keeps about one core busy.
@@ -34,7 +35,9 @@ def check(
         _OUT.print(f"[bold red]NOT CHECKED[/]: {missing}")
         sys.exit(2)
     _OUT.print(f"{terraform.version()}, with {terraform.schema}")
-    failed = _report("fmt -check", [f"not formatted: {name}" for name in terraform.unformatted()])
+    dockerfile = (ROOT.parents[1] / "Dockerfile").read_text(encoding="utf-8")
+    failed = _report("the image's base", base_ending(dockerfile, datetime.date.today()))
+    failed |= _report("fmt -check", [f"not formatted: {name}" for name in terraform.unformatted()])
     passed, iam = 0, Iam.read(install().iam)
     with terraform.copy() as tree, ThreadPoolExecutor(_WORKERS) as pool:
         for outcome in pool.map(lambda folder: terraform.check(tree, folder), only or folders()):

@@ -125,6 +125,14 @@ def _databases(run: Run) -> Iterator[str]:
             yield f"{address}: a global database cannot keep its own password"
 
 
+# https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.PostgreSQL.MinorUpgrade.html:
+# AWS raises the version, the next plan wants the named one back, and no version ever goes back.
+def _versions_of_others(run: Run) -> Iterator[str]:
+    for address, instance in run("aws_rds_cluster_instance"):
+        if instance.get("auto_minor_version_upgrade") and "." in str(instance.get("engine_version")):
+            yield f"{address}: AWS raises the version by itself, and no later plan can be applied"
+
+
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html: the policy
 # that AWS keeps for delivered logs has 5,120 characters; names below /aws/vendedlogs/ cost one line in all.
 _VENDED: Final = ("/msk", "/redis", "/api-gateway", "/notices", "/firehose")
@@ -195,13 +203,6 @@ def _found(value: Any, name: str) -> list[Any]:
     return []
 
 
-# A replacement is made before the old one goes, and two groups of one name cannot stand in a VPC.
-def _groups(run: Run) -> Iterator[str]:
-    for address, group in run("aws_security_group"):
-        if not group.get("name_prefix"):
-            yield f"{address}: a replacement collides with its name: use name_prefix"
-
-
 # The page may talk to whom its policy names: all of AWS is everybody's account.
 def _pages(run: Run) -> Iterator[str]:
     for address, policy in run("aws_cloudfront_response_headers_policy"):
@@ -219,6 +220,18 @@ def _gateways(run: Run) -> Iterator[str]:
         by_link = integration.get("connection_type") == "VPC_LINK"
         if by_link and "overwrite:header.Host" not in (integration.get("request_parameters") or {}):
             yield f"{address}: the load balancer is asked for API Gateway's host, which no rule of it knows"
+    for address, integration in run("aws_api_gateway_integration"):
+        by_link = integration.get("connection_type") == "VPC_LINK"
+        if by_link and "integration.request.header.Host" not in (integration.get("request_parameters") or {}):
+            yield f"{address}: the load balancer is asked for the stage's host, which no rule of it knows"
+
+
+# Who comes by API Gateway has the link's address: where pods stand, nobody counts it (exemptCidrs).
+def _links(run: Run) -> Iterator[str]:
+    pods = {subnet for _, nodes in run("aws_eks_node_group") for subnet in nodes.get("subnet_ids") or []}
+    for address, link in run("aws_apigatewayv2_vpc_link"):
+        if pods & set(link.get("subnet_ids") or []):
+            yield f"{address}: stands where pods do, whose addresses are not counted"
 
 
 # https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html: 50 mails a day by its own
@@ -239,13 +252,14 @@ _RULES: Final[tuple[Callable[[Run], Iterator[str]], ...]] = (
     _replication,
     _brokers,
     _databases,
+    _versions_of_others,
     _log_groups,
     _guards,
     _accelerators,
     _keys,
     _rates,
-    _groups,
     _pages,
     _gateways,
+    _links,
     _mailers,
 )

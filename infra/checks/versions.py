@@ -4,10 +4,11 @@ Red when the end is near, and when a version's end is not known: then somebody l
 """
 
 import datetime
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-__all__ = ["NOTICE_DAYS", "ending"]
+__all__ = ["NOTICE_DAYS", "base_ending", "ending"]
 
 # How long before the end this is red: a minor version takes a week in staging, and holidays are long.
 NOTICE_DAYS: Final = 90
@@ -20,6 +21,8 @@ _SEARCH: Final = (
     "https://docs.aws.amazon.com/opensearch-service/latest/developerguide/what-is.html#choosing-version"
 )
 _LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"
+_DEBIAN: Final = "https://wiki.debian.org/DebianReleases"
+_PYTHON: Final = "https://devguide.python.org/versions/"
 
 # product -> version -> (last day of standard support, the page that says so). No day: none is announced.
 _ENDS: Final[dict[str, dict[str, tuple[datetime.date | None, str]]]] = {
@@ -33,21 +36,38 @@ _ENDS: Final[dict[str, dict[str, tuple[datetime.date | None, str]]]] = {
     "ElastiCache valkey": {"8": (None, _REDIS)},
     "OpenSearch": {"OpenSearch_2.19": (None, _SEARCH)},
     "Lambda": {"python3.13": (datetime.date(2029, 6, 30), _LAMBDA)},
+    # By the security team; what volunteers do afterwards covers not all of it.
+    "Debian": {
+        "bookworm": (datetime.date(2026, 6, 10), _DEBIAN),
+        "trixie": (datetime.date(2028, 8, 9), _DEBIAN),
+    },
+    "Python": {"3.12": (datetime.date(2028, 10, 31), _PYTHON)},
 }
 
 
 def ending(resources: list[dict[str, Any]], today: datetime.date) -> list[str]:
     """Which resources ask for a version whose support ends within NOTICE_DAYS of `today`, in words."""
+    return _ending((each for one in resources for each in _asked(one["type"], one["values"])), today)
+
+
+def base_ending(dockerfile: str, today: datetime.date) -> list[str]:
+    """The same of the image's base: Python's version, and the release of Debian that it stands on."""
+    found = re.findall(r"(?m)^ARG PYTHON_IMAGE=python:(\d+\.\d+)[\d.]*-slim-(\w+)$", dockerfile)
+    if not found:
+        return ["the base of the image is not told by its version and its Debian (ARG PYTHON_IMAGE)"]
+    return _ending((each for one in found for each in zip(("Python", "Debian"), one, strict=True)), today)
+
+
+def _ending(asked: Iterable[tuple[str, str]], today: datetime.date) -> list[str]:
     problems = set()
-    for resource in resources:
-        for product, version in _asked(resource["type"], resource["values"]):
-            known = _ENDS[product].get(version)
-            if known is None:
-                problems.add(f"{product} {version}: nobody has looked up when its support ends (versions.py)")
-                continue
-            end, source = known
-            if end is not None and end - today <= datetime.timedelta(days=NOTICE_DAYS):
-                problems.add(f"{product} {version}: standard support ends on {end} ({source})")
+    for product, version in asked:
+        known = _ENDS[product].get(version)
+        if known is None:
+            problems.add(f"{product} {version}: nobody has looked up when its support ends (versions.py)")
+            continue
+        end, source = known
+        if end is not None and end - today <= datetime.timedelta(days=NOTICE_DAYS):
+            problems.add(f"{product} {version}: standard support ends on {end} ({source})")
     return sorted(problems)
 
 

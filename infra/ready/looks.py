@@ -37,6 +37,18 @@ def _tool(command: str, expected: str, name: str) -> Look:
 
 
 _KUBE: Final = "kubectl get"
+_NOTHING: Final = r"^\s*(?:None)?\s*$"
+_REDIS_IS_ON: Final = Look(
+    "aws elasticache describe-users --user-id $NAME --query Users[0].AccessString --output text",
+    "^on ",
+    "the user of Redis is switched off: no password has been drawn. `aws secretsmanager "
+    "rotate-secret --secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
+)
+_SECRETS_ARE_COPIED: Final = Look(
+    f"{_KUBE} externalsecret -n exchange -o jsonpath={{.items[*].status.conditions[0].status}}",
+    "^True(?: True)*$",
+    "a secret was not copied: `kubectl describe externalsecret -n exchange` says which and why",
+)
 STEPS: Final[dict[str, tuple[Look, ...]]] = {
     "machine": (
         _tool(
@@ -52,6 +64,7 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         _tool("jq --version", "jq", "jq"),
         _tool("zip -v", "Zip", "zip"),
         _tool("openssl version", "SSL", "openssl"),
+        _tool("sed --version", "GNU sed", "GNU's sed"),
         Look(
             "aws sts get-caller-identity --query Arn --output text",
             r"^arn:aws[\w-]*:(?:sts|iam)::\d+:(?:assumed-role|user)/",
@@ -128,12 +141,7 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "^available",
             "the database is not up: `aws rds describe-events --source-type db-cluster` says why",
         ),
-        Look(
-            "aws elasticache describe-users --user-id $NAME --query Users[0].AccessString --output text",
-            "^on ",
-            "the user of Redis is switched off: no password has been drawn. `aws secretsmanager "
-            "rotate-secret --secret-id $NAME/redis`, then the log group /aws/lambda/$NAME-rotation",
-        ),
+        _REDIS_IS_ON,
         Look(
             # Without a kind of key it names those of RSA alone.
             "aws acm list-certificates --certificate-statuses ISSUED --includes keyTypes=EC_prime256v1 "
@@ -173,11 +181,7 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         ),
     ),
     "exchange": (
-        Look(
-            f"{_KUBE} externalsecret -n exchange -o jsonpath={{.items[*].status.conditions[0].status}}",
-            "^True(?: True)*$",
-            "a secret was not copied: `kubectl describe externalsecret -n exchange` says which and why",
-        ),
+        _SECRETS_ARE_COPIED,
         Look(
             f"{_KUBE} pod -n exchange -l app.kubernetes.io/name=engine "
             "-o jsonpath={.items[*].status.phase}",
@@ -211,13 +215,45 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
         Look(
             "aws cloudwatch describe-alarms --state-value ALARM "
             "--query MetricAlarms[].AlarmName --output text",
-            r"^\s*(?:None)?\s*$",
+            _NOTHING,
             "an alarm rings: its description names the page of docs/runbooks",
         ),
         Look(
             "aws sesv2 get-account --query ProductionAccessEnabled --output text",
             "^True",
             "mail goes to nobody but yourselves: SES is in its sandbox (step 1), so new users get no code",
+        ),
+    ),
+    "release": (
+        Look(
+            f"{_KUBE} pod -n exchange -l app.kubernetes.io/part-of=exchange "
+            "--field-selector=status.phase=Running -o jsonpath={.items[*].spec.containers[*].image}",
+            r"^(?:\S+@$DIGEST(?:\s+|$))+$",
+            "a pod runs another image than $DIGEST: `kubectl rollout status -n exchange` says why",
+        ),
+        *(
+            Look(
+                f"aws lambda get-function --function-name $NAME-{function} "
+                "--query Code.ImageUri --output text",
+                r"@$DIGEST\s*$",
+                f"the function $NAME-{function} runs another image than $DIGEST: names.tfvars, and apply",
+            )
+            for function in ("sender", "history")
+        ),
+    ),
+    "credentials": (
+        _REDIS_IS_ON,
+        _SECRETS_ARE_COPIED,
+        Look(
+            "aws secretsmanager describe-secret --secret-id $NAME/redis "
+            "--query RotationEnabled --output text",
+            "^True",
+            "nothing rotates the password of Redis: `rotation_package` in leading.tfvars, and apply",
+        ),
+        Look(
+            "curl -sS -o /dev/null -w %{http_code} https://$HOST/readyz",
+            "^200",
+            "a part of the exchange is not ready since the rotation: `curl https://$HOST/readyz` names it",
         ),
     ),
     "delivery": (
@@ -237,6 +273,77 @@ STEPS: Final[dict[str, tuple[Look, ...]]] = {
             "--query Contents[].Key --output text",
             "leading.tfvars",
             "the values are not beside the states: without them every nightly comparison fails",
+        ),
+    ),
+    "standby": (
+        Look(
+            "aws rds describe-global-clusters --query "
+            "'GlobalClusters[].GlobalClusterMembers[?IsWriter==`false`][].DBClusterArn' --output text",
+            r":cluster:$NAME(?:\s|$)",
+            "the users' tables are not copied here: `global_database` in global.tfvars, and `multi_region`",
+        ),
+        Look(
+            "aws apigatewayv2 get-domain-names --query Items[].DomainName --output text",
+            r"(?:^|\s)reads-$AWS_REGION\.$HOST(?:\s|$)",
+            "nobody reads here: `image_digest` in standby.tfvars, and the image in this region's registry",
+        ),
+        Look(
+            "aws secretsmanager describe-secret --secret-id exchange-production/database "
+            "--query PrimaryRegion --output text",
+            r"^[a-z]+-[a-z]+-\d",
+            "the owner's login is not here, and a failover could not open the tables: copy the secret",
+        ),
+    ),
+    "copies": (
+        *(
+            Look(
+                f"aws s3api get-bucket-replication --bucket $NAME-$ACCOUNT-$AWS_REGION-{kind} "
+                "--query ReplicationConfiguration.Rules[0].Status --output text",
+                "^Enabled",
+                f"nothing of {kind} is copied: `storage_replica` in joined.tfvars, and apply",
+            )
+            for kind in ("archive", "snapshots")
+        ),
+        *(
+            Look(
+                f"aws dynamodb describe-table --table-name $NAME-{kind} "
+                "--query Table.Replicas[].ReplicaStatus --output text",
+                "^ACTIVE",
+                f"{kind} have no copy for the other region to read: `history_replicas` in joined.tfvars",
+            )
+            for kind in ("candles", "trades")
+        ),
+    ),
+    "gone": (
+        Look(
+            "aws eks list-clusters --query \"clusters[?@=='$NAME']\" --output text",
+            _NOTHING,
+            "the cluster is still there: destroy again, and read what it says first",
+        ),
+        Look(
+            "aws elbv2 describe-load-balancers --query "
+            "\"LoadBalancers[?LoadBalancerName=='$NAME'].LoadBalancerName\" --output text",
+            _NOTHING,
+            "the load balancer is still there, with nobody to take it away: "
+            "`aws elbv2 delete-load-balancer`, then its security groups (tag elbv2.k8s.aws/cluster), then "
+            "destroy again",
+        ),
+        Look(
+            "aws ec2 describe-volumes --filters Name=tag:ebs.csi.aws.com/cluster,Values=true "
+            "Name=status,Values=available --query Volumes[].VolumeId --output text",
+            _NOTHING,
+            "disks of pods are left, and cost: `aws ec2 delete-volume` for each",
+        ),
+        Look(
+            "aws ec2 describe-addresses --query Addresses[?AssociationId==null].PublicIp --output text",
+            _NOTHING,
+            "addresses are left that nobody uses, and cost: `aws ec2 release-address` for each",
+        ),
+        Look(
+            "aws rds describe-db-clusters --query "
+            "\"DBClusters[?starts_with(DBClusterIdentifier, '$NAME')].DBClusterIdentifier\" --output text",
+            _NOTHING,
+            "a database is still there: destroy again; one that was restored is none of Terraform's",
         ),
     ),
 }

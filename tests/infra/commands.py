@@ -25,10 +25,11 @@ __all__ = ["Command", "commands", "problems"]
 
 # What the command-line client has beside the API: (service, operation) -> its flags.
 _AWS_OWN = {
-    ("s3", "cp"): {"--recursive"},
+    ("s3", "cp"): {"--recursive", "--source-region"},
     ("s3", "ls"): {"--recursive"},
     ("s3", "mb"): set(),
-    ("s3", "sync"): {"--delete", "--cache-control", "--exclude", "--include"},
+    ("s3", "rb"): {"--force"},
+    ("s3", "sync"): {"--delete", "--cache-control", "--exclude", "--include", "--source-region"},
     ("ecr", "get-login-password"): set(),
     ("eks", "update-kubeconfig"): {"--name", "--alias", "--role-arn"},
     ("configure", "list"): set(),
@@ -40,6 +41,7 @@ _AWS_GLOBAL = {
     "--profile",
     "--no-cli-pager",
     "--cli-input-json",
+    "--max-items",
     "--no-paginate",
 }
 _TERRAFORM = {
@@ -80,6 +82,9 @@ def commands(text: str) -> Iterator[Command]:
     folder = before = ROOT
     for block in re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
         block = re.sub(r"<<-?'?(\w+)'?(.*)\n.*?^\s*\1$", r"\2", block, flags=re.MULTILINE | re.DOTALL)
+        # Of what a loop goes through, the first stands for all.
+        for name, words in re.findall(r"\bfor (\w+) in ([\w/ -]+); do", block):
+            block = re.sub(rf"\${name}\b", words.split()[0], block)
         written |= {Path(name).name for name in re.findall(r">>?\s*([\w./-]+)", block)}
         for line in block.replace("\\\n", " ").splitlines():
             outside = folder

@@ -8,7 +8,8 @@ import pytest
 from infra.checks.alarms import unpublished
 from infra.checks.estate import faults
 from infra.checks.iam import Iam, overlap
-from infra.checks.versions import NOTICE_DAYS, ending
+from infra.checks.versions import NOTICE_DAYS, base_ending, ending
+from tests.helm.charts import ROOT
 
 
 def resource(kind: str, **values: Any) -> dict[str, Any]:
@@ -67,13 +68,19 @@ FAULTS = {
             rule=[{"name": "r", "statement": [{"rate_based_statement": [{"aggregate_key_type": "IP"}]}]}],
         ),
     ],
-    "a group with a fixed name": [resource("aws_security_group", name="a")],
     "a page that talks to all of AWS": [
         resource("aws_cloudfront_response_headers_policy", csp="connect-src wss://*.amazonaws.com")
     ],
     "a distribution without a log": [resource("aws_cloudfront_distribution")],
     "a load balancer asked for another host": [
         resource("aws_apigatewayv2_integration", connection_type="VPC_LINK")
+    ],
+    "a load balancer asked for a stage's host": [
+        resource("aws_api_gateway_integration", connection_type="VPC_LINK", request_parameters={})
+    ],
+    "a link among pods": [
+        resource("aws_eks_node_group", subnet_ids=["a"], capacity_type="ON_DEMAND"),
+        resource("aws_apigatewayv2_vpc_link", subnet_ids=["a", "b"]),
     ],
     "a mailer of fifty": [resource("aws_sesv2_email_identity"), resource("aws_cognito_user_pool")],
 }
@@ -162,3 +169,16 @@ def test_a_version_is_red_from_its_notice_on_and_when_nobody_knows_its_end() -> 
     assert len(ending(cluster, end - notice)) == 1
     assert len(ending(cluster, end + notice)) == 1
     assert len(ending([resource("aws_eks_cluster", version="0.9")], end)) == 1
+
+
+def test_the_image_s_base_is_red_before_its_debian_ends() -> None:
+    day = datetime.date(2026, 11, 30)
+    before = "ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm\n"
+    assert [each.split(":")[0] for each in base_ending(before, day)] == ["Debian bookworm"]
+    assert len(base_ending("FROM scratch\n", day)) == 1
+    assert base_ending((ROOT / "Dockerfile").read_text("utf-8"), day) == []
+
+
+def test_a_version_that_aws_changes_by_itself_is_seen() -> None:
+    fault = resource("aws_rds_cluster_instance", engine_version="17.7", auto_minor_version_upgrade=True)
+    assert len(faults([fault])) == 1

@@ -48,6 +48,14 @@ def test_roles_open_the_users_that_the_migrations_make_and_no_others() -> None:
     assert "postgresql://exchange_statements@" in reads
 
 
+def test_production_refuses_a_size_that_the_region_does_not_have() -> None:
+    region = (MODULES / "exchange" / "variables.tf").read_text("utf-8")
+    (known,) = re.findall(r'(?s)variable "size" \{.*?object\(\{\n(.*?)\n  \}\)', region)
+    production = (MODULES.parent / "environments" / "production" / "variables.tf").read_text("utf-8")
+    (listed,) = re.findall(r"(?s)setsubtract\(keys\(var\.size\), \[(.*?)\]", production)
+    assert set(re.findall(r'"(\w+)"', listed)) == set(re.findall(r"(?m)^    (\w+) +=", known))
+
+
 def test_terraform_names_functions_that_exist() -> None:
     text = (MODULES / "reads" / "main.tf").read_text("utf-8")
     handlers = re.findall(r'handler\s+= "(services\.[\w.]+)"', text)

@@ -13,11 +13,12 @@ from tests.infra.commands import commands, problems
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
 NAMES = {
     "STATE": "a-state", "ARTEFACTS": "artefacts", "ZONE": "example.com", "NAME": "exchange-production",
-    "HOST": "api.example.com",
+    "HOST": "api.example.com", "DIGEST": "sha256:" + "0f" * 32, "ACCOUNT": "111122223333",
+    "AWS_REGION": "eu-central-1",
 }  # fmt: skip
 READS = ("describe-", "get-", "list-", "head-")
 # Asked for its version alone.
-TOOLS = {"terraform", "helm", "docker", "git", "jq", "zip", "openssl"}
+TOOLS = {"terraform", "helm", "docker", "git", "jq", "zip", "openssl", "sed"}
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -1,7 +1,9 @@
 """Every module and environment: formatted, valid, its own tests pass, house rules hold for all resources."""
 
 import datetime
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +70,52 @@ def test_environments_only_compose() -> None:
     for path in (ROOT / "environments").glob("*/*.tf"):
         if path.parent.name != "global":
             assert "\nresource " not in path.read_text(encoding="utf-8"), path
+
+
+def _moves(folder: Path) -> list[tuple[str, str]]:
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
+    return re.findall(r"(?m)^moved \{\n  from = (.+)\n  to   = (.+)\n\}", text)
+
+
+def _is_there(folder: Path, address: str) -> bool:
+    """Whether the folder has this resource, in itself or in a module that it calls, whatever its key."""
+    *modules, kind, name = re.sub(r"\[[^\]]*\]", "", address).split(".")
+    for called in modules[1::2]:
+        text = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
+        source = re.search(rf'(?s)module "{called}" \{{\n  source *= "([^"]+)"', text)
+        if source is None:
+            return False
+        folder = (folder / source[1]).resolve()
+    text = "".join(path.read_text("utf-8") for path in folder.glob("*.tf"))
+    return f'resource "{kind}" "{name}" {{' in text
+
+
+def test_what_was_moved_is_where_it_is_said_and_nowhere_else() -> None:
+    """An estate that was applied before must not be torn down by a change of the modules' cut."""
+    moves = [(path, one) for path in (ROOT / "modules").iterdir() for one in _moves(path)]
+    assert len(moves) >= 20
+    for path, (before, after) in moves:
+        assert _is_there(path, after), after
+        assert not _is_there(path, before), before
+    assert len({(path, after) for path, (_, after) in moves}) == len(moves)
+
+
+def test_no_group_has_a_name_that_its_replacement_would_collide_with() -> None:
+    """A mocked provider invents what is not set, so a rule over resources would never see it."""
+    text = "".join(path.read_text("utf-8") for path in sorted(ROOT.rglob("*.tf")))
+    groups = re.findall(r'(?ms)^resource "aws_security_group" "\w+" \{\n(.*?)^\}', text)
+    assert len(groups) >= 2
+    for group in groups:
+        assert re.search(r"(?m)^  name_prefix ", group), group
+
+
+def test_of_a_name_that_two_regions_prove_there_is_one_record() -> None:
+    environments = ROOT / "environments"
+    assert "api_validation" in (environments / "global" / "main.tf").read_text("utf-8")
+    for folder, has in (("production", "false"), ("staging", None)):
+        text = (environments / folder / "main.tf").read_text("utf-8")
+        found = re.search(r"(?m)^  validation_record\s*= (\w+)", text)
+        assert (found[1] if found else None) == has, folder
 
 
 def test_the_rules_see_what_they_should() -> None:

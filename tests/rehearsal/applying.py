@@ -50,8 +50,9 @@ FORGOTTEN: Final = {
 NOT_APPLIED: Final = {
     **dict.fromkeys(
         (
-            "api_gateway", "aurora", "backup", "cost", "delivery", "edge", "exchange", "frontend", "lake",
-            "msk", "observability", "reads", "redis", "second_region", "security", "web_acl",
+            "api_gateway", "aurora", "backup", "cost", "delivery", "edge", "exchange", "frontend",
+            "http_api", "lake", "msk", "observability", "public_name", "reads", "redis",
+            "second_region", "security", "web_acl",
         ),
         "the provider is cut to a few services, for each takes minutes to compile; theirs are not there",
     ),

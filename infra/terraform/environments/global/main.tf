@@ -92,7 +92,7 @@ resource "aws_rds_global_cluster" "this" {
   engine_version            = var.global_database.engine_version
   database_name             = "exchange"
   storage_encrypted         = true
-  deletion_protection       = true
+  deletion_protection       = var.global_database.protected
 }
 
 # API Gateway writes its logs by one role for each account and region: without it no stage that logs can be made.

@@ -53,8 +53,8 @@ variable "second_region" {
 }
 
 variable "global_database" {
-  description = "Aurora Global Database for both regions: its name, and the version of both clusters (modules/aurora); null for none."
-  type        = object({ name = optional(string, "exchange-global"), engine_version = optional(string, "17.7") })
+  description = "Aurora Global Database for both regions: its name, the version of both clusters (modules/aurora), whether it can be deleted; null for none."
+  type        = object({ name = optional(string, "exchange-global"), engine_version = optional(string, "17.7"), protected = optional(bool, true) })
   default     = null
 }
 

@@ -190,4 +190,15 @@ variable "size" {
   description = "How large everything is (see modules/exchange); the default carries 500 requests a second."
   type        = any
   default     = {}
+
+  # Terraform drops what an object does not have, without a word: a misspelt size would be none.
+  validation {
+    condition = length(setsubtract(keys(var.size), [
+      "base_instance_types", "base_nodes", "database_instance_class", "database_io_optimized", "database_readers",
+      "database_readers_max", "engine_instance_types", "engine_nodes", "history_capacity", "kafka_brokers_per_zone",
+      "kafka_instance_type", "kafka_volume_gib", "lake_shards", "redis_node_type", "redis_replicas", "redis_shards",
+      "request_limit", "stateless_instance_types", "stateless_nodes",
+    ])) == 0
+    error_message = "No such size: modules/exchange has the list."
+  }
 }

@@ -17,6 +17,7 @@ module "exchange" {
   administrators      = var.administrators
   control_plane_cidrs = var.control_plane_cidrs
   alarm_emails        = var.alarm_emails
+  database_authority  = var.database_authority
 
   size = {
     # 8 GiB: an engine of 2 GiB, its node's own share, and what stands on every node.

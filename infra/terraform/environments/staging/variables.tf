@@ -55,3 +55,9 @@ variable "account_guards" {
   type        = bool
   default     = false
 }
+
+variable "database_authority" {
+  description = "The certificate (PEM) of RDS's authority `rds-ca-rsa2048-g1` in this region (docs/deploy.md); null for no function that makes statements."
+  type        = string
+  default     = null
+}

@@ -16,35 +16,23 @@ resource "aws_apigatewayv2_vpc_link" "this" {
   security_group_ids = [module.security_group.id]
 }
 
-resource "aws_apigatewayv2_api" "accounts" {
+module "accounts" {
+  source = "../http_api"
+
   name          = "${var.name}-accounts"
   description   = "Accounts of people who signed in with Cognito"
-  protocol_type = "HTTP"
-  # By our name alone: no way around what its record says.
-  disable_execute_api_endpoint = true
-
-  cors_configuration {
-    allow_origins = ["https://${var.web_host}"]
-    allow_methods = ["DELETE", "GET", "POST", "PUT"]
-    allow_headers = ["authorization", "content-type"]
-    max_age       = 3600
-  }
-}
-
-resource "aws_apigatewayv2_authorizer" "accounts" {
-  api_id           = aws_apigatewayv2_api.accounts.id
-  name             = "cognito"
-  authorizer_type  = "JWT"
-  identity_sources = ["$request.header.Authorization"]
-
-  jwt_configuration {
-    issuer   = var.jwt_issuer
-    audience = var.jwt_audience
-  }
+  web_host      = var.web_host
+  methods       = ["DELETE", "GET", "POST", "PUT"]
+  headers       = ["authorization", "content-type"]
+  jwt_issuer    = var.jwt_issuer
+  jwt_audience  = var.jwt_audience
+  rate          = var.accounts_rate
+  log_group_arn = aws_cloudwatch_log_group.this.arn
+  routes        = { "ANY /v1/{proxy+}" = { integration_id = aws_apigatewayv2_integration.accounts.id, signed_in = true } }
 }
 
 resource "aws_apigatewayv2_integration" "accounts" {
-  api_id               = aws_apigatewayv2_api.accounts.id
+  api_id               = module.accounts.id
   integration_type     = "HTTP_PROXY"
   integration_method   = "ANY"
   integration_uri      = var.listener_arn
@@ -56,31 +44,6 @@ resource "aws_apigatewayv2_integration" "accounts" {
 
   tls_config {
     server_name_to_verify = var.api_host
-  }
-}
-
-resource "aws_apigatewayv2_route" "accounts" {
-  api_id             = aws_apigatewayv2_api.accounts.id
-  route_key          = "ANY /v1/{proxy+}"
-  target             = "integrations/${aws_apigatewayv2_integration.accounts.id}"
-  authorization_type = "JWT"
-  authorizer_id      = aws_apigatewayv2_authorizer.accounts.id
-}
-
-resource "aws_apigatewayv2_stage" "accounts" {
-  api_id      = aws_apigatewayv2_api.accounts.id
-  name        = "$default"
-  auto_deploy = true
-
-  default_route_settings {
-    throttling_rate_limit    = var.accounts_rate
-    throttling_burst_limit   = 2 * var.accounts_rate
-    detailed_metrics_enabled = true
-  }
-
-  access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.this.arn
-    format          = jsonencode({ requestId = "$context.requestId", route = "$context.routeKey", status = "$context.status", address = "$context.identity.sourceIp", latencyMs = "$context.responseLatency" })
   }
 }
 

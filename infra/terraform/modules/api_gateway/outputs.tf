@@ -1,11 +1,11 @@
 output "accounts_url" {
   description = "Address of the accounts API."
-  value       = "https://${local.hosts["accounts"]}"
+  value       = "https://${module.public_name["accounts"].host}"
 }
 
 output "market_data_url" {
   description = "Address of the market-data API."
-  value       = "https://${local.hosts["market-data"]}"
+  value       = "https://${module.public_name["market-data"].host}"
 }
 
 output "usage_plan_ids" {

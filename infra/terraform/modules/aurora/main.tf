@@ -45,8 +45,19 @@ locals {
   # A cluster is the first of a global one, joins it as a copy, or stands alone. Which of two writes later is decided
   # by a failover and no matter of Terraform's.
   secondary = var.global_cluster != null && !var.global_primary
+  # Once it is there, its password is none of Terraform's business: no later plan asks for it.
+  first = var.global_cluster != null && !local.secondary && !contains(flatten(data.aws_rds_clusters.there[*].cluster_identifiers), var.name)
   # The writer and its readers, one zone after the other.
   instances = { for index in range(1 + var.readers) : tostring(index) => var.zones[index % length(var.zones)] }
+}
+
+data "aws_rds_clusters" "there" {
+  count = var.global_cluster == null ? 0 : 1
+
+  filter {
+    name   = "db-cluster-id"
+    values = [var.name]
+  }
 }
 
 resource "aws_rds_cluster" "this" {
@@ -97,7 +108,7 @@ resource "aws_rds_cluster" "this" {
     }
 
     precondition {
-      condition     = var.global_cluster == null || local.secondary || var.master_password != null
+      condition     = !local.first || var.master_password != null
       error_message = "The first cluster of a global database is created with a password: set master_password (docs/deploy.md)."
     }
   }
@@ -106,15 +117,17 @@ resource "aws_rds_cluster" "this" {
 resource "aws_rds_cluster_instance" "this" {
   for_each = local.instances
 
-  identifier                      = "${var.name}-${each.key}"
-  cluster_identifier              = aws_rds_cluster.this.id
-  engine                          = aws_rds_cluster.this.engine
-  engine_version                  = aws_rds_cluster.this.engine_version
-  instance_class                  = var.instance_class
-  availability_zone               = each.value
-  promotion_tier                  = tonumber(each.key)
-  publicly_accessible             = false
-  auto_minor_version_upgrade      = true
+  identifier          = "${var.name}-${each.key}"
+  cluster_identifier  = aws_rds_cluster.this.id
+  engine              = aws_rds_cluster.this.engine
+  engine_version      = aws_rds_cluster.this.engine_version
+  instance_class      = var.instance_class
+  availability_zone   = each.value
+  promotion_tier      = tonumber(each.key)
+  publicly_accessible = false
+  # A version that AWS changes by itself is one that the next plan wants to go back from, which AWS refuses: it is changed
+  # by a plan that somebody reads, in the window (docs/deploy.md).
+  auto_minor_version_upgrade      = false
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.kms_key_arn
   monitoring_interval             = 30

@@ -43,9 +43,11 @@ resource "aws_eks_node_group" "this" {
   node_role_arn          = module.node_role.arn
   subnet_ids             = [each.value.subnet]
   ami_type               = "AL2023_ARM_64_STANDARD"
-  capacity_type          = each.value.capacity
-  instance_types         = each.value.types
-  labels                 = each.value.labels
+  # Follows the control plane: without it nodes stay at the version that they were made with.
+  version        = aws_eks_cluster.this.version
+  capacity_type  = each.value.capacity
+  instance_types = each.value.types
+  labels         = each.value.labels
 
   launch_template {
     id      = aws_launch_template.this[each.value.pool].id

@@ -40,13 +40,26 @@ resource "aws_eks_pod_identity_association" "controller" {
   role_arn        = module.controller_role[each.key].arn
 }
 
+# The version that AWS puts beside this version of Kubernetes, unless another one is named: add-ons follow the cluster.
+data "aws_eks_addon_version" "this" {
+  for_each = local.addons
+
+  addon_name         = each.key
+  kubernetes_version = aws_eks_cluster.this.version
+}
+
+locals {
+  addons         = toset(["aws-ebs-csi-driver", "coredns", "eks-pod-identity-agent", "kube-proxy", "metrics-server", "vpc-cni"])
+  addon_versions = merge({ for name, each in data.aws_eks_addon_version.this : name => each.version }, var.addon_versions)
+}
+
 # In this order: networking and identity first, or no pod comes up; the rest when there are nodes.
 resource "aws_eks_addon" "first" {
   for_each = toset(["eks-pod-identity-agent", "kube-proxy", "vpc-cni"])
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
-  addon_version               = lookup(var.addon_versions, each.key, null)
+  addon_version               = local.addon_versions[each.key]
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
   configuration_values = each.key != "vpc-cni" ? null : jsonencode({
@@ -61,7 +74,7 @@ resource "aws_eks_addon" "second" {
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
-  addon_version               = lookup(var.addon_versions, each.key, null)
+  addon_version               = local.addon_versions[each.key]
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "PRESERVE"
 

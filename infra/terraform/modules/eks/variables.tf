@@ -133,7 +133,7 @@ variable "base_nodes" {
 }
 
 variable "addon_versions" {
-  description = "Version of each add-on, by its name; one that is not named is the default that EKS has for this version of Kubernetes when it is made (`aws eks describe-addon-versions`)."
+  description = "Version of each add-on, by its name; one that is not named is what AWS recommends for this version of Kubernetes."
   type        = map(string)
   default     = {}
 }

@@ -13,6 +13,21 @@ locals {
   audience = concat(values(module.identity.client_ids), var.other_audiences)
 }
 
+# Which region this state is of. The same folder serves two regions, each with a state of its own: a plan with the
+# values of the other one would make everything there, and unmake everything here.
+resource "terraform_data" "region" {
+  input = local.region
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.output == local.region
+      error_message = "This state is of another region than these values: TF_DATA_DIR and the files of values belong together (docs/deploy.md, \"In a new shell\")."
+    }
+  }
+}
+
 module "security" {
   source = "../security"
 

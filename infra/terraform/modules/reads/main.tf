@@ -64,53 +64,36 @@ module "function" {
   secrets_key_arn = var.secrets_key_arn
 }
 
-resource "aws_apigatewayv2_api" "this" {
-  name          = "${var.name}-reads"
-  description   = "Statements, and reads of the market that every region answers"
-  protocol_type = "HTTP"
-  # By our names alone: else every caller could go around their records.
-  disable_execute_api_endpoint = true
+module "http_api" {
+  source = "../http_api"
 
-  cors_configuration {
-    allow_origins  = ["https://${var.web_host}"]
-    allow_methods  = ["GET"]
-    allow_headers  = ["authorization"]
-    expose_headers = ["exchange-as-of"]
-    max_age        = 3600
-  }
-}
-
-resource "aws_apigatewayv2_authorizer" "this" {
-  api_id           = aws_apigatewayv2_api.this.id
-  name             = "cognito"
-  authorizer_type  = "JWT"
-  identity_sources = ["$request.header.Authorization"]
-
-  jwt_configuration {
-    issuer   = var.jwt_issuer
-    audience = var.jwt_audience
-  }
+  name            = "${var.name}-reads"
+  description     = "Statements, and reads of the market that every region answers"
+  web_host        = var.web_host
+  methods         = ["GET"]
+  headers         = ["authorization"]
+  exposed_headers = ["exchange-as-of"]
+  jwt_issuer      = var.jwt_issuer
+  jwt_audience    = var.jwt_audience
+  rate            = var.rate
+  log_group_arn   = aws_cloudwatch_log_group.this.arn
+  routes = { for route, name in local.routes : route => {
+    integration_id = aws_apigatewayv2_integration.this[name].id
+    signed_in      = local.functions[name].signed_in
+    # Each call opens connections of its own, and a month is summed up over all that the account ever did.
+    rate = local.functions[name].signed_in ? 5 : null
+  } }
 }
 
 resource "aws_apigatewayv2_integration" "this" {
   for_each = local.functions
 
-  api_id                 = aws_apigatewayv2_api.this.id
+  api_id                 = module.http_api.id
   integration_type       = "AWS_PROXY"
   integration_method     = "POST"
   integration_uri        = module.function[each.key].invoke_arn
   payload_format_version = "2.0"
   timeout_milliseconds   = 29000
-}
-
-resource "aws_apigatewayv2_route" "this" {
-  for_each = local.routes
-
-  api_id             = aws_apigatewayv2_api.this.id
-  route_key          = each.key
-  target             = "integrations/${aws_apigatewayv2_integration.this[each.value].id}"
-  authorization_type = local.functions[each.value].signed_in ? "JWT" : "NONE"
-  authorizer_id      = local.functions[each.value].signed_in ? aws_apigatewayv2_authorizer.this.id : null
 }
 
 resource "aws_lambda_permission" "this" {
@@ -119,7 +102,7 @@ resource "aws_lambda_permission" "this" {
   function_name = module.function[each.key].name
   action        = "lambda:InvokeFunction"
   principal     = "apigateway.amazonaws.com"
-  source_arn    = "${aws_apigatewayv2_api.this.execution_arn}/*"
+  source_arn    = "${module.http_api.execution_arn}/*"
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -128,73 +111,22 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.logs_key_arn
 }
 
-resource "aws_apigatewayv2_stage" "this" {
-  api_id      = aws_apigatewayv2_api.this.id
-  name        = "$default"
-  auto_deploy = true
-
-  default_route_settings {
-    throttling_rate_limit    = var.rate
-    throttling_burst_limit   = 2 * var.rate
-    detailed_metrics_enabled = true
-  }
-
-  # Each call opens connections of its own, and a month is summed up over all that the account ever did.
-  dynamic "route_settings" {
-    for_each = toset([for route, name in local.routes : route if local.functions[name].signed_in])
-
-    content {
-      route_key                = route_settings.value
-      throttling_rate_limit    = 5
-      throttling_burst_limit   = 10
-      detailed_metrics_enabled = true
-    }
-  }
-
-  access_log_settings {
-    destination_arn = aws_cloudwatch_log_group.this.arn
-    format          = jsonencode({ requestId = "$context.requestId", route = "$context.routeKey", status = "$context.status", address = "$context.identity.sourceIp", latencyMs = "$context.responseLatency" })
-  }
-
-  depends_on = [aws_apigatewayv2_route.this]
-}
-
-resource "aws_apigatewayv2_domain_name" "this" {
+module "public_name" {
+  source   = "../public_name"
   for_each = local.hosts
 
-  domain_name = each.value
-
-  domain_name_configuration {
-    certificate_arn = var.certificate_arn
-    endpoint_type   = "REGIONAL"
-    security_policy = "TLS_1_2"
-  }
-}
-
-resource "aws_apigatewayv2_api_mapping" "this" {
-  for_each = local.hosts
-
-  api_id      = aws_apigatewayv2_api.this.id
-  domain_name = aws_apigatewayv2_domain_name.this[each.key].domain_name
-  stage       = aws_apigatewayv2_stage.this.id
-}
-
-resource "aws_route53_record" "region" {
-  zone_id = var.zone_id
-  name    = local.hosts["region"]
-  type    = "A"
-
-  alias {
-    name                   = aws_apigatewayv2_domain_name.this["region"].domain_name_configuration[0].target_domain_name
-    zone_id                = aws_apigatewayv2_domain_name.this["region"].domain_name_configuration[0].hosted_zone_id
-    evaluate_target_health = false
-  }
+  host            = each.value
+  certificate_arn = var.certificate_arn
+  zone_id         = var.zone_id
+  api_id          = module.http_api.id
+  stage           = module.http_api.stage
+  nearest         = each.key == "region" ? null : { region = data.aws_region.this.region, health_check_id = aws_route53_health_check.this.id }
 }
 
 # A real read through the whole chain: function, key, table.
 resource "aws_route53_health_check" "this" {
   type              = "HTTPS"
-  fqdn              = aws_route53_record.region.name
+  fqdn              = local.hosts["region"]
   port              = 443
   resource_path     = var.health_path
   enable_sni        = true
@@ -202,22 +134,4 @@ resource "aws_route53_health_check" "this" {
   failure_threshold = 3
 
   tags = { Name = "${var.name}-reads" }
-}
-
-resource "aws_route53_record" "nearest" {
-  zone_id         = var.zone_id
-  name            = local.hosts["nearest"]
-  type            = "A"
-  set_identifier  = data.aws_region.this.region
-  health_check_id = aws_route53_health_check.this.id
-
-  latency_routing_policy {
-    region = data.aws_region.this.region
-  }
-
-  alias {
-    name                   = aws_apigatewayv2_domain_name.this["nearest"].domain_name_configuration[0].target_domain_name
-    zone_id                = aws_apigatewayv2_domain_name.this["nearest"].domain_name_configuration[0].hosted_zone_id
-    evaluate_target_health = false
-  }
 }

@@ -19,6 +19,13 @@ run "one_region" {
   }
 }
 
+run "money_is_watched_where_it_is_spent" {
+  assert {
+    condition     = contains(var.budgets.network.services, "EC2 - Other") && contains(var.budgets.network.services, "Amazon Virtual Private Cloud")
+    error_message = "NAT gateways are billed as EC2 - Other."
+  }
+}
+
 run "two_regions" {
   variables {
     global_database = {}

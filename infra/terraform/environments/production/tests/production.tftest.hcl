@@ -29,3 +29,13 @@ run "everything_on" {
     error_message = "Every switch of production is planned."
   }
 }
+
+run "a_size_that_there_is_not_is_refused" {
+  command = plan
+
+  variables {
+    size = { kafka_volume = 400 }
+  }
+
+  expect_failures = [var.size]
+}

@@ -45,6 +45,11 @@ run "encrypted_protected_private" {
   }
 
   assert {
+    condition     = alltrue([for i in aws_rds_cluster_instance.this : !i.auto_minor_version_upgrade])
+    error_message = "Nobody but a plan changes the version."
+  }
+
+  assert {
     condition     = aws_rds_cluster.this.backup_retention_period >= 7
     error_message = "Restore to any second of a week at least."
   }

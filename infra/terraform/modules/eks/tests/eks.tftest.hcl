@@ -38,6 +38,29 @@ run "private_audited_sealed" {
   }
 }
 
+run "the_first_load_balancer_of_an_account" {
+  assert {
+    condition     = contains(flatten([for statement in local.load_balancer_statements : statement.Action]), "iam:CreateServiceLinkedRole")
+    error_message = "Its linked role is not there yet."
+  }
+}
+
+run "nodes_and_add_ons_follow_the_control_plane" {
+  variables {
+    addon_versions = { coredns = "v1.14.0-eksbuild.1" }
+  }
+
+  assert {
+    condition     = alltrue([for group in aws_eks_node_group.this : group.version == var.kubernetes_version]) && alltrue([for each in data.aws_eks_addon_version.this : each.kubernetes_version == var.kubernetes_version])
+    error_message = "Else the control plane alone is upgraded."
+  }
+
+  assert {
+    condition     = aws_eks_addon.second["coredns"].addon_version == "v1.14.0-eksbuild.1" && aws_eks_addon.first["vpc-cni"].addon_version == data.aws_eks_addon_version.this["vpc-cni"].version
+    error_message = "What is named goes before what AWS recommends."
+  }
+}
+
 run "the_engine_never_lands_on_spot" {
   assert {
     condition     = aws_eks_node_group.this["engine-0"].capacity_type == "ON_DEMAND" && one(aws_eks_node_group.this["engine-0"].taint).effect == "NO_SCHEDULE"

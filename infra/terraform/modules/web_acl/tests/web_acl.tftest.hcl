@@ -16,6 +16,11 @@ run "cheap_and_certain_rules_come_first" {
   }
 
   assert {
+    condition     = contains(local.groups["common"].count, "SizeRestrictions_QUERYSTRING") && contains(local.groups["common"].count, "SizeRestrictions_BODY")
+    error_message = "A hundred markets in a query are counted, not refused."
+  }
+
+  assert {
     condition     = length(aws_wafv2_web_acl_logging_configuration.this[0].redacted_fields) == 3
     error_message = "Tokens, keys and signatures are not logged."
   }
