@@ -25,11 +25,16 @@ resource "aws_vpc_endpoint" "interface" {
 }
 
 resource "aws_security_group" "endpoints" {
-  name        = "${var.name}-endpoints"
+  # A replacement is made before the old one goes, which endpoints hold.
+  name_prefix = "${var.name}-endpoints-"
   description = "Interface endpoints of AWS services"
   vpc_id      = aws_vpc.this.id
 
   tags = { Name = "${var.name}-endpoints" }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # The one rule by address: nodes, Fargate pods and Lambda all come from the private subnets, under many groups.
