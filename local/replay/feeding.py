@@ -84,6 +84,7 @@ class Replay:
 
     async def _run(self, gateway: CommandGateway, say: Callable[[str], None]) -> Summary:
         self._gateway = gateway
+        await self._clear()
         await self._fund()
         prints = merged(self._plan.files, self._plan.seed)
         first = next(prints, None)
@@ -142,6 +143,16 @@ class Replay:
             self._markets[symbol] = Market(
                 market.rules, 10**market.base.decimals, market.quote.decimals, self._plan.levels
             )
+
+    async def _clear(self) -> None:
+        """What an earlier replay has left in the book would trade with what this one recorded."""
+        new_id = self._gateway.new_command_id
+        market_ids = sorted(market.rules.market_id for market in self._markets.values())
+        await self._send([
+            CancelAllOrders(new_id(), user_id, number, "", 0)
+            for user_id in (MAKER_ID, QUOTER_ID)
+            for number in market_ids
+        ])  # fmt: skip
 
     async def _fund(self) -> None:
         """Money for the three accounts, of every asset that is traded."""
