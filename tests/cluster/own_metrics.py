@@ -164,7 +164,8 @@ class OwnMetrics:
             "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         )
         for definition in json.loads((build.programs() / build.ADAPTER_RIGHTS).read_text("utf-8")):
-            within = definition["metadata"].pop("namespace")
+            # Some name one although they are the whole cluster's.
+            within = definition["metadata"].pop("namespace", "")
             await api.post(_PATHS[definition["kind"]].format(namespace=within), definition)
         token = await api.token_of(name, namespace)
         return write_kubeconfig(self._folder / "kubeconfig", self._plane.url, token, self._plane.files)

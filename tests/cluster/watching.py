@@ -70,6 +70,7 @@ async def alerts(scene: Scene) -> list[str]:
     series = await scene.own.query("exchange_order_request_seconds_count")
     endpoints = {each["metric"]["endpoint"] for each in series}
     assert endpoints == {"order.place", "order.cancel"}, endpoints
+    assert (await scene.own.alerts())["AnswersSlow"]["state"] == "inactive"
     loads = scene.metrics.loads
     loads.own["order"], loads.is_slow = 100, True
 
