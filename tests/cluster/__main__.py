@@ -14,10 +14,22 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from local.servers import ServerError
-from tests.cluster import build, collecting, deploying, draining, lease, nodes, rights, rotating, scaling
+from tests.cluster import (
+    build,
+    collecting,
+    deploying,
+    draining,
+    lease,
+    nodes,
+    rights,
+    rotating,
+    scaling,
+    watching,
+)
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.deploying import Scene
 from tests.cluster.metrics_api import MetricsApi
+from tests.cluster.own_metrics import OwnMetrics
 from tests.cluster.release import Operator
 from tests.helm import programs
 
@@ -26,10 +38,14 @@ _TITLES = {
     "install": "Install",
     "placement": "Where pods run",
     "looks": "The check of deploy.md's step",
+    "adapter": "Pods' own metrics",
+    "alerts": "Rules of alerts",
     "three_zones": "Three zones",
     "access": "Rights of service accounts",
     "succession": "The engine's Lease",
     "connections": "Autoscaling by connections",
+    "requests": "Autoscaling by requests",
+    "unseen": "Autoscaling while Prometheus is away",
     "cpu": "Autoscaling by CPU",
     "upgrade_and_rollback": "Upgrade and rollback",
     "engine_budget": "The engine's disruption budget",
@@ -50,10 +66,14 @@ async def run(report: Path) -> int:
         "install": deploying.install,
         "placement": deploying.placement,
         "looks": deploying.looks,
+        "adapter": watching.adapter,
+        "alerts": watching.alerts,
         "access": rights.access,
         "succession": lease.succession,
         "three_zones": deploying.three_zones,
         "connections": lambda scene: scaling.connections(scene, plot),
+        "requests": scaling.requests,
+        "unseen": scaling.unseen,
         "cpu": scaling.cpu,
         "upgrade_and_rollback": deploying.upgrade_and_rollback,
         "engine_budget": draining.engine_budget,
@@ -72,8 +92,9 @@ async def run(report: Path) -> int:
         print(f"  up after {plane.started_in_s:.1f} s; logs in {folder / 'logs'}", flush=True)
         await nodes.furnish(plane.api)
         metrics = MetricsApi(plane.api)
-        async with metrics.serving(plane.files):
-            scene = Scene(plane, plane.api, Operator(plane.kubeconfig, folder / "helm"), metrics)
+        own = OwnMetrics(plane, metrics.loads, folder / "own-metrics")
+        async with metrics.serving(plane.files), own.serving():
+            scene = Scene(plane, plane.api, Operator(plane.kubeconfig, folder / "helm"), metrics, own)
             results, failed = await _play(scene, scenarios)
     finally:
         await plane.stop()
@@ -113,6 +134,9 @@ def _text(day: str, plane: ControlPlane, results: dict[str, list[str]]) -> str:
         f"`make cluster-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}. Kubernetes {build.KUBERNETES} (API server, controllers, "
         f"scheduler), etcd {build.ETCD}, twelve nodes and all pods played by kwok {build.KWOK}; "
+        f"pods' own metrics from prometheus-adapter {build.ADAPTER} with the rules of "
+        "helm/prometheus-adapter-values.yaml as they are, which asks a Prometheus (module "
+        f"v{build.PROMETHEUS}) that reads played pages, as the release's ServiceMonitor says; "
         f"the collector's parts {build.COLLECTOR}; kinds of External Secrets {build.EXTERNAL_SECRETS} "
         f"and of the Prometheus operator {build.PROMETHEUS_OPERATOR}, as their modules define them; "
         f"helm and kubectl from {programs.PACKAGE}. The control plane was up in {plane.started_in_s:.1f} s.",

@@ -59,6 +59,16 @@ class Api:
         if self._opened is not None:
             await self._opened.aclose()
 
+    async def token_of(self, account: str, namespace: str = NAMESPACE) -> str:
+        """A token of a service account, as the kubelet mounts it."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        return str((await self.post(path, body))["status"]["token"])
+
     async def pods(self, name: str) -> list[Object]:
         """The pods of a workload that are not on their way out."""
         path = f"/api/v1/namespaces/{NAMESPACE}/pods?labelSelector=app.kubernetes.io/name={name}"

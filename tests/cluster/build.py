@@ -20,6 +20,19 @@ KWOK = "0.8.0"
 # The collector's parts, and the image that has them in this version: what helm/collector pins.
 COLLECTOR = "0.131.0"
 COLLECTOR_IMAGE = "v0.45.0"
+# What autoscalers ask for the pods' own metrics: what the image of the platform layer's chart has. And what
+# that asks: Prometheus 3.16.0 is 0.316.0 as a module.
+ADAPTER = "0.12.0"
+PROMETHEUS = "0.316.0"
+# The adapter's account and what it may do, as its own module has it.
+ADAPTER_RIGHTS = f"adapter-rights-{ADAPTER}.json"
+_ADAPTER_RIGHTS = (
+    "service-account",
+    "cluster-role",
+    "cluster-role-binding",
+    "cluster-role-binding-delegator",
+    "role-binding-auth-reader",
+)
 # Whose kinds the charts use: the definitions lie in the operators' own modules.
 EXTERNAL_SECRETS = "1.3.2"
 PROMETHEUS_OPERATOR = "0.85.0"
@@ -38,11 +51,13 @@ _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 _MODULE = Path(__file__).with_name("kubernetes")
 _ETCD_MODULE = Path(__file__).with_name("etcd")
 _COLLECTOR_MODULE = Path(__file__).with_name("collector")
+_ADAPTER_MODULE = Path(__file__).with_name("adapter")
 _VERSION = "k8s.io/component-base/version"
 _KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # How many packages the three are made of, for the progress shown.
 _PACKAGES = 2_300
 _COLLECTOR = f"collector-{COLLECTOR}"
+_ADAPTER = f"prometheus-adapter-{ADAPTER}"
 _DEADLINE_S = 3_600
 
 
@@ -62,8 +77,13 @@ def collector() -> Path:
     return programs() / _COLLECTOR
 
 
+def adapter() -> Path:
+    """The Prometheus adapter in `programs()`."""
+    return programs() / _ADAPTER
+
+
 def programs() -> Path:
-    """The folder with etcd, kwok, its stages, Kubernetes' three and the collector; built if need be.
+    """The folder with etcd, kwok, its stages, Kubernetes' three and what stands beside; built if need be.
 
     Raises BuildError.
     """
@@ -76,6 +96,9 @@ def programs() -> Path:
         STAGES,
         KINDS,
         _COLLECTOR,
+        "prometheus",
+        _ADAPTER,
+        ADAPTER_RIGHTS,
     }
     home.mkdir(parents=True, exist_ok=True)
     with (home / "build.lock").open("w") as lock:
@@ -88,7 +111,9 @@ def programs() -> Path:
 
 def _build(home: Path, missing: set[str]) -> None:
     if shutil.which("go") is None:
-        raise BuildError("cluster-test needs Go 1.26 or newer to build Kubernetes and the collector, once")
+        raise BuildError(
+            "cluster-test needs Go 1.26 or newer to build Kubernetes and what stands beside it, once"
+        )
     partial = home / "partial"
     partial.mkdir(exist_ok=True)
     print(
@@ -111,6 +136,16 @@ def _build(home: Path, missing: set[str]) -> None:
     if _COLLECTOR in missing:
         arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _COLLECTOR), "."]
         run_go(arguments, partial, _COLLECTOR_MODULE, 1_850)
+    if "prometheus" in missing:
+        # Without the ways to find targets in two dozen clouds.
+        package = f"github.com/prometheus/prometheus/cmd/prometheus@v{PROMETHEUS}"
+        run_go(["install", "-tags", "remove_all_sd", "-ldflags", "-s -w", package], partial, home, 1_000)
+    if _ADAPTER in missing:
+        package = "sigs.k8s.io/prometheus-adapter/cmd/adapter"
+        arguments = ["build", "-ldflags", "-s -w", "-o", str(partial / _ADAPTER), package]
+        run_go(arguments, partial, _ADAPTER_MODULE, 1_230)
+    if ADAPTER_RIGHTS in missing:
+        _copy_rights(partial / ADAPTER_RIGHTS)
     if STAGES in missing:
         _copy_stages(partial / STAGES)
     if KINDS in missing:
@@ -165,6 +200,12 @@ def _copy_kinds(target: Path) -> None:
     ]
     kept = [definition for definition in found if definition["spec"]["names"]["kind"] in wanted]
     target.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _copy_rights(target: Path) -> None:
+    source = _module_folder("sigs.k8s.io/prometheus-adapter", ADAPTER) / "deploy" / "manifests"
+    found = [yaml.safe_load((source / f"{name}.yaml").read_text("utf-8")) for name in _ADAPTER_RIGHTS]
+    target.write_text(json.dumps(found), encoding="utf-8")
 
 
 def _module_folder(module: str, version: str) -> Path:

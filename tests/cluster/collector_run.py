@@ -30,7 +30,6 @@ from tests.cluster.api import until
 from tests.cluster.aws_ends import CREDENTIALS, REGION, AwsEnds
 from tests.cluster.control_plane import write_kubeconfig
 from tests.cluster.deploying import Scene
-from tests.cluster.rights import token_of
 from tests.helm.collector import COLLECTOR, HANDOVER
 
 NAMESPACE = "opentelemetry"
@@ -61,7 +60,7 @@ async def configuration(scene: Scene, name: str) -> dict[str, Any]:
 async def scraping(scene: Scene, config: dict[str, Any], folder: Path, page_port: int) -> None:
     """Kubernetes is asked as the chart's account; a pod that is found is the page on `page_port`."""
     folder.mkdir(parents=True, exist_ok=True)
-    token = await token_of(scene, _ACCOUNT, NAMESPACE)
+    token = await scene.api.token_of(_ACCOUNT, NAMESPACE)
     kubeconfig = write_kubeconfig(folder / "kubeconfig", scene.plane.url, token, scene.plane.files)
     here = {"action": "replace", "target_label": "__address__", "replacement": f"127.0.0.1:{page_port}"}
     for name in ("prometheus/cloudwatch", "prometheus/managed"):

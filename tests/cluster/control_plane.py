@@ -123,6 +123,8 @@ def _controllers(kubeconfig: Path, files: certificates.Files) -> list[str]:
         "--bind-address=127.0.0.1",
         f"--service-account-private-key-file={files.accounts_key}",
         f"--root-ca-file={files.authority}",
+        # Each controller is its own account, as on EKS: the autoscaler has the rights of one, and no more.
+        "--use-service-account-credentials=true",
         f"--horizontal-pod-autoscaler-sync-period={_SCALER_PERIOD_S}s",
         "--horizontal-pod-autoscaler-initial-readiness-delay=0s",
         "--horizontal-pod-autoscaler-cpu-initialization-period=0s",

@@ -13,12 +13,15 @@ from infra.ready.looks import STEPS, Look
 from tests.cluster.api import NAMESPACE, Api, Object, until
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.metrics_api import MetricsApi
+from tests.cluster.own_metrics import OwnMetrics
 from tests.cluster.release import RELEASE, Operator
 
 SCALED = ("order", "market-data", "user")
 SINGLE = ("projections-ledger", "projections-book", "projections-withdrawals", "archive", "auditor")
 OLD_DIGEST = "sha256:" + "0123456789abcdef" * 4
 NEW_DIGEST = "sha256:" + "fedcba9876543210" * 4
+# Just below what the autoscaler wants a pod of order to use: 60 of 100 of half a core.
+_BUSY_MILLICORES = 290
 _WAIT_S = 60.0
 _POLL_S = 0.1
 
@@ -31,6 +34,7 @@ class Scene:
     api: Api
     operator: Operator
     metrics: MetricsApi
+    own: OwnMetrics
 
 
 def node_of(pod: Object) -> str:
@@ -80,6 +84,8 @@ async def install(scene: Scene) -> list[str]:
     jobs = (await scene.api.get(f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"))["items"]
     assert jobs == [], "a hook that succeeded is taken away"
     count = len((await scene.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods"))["items"])
+    # As the operator does once it sees them.
+    await scene.own.watch()
     return [f"`helm install --wait`: {took_s:.1f} s, {count} pods; migrations, then topics, then the rest."]
 
 
@@ -125,18 +131,18 @@ async def looks(scene: Scene) -> list[str]:
 async def three_zones(scene: Scene) -> list[str]:
     """With six pods each zone has two."""
     zones = await scene.api.zones()
-    scene.metrics.loads.own["order"] = 6 * 240
+    scene.metrics.loads.cpu_millicores["order"] = 6 * _BUSY_MILLICORES
     await until("six pods of order", lambda: _has(scene.api, "order", 6), _WAIT_S)
     spread = Counter(zones[node_of(pod)] for pod in await scene.api.ready_pods("order"))
     assert sorted(spread.values()) == [2, 2, 2], spread
-    scene.metrics.loads.own["order"] = 0
+    del scene.metrics.loads.cpu_millicores["order"]
     await until("two pods of order", lambda: _has(scene.api, "order", 2), _WAIT_S)
     return [f"order with six pods: {dict(sorted(spread.items()))}"]
 
 
 async def upgrade_and_rollback(scene: Scene) -> list[str]:
     """A new image goes round one engine at a time, the autoscaler's number stays, and back again."""
-    scene.metrics.loads.own["order"] = 4 * 240
+    scene.metrics.loads.cpu_millicores["order"] = 4 * _BUSY_MILLICORES
     await until("four pods of order", lambda: _has(scene.api, "order", 4), _WAIT_S)
     lines = []
     holder = await _holder(scene.api)
@@ -157,7 +163,7 @@ async def upgrade_and_rollback(scene: Scene) -> list[str]:
         assert await _holder(scene.api) == holder, "helm leaves the lease to whom it belongs"
         took_s = time.monotonic() - started_s
         lines.append(f"{what}: {took_s:.1f} s, fewest ready pods meanwhile {fewest}")
-    scene.metrics.loads.own["order"] = 0
+    del scene.metrics.loads.cpu_millicores["order"]
     return lines
 
 

@@ -14,7 +14,6 @@ from exchange.ports.world import LeaseError
 from matching_engine.leadership import Elector
 from tests.cluster.api import NAMESPACE
 from tests.cluster.deploying import Scene
-from tests.cluster.rights import token_of
 
 _DURATION_MS = 2_000
 _DEADLINE_MS = 700
@@ -46,7 +45,7 @@ async def succession(scene: Scene) -> list[str]:
         tokens = {}
         for account in ("engine", "order"):
             tokens[account] = Path(folder) / account
-            tokens[account].write_text(await token_of(scene, account), encoding="ascii")
+            tokens[account].write_text(await scene.api.token_of(account), encoding="ascii")
         a, b = (_Candidate(scene, holder, tokens["engine"]) for holder in ("engine-0-x", "engine-1-y"))
         stranger = _Candidate(scene, "stranger", tokens["order"])
         elsewhere = _Candidate(scene, "engine-0-x", tokens["engine"], "engine-1")
@@ -126,7 +125,7 @@ async def _token_renewed(scene: Scene, a: _Candidate, token_file: Path) -> list[
     token_file.write_text("not.a.token", encoding="ascii")
     with pytest.raises(LeaseError, match="401"):
         await a.lease.read()
-    token_file.write_text(await token_of(scene, "engine"), encoding="ascii")
+    token_file.write_text(await scene.api.token_of("engine"), encoding="ascii")
     assert await a.lease.read() is not None
     assert token_file.read_text(encoding="ascii") != good
     return ["the token is read anew for each call: a wrong one is refused (401), the next one works"]

@@ -1,7 +1,7 @@
-"""The two metrics APIs that an autoscaler asks, with loads that the test sets.
+"""What metrics-server tells an autoscaler, with loads that the test sets.
 
-It stands behind APIServices, as metrics-server and the Prometheus adapter do. The load of a workload is a
-total, shared evenly by the pods that are ready: more pods, less for each.
+The load of a workload is a total, shared evenly by the pods that are ready: more pods, less for each. Pods'
+own metrics come from the Prometheus adapter itself (tests/cluster/own_metrics.py).
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import contextlib
 import datetime
 from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass, field
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,21 +19,23 @@ from starlette.routing import Route
 
 from local.servers import free_port
 from tests.certificates import Files
-from tests.cluster.api import NAMESPACE, Api, Object
+from tests.cluster.api import Api, Object
 
-_METRICS, _CUSTOM = "metrics.k8s.io", "custom.metrics.k8s.io"
+METRICS: Final = "metrics.k8s.io"
 _QUIET_CPU_MILLICORES = 20
 
 
 @dataclass
 class Loads:
-    """Total load by workload: cores in thousandths, and its own metric."""
+    """Total load by workload: cores in thousandths, and by its own metric (streams, or requests a second)."""
 
     cpu_millicores: dict[str, int] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
+    # Requests take half a second instead of a hundredth.
+    is_slow: bool = False
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves signals to the process that it is a part of."""
 
     @contextlib.contextmanager
@@ -48,13 +51,10 @@ class MetricsApi:
         self._api = api
 
     def _app(self) -> Starlette:
-        own = f"/apis/{_CUSTOM}/v1beta1/namespaces/{{namespace}}/pods/{{pod}}/{{metric}}"
         return Starlette(
             routes=[
-                Route(f"/apis/{_METRICS}/v1beta1", self._resources(_METRICS, "pods", "PodMetrics")),
-                Route(f"/apis/{_CUSTOM}/v1beta1", self._resources(_CUSTOM, "pods/load", "MetricValueList")),
-                Route(f"/apis/{_METRICS}/v1beta1/namespaces/{{namespace}}/pods", self._cpu),
-                Route(own, self._own),
+                Route(f"/apis/{METRICS}/v1beta1", self._resources),
+                Route(f"/apis/{METRICS}/v1beta1/namespaces/{{namespace}}/pods", self._cpu),
             ]
         )
 
@@ -62,7 +62,7 @@ class MetricsApi:
     async def serving(self, files: Files) -> AsyncIterator[None]:
         """Serve, and be known to the API server, until left."""
         port = free_port()
-        server = _Server(
+        server = Server(
             uvicorn.Config(
                 self._app(),
                 host="127.0.0.1",
@@ -76,35 +76,11 @@ class MetricsApi:
         )
         task = asyncio.create_task(server.serve())
         try:
-            await self._register(port)
+            await register(self._api, METRICS, ("kube-system", "metrics-server"), port)
             yield
         finally:
             server.should_exit = True
             await asyncio.wait({task}, timeout=10)
-
-    async def _register(self, port: int) -> None:
-        service = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "metrics", "namespace": "kube-system"},
-            "spec": {"type": "ExternalName", "externalName": "localhost"},
-        }
-        await self._api.post("/api/v1/namespaces/kube-system/services", service)
-        for group in (_METRICS, _CUSTOM):
-            registration = {
-                "apiVersion": "apiregistration.k8s.io/v1",
-                "kind": "APIService",
-                "metadata": {"name": f"v1beta1.{group}"},
-                "spec": {
-                    "group": group,
-                    "version": "v1beta1",
-                    "groupPriorityMinimum": 100,
-                    "versionPriority": 100,
-                    "insecureSkipTLSVerify": True,
-                    "service": {"name": "metrics", "namespace": "kube-system", "port": port},
-                },
-            }
-            await self._api.post("/apis/apiregistration.k8s.io/v1/apiservices", registration)
 
     async def _sharers(self, request: Request) -> tuple[str, list[Object]]:
         """Workload and ready pods that the selector of a question is about."""
@@ -127,54 +103,46 @@ class MetricsApi:
             for pod in pods
         ]
         return JSONResponse(
-            {"kind": "PodMetricsList", "apiVersion": f"{_METRICS}/v1beta1", "metadata": {}, "items": items}
+            {"kind": "PodMetricsList", "apiVersion": f"{METRICS}/v1beta1", "metadata": {}, "items": items}
         )
 
-    async def _own(self, request: Request) -> Response:
-        name, pods = await self._sharers(request)
-        metric = request.path_params["metric"]
-        # What no pod of ours tells under this name is nobody's metric.
-        if not metric.startswith(f"exchange_{name.replace('-', '_')}_"):
-            return JSONResponse({"kind": "Status", "code": 404}, status_code=404)
-        value = str(self.loads.own.get(name, 0) // max(1, len(pods)))
-        items = [
-            {
-                "describedObject": {
-                    "kind": "Pod",
-                    "namespace": NAMESPACE,
-                    "name": pod["metadata"]["name"],
-                    "apiVersion": "/v1",
-                },
-                "metricName": metric,
-                "timestamp": _now(),
-                "value": value,
-                "selector": None,
-            }
-            for pod in pods
-        ]
-        return JSONResponse(
-            {"kind": "MetricValueList", "apiVersion": f"{_CUSTOM}/v1beta1", "metadata": {}, "items": items}
-        )
+    async def _resources(self, _: Request) -> Response:
+        resource = {
+            "name": "pods",
+            "namespaced": True,
+            "kind": "PodMetrics",
+            "verbs": ["get", "list"],
+            "singularName": "",
+        }
+        group = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{METRICS}/v1beta1"}
+        return JSONResponse({**group, "resources": [resource]})
 
-    def _resources(self, group: str, name: str, kind: str):  # type: ignore[no-untyped-def]
-        async def answer(_: Request) -> Response:
-            resource = {
-                "name": name,
-                "namespaced": True,
-                "kind": kind,
-                "verbs": ["get", "list"],
-                "singularName": "",
-            }
-            return JSONResponse(
-                {
-                    "kind": "APIResourceList",
-                    "apiVersion": "v1",
-                    "groupVersion": f"{group}/v1beta1",
-                    "resources": [resource],
-                }
-            )
 
-        return answer
+async def register(api: Api, group: str, place: tuple[str, str], port: int) -> None:
+    """From now on the API server asks what is at the port about this group, as the Service at `place`."""
+    namespace, name = place
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"type": "ExternalName", "externalName": "localhost"},
+    }
+    await api.post(f"/api/v1/namespaces/{namespace}/services", service)
+    registration = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"v1beta1.{group}"},
+        "spec": {
+            "group": group,
+            "version": "v1beta1",
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            # As both charts have it: they make their certificates themselves.
+            "insecureSkipTLSVerify": True,
+            "service": {"name": name, "namespace": namespace, "port": port},
+        },
+    }
+    await api.post("/apis/apiregistration.k8s.io/v1/apiservices", registration)
 
 
 def _now() -> str:

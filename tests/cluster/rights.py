@@ -62,17 +62,6 @@ async def access(scene: Scene) -> list[str]:
     ]
 
 
-async def token_of(scene: Scene, account: str, namespace: str = NAMESPACE) -> str:
-    """A token as the kubelet mounts it."""
-    body = {
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenRequest",
-        "spec": {"expirationSeconds": 3600},
-    }
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-    return str((await scene.api.post(path, body))["status"]["token"])
-
-
 async def _may(scene: Scene, account: str, question: tuple[str, str, str, str]) -> bool:
     verb, group, resource, name = question
     resource, _, part = resource.partition("/")
@@ -101,7 +90,7 @@ async def _may(scene: Scene, account: str, question: tuple[str, str, str, str]) 
 
 
 async def _own_rules(scene: Scene, account: str) -> list[dict[str, list[str]]]:
-    own = scene.api.as_account(await token_of(scene, account))
+    own = scene.api.as_account(await scene.api.token_of(account))
     try:
         body = {
             "apiVersion": "authorization.k8s.io/v1",

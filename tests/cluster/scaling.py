@@ -1,6 +1,7 @@
-"""The autoscaler on a load curve: from two pods up, and down to two again; never for the engine."""
+"""The autoscaler under load: from two pods up, and down to two again; never for the engine."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from tests.cluster.api import until
+from tests.cluster.api import NAMESPACE, until
 from tests.cluster.deploying import Scene
 
 # Streams of market-data at some seconds of the test: a quiet market, a rush, a decline.
@@ -20,6 +21,12 @@ _STEP_S = 0.5
 _WAIT_S = 90.0
 # What values.yaml lets a pod have.
 _STREAMS_PER_POD = 4_000
+# Requests a second that order gets, and what values.yaml lets a pod have.
+_REQUESTS, _REQUESTS_PER_POD = 1_400, 250
+# A rate is one over a minute: it takes that long to be what it is, up and down.
+_RATE_WAIT_S = 180.0
+# Longer than the autoscaler would wait for before it takes pods away.
+_LOOK_S = 15.0
 # A tenth more or less for each pod is near enough for the autoscaler: 30,000 streams are 7.5 pods.
 _PEAK_PODS = (7, 8)
 
@@ -74,6 +81,67 @@ async def connections(scene: Scene, plot: Path) -> list[str]:
         f"streams, {_STREAMS_PER_POD} a pod; peak after {peak_s:.0f} s, two after {curve.at_s[-1]:.0f} s",
         f"![pods over load]({plot.name})",
     ]
+
+
+async def requests(scene: Scene) -> list[str]:
+    """order follows the rate of its requests, which is one over a minute; nobody else does."""
+    wanted = math.ceil(_REQUESTS / _REQUESTS_PER_POD)
+    most = 2
+
+    async def has(count: int) -> bool:
+        nonlocal most
+        ready = len(await scene.api.ready_pods("order"))
+        most = max(most, ready)
+        return ready == count
+
+    scene.metrics.loads.own["order"] = _REQUESTS
+    up_s = await until(f"{wanted} pods of order", lambda: has(wanted), _RATE_WAIT_S)
+    # Each pod's rate is still on its way to its share: none of that is a reason for more pods.
+    await asyncio.sleep(_LOOK_S)
+    assert await has(wanted), "it stays there"
+    scene.metrics.loads.own["order"] = 0
+    down_s = await until("two pods of order", lambda: has(2), _RATE_WAIT_S)
+    assert most == wanted, f"it went up to {most}"
+    for name in ("market-data", "user"):
+        assert await scene.api.replicas(name) == 2, name
+    return [
+        f"order: 2 -> {wanted} -> 2 pods for {_REQUESTS} requests a second, {_REQUESTS_PER_POD} a pod, "
+        f"by the rate over a minute: up in {up_s:.0f} s, down in {down_s:.0f} s"
+    ]
+
+
+async def unseen(scene: Scene) -> list[str]:
+    """Without Prometheus no pod is taken away, CPU still adds some, and afterwards all goes on."""
+    loads = scene.metrics.loads
+
+    async def has(count: int) -> bool:
+        return len(await scene.api.ready_pods("market-data")) == count
+
+    loads.own["market-data"] = 5 * _STREAMS_PER_POD
+    await until("five pods of market-data", lambda: has(5), _WAIT_S)
+    await scene.own.stop_prometheus()
+    loads.own["market-data"] = 0
+    said_s = await until("the autoscaler says so", lambda: _is_blind(scene, "market-data"), _WAIT_S)
+    await asyncio.sleep(_LOOK_S)
+    assert await has(5), "a metric that is missing is no reason to take pods away"
+    # Eight pods of half a core each, at 58 of 100.
+    loads.cpu_millicores["market-data"] = 8 * 290
+    await until("eight pods of market-data", lambda: has(8), _WAIT_S)
+    loads.cpu_millicores.clear()
+    await scene.own.start_prometheus()
+    down_s = await until("two pods of market-data", lambda: has(2), _WAIT_S)
+    return [
+        "market-data kept its 5 pods while Prometheus was away and nobody was connected; the autoscaler "
+        f"said FailedGetPodsMetric after {said_s:.0f} s; CPU took it to 8; with Prometheus again two "
+        f"after {down_s:.0f} s"
+    ]
+
+
+async def _is_blind(scene: Scene, name: str) -> bool:
+    path = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers/{name}"
+    conditions = (await scene.api.get(path))["status"]["conditions"]
+    said = {each["type"]: (each["status"], each["reason"]) for each in conditions}
+    return said["ScalingActive"] == ("False", "FailedGetPodsMetric")
 
 
 async def cpu(scene: Scene) -> list[str]:
