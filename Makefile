@@ -89,7 +89,7 @@ $(STAMP): $(LOCKS)
 	  || { echo "uv could not install; trying pip, which is slower" >&2; \
 	       $(BIN)/python -m pip install --no-deps --require-hashes -r requirements.lock; }
 	@echo "setup 4/4: the engine, a minute or two where there is a C compiler, and nothing else without one"
-	@$(BIN)/python -m matching_engine.build || echo "not compiled: it runs interpreted, and slower" >&2
+	@$(BIN)/python -m matching_engine.build --deadline-s 900 || echo "not compiled: it runs interpreted, and slower" >&2
 	@touch $(STAMP)
 
 lint: setup ## ruff (check and format), mypy --strict, import contracts

@@ -47,7 +47,7 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
     # Not before the folder is ours: another exchange may be writing its log there.
     keep_log(folder.state)
     listener = take_port(options.host, options.port, call("run"))
-    build = engine_build(options, steps)
+    build = await engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:

@@ -1,9 +1,11 @@
 """Options of the local modes, from the variables that `make` passes on."""
 
+import asyncio
 import ipaddress
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +156,17 @@ def _days(name: str) -> int:
     return int(value)
 
 
-def engine_build(options: LocalOptions, on_progress: Callable[[str], None]) -> str:
-    """Compile the engine if that is asked for and possible; say in words which build will run."""
+async def engine_build(options: LocalOptions, on_progress: Callable[[str], None]) -> str:
+    """Compile the engine if that is asked for and possible; say in words which build will run.
+
+    Whoever is cancelled meanwhile stops the compiler.
+    """
     on_progress("the engine's build ...")
-    info = build.activate(options.engine_build)
-    return str(info)
+    stop = threading.Event()
+    try:
+        return str(await asyncio.to_thread(build.activate, options.engine_build, stop=stop))
+    finally:
+        stop.set()
 
 
 def optional_market_maker(options: LocalOptions) -> "MarketMaker | None":

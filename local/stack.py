@@ -232,7 +232,7 @@ async def run_stack(options: LocalOptions) -> None:
     require_space(folder.state, "stack")
     await asyncio.to_thread(nginx.end_leftover, folder.state, folder.state / "nginx")
     check_port(options.host, options.port, call("stack"))
-    build = engine_build(options, steps)
+    build = await engine_build(options, steps)
     stack = _Stack(options, folder, steps)
     market_maker: MarketMaker | None = None
     try:

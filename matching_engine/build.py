@@ -2,8 +2,9 @@
 
 `activate()` comes before anything imports the engine or the contracts. The compiled build lives in
 the user's cache folder under a name that its sources, Python and mypy determine, so that it is made
-once and can never be stale; the checkout gets no build results. Run `python -m matching_engine.build`
-to make it beforehand and to see which build would run.
+once and can never be stale; the checkout gets no build results. What could not be compiled is remembered
+there, too: no start waits for it again. Run `python -m matching_engine.build` to make it beforehand, to try
+again, and to see which build would run.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +33,10 @@ Mode = Literal["auto", "compiled", "interpreted"]
 MODES: Final = ("auto", "compiled", "interpreted")
 # What a machine of one's own needs ten times over; a builder that emulates another processor needs more.
 COMPILE_DEADLINE_S: Final = 300.0
+_STOP_POLL_S: Final = 0.2
+_SAY_EVERY_S: Final = 15.0
+# In the cache, with the build's key behind it: why it could not be made.
+_FAILED: Final = "not-compiled-"
 _LOCK_POLL_S: Final = 0.2
 _OUTPUT_LINES_SHOWN: Final = 15
 _LAYOUT: Final = "2"  # part of the key: raise it when this file builds differently
@@ -72,6 +78,10 @@ class BuildError(Exception):
     """The compiled build was asked for and cannot be had; says why."""
 
 
+class _FailedError(BuildError):
+    """It cannot be compiled here, or not in that time: worth remembering."""
+
+
 @dataclass(frozen=True)
 class BuildInfo:
     """Which build runs, why, and where it is (None: in the checkout)."""
@@ -84,12 +94,21 @@ class BuildInfo:
         return f"engine: {self.kind} ({self.reason})"
 
 
-def activate(mode: str = "auto", deadline_s: float = COMPILE_DEADLINE_S) -> BuildInfo:
+def activate(
+    mode: str = "auto",
+    deadline_s: float = COMPILE_DEADLINE_S,
+    *,
+    stop: threading.Event | None = None,
+    is_asked_again: bool = False,
+) -> BuildInfo:
     """Choose the build that the next import of the engine gets. Raises BuildError or ValueError.
 
     `auto`: compiled where a C compiler is there, else interpreted, with the reason. Called again, or
     after the engine was imported, it reports what runs and refuses to promise anything else. Compiling,
-    and waiting for another process that compiles, ends after `deadline_s` seconds.
+    and waiting for another process that compiles, ends after `deadline_s` seconds, or when `stop` is set.
+
+    What could not be compiled is remembered, and not tried at every start: `compiled` tries again, and so
+    does `is_asked_again`, which is how `python -m matching_engine.build` calls it.
     """
     if mode not in MODES:
         raise ValueError(f"engine build {mode!r} is none of {', '.join(MODES)}")
@@ -101,10 +120,10 @@ def activate(mode: str = "auto", deadline_s: float = COMPILE_DEADLINE_S) -> Buil
     if mode == "interpreted":
         return BuildInfo("interpreted", "as asked for")
     try:
-        folder = _built(deadline_s)
+        folder = _built(deadline_s, stop or threading.Event(), is_asked_again or mode == "compiled")
     except BuildError as error:
         if mode == "compiled":
-            raise
+            raise BuildError(str(error)) from None
         return BuildInfo("interpreted", str(error))
     _put_on_path(folder)
     return BuildInfo("compiled", "mypyc", folder)
@@ -134,7 +153,7 @@ def can_compile() -> str | None:
     return None
 
 
-def _built(deadline_s: float) -> Path:
+def _built(deadline_s: float, stop: threading.Event, is_asked_again: bool) -> Path:
     """The folder of the compiled build, made now if need be. Raises BuildError."""
     try:
         key = _key()
@@ -147,9 +166,20 @@ def _built(deadline_s: float) -> Path:
         if missing:
             raise BuildError(missing)
         deadline = time.monotonic() + deadline_s
-        with _lock(cache / "engine.lock", deadline):
+        with _lock(cache / "engine.lock", deadline, stop):
             if not (folder / _COMPLETE).is_file():
-                _compile(cache, folder, key, deadline)
+                failed = cache / f"{_FAILED}{key}"
+                if failed.is_file() and not is_asked_again:
+                    reason = failed.read_text(encoding="utf-8").partition("\n")[0]
+                    raise BuildError(f"{reason}; to try again: python -m matching_engine.build")
+                try:
+                    _compile(cache, folder, key, deadline, stop)
+                except _FailedError as error:
+                    for older in cache.glob(f"{_FAILED}*"):
+                        older.unlink()
+                    failed.write_text(str(error), encoding="utf-8")
+                    raise
+                failed.unlink(missing_ok=True)
     except importlib.metadata.PackageNotFoundError as error:
         raise BuildError(f"{error.name} is not installed") from error
     except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
@@ -181,7 +211,7 @@ def _key() -> str:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, deadline: float) -> Iterator[None]:
+def _lock(path: Path, deadline: float, stop: threading.Event) -> Iterator[None]:
     """Hold an exclusive file lock; others that build at the same time wait and find the result."""
     with path.open("w") as file:
         while True:
@@ -189,23 +219,30 @@ def _lock(path: Path, deadline: float) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                if stop.is_set():
+                    raise BuildError("compiling was stopped") from None
                 if time.monotonic() > deadline:
                     raise BuildError("another process keeps the build lock") from None
                 time.sleep(_LOCK_POLL_S)
         yield
 
 
-def _compile(cache: Path, folder: Path, key: str, deadline: float) -> None:
+def _compile(cache: Path, folder: Path, key: str, deadline: float, stop: threading.Event) -> None:
     """Compile a copy of the sources in a temporary folder, then move the result into place."""
     started = time.monotonic()
-    print("engine: compiling with mypyc, once, about a minute", file=sys.stderr, flush=True)
+    limit_s = deadline - started
+    print(
+        f"engine: compiling with mypyc, once: a minute or two, {limit_s:.0f} s at most",
+        file=sys.stderr,
+        flush=True,
+    )
     with tempfile.TemporaryDirectory(prefix="building-", dir=cache) as temporary:
         sources, result = Path(temporary, "sources"), Path(temporary, "result")
         for path in (*_COMPILED, *_INTERPRETED):
             target = sources / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_ROOT / path, target)
-        _run_compiler(sources, f"exchange_engine_{key[:16]}", deadline)
+        _run_compiler(sources, f"exchange_engine_{key[:16]}", deadline, stop)
         for package in _PACKAGES:
             found = list((sources / package.replace(".", "/")).glob(f"*{_suffix()}"))
             (result / package).mkdir(parents=True)
@@ -215,7 +252,7 @@ def _compile(cache: Path, folder: Path, key: str, deadline: float) -> None:
             shutil.move(module, result / module.name)
         made = sum(1 for _ in result.rglob(f"*{_suffix()}"))
         if made != len(_COMPILED) + 1:
-            raise BuildError(f"mypyc made {made} modules, not {len(_COMPILED) + 1}")
+            raise _FailedError(f"mypyc made {made} modules, not {len(_COMPILED) + 1}")
         (result / _COMPLETE).touch()
         if folder.exists():  # left without its mark by a crash
             shutil.rmtree(folder)
@@ -231,8 +268,8 @@ def _prune(cache: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run_compiler(sources: Path, group: str, deadline: float) -> None:
-    """Run mypyc and the C compiler in `sources`, in a process group that ends with the deadline."""
+def _run_compiler(sources: Path, group: str, deadline: float, stop: threading.Event) -> None:
+    """Run mypyc and the C compiler in `sources`, in a process group that ends with the deadline or `stop`."""
     script = (
         "from setuptools import setup\n"
         "from mypyc.build import mypycify\n"
@@ -252,17 +289,32 @@ def _run_compiler(sources: Path, group: str, deadline: float) -> None:
         start_new_session=True,
     )
     try:
-        output, _ = process.communicate(timeout=max(1.0, deadline - time.monotonic()))
-    except BaseException as error:
+        output = _output(process, deadline, stop)
+    except BaseException:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise BuildError("compiling did not end by its deadline") from None
         raise
     if process.returncode:
         tail = "\n".join(output.splitlines()[-_OUTPUT_LINES_SHOWN:])
-        raise BuildError(f"mypyc failed:\n{tail}")
+        raise _FailedError(f"mypyc failed:\n{tail}")
+
+
+def _output(process: "subprocess.Popen[str]", deadline: float, stop: threading.Event) -> str:
+    """What it prints until it ends. Raises BuildError when told to stop, _FailedError when it is late."""
+    began = said = time.monotonic()
+    while True:
+        try:
+            return process.communicate(timeout=_STOP_POLL_S)[0]
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+        if stop.is_set():
+            raise BuildError("compiling was stopped")
+        if now > deadline:
+            raise _FailedError("compiling did not end by its deadline")
+        if now - said > _SAY_EVERY_S:
+            said = now
+            print(f"engine: compiling, {now - began:.0f} s so far", file=sys.stderr, flush=True)
 
 
 def _put_on_path(folder: Path) -> None:
@@ -284,4 +336,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m matching_engine.build", description=__doc__)
     parser.add_argument("--deadline-s", type=float, default=COMPILE_DEADLINE_S)
     chosen = parser.parse_args()
-    print(activate(os.environ.get("EXCHANGE_ENGINE_BUILD", "auto"), chosen.deadline_s))
+    mode = os.environ.get("EXCHANGE_ENGINE_BUILD", "auto")
+    print(activate(mode, chosen.deadline_s, is_asked_again=True))

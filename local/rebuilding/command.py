@@ -57,7 +57,7 @@ async def run_rebuild(options: LocalOptions, mode: str, source: str, *, accept_l
     mode = _mode_of(options.data_dir, mode)
     folder = await DataFolder.take(options.data_dir, _FOLDER_OF[mode], call("rebuild"), on_wait=steps)
     require_space(folder.state, _FOLDER_OF[mode])
-    engine_build(options, steps)
+    await engine_build(options, steps)
     # The engine's build is chosen: only now may its modules be imported.
     from local.rebuilding.places import FilePlaces
     from services.rebuild.steps import FAILURES, Rebuild

@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,6 +97,43 @@ def test_a_builder_is_told_how_long_it_may_compile(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "BuildError: compiling did not end by its deadline" in done.stderr
+
+
+@needs_compiler
+def test_what_could_not_be_compiled_is_not_tried_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each start on a slow machine waited five minutes for a compiler that did not come to its end."""
+    tries: list[float] = []
+
+    def never_ends(process: object, deadline: float, stop: threading.Event) -> str:
+        tries.append(deadline)
+        raise build._FailedError("compiling did not end by its deadline")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(build, "_output", never_ends)
+    for _ in range(3):
+        with pytest.raises(build.BuildError, match="did not end by its deadline"):
+            build._built(60.0, threading.Event(), is_asked_again=False)
+    assert len(tries) == 1
+    with pytest.raises(build.BuildError, match=r"to try again: python -m matching_engine\.build"):
+        build._built(60.0, threading.Event(), is_asked_again=False)
+    with pytest.raises(build.BuildError):
+        build._built(60.0, threading.Event(), is_asked_again=True)
+    assert len(tries) == 2
+
+
+@needs_compiler
+def test_who_is_told_to_stop_ends_the_compiler_and_remembers_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM waited for the compiler's deadline."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(build.BuildError, match="was stopped"):
+        build._built(600.0, stop, is_asked_again=False)
+    assert [path.name for path in (tmp_path / "exchange").iterdir()] == ["engine.lock"]
 
 
 @needs_compiler
