@@ -1,5 +1,6 @@
 """`exchange replay`: checks the files, replays them once the exchange is ready, and says what came of it."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from exchange.process.components import Resources
 from local.console import Steps
 from local.embedded import run_embedded
 from local.options import LocalOptions
-from local.replay.files import symbols
+from local.replay.files import check_beginnings, symbols
 
 if TYPE_CHECKING:
     from local.assembly import AssembledExchange
@@ -32,6 +33,7 @@ class Wanted(NamedTuple):
 async def run_replay(options: LocalOptions, wanted: Wanted) -> None:
     """Run until cancelled, or until all is replayed. Raises FileError, and what `run_embedded` raises."""
     symbols(wanted.files)
+    await asyncio.to_thread(check_beginnings, wanted.files)
 
     async def replay(exchange: "AssembledExchange", resources: Resources) -> None:
         # It needs the contracts, and those must wait for the choice of the engine's build.

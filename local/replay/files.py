@@ -9,7 +9,7 @@ from typing import Final
 
 from local.replay.prints import FileError, Print, kind_of, prints_of, symbol_of
 
-__all__ = ["FILES_MAX", "merged", "symbols"]
+__all__ = ["FILES_MAX", "check_beginnings", "merged", "symbols"]
 
 FILES_MAX: Final = 2_000
 
@@ -23,6 +23,12 @@ def symbols(files: Sequence[Path]) -> set[str]:
             raise FileError(f"{file}: no file of the kind .csv or .zip")
         kind_of(file.stem)
     return {symbol_of(file.stem) for file in files}
+
+
+def check_beginnings(files: Sequence[Path]) -> None:
+    """Read the first print of each file. Raises FileError, OSError: before anything is started for them."""
+    for file in files:
+        next(_read(file, 0), None)
 
 
 def merged(files: Sequence[Path], seed: int) -> Iterator[Print]:

@@ -19,6 +19,8 @@ _NAME: Final = re.compile(
 )
 _UNIT_MS: Final[Mapping[str, int]] = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CANDLE_COLUMNS: Final = 12
+# What is read of the others, of seven and of eight columns.
+_COLUMNS_MIN: Final[Mapping[str, int]] = {"trades": 6, "aggTrades": 7, "candles": 0}
 KINDS: Final = ("trades", "aggTrades", "candles")
 
 
@@ -81,16 +83,22 @@ def prints_of(name: str, lines: Iterable[str], seed: int) -> Iterator[Print]:
         if columns == [""] or (number == 1 and not columns[0].isdigit()):
             continue
         try:
+            if len(columns) < _COLUMNS_MIN[kind.name]:
+                raise FileError(
+                    f"{len(columns)} columns; a file of {kind.name} has {_COLUMNS_MIN[kind.name] + 1}"
+                )
             for one in read(symbol, columns, kind.candle_ms, rng):
                 if one.time_ms < newest_ms:
                     raise FileError("its time is before that of the line before it")
                 newest_ms = one.time_ms
                 yield one
-        except (FileError, ValueError, IndexError) as error:
-            raise FileError(f"{name}, line {number}: {error or 'too few columns'}") from None
+        except (FileError, ValueError) as error:
+            raise FileError(f"{name}, line {number}: {error}") from None
 
 
 def _time_ms(text: str) -> int:
+    if not text.isdigit():
+        raise FileError(f"{text!r} is no time in milliseconds")
     time = int(text)
     return time // 1_000 if time >= _MICROSECONDS_FROM else time
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.replay.recording import record_day
-from local.replay.files import merged, symbols
+from local.replay.files import check_beginnings, merged, symbols
 from local.replay.prints import FileError, Print, prints_of
 
 TRADES = ["7,65000.10000000,0.01000000,650.00,1714521600123,True,True"]
@@ -49,7 +49,7 @@ def test_a_candle_is_four_prints_of_its_volume_within_its_time() -> None:
     ("name", "lines", "said"),
     [
         ("BTCUSDT-book-2024", TRADES, "not named"),
-        ("BTCUSDT-trades-2024-05-01", [*TRADES, "8,1,1"], "line 2: .*index"),
+        ("BTCUSDT-trades-2024-05-01", [*TRADES, "8,1,1"], "line 2: 3 columns; a file of trades has 7"),
         (
             "BTCUSDT-trades-2024-05-01",
             [*TRADES, TRADES[0].replace("0123", "0122")],
@@ -59,7 +59,7 @@ def test_a_candle_is_four_prints_of_its_volume_within_its_time() -> None:
         (
             "BTCUSDT-trades-2024-05-01",
             [TRADES[0].replace("1714521600123", "noon")],
-            "line 1: invalid literal",
+            "line 1: 'noon' is no time in milliseconds",
         ),
         ("BTCUSDT-1m-2024-05-01", TRADES, "7 columns, not 12"),
     ],
@@ -76,9 +76,14 @@ def test_many_files_are_merged_by_time_zipped_or_not(tmp_path: Path) -> None:
         archive.writestr("ETHUSDT-aggTrades-2024-05-01.csv", "\n".join(AGGREGATES) + "\n")
     assert symbols([plain, zipped]) == {"BTCUSDT", "ETHUSDT"}
     assert [one.symbol for one in merged([plain, zipped], 1)] == ["ETHUSDT", "BTCUSDT"]
+    check_beginnings([plain, zipped])
     zipped.write_bytes(b"nonsense")
-    with pytest.raises(FileError, match="not a zip"):
-        list(merged([plain, zipped], 1))
+    for read in (lambda files: list(merged(files, 1)), check_beginnings):
+        with pytest.raises(FileError, match="not a zip"):
+            read([plain, zipped])
+    plain.write_text("1,abc,0.01,1\n", "utf-8")
+    with pytest.raises(FileError, match="line 1: 4 columns"):
+        check_beginnings([plain])
     with pytest.raises(FileError, match="no file of the kind"):
         symbols([tmp_path / "BTCUSDT-trades-2024-05-02.csv"])
 
