@@ -77,8 +77,14 @@ async def test_a_process_that_cannot_start_says_why_in_lines_of_the_schema(tmp_p
 async def test_a_process_that_lives_without_its_log_writes_lines_of_the_schema(
     database_dsn: str, valkey_url: str, tmp_path: Path
 ) -> None:
+    # A broker that takes connections and says nothing: one that refuses them ends the process at once.
+    kept: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: kept.append(writer), "127.0.0.1", 0)
+    broker = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     port = free_port()
-    own = environment(tmp_path, PORT=str(port), DATABASE_DSN=database_dsn, CACHE_URL=valkey_url)
+    own = environment(
+        tmp_path, PORT=str(port), DATABASE_DSN=database_dsn, CACHE_URL=valkey_url, KAFKA_BOOTSTRAP=broker
+    )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.user.main"), env=own, stderr=asyncio.subprocess.PIPE
     )
@@ -89,6 +95,9 @@ async def test_a_process_that_lives_without_its_log_writes_lines_of_the_schema(
         process.send_signal(signal.SIGTERM)
         _, errors = await asyncio.wait_for(process.communicate(), 60)
     finally:
+        silent.close()
+        for writer in kept:
+            writer.close()
         if process.returncode is None:
             process.kill()
             await process.wait()

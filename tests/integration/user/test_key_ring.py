@@ -246,9 +246,9 @@ async def test_a_service_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPa
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        wrapper = KmsKeyWrapper("alias/any", 600, f"http://127.0.0.1:{port}")
+        wrapper = KmsKeyWrapper("alias/any", 3_000, f"http://127.0.0.1:{port}")
         with pytest.raises(KeyWrapError):
-            await asyncio.wait_for(wrapper.wrap(bytes(32), CONTEXT), 10)
+            await asyncio.wait_for(wrapper.wrap(bytes(32), CONTEXT), 60)
         assert accepted
         for writer in accepted:
             writer.close()
