@@ -58,6 +58,10 @@ class Control:
             self._connection.close()
             self._connection = None
 
+    def leave(self) -> None:
+        """Nothing more is asked: let go of what there is."""
+        self.close()
+
     def _exchange(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, str]:
         if time.monotonic() - self._used_s > _IDLE_S_MAX:
             self.close()

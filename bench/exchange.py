@@ -27,10 +27,15 @@ PYTHON_VARIABLE: Final = "EXCHANGE_BENCH_PYTHON"
 # The address of a bench that somebody else has started, and ends.
 URL_VARIABLE: Final = "EXCHANGE_BENCH_URL"
 # The address of an exchange that is no bench: what can be done by public calls is (bench/public_doors.py).
-PUBLIC_URL_VARIABLE: Final = "EXCHANGE_BENCH_PUBLIC_URL"
+_PUBLIC_URL_VARIABLE: Final = "EXCHANGE_BENCH_PUBLIC_URL"
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _ERROR_LENGTH_MAX: Final = 4_000
 _LINES_KEPT: Final = 200
+
+
+def public_url() -> str:
+    """The address of the exchange that is no bench, "" where one of a bench is given, or none at all."""
+    return "" if os.environ.get(URL_VARIABLE) else os.environ.get(_PUBLIC_URL_VARIABLE, "")
 
 
 class Exchange:
@@ -53,10 +58,8 @@ class Exchange:
         self._process: subprocess.Popen[str] | None = None
         self._said: list[str] = []
         # One that runs already, and stays: for suites in environments of their own.
-        self.url = os.environ.get(URL_VARIABLE, "")
-        self._is_bench = bool(self.url) or not os.environ.get(PUBLIC_URL_VARIABLE)
-        if not self._is_bench:
-            self.url = os.environ[PUBLIC_URL_VARIABLE]
+        self._is_bench = not public_url()
+        self.url = public_url() or os.environ.get(URL_VARIABLE, "")
         self._listener: threading.Thread | None = None
         self._kept: Control | None = None
 
@@ -115,10 +118,8 @@ class Exchange:
 
     def stop(self) -> None:
         """End it, and forget all of it."""
-        if isinstance(self._kept, PublicControl):
+        if self._kept is not None:
             self._kept.leave()
-        elif self._kept is not None:
-            self._kept.close()
         process, self._process = self._process, None
         if process is None:
             return

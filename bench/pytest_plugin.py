@@ -4,13 +4,12 @@ Installed with the wheel; in a checkout `-p bench.pytest_plugin`. The exchange s
 for it and serves the whole session; with pytest-xdist each worker has its own.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
-from bench.exchange import PUBLIC_URL_VARIABLE, URL_VARIABLE, Exchange
+from bench.exchange import Exchange, public_url
 
 __all__ = [
     "bench_exchange", "exchange", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure",
@@ -34,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On an exchange that is no bench, leave out what is marked, and count it as deselected."""
-    if os.environ.get(URL_VARIABLE) or not os.environ.get(PUBLIC_URL_VARIABLE):
+    if not public_url():
         return
     left_out = [item for item in items if item.get_closest_marker(_MARK) is not None]
     if left_out:

@@ -8,12 +8,24 @@ from typing import Final
 from exchange.contracts.codec import CodecError, CommandOutcome, decode_events
 from exchange.contracts.commands import Command
 from exchange.contracts.limits import COMMANDS_PER_TICK_MAX
-from exchange.log.gateway import CommandGateway
-from exchange.ports.world import LogReader
+from exchange.log.gateway import (
+    CommandGateway,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
+from exchange.ports.world import LogError, LogReader
 from exchange.process.components import Resources
 
-__all__ = ["decide_all", "decide_one", "own_gateway"]
+__all__ = ["DECIDING_ERRORS", "decide_all", "decide_one", "own_gateway"]
 
+# What `decide_one` and `decide_all` raise when log or engine are away: nothing was sent, or nobody knows.
+DECIDING_ERRORS: Final[tuple[type[BaseException], ...]] = (
+    LogError,
+    GatewayOverloadedError,
+    GatewayUnavailableError,
+    OutcomeUnknownError,
+)
 _READ_TIMEOUT_MS: Final = 200
 _CLOSE_DEADLINE_S: Final = 5.0
 

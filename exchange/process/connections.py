@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-__all__ = ["CACHE_ERRORS", "CONNECTION_ERRORS", "acquire"]
+__all__ = ["CACHE_ERRORS", "CONNECTION_ERRORS", "acquire", "transaction"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,3 +53,12 @@ async def acquire(
             logger.warning("the database became read-only: retiring the pool's connections")
             await pool.expire_connections()
             raise
+
+
+@asynccontextmanager
+async def transaction(
+    pool: "asyncpg.Pool[asyncpg.Record]", deadline_ms: int
+) -> "AsyncIterator[PoolConnectionProxy[asyncpg.Record]]":
+    """As `acquire`, with all that is done in it as one transaction."""
+    async with acquire(pool, deadline_ms) as connection, connection.transaction():
+        yield connection

@@ -6,8 +6,7 @@ Each order stands in the audit log twice: before anything is done, with who and 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
@@ -32,7 +31,7 @@ from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError
 from exchange.money import NumberError, parse_fixed
 from exchange.ports.world import LogError
 from exchange.process.components import Resources
-from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, acquire
+from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS, transaction
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing, KeyRingError
@@ -113,6 +112,7 @@ class OperatorDesk:
         """`clock_ms`: of the count of tiers, for a test whose trades have a past of their own."""
         self._resources = resources
         self._settings = resources.settings
+        self._transaction = partial(transaction, resources.database, resources.settings.database_deadline_ms)
         self._tiers = TierCount(resources, clock_ms or _now_ms)
         self._turn = asyncio.Lock()
 
@@ -360,14 +360,6 @@ class OperatorDesk:
                     connection, Act("withdrawals-unfrozen", user_id, "", now_ms, {"by": "operator", **detail})
                 )
             return await accounts.show_account(connection, user_id)
-
-    @asynccontextmanager
-    async def _transaction(self) -> "AsyncIterator[PoolConnectionProxy[Any]]":
-        async with (
-            acquire(self._resources.database, self._settings.database_deadline_ms) as connection,
-            connection.transaction(),
-        ):
-            yield connection
 
 
 def _cannot_wait(order: object) -> bool:

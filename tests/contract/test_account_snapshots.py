@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from exchange.trading.intervals import DAY_MS
 from services.order.wallet import store
-from services.order.wallet.days import DAY_MS, STATEMENT
+from services.order.wallet.days import STATEMENT
 from tests.contract.test_order_history import ledger_exchange, trade
 from tests.integration.query_costs import cost_of
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order

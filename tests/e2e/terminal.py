@@ -63,6 +63,24 @@ async def place(page: Page, side: str, price: str, quantity: str) -> None:
     await page.until("document.querySelector('#order-answer').classList.contains('good')")
 
 
+async def cancel_all(page: Page) -> None:
+    """A list ends with one cancellation, and nothing is left for the tests that share the exchange."""
+    for _ in range(2):
+        await page.click("#cancel-all")
+    await page.until(f"{OPEN_ROWS}.length === 0")
+
+
+async def fill_kind(page: Page, kind: str, quantity: str) -> None:
+    """Choose one of FURTHER_KINDS and type all that it asks for."""
+    side, fields, _ = FURTHER_KINDS[kind]
+    await page.click(f"#side-{side}")
+    await choose_kind(page, kind)
+    for selector, text in fields.items():
+        await page.until(f"document.querySelector('{selector}')?.checkVisibility()")
+        await page.fill(selector, text)
+    await page.fill("#quantity", quantity)
+
+
 async def choose_kind(page: Page, kind: str) -> None:
     """Choose a kind with fields of its own."""
     await page.evaluate(

@@ -8,7 +8,7 @@ import pytest
 
 from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import Page
-from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, choose_kind, deposit, place, sign_up
+from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, cancel_all, choose_kind, deposit, place, sign_up
 
 pytestmark = BROWSER_TESTS
 # The npm package's own file, whole and unchanged.
@@ -109,9 +109,7 @@ async def test_no_page_has_a_serious_fault(
     await page.until("document.querySelector('.grip')?.checkVisibility()")
     await page.evaluate("document.querySelector('.grip').focus()")
     await judge.look("an order that others wait for, and the line of another")
-    await page.click("#cancel-all")
-    await page.click("#cancel-all")
-    await page.until(f"{OPEN_ROWS}.length === 0")
+    await cancel_all(page)
     await page.click("#open-room")
     await page.until("document.querySelectorAll('#room .part').length >= 10")
     await judge.look("account page")

@@ -6,8 +6,9 @@ from tests.e2e.terminal import (
     BROWSER_TESTS,
     FURTHER_KINDS,
     OPEN_ROWS,
-    choose_kind,
+    cancel_all,
     deposit,
+    fill_kind,
     place,
     sign_up,
 )
@@ -30,13 +31,6 @@ async def begin(page: Page, exchange: ExchangeProcess, email: str) -> None:
     await place(page, "buy", "50000", "0.02")
 
 
-async def cancel_all(page: Page) -> None:
-    """A list ends with one cancellation, and nothing is left for the tests that share the exchange."""
-    await page.click("#cancel-all")
-    await page.click("#cancel-all")
-    await page.until(f"{OPEN_ROWS}.length === 0")
-
-
 async def press(page: Page, *keys: str) -> None:
     for key in keys:
         await page.call("Input.dispatchKeyEvent", type="keyDown", key=key)
@@ -51,13 +45,8 @@ async def test_every_kind_that_the_market_takes_is_offered_estimated_and_placed(
     await begin(page, terminal_exchange, "kinds@example.com")
     assert sorted(await page.evaluate(OFFERED)) == sorted(["", *FURTHER_KINDS])
     expected = 0
-    for kind, (side, fields, orders) in FURTHER_KINDS.items():
-        await page.click(f"#side-{side}")
-        await choose_kind(page, kind)
-        for selector, text in fields.items():
-            await page.until(f"document.querySelector('{selector}')?.checkVisibility()")
-            await page.fill(selector, text)
-        await page.fill("#quantity", "0.002")
+    for kind, (_, _, orders) in FURTHER_KINDS.items():
+        await fill_kind(page, kind, "0.002")
         await page.until("/[1-9]/.test(document.querySelector('#total').innerText)")
         lines = (await page.text("#estimate")).split("\n")
         assert len(lines) == orders, (kind, lines)
@@ -79,11 +68,7 @@ async def test_a_list_whose_answer_is_lost_is_looked_up_and_not_sent_again(
 ) -> None:
     counterparty.ask("POST", "/api/v3/order", side="SELL", quantity="0.02", price="50000", **LIMIT)
     await begin(page, terminal_exchange, "lost-list@example.com")
-    await page.click("#side-sell")
-    await choose_kind(page, "OCO")
-    for selector, text in FURTHER_KINDS["OCO"][1].items():
-        await page.fill(selector, text)
-    await page.fill("#quantity", "0.002")
+    await fill_kind(page, "OCO", "0.002")
     await page.lose_answers("*/api/v3/orderList/*")
     await page.evaluate("document.querySelector('#order-answer').className = ''")
     await page.click("#submit")

@@ -8,7 +8,16 @@ import pytest
 
 from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import Page
-from tests.e2e.terminal import BROWSER_TESTS, FURTHER_KINDS, OPEN_ROWS, choose_kind, deposit, place, sign_up
+from tests.e2e.terminal import (
+    BROWSER_TESTS,
+    FURTHER_KINDS,
+    OPEN_ROWS,
+    cancel_all,
+    deposit,
+    fill_kind,
+    place,
+    sign_up,
+)
 from tests.e2e.trader import Trader
 
 pytestmark = BROWSER_TESTS
@@ -71,13 +80,8 @@ async def test_nothing_is_beyond_the_edge_cut_or_too_small_for_a_finger(
     await page.until("document.querySelectorAll('#markets tbody tr').length >= 3")
     await narrow.look("list of markets")
     await page.evaluate("document.querySelector('#markets').close()")
-    for kind, (side, fields, _) in FURTHER_KINDS.items():
-        await page.click(f"#side-{side}")
-        await choose_kind(page, kind)
-        for selector, text in fields.items():
-            await page.until(f"document.querySelector('{selector}')?.checkVisibility()")
-            await page.fill(selector, text)
-        await page.fill("#quantity", "0.002")
+    for kind in FURTHER_KINDS:
+        await fill_kind(page, kind, "0.002")
         await narrow.look(kind)
     await page.click(".terms summary")
     await narrow.look("own orders that meet")
@@ -88,9 +92,7 @@ async def test_nothing_is_beyond_the_edge_cut_or_too_small_for_a_finger(
     await page.until("document.querySelector('#order-change')?.open")
     await narrow.look("change")
     await page.evaluate("document.querySelector('#order-change').close()")
-    await page.click("#cancel-all")
-    await page.click("#cancel-all")
-    await page.until(f"{OPEN_ROWS}.length === 0")
+    await cancel_all(page)
     await page.click("#open-room")
     await page.until("document.querySelectorAll('#room .part').length >= 10")
     await narrow.look("account page")

@@ -7,7 +7,7 @@ import time
 from exchange.security.one_time_codes import totp_code
 from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import Page
-from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, deposit, place, sign_up
+from tests.e2e.terminal import BROWSER_TESTS, OPEN_ROWS, cancel_all, deposit, place, sign_up
 from tests.e2e.trader import Trader
 
 pytestmark = BROWSER_TESTS
@@ -169,7 +169,5 @@ async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
     header, book = await page.evaluate(looks)
     assert header == book == "50,100.00up"
     # Others share the exchange.
-    for _ in range(2):
-        await page.click("#cancel-all")
-    await page.until(f"{OPEN_ROWS}.length === 0")
+    await cancel_all(page)
     assert page.problems == []

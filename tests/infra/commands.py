@@ -76,11 +76,16 @@ class Command:
         return set(found)
 
 
+def blocks(text: str) -> list[str]:
+    """What is typed: the ```bash blocks of a document, as they stand."""
+    return re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+
+
 def commands(text: str) -> Iterator[Command]:
     """Every simple command of the document, in order. `cd` holds from block to block."""
     written: set[str] = set()
     folder = before = ROOT
-    for block in re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+    for block in blocks(text):
         block = re.sub(r"<<-?'?(\w+)'?(.*)\n.*?^\s*\1$", r"\2", block, flags=re.MULTILINE | re.DOTALL)
         # Of what a loop goes through, the first stands for all.
         for name, words in re.findall(r"\bfor (\w+) in ([\w/ -]+); do", block):

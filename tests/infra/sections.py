@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.helm.charts import ROOT
+from tests.infra.commands import blocks
 
 __all__ = ["Section", "sections", "unknown_values", "unset"]
 
@@ -32,7 +33,7 @@ class Section:
     def blocks(self) -> list[str]:
         return [
             re.sub(r"(?m)^ {3}(?=\S)", "", block) if block.startswith("   ") else block
-            for block in re.findall(r"^ *```bash\n(.*?)^ *```", self.text, re.MULTILINE | re.DOTALL)
+            for block in blocks(self.text)
         ]
 
     @property

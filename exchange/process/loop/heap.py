@@ -1,9 +1,8 @@
 """The garbage collector of every process: what it need not look at, and how often it looks (ADR 0023).
 
 A collection stops the loop for as long as it looks at objects: 100 to 300 ns each in a warm cache, and up to
-3 us on two busy cores. Reference counts free
-nearly everything here at once; the collector is there for circles of objects alone, and requests make next
-to none (`tests/integration/test_cyclic_garbage.py`).
+3 us on two busy cores. Reference counts free nearly everything here at once; the collector is there for
+circles of objects alone, and requests make next to none (`tests/integration/test_cyclic_garbage.py`).
 """
 
 import gc

@@ -13,9 +13,7 @@ from prometheus_client import Counter, Gauge
 from exchange.contracts.codes import MODE_HALTED
 from exchange.contracts.commands import SetTradingMode
 from exchange.contracts.events import TradingModeChanged
-from exchange.log.deciding import decide_one
-from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
-from exchange.ports.world import LogError
+from exchange.log.deciding import DECIDING_ERRORS, decide_one
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.process.patience import Patience
@@ -32,10 +30,7 @@ _RETRYABLE: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
     *CACHE_ERRORS,
     asyncpg.PostgresError,
-    LogError,
-    GatewayOverloadedError,
-    GatewayUnavailableError,
-    OutcomeUnknownError,
+    *DECIDING_ERRORS,
 )
 
 _breaches_total = Counter("exchange_auditor_breaches_total", "Breaches found.", ["invariant"])

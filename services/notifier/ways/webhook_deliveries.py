@@ -8,7 +8,7 @@ import asyncpg
 from prometheus_client import Counter
 
 from exchange.contracts.notice_topics import WEBHOOK_GIVEN_UP_MAX, WEBHOOK_WAITING_MAX
-from exchange.process.connections import acquire
+from exchange.process.connections import acquire, transaction
 from services.notifier.notices import Notice
 
 __all__ = ["RETRY_DELAYS_MS", "Delivery", "Hook", "WebhookDeliveries"]
@@ -100,7 +100,7 @@ class WebhookDeliveries:
 
     async def arrived(self, user_id: int, delivery: Delivery, result: str) -> None:
         """It is there."""
-        async with acquire(self._database, self._deadline_ms) as connection, connection.transaction():
+        async with transaction(self._database, self._deadline_ms) as connection:
             await connection.execute(
                 "DELETE FROM webhook_deliveries WHERE delivery_id = $1", delivery.delivery_id
             )
@@ -109,7 +109,7 @@ class WebhookDeliveries:
     async def failed(self, user_id: int, delivery: Delivery, given_up: int, result: str) -> None:
         """It is tried later, or given up."""
         now_ms, is_last = _now_ms(), delivery.attempts >= len(RETRY_DELAYS_MS)
-        async with acquire(self._database, self._deadline_ms) as connection, connection.transaction():
+        async with transaction(self._database, self._deadline_ms) as connection:
             if is_last:
                 await connection.execute(
                     "DELETE FROM webhook_deliveries WHERE delivery_id = $1", delivery.delivery_id

@@ -8,22 +8,20 @@ page. Should a connection be lost whose process lives, two counts can overlap; t
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from exchange.log.deciding import decide_all
 from exchange.process.components import Resources
-from exchange.process.connections import acquire
+from exchange.process.connections import acquire, transaction
+from exchange.trading.intervals import DAY_MS
 from services.operator.markets import tiers
 from services.operator.markets.fees import account_tier
 from services.operator.refusals import demand_done
 from services.operator.tagged import OrderError
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
+__all__ = ["Counted", "CountingElsewhereError", "TierCount"]
 
-__all__ = ["DAY_MS", "Counted", "CountingElsewhereError", "TierCount"]
-
-DAY_MS: Final = 86_400_000
 _LOCK_KEY: Final = 0x7469_6572  # "tier": nobody else takes this one
 # Whether accounts could be in another tier than in none.
 _ARE_THERE_TIERS: Final = """
@@ -59,6 +57,7 @@ class TierCount:
     def __init__(self, resources: Resources, clock_ms: Callable[[], int]) -> None:
         self._resources = resources
         self._clock_ms = clock_ms
+        self._transaction = partial(transaction, resources.database, resources.settings.database_deadline_ms)
 
     async def count(self) -> Counted:
         """Count now: PAGES_MAX pages of trades and CHANGES_MAX accounts at most.
@@ -116,9 +115,3 @@ class TierCount:
                 yield
             finally:
                 await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
-
-    @asynccontextmanager
-    async def _transaction(self) -> "AsyncIterator[PoolConnectionProxy[Any]]":
-        deadline_ms = self._resources.settings.database_deadline_ms
-        async with acquire(self._resources.database, deadline_ms) as connection, connection.transaction():
-            yield connection

@@ -9,10 +9,9 @@ from typing import Final
 import asyncpg
 from prometheus_client import Counter, Gauge
 
-from exchange.log.gateway import GatewayOverloadedError, GatewayUnavailableError, OutcomeUnknownError
-from exchange.ports.world import LogError
+from exchange.log.deciding import DECIDING_ERRORS
 from exchange.process.components import Resources
-from exchange.process.connections import CONNECTION_ERRORS, acquire
+from exchange.process.connections import CONNECTION_ERRORS, transaction
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from services.operator.markets.counting import Counted, CountingElsewhereError, TierCount
@@ -28,10 +27,7 @@ _PORTION_DEADLINE_S: Final = 300.0
 _FAILURES: Final[tuple[type[BaseException], ...]] = (
     *CONNECTION_ERRORS,
     asyncpg.PostgresError,
-    LogError,
-    GatewayOverloadedError,
-    GatewayUnavailableError,
-    OutcomeUnknownError,
+    *DECIDING_ERRORS,
     OrderError,
 )
 _counted_day = Gauge(
@@ -96,5 +92,5 @@ class DailyTierCount:
             "fee-tiers-counted", None, "", self._clock_ms(), {"moved": counted.moved, "left": counted.left}
         )
         deadline_ms = self._resources.settings.database_deadline_ms
-        async with acquire(self._resources.database, deadline_ms) as connection, connection.transaction():
+        async with transaction(self._resources.database, deadline_ms) as connection:
             await audit_log.append(connection, act)

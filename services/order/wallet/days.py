@@ -7,9 +7,10 @@ ENTRIES_LOOKED_AT_MAX entries are read, and days that would need older ones are 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["DAYS_MAX", "DAY_MS", "ENTRIES_LOOKED_AT_MAX", "STATEMENT", "Balance", "ends_of_days"]
+from exchange.trading.intervals import DAY_MS
 
-DAY_MS: Final = 86_400_000
+__all__ = ["DAYS_MAX", "ENTRIES_LOOKED_AT_MAX", "STATEMENT", "Balance", "ends_of_days"]
+
 DAYS_MAX: Final = 30
 ENTRIES_LOOKED_AT_MAX: Final = 50_000
 # Buckets of the ledger, and a mark of our own for the row that says how far back the entries go.

@@ -5,8 +5,9 @@ from typing import Final
 
 from exchange.contracts.errors import ApiError, bad_combination, invalid_data
 from exchange.http.query_parameters import Parameters, integer, time_ms
+from exchange.trading.intervals import DAY_MS
 from services.order.view.model import Asset
-from services.order.wallet.days import DAY_MS, DAYS_MAX, Balance
+from services.order.wallet.days import DAYS_MAX, Balance
 
 __all__ = ["chosen_days", "day_shape"]
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from exchange.trading.intervals import DAY_MS
 from services.order.view.history import History
-from services.order.wallet.days import DAY_MS, ENTRIES_LOOKED_AT_MAX, STATEMENT, Balance, ends_of_days
+from services.order.wallet.days import ENTRIES_LOOKED_AT_MAX, STATEMENT, Balance, ends_of_days
 
 __all__ = ["TRANSFERS_LOOKED_AT_MAX", "KeyRow", "TransferPage", "TransferRow", "WalletStore"]
 

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from exchange.process.components import Resources
+from exchange.trading.intervals import DAY_MS
 from services.operator.markets import counting, daily, tiers
-from services.operator.markets.counting import DAY_MS, Counted
+from services.operator.markets.counting import Counted
 from services.operator.markets.daily import DailyTierCount
 from services.operator.markets.orders import CountTiers, ListFees, SetTier
 from tests.at_work import eventually

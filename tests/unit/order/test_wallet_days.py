@@ -5,7 +5,8 @@ import random
 import pytest
 
 from exchange.contracts.errors import ApiError
-from services.order.wallet.days import DAY_MS, DAYS_MAX, Balance, ends_of_days
+from exchange.trading.intervals import DAY_MS
+from services.order.wallet.days import DAYS_MAX, Balance, ends_of_days
 from services.order.wallet.snapshots import chosen_days
 
 TODAY, BTC, USDT = 20_000, 1, 3
