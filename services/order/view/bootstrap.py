@@ -28,7 +28,7 @@ __all__ = [
     "order_from_row",
 ]
 
-ORDER_FIELDS = tuple(name for name in OrderRecord.__dataclass_fields__ if name != "terms")
+ORDER_FIELDS = tuple(name for name in OrderRecord.__struct_fields__ if name != "terms")
 _TERM_FIELDS = tuple(OrderTerms.__dataclass_fields__)
 # Asked of orders alone that a prevented match has ended; what an older release wrote has the order's name.
 _MATCH_ID = """CASE WHEN counter_order_id = 0 THEN 0 ELSE coalesce(

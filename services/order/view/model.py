@@ -6,6 +6,8 @@ from PostgreSQL. Units stand in the names, see `exchange.contracts.events`.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Final
 
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome, RecordedEvent
@@ -45,6 +47,9 @@ class ViewError(Exception):
     """Events that cannot follow from what is known: this process must stop, not guess."""
 
 
+_order_id: Final = attrgetter("order_id")
+
+
 class AccountView:
     """Everything the order service answers from without asking anybody."""
 
@@ -59,8 +64,8 @@ class AccountView:
         self.seq = 0
         self._closed_orders_max = closed_orders_max
         self._open: dict[int, OrderRecord] = {}
-        self._open_of_user: dict[int, dict[int, OrderRecord]] = {}
-        self._open_by_client_id: dict[tuple[int, str], OrderRecord] = {}
+        # Of each user by name: of all markets together a name is open once.
+        self._open_of_user: dict[int, dict[str, OrderRecord]] = {}
         self._closed: OrderedDict[int, OrderRecord] = OrderedDict()
         self._closed_by_client_id: dict[tuple[int, int, str], OrderRecord] = {}
         self._names_before: OrderedDict[int, str] = OrderedDict()
@@ -101,7 +106,7 @@ class AccountView:
 
     def order_by_client_id(self, user_id: int, market_id: int, client_order_id: str) -> OrderRecord | None:
         """A user's newest order of that name in a market, if it is open or recently closed."""
-        order = self._open_by_client_id.get((user_id, client_order_id))
+        order = self._open_of_user.get(user_id, {}).get(client_order_id)
         if order is not None and order.market_id == market_id:
             return order
         return self._closed_by_client_id.get((user_id, market_id, client_order_id))
@@ -109,7 +114,10 @@ class AccountView:
     def open_orders(self, user_id: int, market_id: int = 0) -> list[OrderRecord]:
         """A user's open orders by order id; `market_id` 0: of all markets."""
         orders = self._open_of_user.get(user_id, {}).values()
-        return [o for o in orders if not market_id or o.market_id == market_id]
+        found = [o for o in orders if not market_id or o.market_id == market_id]
+        # They came in that order; only one that was renamed stands behind.
+        found.sort(key=_order_id)
+        return found
 
     def users_with_open_orders(self) -> list[tuple[int, int]]:
         """(user, market) of whoever has an open order there."""
@@ -144,17 +152,21 @@ class AccountView:
     def add_open_order(self, order: OrderRecord) -> None:
         """Put an open order under all its indexes."""
         self._open[order.order_id] = order
-        self._open_of_user.setdefault(order.user_id, {})[order.order_id] = order
-        self._open_by_client_id[(order.user_id, order.client_order_id)] = order
+        names = self._open_of_user.setdefault(order.user_id, {})
+        for other in names.values():
+            order.user_id = other.user_id  # one number in memory for all of a user's orders
+            break
+        names[order.client_order_id] = order
 
     def rename(self, order: OrderRecord, client_order_id: str, seq: int) -> None:
         """Give an open order another name; the old one is remembered under the event's seq."""
         self._names_before[seq] = order.client_order_id
         if len(self._names_before) > NAMES_BEFORE_MAX:
             self._names_before.popitem(last=False)
-        del self._open_by_client_id[(order.user_id, order.client_order_id)]
+        names = self._open_of_user[order.user_id]
+        del names[order.client_order_id]
         order.client_order_id = client_order_id
-        self._open_by_client_id[(order.user_id, client_order_id)] = order
+        names[client_order_id] = order
 
     def name_before(self, seq: int) -> str:
         """The name that an order had before its amendment at `seq`; "" when that is long ago."""
@@ -288,11 +300,10 @@ class AccountView:
     def _retire(self, order: OrderRecord) -> None:
         """Move an ended order from the open ones to the bounded memory of closed ones."""
         del self._open[order.order_id]
-        orders = self._open_of_user[order.user_id]
-        del orders[order.order_id]
-        if not orders:
+        names = self._open_of_user[order.user_id]
+        del names[order.client_order_id]
+        if not names:
             del self._open_of_user[order.user_id]
-        del self._open_by_client_id[(order.user_id, order.client_order_id)]
         self._closed[order.order_id] = order
         self._closed_by_client_id[(order.user_id, order.market_id, order.client_order_id)] = order
         if len(self._closed) > self._closed_orders_max:

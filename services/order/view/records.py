@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from exchange.contracts import codes
 from exchange.contracts.codes import FILTER_NOTIONAL
 from exchange.contracts.events import MarketRegistered, OrderAccepted
@@ -104,9 +106,11 @@ class OrderTerms:
     peg_offset_levels: int
 
 
-@dataclass(slots=True)
-class OrderRecord:
-    """An order as far as it has come. The fields are the columns of the table `orders`."""
+class OrderRecord(msgspec.Struct, gc=False):
+    """An order as far as it has come. The fields are the columns of the table `orders`.
+
+    There are as many as a million of them, and none stands in a ring: the collector need not know them.
+    """
 
     order_id: int
     user_id: int

@@ -1,10 +1,12 @@
 """The read model follows the events exactly."""
 
+import gc
 from collections.abc import Sequence
 
 import pytest
 
-from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.codec import CommandOutcome, RecordedEvent
+from exchange.contracts.order_events import OrderAmended
 from services.order.view.model import AccountView, ViewError
 from tests.event_streams import EngineStream, RandomTrading
 
@@ -57,3 +59,34 @@ def test_events_that_cannot_follow_stop_the_service() -> None:
 def _apply_all(view: AccountView, outcomes: Sequence[CommandOutcome]) -> None:
     for outcome in outcomes:
         view.apply(outcome)
+
+
+def test_an_order_that_was_renamed_keeps_its_place_and_loses_its_old_name() -> None:
+    trading = RandomTrading(1)
+    trading.run(1_500)
+    view = view_of(trading.stream)
+    user_id = max(view.balances, key=lambda user: len(view.open_orders(user)))
+    orders = view.open_orders(user_id)
+    assert len(orders) > 2
+    first, old_name = orders[0], orders[0].client_order_id
+    market_id, lots = first.market_id, first.quantity_lots
+    amended = OrderAmended(
+        first.order_id, user_id, market_id, "new-name", first.side, first.price_ticks, lots, 0, 0
+    )
+    view.apply_event(RecordedEvent(view.seq + 1, b"", amended), 1)
+    assert view.open_orders(user_id) == orders
+    assert [o.order_id for o in view.open_orders(user_id)] == sorted(o.order_id for o in orders)
+    assert view.order_by_client_id(user_id, market_id, "new-name") is first
+    assert view.order_by_client_id(user_id, market_id, old_name) is not first
+
+
+def test_the_collector_looks_at_no_open_order_nor_at_the_names_of_a_user() -> None:
+    trading = RandomTrading(1)
+    trading.run(1_000)
+    view = view_of(trading.stream)
+    plain = [o for orders in view._open_of_user.values() for o in orders.values() if o.terms is None]
+    assert plain
+    assert not any(gc.is_tracked(order) for order in plain)
+    assert not any(gc.is_tracked(orders) for orders in view._open_of_user.values())
+    (numbers,) = {len({id(o.user_id) for o in orders.values()}) for orders in view._open_of_user.values()}
+    assert numbers == 1, "one number in memory tells whose a user's orders are"
