@@ -33,10 +33,11 @@ def main() -> None:
     build.activate(options.build)
     found = {
         "yardstick_us": _yardstick_us(),
+        # First, in fresh memory: what others have let go would be taken again and not be counted.
+        **_book(options.live),
         **_busy_market(options.commands),
         **_decisions(options.commands),
         **_replay(options.commands),
-        **_book(options.live),
     }
     print(json.dumps(found))
 
