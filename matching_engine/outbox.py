@@ -99,8 +99,9 @@ def records_of(shard: int, epoch: int, links: list[ChainLink]) -> list[bytes]:
     Raises PoisonError for an outcome that no log takes. Rules version 1 allows such a one, and its command is
     to be treated as one at which the engine stops: nobody can publish what comes of it.
     """
-    border = next((at for at, link in enumerate(links) if link.form != links[0].form), 0)
-    if border:
+    if len(links) > 1 and links[0].form != links[-1].form:
+        # Rules never go back, and so formats do not: there is one border.
+        border = next(at for at, link in enumerate(links) if link.form != links[0].form)
         return records_of(shard, epoch, links[:border]) + records_of(shard, epoch, links[border:])
     record = pack_links(shard, epoch, links)
     if len(record) <= RECORD_SIZE_BYTES_MAX:

@@ -7,7 +7,7 @@ total, decides what it is (`tests/unit/exchange/test_packing.py` holds both to t
 from typing import Final
 
 from librt.strings import read_i16_be, read_i32_be, read_i64_be
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from exchange.contracts.commands import (
     CancelAllOrders,
@@ -30,6 +30,7 @@ class UnusualError(Exception):
     """These bytes are not what `Reader` reads."""
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Reader:
     """A place in the bytes of a record."""
 

@@ -5,13 +5,15 @@ decided by its own stamp, at once. What comes after that is unattended: it waits
 and is decided by that clock, so that what grew stale meanwhile is refused. Both follow from the log alone.
 """
 
+from typing import Final
+
 from exchange.contracts.commands import Command, KeepTime, LeaderElected
 
-ATTENDED_MS = 1_000
+ATTENDED_MS: Final = 1_000
 # How far a leader's word lets the clock of a broker be ahead of its own: a broker that is hours fast
 # must not carry the exchange's clock away, which never goes back.
-AHEAD_MAX_MS = 60_000
-NO_CLOCK = -1
+AHEAD_MAX_MS: Final = 60_000
+NO_CLOCK: Final = -1
 
 
 def clock_of(commands: list[Command], epoch: int, timestamp_ms: int) -> int:

@@ -46,9 +46,9 @@ class Book:
             self.icebergs -= 1
         if level.head is None:
             if order.side == BUY:
-                self.bids.remove(level.price_ticks, level)
+                self.bids.remove(level)
             else:
-                self.asks.remove(-level.price_ticks, level)
+                self.asks.remove(level)
 
     def reduce(self, order: Order, lots: int) -> None:
         """Fill `lots` of a resting order; it keeps its place, or leaves when nothing is open."""
@@ -84,6 +84,11 @@ class Book:
             found.append((level.price_ticks, level.lots))
             level = level.worse
         return found
+
+    def let_go(self) -> None:
+        """Cut all links: the engine has come to its end."""
+        self.bids.let_go()
+        self.asks.let_go()
 
     def orders(self, side: int) -> list[Order]:
         """All orders of a side in the order in which they would trade."""

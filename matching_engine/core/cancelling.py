@@ -27,7 +27,7 @@ def order_rejection(
         return codes.REJECT_UNKNOWN_MARKET
     if market.mode == codes.MODE_HALTED:
         return codes.REJECT_MARKET_CLOSED
-    if order is None or order.user_id != user_id or order.market_id != market_id:
+    if order is None or order.trader.user_id != user_id or order.trader.market_id != market_id:
         return codes.REJECT_UNKNOWN_ORDER
     if client_order_id and order.client_order_id != client_order_id:
         return codes.REJECT_CLIENT_ORDER_ID_MISMATCH

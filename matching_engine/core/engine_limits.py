@@ -4,9 +4,11 @@ The numbers stand in exchange/contracts/limits.py. An engine is given them, so t
 can make them small enough to be met; all engines of one exchange must have the same.
 """
 
+from typing import Final
+
 from exchange.contracts import limits
 
-UNBOUNDED = 2**63 - 1  # what rules version 1 has
+UNBOUNDED: Final = 2**63 - 1  # what rules version 1 has
 
 
 class EngineLimits:
@@ -43,4 +45,4 @@ class EngineLimits:
         return (self.fills_per_command_max + 1) // 2
 
 
-DEFAULT = EngineLimits()
+DEFAULT: Final = EngineLimits()

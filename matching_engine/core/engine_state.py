@@ -78,6 +78,15 @@ class EngineState:
         self.fills_used = 0
         self.follow_ups_used = 0
 
+    def __del__(self) -> None:
+        """Cut the links of orders, levels and traders: the compiled ones are none of the collector's."""
+        for market in self.markets.values():
+            market.let_go()
+        for order in self.orders.values():
+            order.let_go()
+        for named in self.orders_by_name.values():
+            named.clear()
+
     def fills_max(self) -> int:
         """How many resting orders one order may meet by the active rules."""
         return self.limits.fills_per_command_max if bounds_work(self.rules_version) else UNBOUNDED
@@ -111,6 +120,7 @@ class EngineState:
             named = self.orders_by_name.get(user_id)
             trader = Trader(
                 user_id,
+                market.rules.market_id,
                 Balance(0, 0) if base is None else base,
                 Balance(0, 0) if quote is None else quote,
                 {} if named is None else named,
@@ -140,12 +150,14 @@ class EngineState:
 
     def admit(self, market: Market, trader: Trader) -> None:
         """Keep a trader whose order has been accepted, with the accounts that it opens by that."""
+        if trader.is_admitted:
+            return
         user_id = trader.user_id
-        if user_id not in market.traders:
-            market.traders[user_id] = trader
-            self.accounts.open(user_id, market.rules.base_asset_id, trader.base)
-            self.accounts.open(user_id, market.rules.quote_asset_id, trader.quote)
-            self.orders_by_name[user_id] = trader.named
+        trader.is_admitted = True
+        market.traders[user_id] = trader
+        self.accounts.open(user_id, market.rules.base_asset_id, trader.base)
+        self.accounts.open(user_id, market.rules.quote_asset_id, trader.quote)
+        self.orders_by_name[user_id] = trader.named
 
     def rest(self, market: Market, order: Order) -> None:
         """Put an order on the book and into the indexes."""

@@ -1,11 +1,12 @@
 """The price levels of one side of a book in order, a hundred thousand at the cost of a hundred.
 
-A level knows its neighbours, so matching and walks never search. Only a price that is new, or gone, is looked
-for: among blocks of at most BLOCK_MAX prices, and then within one block.
+A level knows its neighbours, so matching and walks never search. Only a price that is new, or gone, or comes
+again is looked for: among blocks of at most BLOCK_MAX levels, and then within one block.
 """
 
-from bisect import bisect_left, bisect_right
 from typing import Final
+
+from mypy_extensions import i64
 
 from matching_engine.core.order import Level
 
@@ -20,62 +21,64 @@ class Ladder:
 
     def __init__(self) -> None:
         self.best: Level | None = None
-        self._levels: dict[int, Level] = {}
-        # Sorted keys in blocks, none of them empty, and the first key of each block.
-        self._blocks: list[list[int]] = []
-        self._firsts: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._levels)
+        # Levels by key in blocks, none of them empty, and the first level of each block.
+        self._blocks: list[list[Level]] = []
+        self._firsts: list[Level] = []
 
     def find(self, key: int) -> Level | None:
         """The level of this key, None when there is none."""
-        return self._levels.get(key)
+        best = self.best
+        if best is None or key > best.key:
+            return None
+        if key == best.key:
+            return best
+        at = place_of(self._firsts, key + 1) - 1
+        if at < 0:
+            return None
+        block = self._blocks[at]
+        place = place_of(block, key)
+        if place == len(block):
+            return None
+        level = block[place]
+        return level if level.key == key else None
 
     def insert(self, key: int, level: Level) -> None:
         """Put in a level whose key is not there yet."""
+        level.key = key
         blocks, best = self._blocks, self.best
-        if best is not None and key > blocks[-1][-1]:
+        if best is None:
+            level.worse = level.better = None
+            self.best = level
+            blocks.append([level])
+            self._firsts.append(level)
+        elif key > best.key:
             # The new best one, as mostly near the price: nothing is searched.
             level.worse, level.better = best, None
             best.better = self.best = level
-            self._levels[key] = level
-            blocks[-1].append(key)
-            if len(blocks[-1]) > BLOCK_MAX:
+            block = blocks[-1]
+            block.append(level)
+            if len(block) > BLOCK_MAX:
                 self._split(len(blocks) - 1)
-            return
-        worse, better = self._neighbours(key)
+        else:
+            self._insert_below(key, level)
+
+    def _insert_below(self, key: int, level: Level) -> None:
+        """Put in a level that is worse than the best one: the next better one is there."""
+        at = max(0, place_of(self._firsts, key) - 1)
+        block = self._blocks[at]
+        place = place_of(block, key)
+        # Above all of its block, it is next to the first of the block behind.
+        better = block[place] if place < len(block) else self._firsts[at + 1]
+        worse = better.worse
         level.worse, level.better = worse, better
+        better.worse = level
         if worse is not None:
             worse.better = level
-        if better is None:
-            self.best = level
-        else:
-            better.worse = level
-        self._levels[key] = level
-
-    def _neighbours(self, key: int) -> tuple[Level | None, Level | None]:
-        """Put the key in its place; the levels next to it."""
-        blocks, firsts = self._blocks, self._firsts
-        if not blocks:
-            blocks.append([key])
-            firsts.append(key)
-            return None, None
-        at = max(0, bisect_right(firsts, key) - 1)
-        block = blocks[at]
-        place = bisect_left(block, key)
-        if place:
-            worse: Level | None = self._levels[block[place - 1]]
-            better = worse.better if worse is not None else None
-        else:
-            # Below the first key of all: blocks begin where `firsts` says.
-            better = self._levels[block[0]]
-            worse = None
-            firsts[at] = key
-        block.insert(place, key)
+        block.insert(place, level)
+        if place == 0:
+            self._firsts[at] = level
         if len(block) > BLOCK_MAX:
             self._split(at)
-        return worse, better
 
     def _split(self, at: int) -> None:
         """Make two blocks of one that has grown too long."""
@@ -84,15 +87,14 @@ class Ladder:
         self._firsts.insert(at + 1, block[half])
         del block[half:]
 
-    def remove(self, key: int, level: Level) -> None:
+    def remove(self, level: Level) -> None:
         """Take out an empty level."""
         worse, better = level.worse, level.better
         level.worse = level.better = None
         if worse is not None:
             worse.better = better
-        del self._levels[key]
         if better is None:
-            # The best one has the last key of all.
+            # The best one is the last of all.
             self.best = worse
             last = self._blocks[-1]
             last.pop()
@@ -101,15 +103,35 @@ class Ladder:
                 self._firsts.pop()
             return
         better.worse = worse
-        at = bisect_right(self._firsts, key) - 1
+        at = place_of(self._firsts, level.key + 1) - 1
         block = self._blocks[at]
-        place = bisect_left(block, key)
+        place = place_of(block, level.key)
         del block[place]
         if not block:
             del self._blocks[at], self._firsts[at]
         elif place == 0:
             self._firsts[at] = block[0]
 
-    def keys(self) -> list[int]:
-        """All keys, the worst first."""
-        return [key for block in self._blocks for key in block]
+    def levels(self) -> list[Level]:
+        """All levels, the worst first."""
+        return [level for block in self._blocks for level in block]
+
+    def let_go(self) -> None:
+        """Cut the levels' links: the engine has come to its end."""
+        for level in self.levels():
+            level.better = level.worse = None
+            level.head = level.tail = None
+        self.best = None
+
+
+def place_of(levels: list[Level], key: int) -> int:
+    """Before how many of the levels, which stand in the order of their keys, are lower ones than `key`."""
+    low: i64 = 0
+    high: i64 = len(levels)
+    while low < high:
+        middle = (low + high) >> 1
+        if levels[middle].key < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -49,6 +49,12 @@ class Market:
             self.waiting = self._waiting_factory()
         return self.waiting
 
+    def let_go(self) -> None:
+        """Cut all links: the engine has come to its end."""
+        self.book.let_go()
+        if self.waiting is not None:
+            self.waiting.let_go()
+
     def crosses(self, side: int, price_ticks: int) -> bool:
         """Whether an order of `side` at `price_ticks` (0: any price) would trade at once."""
         best = self.book.best(SELL if side == BUY else BUY)

@@ -30,7 +30,7 @@ def match(state: EngineState, market: Market, taker: Order, left: int, events: l
             return False
         left -= 1
         state.fills_used += 1
-        if maker.user_id == taker.user_id and taker.stp_mode != codes.STP_NONE:
+        if maker.trader is taker.trader and taker.stp_mode != codes.STP_NONE:
             if not _prevent(state, market, taker, maker, events):
                 return False
         else:
@@ -191,11 +191,11 @@ def _settled(
         base,
         quote,
         buyer.order_id,
-        buyer.user_id,
+        buyer.trader.user_id,
         buyer_fee,
         released,
         seller.order_id,
-        seller.user_id,
+        seller.trader.user_id,
         seller_fee,
     )
     if buyer.trader.standing is not None or seller.trader.standing is not None:
@@ -319,7 +319,7 @@ def _tell_closed(
     events.append(
         OrderClosed(
             order.order_id,
-            order.user_id,
+            order.trader.user_id,
             market.rules.market_id,
             order.side,
             order.price_ticks,

@@ -155,8 +155,6 @@ def _accept(
     trader.pays(leg.side).hold(hold)
     order = Order(
         state.next_order_id,
-        plain.user_id,
-        plain.market_id,
         leg.client_order_id,
         leg.side,
         plain.price_ticks,
@@ -170,8 +168,8 @@ def _accept(
     state.next_order_id += 1
     accepted = OrderWithTermsAccepted(
         order.order_id,
-        order.user_id,
-        order.market_id,
+        plain.user_id,
+        plain.market_id,
         order.client_order_id,
         order.side,
         leg.order_type,

@@ -1,13 +1,15 @@
 """A market's rules: filters (binance-spot-api 2.2), fees and the reference price."""
 
+from typing import Final
+
 from exchange.contracts import codes
 from exchange.contracts.commands import PlaceOrder, RegisterMarket
 from matching_engine.core.filters import MarketFilters
 
-PPM = 1_000_000
-NOTIONAL_UNIT_ATOMS_MAX = 2**62  # events carry it, and their integers have 63 bits
-_BUCKET_MS = 60_000
-_BUCKETS = 5
+PPM: Final = 1_000_000
+NOTIONAL_UNIT_ATOMS_MAX: Final = 2**62  # events carry it, and their integers have 63 bits
+_BUCKET_MS: Final = 60_000
+_BUCKETS: Final = 5
 
 
 class ReferencePrice:

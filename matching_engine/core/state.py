@@ -15,12 +15,13 @@ from matching_engine.core.fee_table import FeeTable, FeeTier, Standing
 from matching_engine.core.filter_state import filters_row, restore_filters
 from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, Terms
+from matching_engine.core.order import Terms
 from matching_engine.core.rules_version import attends_clock, check_rules_version
 from matching_engine.core.shard import Shard
 from matching_engine.core.terms_state import (
     ORDER_FIELDS,
     lists_row,
+    order_from,
     pending_orders,
     restore_lists,
     restore_waiting,
@@ -243,7 +244,7 @@ def _restore_market(engine: Engine, row: list[Any], terms_of: dict[int, Terms]) 
         for order_row in level:
             trader = engine.trader(market, order_row[1])
             engine.admit(market, trader)
-            order = Order(*[*order_row, trader])
+            order = order_from(order_row, trader)
             terms = terms_of.get(order.order_id)
             if terms is None:
                 engine.rest(market, order)

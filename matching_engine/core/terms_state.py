@@ -5,7 +5,7 @@ from typing import Any
 from exchange.contracts.codes import BUY, SELL
 from matching_engine.core.engine import Engine
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, OrderList, Terms
+from matching_engine.core.order import Order, OrderList, Terms, Trader
 from matching_engine.core.trailing import Trail, orders_of
 from matching_engine.core.waiting import Reach, Stops, Waiting
 
@@ -35,6 +35,12 @@ _TERMS_FIELDS = (
     "prevented_lots",
     "amends",
 )
+
+
+def order_from(row: list[Any], trader: Trader) -> Order:
+    """The order that a row tells of its trader, on no book yet."""
+    order_id, _, _, name, side, price_ticks, quantity_lots, open_lots, stp_mode, held_atoms = row
+    return Order(order_id, name, side, price_ticks, quantity_lots, open_lots, stp_mode, held_atoms, trader)
 
 
 def terms_row(terms: Terms) -> list[int]:
@@ -143,7 +149,7 @@ def _restored(engine: Engine, market: Market, row: list[Any]) -> Order:
     order_row, of_terms = row
     trader = engine.trader(market, order_row[1])
     engine.admit(market, trader)
-    order = Order(*[*order_row, trader])
+    order = order_from(order_row, trader)
     terms = terms_from(of_terms)
     order.terms = terms
     engine.know(order, terms)

@@ -28,22 +28,21 @@ from matching_engine.core.survey import Survey
 
 def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     """Check an order, hold its money, trade what crosses, rest or expire the remainder; then what follows."""
-    _place(state, command, events)
     market = state.markets.get(command.market_id)
-    waiting = None if market is None else market.waiting
-    if market is None or waiting is None or not (waiting.is_due() or state.backlog):
+    if market is None:
+        _reject(command, codes.REJECT_UNKNOWN_MARKET, events)
+        return
+    _place(state, market, command, events)
+    waiting = market.waiting
+    if waiting is None or not (waiting.is_due() or state.backlog):
         return
     if not isinstance(events[0], CommandRejected):
         # What was refused changes nothing, not even for orders that are due.
         follow_up(state, market, events)
 
 
-def _place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
+def _place(state: EngineState, market: Market, command: PlaceOrder, events: list[Event]) -> None:
     user_id = command.user_id
-    market = state.markets.get(command.market_id)
-    if market is None:
-        _reject(command, codes.REJECT_UNKNOWN_MARKET, events)
-        return
     trader = state.trader(market, user_id)
     reason = placement_rejection(state, market, trader, command)
     if reason:
@@ -74,8 +73,6 @@ def _place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None
     pays.hold(hold)
     order = Order(
         state.next_order_id,
-        user_id,
-        command.market_id,
         command.client_order_id,
         side,
         command.price_ticks,
@@ -252,8 +249,8 @@ def _filter_rejection(
 def _accepted(order: Order, command: PlaceOrder) -> OrderAccepted:
     return OrderAccepted(
         order.order_id,
-        order.user_id,
-        order.market_id,
+        command.user_id,
+        command.market_id,
         order.client_order_id,
         order.side,
         command.order_type,

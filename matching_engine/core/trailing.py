@@ -211,7 +211,7 @@ class Trail:
         self._ladder.insert(self._key(segment), segment)
 
     def _leave(self, segment: Segment) -> None:
-        self._ladder.remove(self._key(segment), segment)
+        self._ladder.remove(segment)
 
     def _unchain(self, segment: Segment) -> None:
         older, newer = segment.older, segment.newer
@@ -248,7 +248,7 @@ class Trail:
             return
         segment = bucket.segment
         if segment.is_due:
-            self._due.remove(self._due_key(segment, bucket.price_ticks), segment)
+            self._due.remove(segment)
             return
         self._leave(segment)
         segment.drop(bucket.price_ticks)

@@ -56,8 +56,7 @@ class Stops:
         assert level is not None, "the order waits"
         level.unlink(order)
         if level.head is None:
-            key = -level.price_ticks if self._rising else level.price_ticks
-            self._ladder.remove(key, level)
+            self._ladder.remove(level)
             self._know_first()
 
     def _know_first(self) -> None:
@@ -75,6 +74,10 @@ class Stops:
                 order = order.next
             level = level.worse
         return found
+
+    def let_go(self) -> None:
+        """Cut all links: the engine has come to its end."""
+        self._ladder.let_go()
 
 
 class Reach:
@@ -213,6 +216,11 @@ class Waiting:
         self.reach.forget()
         self.start_reach.forget()
         self.due_lists.clear()
+
+    def let_go(self) -> None:
+        """Cut all links: the engine has come to its end. Those that trail are the collector's."""
+        for stops in (self.rising, self.falling, self.starts_rising, self.starts_falling):
+            stops.let_go()
 
     def is_due(self) -> bool:
         """Whether something is to be sent to work; where nothing is, the reach begins anew."""

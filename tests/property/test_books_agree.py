@@ -28,13 +28,15 @@ def fields(event: object) -> bytes:
 def check_levels(book: Book) -> None:
     """The ladders' own bookkeeping: keys sorted, levels linked, every queue linked and its lots summed up."""
     for ladder in (book.bids, book.asks):
-        keys, level, levels = ladder.keys(), ladder.best, list[Level]()
-        assert keys == sorted(ladder._levels)
+        level, levels = ladder.best, list[Level]()
+        keys = [level.key for level in ladder.levels()]
+        assert keys == sorted(set(keys))
         while level is not None:
             levels.append(level)
             assert level.worse is None or level.worse.better is level
             level = level.worse
-        assert levels == [ladder._levels[key] for key in reversed(keys)]
+        assert levels == list(reversed(ladder.levels()))
+        assert all(ladder.find(level.key) is level for level in levels)
         for level in levels:
             queue = queue_lots(level)
             assert level.lots == sum(queue) > 0
