@@ -187,3 +187,24 @@ def test_the_rule_on_times_finds_them(
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n", encoding="utf-8")
     assert bool([*asserted_times(tmp_path / "test_it.py")]) is is_found
+
+
+# What runs in an exchange, of all that is in the tree.
+RUNNING = ("bench", "exchange", "local", "matching_engine", "services")
+
+
+def clocks_made(path: Path) -> Iterator[str]:
+    """Where whole milliseconds or microseconds are made of the machine's clock."""
+    for node in ast.walk(tree_of(path)):
+        match node:
+            case ast.BinOp(
+                left=ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="time_ns")),
+                op=ast.FloorDiv(),
+                right=ast.Constant(value=1_000 | 1_000_000),
+            ):
+                yield name_of(path)
+
+
+def test_one_module_reads_the_wall_clock_for_all() -> None:
+    running = [path for path in FILES if path.relative_to(ROOT).parts[0] in RUNNING]
+    assert {name for path in running for name in clocks_made(path)} == {"exchange/wall_clock.py"}
