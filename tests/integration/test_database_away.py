@@ -28,9 +28,10 @@ from exchange.process.components import HISTORY_LEAVES, Resources
 from exchange.process.config import Settings
 from exchange.security.credentials import PostgresCredentials, announce_revocation, hash_api_key
 from exchange.security.key_ring import KeyRing, api_secret_place
+from exchange.wall_clock import clock_ms
 from local.servers import free_port, postgres
 from services.migrations import migrate
-from tests.at_work import clock_ms, eventually
+from tests.at_work import eventually
 from tests.background import Background
 from tests.tiers.servers import HASTY, servers_folder
 from tests.unit.order.order_exchange import (

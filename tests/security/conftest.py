@@ -20,10 +20,11 @@ from exchange.adapters.files.key import FileKeyWrapper
 from exchange.http.server import HttpServer, bind
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
+from exchange.wall_clock import clock_ms
 from local.assembly import AssembledExchange, assemble
 from local.servers import free_port
 from services.projections.ledger.projection import LedgerProjection
-from tests.at_work import clock_ms, eventually, open_resources
+from tests.at_work import PATIENT, eventually, open_resources
 from tests.integration.user.conftest import cheap_passwords
 
 __all__ = ["cheap_passwords"]
@@ -46,6 +47,7 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
         withdrawal_allow_list=False,
         auditor_required=False,
         hsts=True,
+        **PATIENT,
     )
 
 

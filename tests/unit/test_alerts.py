@@ -3,6 +3,7 @@
 Read as text: nothing in the project needs a YAML parser (see tests/unit/test_compose.py).
 """
 
+import functools
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def rules() -> Iterator[tuple[str, str]]:
         yield name, " ".join(found[1].split())
 
 
+@functools.cache
 def emitted() -> set[str]:
     """Every metric that the code defines, as Prometheus sees it."""
     names: set[str] = set()

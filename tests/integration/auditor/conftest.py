@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from exchange.process.config import Settings
+from tests.at_work import PATIENT
 from tests.integration.projections.conftest import connection, resources
 
 __all__ = ["connection", "resources", "settings"]
@@ -17,10 +18,8 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         database_dsn=SecretStr(database_dsn),
         cache_url=SecretStr(valkey_url),
-        database_deadline_ms=5_000,
-        cache_deadline_ms=1_000,
         command_deadline_ms=3_000,
-        log_deadline_ms=2_000,
+        **PATIENT,
         database_pool_size=6,
     )
 

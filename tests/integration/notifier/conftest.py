@@ -15,7 +15,7 @@ from exchange.adapters.files.key import FileKeyWrapper
 from exchange.process.components import Resources
 from exchange.process.config import Settings
 from services.notifier.aws_lambda import main as aws_lambda
-from tests.at_work import open_resources
+from tests.at_work import PATIENT, open_resources
 from tests.event_streams import START_MS
 
 ATTEMPTS_MAX = 3
@@ -39,6 +39,7 @@ def estate(s3_endpoint: str, aws_credentials: None, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
     monkeypatch.setenv("NOTICES_MAIL_FROM", "")
+    monkeypatch.setattr(aws_lambda, "DEADLINE_MS", PATIENT["notices_deadline_ms"])
     name = f"test-{uuid.uuid4().hex[:12]}"
     sqs, sns, dynamo = (boto3.client(service) for service in ("sqs", "sns", "dynamodb"))
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
@@ -124,8 +125,8 @@ def settings(database_dsn: str, tmp_path: Path) -> Settings:
     return Settings(
         database_dsn=SecretStr(database_dsn),
         data_dir=tmp_path,
-        database_deadline_ms=5_000,
-        log_deadline_ms=2_000,
+        # One test waits until a statement that hangs is given up.
+        **{**PATIENT, "database_deadline_ms": 5_000},
         database_pool_size=4,
     )
 

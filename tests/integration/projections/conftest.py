@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from services.projections.ledger.projection import LedgerProjection
-from tests.at_work import eventually, open_resources
+from tests.at_work import PATIENT, eventually, open_resources
 from tests.event_streams import START_MS, EventStream, RandomTrading
 
 
@@ -61,9 +61,7 @@ def settings(database_dsn: str, valkey_url: str) -> Settings:
     return Settings(
         database_dsn=SecretStr(database_dsn),
         cache_url=SecretStr(valkey_url),
-        database_deadline_ms=5_000,
-        cache_deadline_ms=1_000,
-        log_deadline_ms=2_000,
+        **PATIENT,
         database_pool_size=4,
         auditor_required=False,
     )

@@ -24,7 +24,7 @@ from services.projections.ledger.projection import LedgerProjection
 from services.user.api import create_app
 from services.user.component import UserService
 from services.user.people import passwords
-from tests.at_work import eventually, open_resources
+from tests.at_work import PATIENT, eventually, open_resources
 
 PASSWORD = "correct horse battery"
 
@@ -64,9 +64,7 @@ def settings(database_dsn: str, valkey_url: str, tmp_path: Path) -> Settings:
     return Settings(
         database_dsn=SecretStr(database_dsn),
         cache_url=SecretStr(valkey_url),
-        database_deadline_ms=5_000,
-        cache_deadline_ms=1_000,
-        log_deadline_ms=2_000,
+        **PATIENT,
         command_deadline_ms=5_000,
         database_pool_size=6,
         data_dir=tmp_path,

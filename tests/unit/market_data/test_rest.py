@@ -1,9 +1,11 @@
 """The public REST endpoints: shapes, parameters, errors."""
 
+import functools
 from typing import Any
 
 import pytest
 
+from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.codes import BUY
 from tests.conformance import covers
 from tests.event_streams import START_MS, RandomTrading
@@ -12,12 +14,18 @@ from tests.unit.market_data.services import OfflineService
 EMPTY = "00000000"
 
 
+@functools.cache
+def traded() -> tuple[CommandOutcome, ...]:
+    """What every test's service is told, decided once."""
+    trading = RandomTrading(31)
+    trading.run(1_500)
+    return tuple(trading.stream.outcomes)
+
+
 @pytest.fixture
 def offline() -> OfflineService:
     offline = OfflineService()
-    trading = RandomTrading(31)
-    trading.run(1_500)
-    offline.apply(trading.stream.outcomes)
+    offline.apply(traded())
     offline.now_ms = offline.state.time_ms + 5_000
     return offline
 
