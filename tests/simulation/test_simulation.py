@@ -13,7 +13,7 @@ from tests.simulation.report import replay_command
 from tests.simulation.world import Result, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 50
+SEEDS = 30
 # The first seeds that notice these: without them the sixty cost ten times as much.
 # One that has become useless costs a run, and all others are asked as well.
 ASKED_FIRST = {
