@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-__all__ = ["NOTICE_DAYS", "base_ending", "ending"]
+__all__ = ["NOTICE_DAYS", "base_ending", "base_of", "ending"]
 
 # How long before the end this is red: a minor version takes a week in staging, and holidays are long.
 NOTICE_DAYS: Final = 90
@@ -50,12 +50,18 @@ def ending(resources: list[dict[str, Any]], today: datetime.date) -> list[str]:
     return _ending((each for one in resources for each in _asked(one["type"], one["values"])), today)
 
 
+def base_of(dockerfile: str) -> tuple[str, str] | None:
+    """The image's base: Python's minor version, and the release of Debian; None where it tells neither."""
+    found = re.search(r"(?m)^ARG PYTHON_IMAGE=python:(\d+\.\d+)[\d.]*-slim-(\w+)$", dockerfile)
+    return (found[1], found[2]) if found else None
+
+
 def base_ending(dockerfile: str, today: datetime.date) -> list[str]:
-    """The same of the image's base: Python's version, and the release of Debian that it stands on."""
-    found = re.findall(r"(?m)^ARG PYTHON_IMAGE=python:(\d+\.\d+)[\d.]*-slim-(\w+)$", dockerfile)
-    if not found:
+    """The same of the image's base."""
+    base = base_of(dockerfile)
+    if base is None:
         return ["the base of the image is not told by its version and its Debian (ARG PYTHON_IMAGE)"]
-    return _ending((each for one in found for each in zip(("Python", "Debian"), one, strict=True)), today)
+    return _ending(zip(("Python", "Debian"), base, strict=True), today)
 
 
 def _ending(asked: Iterable[tuple[str, str]], today: datetime.date) -> list[str]:

@@ -29,13 +29,15 @@ def run(report: Path) -> int:
         config = builder.build(ROOT, base)
         took_s = time.monotonic() - started_s
         print(f"  built in {took_s:.0f} s", flush=True)
-        lines, failed = _look(Image(builder, config, base_bytes))
+        image = Image(builder, config, base_bytes)
+        python = image.run("python", "--version").partition(": ")[2]
+        lines, failed = _look(image)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     report.mkdir(parents=True, exist_ok=True)
     path = report / f"image-{day}.md"
-    path.write_text(_text(day, took_s, lines, failed), encoding="utf-8")
+    path.write_text(_text(day, took_s, python, lines, failed), encoding="utf-8")
     print(f"report: {path}")
     return failed
 
@@ -52,12 +54,12 @@ def _look(image: Image) -> tuple[list[str], int]:
     return lines, failed
 
 
-def _text(day: str, took_s: float, lines: list[str], failed: int) -> str:
+def _text(day: str, took_s: float, python: str, lines: list[str], failed: int) -> str:
     head = (
         f"# The image, built without a container engine, {day}\n\n"
         f"`make image-test` on {platform.system()} {platform.machine()}, {os.cpu_count()} cores: buildah "
         f"{BUILDAH} with `--isolation chroot`, every step of the Dockerfile in {took_s:.0f} s. Its base was "
-        f"not the official image, but Debian {SUITE}'s packages with Debian's Python under the official "
+        f"not the official image, but Debian {SUITE}'s packages with Debian's {python} under the official "
         "one's paths; not shown here are the official base, arm64 and a registry.\n\n"
         f"**{len(lines) - failed} of {len(lines)} checks passed.**\n\n"
     )

@@ -15,14 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from infra.checks.versions import base_of
 from tests.cluster.build import BuildError, run_go
+from tests.helm.charts import ROOT
 from tests.helm.programs import cache_folder
 
 __all__ = ["BUILDAH", "BuildError", "Builder"]
 
 BUILDAH: Final = "1.40.1"
-# Debian's release of the official base, and what that has beside it: Python with its headers, authorities.
-SUITE: Final = "bookworm"
+_OFFICIAL: Final = base_of((ROOT / "Dockerfile").read_text("utf-8"))
+assert _OFFICIAL is not None, "the Dockerfile tells neither Python nor Debian of its base"
+# The official base's release of Debian, and what that has beside it: Python with its headers, authorities.
+SUITE: Final = _OFFICIAL[1]
 _PACKAGES: Final = ("ca-certificates", "python3", "python3-dev", "python3-venv")
 _BASE: Final = "localhost/python-base"
 _MODULE: Final = Path(__file__).with_name("builder")
