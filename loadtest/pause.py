@@ -32,8 +32,8 @@ from local.servers import ServerError
 
 DEADLINE_MS: Final = 60_000
 COMMANDS_PER_RECORD: Final = 500
-# Below the 500 open orders of an account in a market (exchange/contracts/limits.py).
-ORDERS_PER_USER: Final = 400
+# As many as a market allows an account (max_open_orders in matching_engine/markets.toml).
+ORDERS_PER_USER: Final = 200
 # Beyond every account that signs up, and every command that a service numbers.
 FIRST_USER_ID: Final = 1_000_000_000
 FIRST_COMMAND_ID: Final = 1 << 60
