@@ -81,11 +81,12 @@ def _measured(exchange: ExchangeProcess, rps: int, duration: int, folder: Path) 
     before = _snapshots(exchange.data_dir)
     measured = ask(exchange, rps, duration, [], folder)
     made = len(_snapshots(exchange.data_dir) - before)
-    found = {"total": measured["total"], "pauses": measured["pauses"], "snapshots": made}
+    found = {name: measured[name] for name in ("total", "errors", "pauses")} | {"snapshots": made}
     total = measured["total"]
     console.print(
         f"{made} snapshots, p50 {total['p50_ms']:.1f}, p99 {total['p99_ms']:.1f}, "
         f"longest {total['max_ms']:.1f} ms, {total['failures']} failures",
+        *(f"{error['count']} x {error['request']}: {error['error']}" for error in measured["errors"]),
         *measured["pauses"],
         sep="\n",
         highlight=False,
