@@ -1,7 +1,6 @@
 """All services in one process: their components in the order of the data flow, their apps behind one port."""
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from exchange.ports.world import LogError, ObjectStore
 from exchange.process.components import Component, Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security.credentials import PostgresCredentials
+from exchange.wall_clock import clock_ms
 from local.bad_days.clock import SkewedAuthenticator
 from local.bad_days.door import BadDays
 from local.bad_days.plan import Plan
@@ -159,7 +159,7 @@ def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]
         except CONNECTION_ERRORS as error:
             raise LogError(f"the ledger's place is not known: {error}") from error
 
-    return retentions(settings, logs[0], logs[1], store, lambda: time.time_ns() // 1_000_000, [ledger_needs])
+    return retentions(settings, logs[0], logs[1], store, clock_ms, [ledger_needs])
 
 
 class _ByPath:

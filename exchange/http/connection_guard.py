@@ -6,7 +6,6 @@ not read for as long as memory lasts, and a connection that is closed with unsen
 """
 
 import asyncio
-import time
 from asyncio import BaseTransport
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from websockets.frames import Frame
 from exchange.http.addresses import owner_of
 from exchange.http.direct_answers import DirectAnswers
 from exchange.http.fair_turns import FairTurns, call_in_next_round
+from exchange.wall_clock import clock_ms
 
 __all__ = ["SOCKETS_CUT", "ConnectionLimits", "GuardedHttp", "GuardedWebSocket", "guarded_protocols"]
 
@@ -347,7 +347,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.ping_timer = None
         if self.close_sent or self.transport.is_closing():
             return
-        self.pending_ping_payload = b"%d" % (time.time_ns() // 1_000_000)
+        self.pending_ping_payload = b"%d" % clock_ms()
         self.ping_sent_at = self.loop.time()
         self.conn.send_ping(self.pending_ping_payload)
         self.transport.write(b"".join(self.conn.data_to_send()))

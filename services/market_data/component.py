@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from itertools import chain
 from typing import Final
@@ -19,6 +18,7 @@ from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
+from exchange.wall_clock import clock_ms, clock_us
 from services.market_data.front.page import FrontPage
 from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.candle_rows import CandlesBehindError
@@ -53,16 +53,6 @@ _START_ERRORS: Final[tuple[type[BaseException], ...]] = (
     asyncpg.UndefinedTableError,
     CandlesBehindError,
 )
-
-
-def clock_us() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
-def clock_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class MarketDataService:

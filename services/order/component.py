@@ -22,6 +22,7 @@ from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
+from exchange.wall_clock import clock_ms, clock_us
 from services.order.decisions.absent import Absent
 from services.order.decisions.amending import Amending
 from services.order.decisions.cancelling import Cancelling
@@ -272,13 +273,3 @@ class OrderService:
             elif time.monotonic() - self._last_read_s > LOG_SILENCE_S_MAX:
                 problems["log"] = "events have not been read lately"
         return problems
-
-
-def clock_us() -> int:
-    """The server's time in microseconds since 1970."""
-    return time.time_ns() // 1_000
-
-
-def clock_ms() -> int:
-    """The server's time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

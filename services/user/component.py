@@ -16,6 +16,7 @@ from exchange.log.gateway import CommandGateway, run_and_settle
 from exchange.process.components import Resources
 from exchange.security.key_ring import KeyRing
 from exchange.security.withdrawal_stop import WithdrawalStop
+from exchange.wall_clock import clock_ms
 from services.user.money.event_follower import EventFollower
 from services.user.money.transfers import Transfers
 from services.user.money.withdrawal_addresses import WithdrawalAddresses
@@ -51,11 +52,6 @@ logger = logging.getLogger(__name__)
 
 class NotReadyError(Exception):
     """The service has not started yet."""
-
-
-def clock_ms() -> int:
-    """The server's time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class _Parts(NamedTuple):

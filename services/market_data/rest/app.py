@@ -130,15 +130,13 @@ async def _answer_preflight(send: Send, headers: list[tuple[bytes, bytes]]) -> N
 
 def _scale(scope: Scope) -> int:
     """What times in milliseconds are multiplied with. Raises -1194, and -1155 for an encoding that is not."""
-    scale, accept = 1, b""
+    scale = 1
     for name, value in scope["headers"]:
-        if name == b"accept":
-            accept = accept + b"," + value if accept else value
-        elif name == b"x-mbx-time-unit":
+        if name == b"x-mbx-time-unit":
             scale = _SCALES.get(value.upper(), 0)
             if not scale:
                 raise ApiError(
                     -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
                 )
-    demand_json(accept)
+    demand_json(scope["headers"])
     return scale

@@ -278,18 +278,16 @@ def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
 
 def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int]:
     """The API key and the unit of time. Raises ApiError for a unit or an encoding that there is not."""
-    api_key, unit, accept = None, 1, b""
+    api_key, unit = None, 1
     for name, value in headers:
         if name == b"x-mbx-apikey":
             api_key = value.decode("latin-1")
-        elif name == b"accept":
-            accept = accept + b"," + value if accept else value
         elif name == b"x-mbx-time-unit":
             found = _UNITS.get(value.upper())
             if found is None:
                 raise invalid_time_unit()
             unit = found
-    demand_json(accept)
+    demand_json(headers)
     return api_key, unit
 
 
