@@ -17,17 +17,15 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
-from local.calling import call
 from local.carried import carried_folder
 from local.console import Steps, welcome
-from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess, StartedT
-from local.listening import check_port
 from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
 from local.servers.process import Command, ManagedProcess
+from local.starting import Ground
 from local.terminal import WEB_ROOT
 
 if TYPE_CHECKING:
@@ -59,6 +57,7 @@ _SERVICES = (
     ("market-data", ("services.market_data.main",)),
     ("user", ("services.user.main",)),
     ("auditor", ("services.auditor.main",)),
+    ("notifier", ("local.notices",)),
 )
 
 
@@ -165,6 +164,7 @@ class _Stack:
             "KAFKA_BOOTSTRAP": bootstrap,
             "DATABASE_DSN": database_dsn,
             "CACHE_URL": cache_url,
+            "PUBLIC_URL": self._options.url,
             "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "OPERATOR_PUBLIC_KEY": operator_public_key(self._folder.state),
@@ -225,13 +225,9 @@ class _Stack:
         return path
 
 
-async def run_stack(options: LocalOptions) -> None:
-    """Run the stack until cancelled. Raises ServerError when a part does not start."""
-    steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "stack", call("stack"), options.port, steps)
-    require_space(folder.state, "stack")
-    await asyncio.to_thread(nginx.end_leftover, folder.state, folder.state / "nginx")
-    check_port(options.host, options.port, call("stack"))
+async def run_stack(options: LocalOptions, ground: Ground) -> None:
+    """Run the stack until cancelled on what was claimed. Raises ServerError when a part does not start."""
+    folder, steps = ground.folder, ground.steps
     build = await engine_build(options, steps)
     stack = _Stack(options, folder, steps)
     market_maker: MarketMaker | None = None

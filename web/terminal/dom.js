@@ -1,5 +1,8 @@
 // Elements without markup: text goes into the page as text, never as HTML.
 
+// Of a frame's 16 ms: style, layout and paint come after it.
+const DRAWING_MS = 3;
+
 /**
  * The element with this id.
  * @param {string} id
@@ -38,6 +41,16 @@ export function setText(element, text) {
 }
 
 /**
+ * The same for an attribute.
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/**
  * A group of buttons of which one is pressed.
  * @param {Element} group
  * @param {[string, string, string?][]} choices value, label, and a name where the label is a sign
@@ -58,8 +71,38 @@ export function choices(group, choices, onChoice) {
   return press;
 }
 
+// What is to be drawn, the longest waiting first; each stands in it once.
+const drawings = [];
+
+let isFrameAsked = false;
+
+function askFrame() {
+  if (isFrameAsked) return;
+  isFrameAsked = true;
+  requestAnimationFrame(drawSome);
+}
+
 /**
- * Calls `draw` before the next frame, once however often it is asked for, and at most every `pauseMs`.
+ * Before a frame: as many drawings as fit into their part of it, at least one. The others have the next frame: what
+ * came due together would else be one long task, and a frame that is missed.
+ */
+function drawSome() {
+  isFrameAsked = false;
+  const began = performance.now();
+  try {
+    while (drawings.length > 0 && performance.now() - began < DRAWING_MS) drawings.shift()();
+  } finally {
+    if (drawings.length > 0) askFrame();
+  }
+}
+
+function drawInTurn(run) {
+  drawings.push(run);
+  askFrame();
+}
+
+/**
+ * Calls `draw` before one of the next frames, once however often it is asked for, and at most every `pauseMs`.
  * @param {() => void} draw
  * @param {number} [pauseMs]
  * @returns {() => void}
@@ -76,8 +119,8 @@ export function drawnSoon(draw, pauseMs = 0) {
     if (isAsked) return;
     isAsked = true;
     const waitMs = drawnMs + pauseMs - performance.now();
-    if (waitMs > 0) setTimeout(() => requestAnimationFrame(run), waitMs);
-    else requestAnimationFrame(run);
+    if (waitMs > 0) setTimeout(() => drawInTurn(run), waitMs);
+    else drawInTurn(run);
   };
 }
 
