@@ -39,12 +39,14 @@ _SERVICE_START_DEADLINE_S = 60.0
 # A long tail of commands may have to be replayed.
 _READY_DEADLINE_S = 600.0
 _TOPICS_DEADLINE_MS = 30_000
-# Settings that tests give to the services; all others are the stack's own.
+# Settings that the stack passes on to its services; all others are its own.
 _PASSED_ON = (
     "EXCHANGE_ARCHIVE_SEGMENT_AGE_MS",
     "EXCHANGE_CRASH_POINTS",
     "EXCHANGE_OPERATOR_PUBLIC_KEY",
     "EXCHANGE_SNAPSHOT_EVERY_COMMANDS",
+    "EXCHANGE_TRACING_ENDPOINT",
+    "EXCHANGE_TRACING_SHARE",
 )
 _SERVICES = (
     ("engine-0", ("matching_engine.main",)),

@@ -13,7 +13,7 @@ export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 // So near to the oldest candle, older ones are asked for.
 const OLDER_WITHIN = 40;
 const FEW = 10;
-const LAST_EVERY_MS = 100;
+const LAST_EVERY_MS = 200;
 // So near to a line a pointer takes it.
 const NEAR_PX = 6;
 const LINES_MAX = 40;

@@ -1,7 +1,7 @@
 // Elements without markup: text goes into the page as text, never as HTML.
 
-// Of a frame's 16 ms: style, layout and paint come after it.
-const DRAWING_MS = 3;
+// As Node has it.
+const TEXT_NODE = 3;
 
 /**
  * The element with this id.
@@ -32,12 +32,16 @@ export function make(tag, attributes = {}, children = []) {
 }
 
 /**
- * Change a text only when it is another one: screen readers and selections notice each change.
+ * Change a text only when it is another one: screen readers and selections notice each change. A text that is there
+ * stays and says something else, which is less work for the browser than another one in its place.
  * @param {Element} element
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const { firstChild: node } = element;
+  if (node?.nodeType !== TEXT_NODE || node !== element.lastChild || text === "") {
+    if (element.textContent !== text) element.textContent = text;
+  } else if (node.data !== text) node.data = text;
 }
 
 /**
@@ -79,21 +83,18 @@ let isFrameAsked = false;
 function askFrame() {
   if (isFrameAsked) return;
   isFrameAsked = true;
-  requestAnimationFrame(drawSome);
+  requestAnimationFrame(drawNext);
 }
 
 /**
- * Before a frame: as many drawings as fit into their part of it, at least one. The others have the next frame: what
- * came due together would else be one long task, and a frame that is missed.
+ * Before a frame: one drawing. The others have the next ones: what came due together would else be one long task, with
+ * all that the browser makes of it, and a frame that is missed.
  */
-function drawSome() {
+function drawNext() {
   isFrameAsked = false;
-  const began = performance.now();
-  try {
-    while (drawings.length > 0 && performance.now() - began < DRAWING_MS) drawings.shift()();
-  } finally {
-    if (drawings.length > 0) askFrame();
-  }
+  const draw = drawings.shift();
+  if (drawings.length > 0) askFrame();
+  draw();
 }
 
 function drawInTurn(run) {

@@ -1,17 +1,20 @@
 // The market on the screen: header, order book, recent trades.
 
-import { byId, choices, drawnSoon, make, setText } from "./dom.js";
+import { byId, choices, drawnSoon, make, setAttribute, setText } from "./dom.js";
 import { fromUnits, grouped, plain, shown, trimmed } from "./decimal.js";
 import { t, timeOfDay } from "./lang.js";
 
 const LEVEL_PX = 20;
 const DRAW_EVERY_MS = 100;
+// What is read less closely leaves its frames to the book.
+const ASIDE_EVERY_MS = 200;
 
 /** The figures of the last 24 hours. */
 export class Ticker {
   /** @param {(price: string, look: string) => void} onLast called with the last price */
   constructor(onLast) {
-    Object.assign(this, { _onLast: onLast, last: "", _hasTrades: false });
+    Object.assign(this, { _onLast: onLast, last: "", _look: "", _hasTrades: false });
+    this._showSoon = drawnSoon(() => this._drawLast(), ASIDE_EVERY_MS);
   }
 
   /** @param {import("./rules.js").Market} market whose figures come from now on */
@@ -48,14 +51,18 @@ export class Ticker {
    * @param {"up" | "down" | ""} look "": nothing to compare with
    */
   showLast(text, look) {
-    this._hasTrades = true;
-    this.last = text;
+    Object.assign(this, { _hasTrades: true, last: text, _look: look });
+    this._showSoon();
+    this._onLast(text, look);
+  }
+
+  _drawLast() {
+    if (this.last === "") return;
     for (const id of ["last", "book-last"]) {
       const element = byId(id);
-      setText(element, grouped(shown(text, this._market.priceDecimals)));
-      element.className = look;
+      setText(element, grouped(shown(this.last, this._market.priceDecimals)));
+      element.className = this._look;
     }
-    this._onLast(text, look);
   }
 }
 
@@ -89,7 +96,8 @@ class LevelRow {
     if (was.quantity !== quantity) setText(quantityCell, plain(shown(quantity, quantityDecimals)));
     if (was.sum !== sum) setText(sumCell, plain(shown(fromUnits(sum, 8), quantityDecimals)));
     if (was.isOwn !== isOwn) element.classList.toggle("own", isOwn);
-    if (was.depth !== depth) element.style.setProperty("--depth", depth);
+    // Not by a variable: that would be every cell's, too.
+    if (was.depth !== depth) element.style.backgroundSize = `${depth} 100%`;
     this._was = { price, quantity, sum, depth, isOwn, isFirst };
   }
 }
@@ -196,7 +204,7 @@ export class Tape {
   constructor() {
     this._box = byId("tape");
     this._trades = [];
-    this._draw = drawnSoon(() => this._drawNow(), DRAW_EVERY_MS);
+    this._draw = drawnSoon(() => this._drawNow(), ASIDE_EVERY_MS);
   }
 
   /** @param {object[]} trades newest first @param {import("./rules.js").Market} market */
@@ -205,16 +213,18 @@ export class Tape {
     this._draw();
   }
 
+  // Rows stay where they are and say something else: moving them costs the browser more than their texts do.
   _drawNow() {
     const { priceDecimals, quantityDecimals } = this._market;
-    while (this._box.children.length > this._trades.length) this._box.lastChild.remove();
-    while (this._box.children.length < this._trades.length) {
+    const rows = this._box.children;
+    while (rows.length > this._trades.length) this._box.lastChild.remove();
+    while (rows.length < this._trades.length) {
       this._box.append(make("div", { class: "trade" }, [make("span"), make("span"), make("span")]));
     }
     this._trades.forEach((trade, index) => {
-      const [price, quantity, time] = this._box.children[index].children;
+      const [price, quantity, time] = rows[index].children;
       setText(price, plain(shown(trade.price, priceDecimals)));
-      price.className = trade.isSell ? "down" : "up";
+      setAttribute(price, "class", trade.isSell ? "down" : "up");
       setText(quantity, plain(shown(trade.quantity, quantityDecimals)));
       setText(time, timeOfDay(trade.time));
     });

@@ -14,7 +14,7 @@ const MORE_LABELS = {
   ICEBERG: t("Iceberg"), PEGGED: t("Pegged"), OTO: t("OTO: one, then another"), OTOCO: t("OTOCO: one, then a pair"),
   OPO: t("OPO: buy, then sell that"), OPOCO: t("OPOCO: buy, then a pair"),
 };
-const REFRESH_EVERY_MS = 100;
+const REFRESH_EVERY_MS = 200;
 
 const percent = (ppm) => plain(fromUnits(ppm / 100n, 2));
 
