@@ -23,7 +23,7 @@ from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess, StartedT
 from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
-from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
+from local.servers import ServerError, free_port, kafka, nginx, postgres, prometheus, valkey
 from local.servers.process import Command, ManagedProcess
 from local.starting import Ground
 from local.terminal import WEB_ROOT
@@ -35,6 +35,7 @@ __all__ = ["run_stack"]
 
 logger = logging.getLogger(__name__)
 _NGINX_TEMPLATE = carried_folder("infra/nginx", "gateway") / "exchange.conf.template"
+_ALERTS = carried_folder("infra/prometheus", "prometheus") / "alerts.yml"
 _SERVICE_START_DEADLINE_S = 60.0
 # A long tail of commands may have to be replayed.
 _READY_DEADLINE_S = 600.0
@@ -78,6 +79,8 @@ class _Stack:
         self._ports = {name: free_port() for name, _ in _SERVICES}
         self._environment: dict[str, str] = {}
         self.parts: list[KeptProcess[Any]] = []
+        # Where they are shown, if anywhere.
+        self.alerts_url = ""
 
     async def start(self) -> None:
         """Start servers, prepare the database and the topics, start the services and the gateway."""
@@ -91,6 +94,29 @@ class _Stack:
             *(self._keep(name, partial(self._start_service, name, module)) for name, module in _SERVICES)
         )
         await self._start_gateway()
+        await self._start_sight()
+
+    async def _start_sight(self) -> None:
+        """What an operator looks at, where the machine has it: nothing of the exchange waits for it."""
+        if not self._options.sight:
+            return
+        if not prometheus.is_there():
+            self._steps(
+                "no alerts are shown: there is no `prometheus` on the path (apt-get install prometheus)"
+            )
+            return
+        config = prometheus.configuration(self._ports, _ALERTS)
+        port = free_port()
+        try:
+            server = await self._keep(
+                prometheus.NAME,
+                lambda: prometheus.start(self._folder.state, port, config, on_progress=self._steps),
+            )
+        except ServerError as error:
+            self.parts = [part for part in self.parts if part.name != prometheus.NAME]
+            self._steps(f"no alerts are shown: {error}")
+            return
+        self.alerts_url = f"{server.url}/alerts"
 
     async def _start_servers(self) -> str:
         """PostgreSQL, Valkey and Kafka; the services' environment names them. Returns Kafka's address."""
@@ -243,7 +269,7 @@ async def run_stack(options: LocalOptions, ground: Ground) -> None:
                 await market_maker.start()
                 group.create_task(market_maker.run(), name=market_maker.name)
                 await market_maker.first_quotes()
-            print(welcome(options, "stack", build), flush=True)
+            print(welcome(options, "stack", build, stack.alerts_url), flush=True)
     finally:
         folder.stopping()
         if market_maker is not None:

@@ -55,13 +55,14 @@ async def test_a_finger_on_a_phone_places_moves_and_cancels_an_order(
             await page.touch(f".views [data-view={view}]")
             await page.until(f"document.querySelector('.panel.{view}').checkVisibility()")
         await page.touch("#side-buy")
-        await page.fill("#price", "30000")
+        await page.fill("#price", "49000")
         await page.fill("#quantity", "0.01")
         await page.touch("#submit")
         await page.until("document.querySelector('.grip')?.checkVisibility() ?? false")
-        # Its line is taken and let go further up: the price is asked about, and taken.
-        await page.touch(".grip", drag_px=-40)
-        await page.until("!document.querySelector('#tab-panel tbody').innerText.includes('30,000.00')")
+        # Its line is taken and let go further down: that is asked back.
+        await page.touch(".grip", drag_px=30)
+        await page.touch("#move-yes")
+        await page.until("!document.querySelector('#tab-panel tbody').innerText.includes('49,000.00')")
         await page.touch("#tab-panel tbody button[aria-label^='Cancel']")
         await page.until("document.querySelectorAll('#tab-panel tbody tr').length === 0")
         assert await page.problems() == []

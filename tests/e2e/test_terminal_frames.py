@@ -26,8 +26,8 @@ window.WebSocket = class extends WebSocket {
   }
 };
 """
-# Ten levels a side change with each update, one every 10 ms, and a trade comes with it; the first one brings 1,000
-# levels a side.
+# Ten levels a side change with each update, one every 10 ms, and a trade comes with it; the first one brings
+# 1,000 levels a side.
 FLOOD: Final = """
 (async () => {
   const { lastUpdateId } = await (await fetch("/api/v3/depth?symbol=BTCUSDT&limit=5")).json();
@@ -38,8 +38,8 @@ FLOOD: Final = """
   }) }));
   const trade = (round) => window.held.dispatchEvent(new MessageEvent("message", { data: JSON.stringify({
     stream: "btcusdt@trade",
-    data: { e: "trade", E: Date.now(), s: "BTCUSDT", t: 1_000_000 + round, p: (50_000 + (round % 7) / 100).toFixed(2),
-      q: "0.01000", T: Date.now(), m: round % 3 === 0 },
+    data: { e: "trade", E: Date.now(), s: "BTCUSDT", t: 1_000_000 + round,
+      p: (50_000 + (round % 7) / 100).toFixed(2), q: "0.01000", T: Date.now(), m: round % 3 === 0 },
   }) }));
   const levels = (first, step, count, round) => Array.from({ length: count }, (_, at) =>
     [(first + step * at).toFixed(2), (1 + ((round * 7 + at * 13) % 100) / 100).toFixed(5)]);
@@ -82,7 +82,9 @@ class Trace:
 
     async def start(self) -> None:
         """From now on."""
-        categories = "toplevel,devtools.timeline,v8,blink.user_timing,disabled-by-default-devtools.timeline,__metadata"
+        categories = (
+            "toplevel,devtools.timeline,v8,blink.user_timing,disabled-by-default-devtools.timeline,__metadata"
+        )
         await self._page.call("Tracing.start", categories=categories, transferMode="ReportEvents")
 
     async def tasks(self) -> list[dict[str, Any]]:
@@ -141,7 +143,8 @@ async def test_a_hundred_updates_a_second_are_all_taken_and_drawn_ten_times(
     late = [task for task in tasks_ms if task > FRAME_MS]
     busy = sum(tasks_ms) / took_ms
     print(
-        f"{UPDATES} updates and trades in {took_ms / 1000:.1f} s, drawn {drawn} times; main thread {busy:.1%} busy, "
+        f"{UPDATES} updates and trades in {took_ms / 1000:.1f} s, drawn {drawn} times; "
+        f"main thread {busy:.1%} busy, "
         f"{len(tasks_ms)} tasks, the longest {tasks_ms[-1]:.1f} ms, {len(late)} above {FRAME_MS:.1f} ms"
     )
     for task in tasks[-8:]:
