@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from exchange.http.fair_turns import call_in_next_round
 from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
@@ -136,6 +137,7 @@ class MarketDataService:
     async def run(self) -> None:
         """Work until cancelled. Raises ChainError, CodecError, LogError or BookError."""
         publisher = StreamPublisher(self.markets.state, self.hub, clock_us)
+        self.hub.take_turns(call_in_next_round)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow(publisher), name="market-data-tail")
