@@ -42,6 +42,8 @@ BANS_MAX: Final = 2 * KEYS_MAX
 # Accounts that place orders within one day and are counted apart; those beyond share this many counts.
 ACCOUNTS_MAX: Final = 500_000
 _ACCOUNT_GROUPS: Final = 1_024
+# Accounts whose two names are remembered: each order asks for them five times.
+_ACCOUNTS_KNOWN_MAX: Final = 10_000
 # Addresses of which it is remembered whether they are exempt.
 _EXEMPT_KNOWN_MAX: Final = 10_000
 
@@ -70,9 +72,7 @@ class OrderPlaces:
         self._windows = windows
         self._owner = owner
         self._count = count
-        self._numbers = tuple(window.number for window in windows)
-        for window in windows:
-            window.add(owner, count)
+        self._numbers = [window.take(owner, count) for window in windows]
 
     def give_back(self) -> None:
         """Nothing was sent to the engine: let others have them. A second call does nothing."""
@@ -149,8 +149,8 @@ class RequestLimits:
 
     def order_counts(self, user_id: int) -> tuple[int, int]:
         """The account's orders in these 10 s and this day."""
-        ten_seconds, day = (window.used(_account(user_id)) for window in self._orders)
-        return ten_seconds, day
+        owner, (ten_seconds, day) = _account(user_id), self._orders
+        return ten_seconds.used(owner), day.used(owner)
 
     def order_limits(self, user_id: int) -> list[dict[str, object]]:
         """GET /rateLimit/order."""
@@ -187,5 +187,6 @@ class RequestLimits:
         return ban.until_ms
 
 
+@lru_cache(maxsize=_ACCOUNTS_KNOWN_MAX)
 def _account(user_id: int) -> Owner:
     return Owner(str(user_id), f"accounts {user_id % _ACCOUNT_GROUPS}", ACCOUNTS_MAX)

@@ -65,12 +65,6 @@ class Window:
         self._names = {False: 0, True: 0}
         self._networks = {False: 0, True: 0}
 
-    @property
-    def number(self) -> int:
-        """Of the present window; what is counted in it can be taken back from it alone."""
-        self._turn()
-        return self._number
-
     def add(self, owner: Owner, count: int) -> int:
         """Count, and return what the owner has used in this window, alone or with his network."""
         self._turn()
@@ -82,6 +76,11 @@ class Window:
         self._used[key] = total = total + count
         self._unshared[key] = self._unshared.get(key, 0) + count
         return total
+
+    def take(self, owner: Owner, count: int) -> int:
+        """Count; returns the number of the window, as what it has counted can be taken back from it alone."""
+        self.add(owner, count)
+        return self._number
 
     def take_back(self, number: int, owner: Owner, count: int) -> None:
         """Undo an `add` of window `number`; what a window that is over has counted is forgotten already."""
