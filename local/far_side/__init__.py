@@ -1,1 +1,1 @@
-"""What follows the event log and nobody waits for, in a process of its own: ledger, hot books, notices."""
+"""What follows the log and nobody waits for, in a process of its own (ADR 0059)."""
