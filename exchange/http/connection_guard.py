@@ -20,18 +20,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from exchange.contracts.errors import ApiError, late_request, overloaded, request_too_large
 from exchange.http.addresses import owner_of
 from exchange.http.direct_answers import DirectAnswers
 from exchange.http.fair_turns import FairTurns, call_in_next_round
+from exchange.http.refusals import head_too_large, refusal, serve_overloaded, unreadable
 
 __all__ = ["SOCKETS_CUT", "ConnectionLimits", "GuardedHttp", "GuardedWebSocket", "guarded_protocols"]
 
 SOCKETS_CUT: Final = Counter(
     "exchange_sockets_cut_total", "Connections that the server ended for the peer's behaviour", ["reason"]
 )
-_TOO_LARGE: Final = (431, "Request Header Fields Too Large")
-_TOO_LATE: Final = (408, "Request Timeout")
-_BUSY: Final = (503, "Service Unavailable")
 _POLICY: Final = 1008
 _NOT_UTF_8: Final = 1007
 _NO_HANDSHAKE: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -96,7 +95,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._head_size_bytes = 0
-        self._refusal: tuple[int, str] | None = None
+        self._refusal: ApiError | None = None
 
     # -- arriving ---------------------------------------------------------------------------------
 
@@ -125,7 +124,7 @@ class GuardedHttp(HttpToolsProtocol):
         if self._phase is _Phase.HEAD and message == self._message:
             self._head_size_bytes += len(data)
             if self._head_size_bytes > self._limits.head_size_bytes_max:
-                self._refuse(_TOO_LARGE, "head too large")
+                self._refuse(head_too_large(self.url, self._limits.head_size_bytes_max), "head too large")
                 return
         self._watch()
 
@@ -139,11 +138,13 @@ class GuardedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A request's head is whole: refuse it here, before anything is started for it."""
         size_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size_bytes > self._limits.head_size_bytes_max or len(self.headers) > self._limits.headers_max:
-            self._refusal = _TOO_LARGE
-            raise _RefusedError
-        if len(self.pipeline) >= self._limits.pipelined_max:
-            self._refusal = _BUSY
+        if size_bytes > self._limits.head_size_bytes_max:
+            self._refusal = head_too_large(self.url, self._limits.head_size_bytes_max)
+        elif len(self.headers) > self._limits.headers_max:
+            self._refusal = request_too_large(431, self._limits.headers_max, "headers")
+        elif len(self.pipeline) >= self._limits.pipelined_max:
+            self._refusal = overloaded()
+        if self._refusal is not None:
             raise _RefusedError
         self._phase = _Phase.BODY
         super().on_headers_complete()
@@ -155,22 +156,19 @@ class GuardedHttp(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """The parser has stopped: for what it found, or for what a callback refused."""
-        if self._refusal is None:
-            super().send_400_response(msg)
-        else:
-            self._refuse(self._refusal, self._refusal[1].lower())
+        self._refuse(self._refusal or unreadable(), "refused by its head")
 
     def handle_websocket_upgrade(self) -> None:
         """From here on the other protocol has the connection."""
         limit = self.limit_concurrency
         if limit is not None and len(self.connections) >= limit:
-            self._refuse(_BUSY, "too many connections")
+            self._refuse(overloaded(), "too many connections")
             return
         sockets_max = self._limits.sockets_max
         if sockets_max is None and limit is not None:
             sockets_max = limit - limit // 4
         if sockets_max is not None and self._shared.sockets >= sockets_max:
-            self._refuse(_BUSY, "too many sockets")
+            self._refuse(overloaded(), "too many sockets")
             return
         self._phase = _Phase.IDLE
         self._watch()
@@ -190,14 +188,13 @@ class GuardedHttp(HttpToolsProtocol):
             self._deadline = self.loop.call_later(seconds, self._late)
 
     def _late(self) -> None:
-        self._refuse(_TOO_LATE, "head too late" if self._phase is _Phase.HEAD else "body too late")
+        self._refuse(late_request(), "head too late" if self._phase is _Phase.HEAD else "body too late")
 
-    def _refuse(self, status: tuple[int, str], reason: str) -> None:
+    def _refuse(self, error: ApiError, reason: str) -> None:
         """Answer, unless an answer is under way, and close."""
         SOCKETS_CUT.labels(reason).inc()
         if self.cycle is None or self.cycle.response_complete:
-            line = f"HTTP/1.1 {status[0]} {status[1]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(line.encode())
+            self.transport.write(refusal(error, self.server_state.default_headers))
         self.transport.close()
         self._abort_later()
 
@@ -213,10 +210,10 @@ class GuardedHttp(HttpToolsProtocol):
         self, cycle: RequestResponseCycle, app: ASGI3Application, client: tuple[str, int] | None
     ) -> None:
         # uvicorn has put another application in the place of ours when it serves too many.
-        direct = self._shared.direct
-        handler = direct.handler(cast(Any, cycle.scope)) if app is self.app else None
+        direct, is_served = self._shared.direct, app is self.app
+        handler = direct.handler(cast(Any, cycle.scope)) if is_served else None
         if handler is None:
-            super()._start_asgi_task(cycle, app)
+            super()._start_asgi_task(cycle, app if is_served else cast(Any, serve_overloaded))
             return
         task = self.loop.create_task(direct.serve(cycle, handler, client))
         self.tasks.add(task)

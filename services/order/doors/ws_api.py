@@ -33,7 +33,7 @@ from services.order.decisions.call import Call, Caller
 from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator
 from services.order.doors.endpoint import READ, Endpoint, Security
-from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
+from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataSource
 from services.order.doors.rest import end_request, invalid_time_unit
 from services.order.doors.ws_connection import POLICY, Connection
 from services.order.doors.ws_requests import (
@@ -78,7 +78,7 @@ class WsApi:
     sockets: SocketLimits
     engine: EngineLink
     hub: UserDataHub
-    market_data: MarketDataClient
+    market_data: MarketDataSource
     clock_ms: Callable[[], int]
     message_size_bytes_max: int
     tracing: Tracing | None = None
