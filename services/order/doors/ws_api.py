@@ -313,8 +313,11 @@ class _Session:
 
     async def _logout(self, request: Request, parameters: dict[str, str]) -> None:
         self._user = None
-        self._reply(request, parameters, self._session())
-        self._end_streams([number for number, s in self._streams.items() if s.is_of_session])
+        ending = [number for number, stream in self._streams.items() if stream.is_of_session]
+        # The reply precedes the last event of what ends with the session.
+        left = {"userDataStream": len(ending) < len(self._streams)}
+        self._reply(request, parameters, self._session() | left)
+        self._end_streams(ending)
 
     def _session(self) -> dict[str, object]:
         user, unit = self._user, self._unit

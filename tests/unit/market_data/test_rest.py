@@ -149,6 +149,9 @@ async def test_klines_are_rows_of_twelve(offline: OfflineService) -> None:
     (month,) = fine.json()
     assert month[0] % 1_000_000 == 0
     assert month[6] % 1_000_000 == 999_999
+    for unit, last in (("MILLISECOND", 86_399_999), ("MICROSECOND", 86_399_999_999)):
+        day = await offline.get("/api/v3/ticker/tradingDay?symbol=BTCUSDT", **{"X-MBX-TIME-UNIT": unit})
+        assert day.json()["closeTime"] - day.json()["openTime"] == last
     micro = await offline.get(f"/api/v3/klines?symbol=BTCUSDT&interval=1s&startTime={rows[1][0]}000&limit=1")
     assert micro.json() == [rows[1]]
 

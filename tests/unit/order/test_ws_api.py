@@ -286,8 +286,18 @@ async def test_session_subscription_ends_with_the_logout(exchange: OrderExchange
     assert (await socket.ask("userDataStream.subscribe"))["error"]["code"] == -1102
     await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
     assert (await socket.ask("userDataStream.subscribe"))["result"] == {"subscriptionId": 0}
-    await socket.ask("session.logout")
+    assert (await socket.ask("session.status"))["result"]["userDataStream"] is True
+    assert (await socket.ask("session.logout"))["result"]["userDataStream"] is False
     assert (await socket.hear())["event"]["e"] == "eventStreamTerminated"
+
+
+async def test_a_subscription_that_was_signed_by_itself_outlives_the_session(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
+    await socket.ask_signed("userDataStream.subscribe.signature", BOB)
+    assert (await socket.ask("session.logout"))["result"]["userDataStream"] is True
+    assert (await socket.ask("session.subscriptions"))["result"] == [{"subscriptionId": 0}]
 
 
 async def test_events_come_in_microseconds_when_the_url_asks(exchange: OrderExchange) -> None:
