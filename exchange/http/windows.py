@@ -59,6 +59,7 @@ class Window:
         self._clock_ms = clock_ms
         self._keys_max = keys_max
         self._number = -1
+        self._begins_ms = self._ends_ms = 0
         self._used: dict[str, int] = {}
         self._unshared: dict[str, int] = {}
         # All keys, those first that were not looked up for longest.
@@ -68,23 +69,30 @@ class Window:
         self._names = {False: 0, True: 0}
         self._networks = {False: 0, True: 0}
 
-    @property
-    def number(self) -> int:
-        """Of the present window; what is counted in it can be taken back from it alone."""
-        self._turn()
-        return self._number
-
     def add(self, owner: Owner, count: int) -> int:
         """Count, and return what the owner has used in this window, alone or with his network."""
-        self._turn()
-        key = self._key(owner)
-        total = self._used.get(key)
+        return self.add_at(self._clock_ms(), owner, count)
+
+    def add_at(self, now_ms: int, owner: Owner, count: int) -> int:
+        """As `add`, for who asks several windows and looks at the clock once."""
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+        key, used = owner.name, self._used
+        total = used.get(key)
         if total is None:
-            self._take_room(owner, key)
-            total = 0
-        self._used[key] = total = total + count
+            key = self._key(owner)
+            total = used.get(key)
+            if total is None:
+                self._take_room(owner, key)
+                total = 0
+        used[key] = total = total + count
         self._unshared[key] = self._unshared.get(key, 0) + count
         return total
+
+    def take_at(self, now_ms: int, owner: Owner, count: int) -> int:
+        """As `add_at`; returns the window's number: what it has counted can be taken back from it alone."""
+        self.add_at(now_ms, owner, count)
+        return self._number
 
     def take_back(self, number: int, owner: Owner, count: int) -> None:
         """Undo an `add` of window `number`; what a window that is over has counted is forgotten already."""
@@ -94,9 +102,10 @@ class Window:
             self._used[key] -= count
             self._unshared[key] = self._unshared.get(key, 0) - count
 
-    def lower(self, owner: Owner, count: int) -> None:
+    def lower_at(self, now_ms: int, owner: Owner, count: int) -> None:
         """Count less in the present window, whenever it was that it was counted; never below nothing."""
-        self._turn()
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
         key = self._key(owner)
         count = min(count, self._used.get(key, 0))
         if count > 0:
@@ -105,8 +114,14 @@ class Window:
 
     def used(self, owner: Owner) -> int:
         """What the owner has used in this window, alone or with his network."""
-        self._turn()
-        return self._used.get(self._key(owner), 0)
+        return self.used_at(self._clock_ms(), owner)
+
+    def used_at(self, now_ms: int, owner: Owner) -> int:
+        """As `used`."""
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+        used = self._used.get(owner.name)
+        return self._used.get(self._key(owner), 0) if used is None else used
 
     def wait_ms(self) -> tuple[int, int]:
         """Now, and when the next window begins, in ms since 1970."""
@@ -159,12 +174,18 @@ class Window:
             self._networks[kind] += 1
 
     def _turn(self) -> None:
-        number = self._clock_ms() // self.limit.length_ms
-        if number != self._number:
-            self._number = number
-            self._used.clear()
-            self._unshared.clear()
-            self._in_turn.clear()
-            self._siblings.clear()
-            self._names = {False: 0, True: 0}
-            self._networks = {False: 0, True: 0}
+        now_ms = self._clock_ms()
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+
+    def _begin(self, now_ms: int) -> None:
+        """Forget all: another window than the last one, be it an earlier one by a clock that was put back."""
+        self._number = now_ms // self.limit.length_ms
+        self._begins_ms = self._number * self.limit.length_ms
+        self._ends_ms = self._begins_ms + self.limit.length_ms
+        self._used.clear()
+        self._unshared.clear()
+        self._in_turn.clear()
+        self._siblings.clear()
+        self._names = {False: 0, True: 0}
+        self._networks = {False: 0, True: 0}

@@ -7,7 +7,7 @@ follows it and orders reach the engine in the order in which they were sent; its
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -231,7 +231,7 @@ class _Session:
             valid_until_ms = authenticator.check_time(parameters)
             # The key is looked up again: it may have been revoked since the log-on.
             caller = await authenticator.identify(self._user.api_key, self._client_ip, security.permission)
-            return replace(caller, valid_until_ms=valid_until_ms)
+            return caller._replace(valid_until_ms=valid_until_ms)
         if not parameters.get("apiKey"):
             raise mandatory_parameter("apiKey")
         return await authenticator.authenticate(

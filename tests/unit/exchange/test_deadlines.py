@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exchange.process.loop.deadlines import Deadlines, WaitTimer
+from exchange.process.loop.deadlines import Deadlines, IdleTimer, WaitTimer
 from exchange.process.loop.worker import WorkerThread
 
 
@@ -106,3 +106,37 @@ async def test_who_no_longer_waits_is_no_error() -> None:
     gate.set()
     assert await second == 1
     worker.close()
+
+
+def test_a_thousand_requests_of_a_connection_make_one_timer() -> None:
+    async def work() -> None:
+        idle = IdleTimer(asyncio.get_running_loop(), 60.0, lambda: None)
+        for _ in range(1_000):
+            idle.rest()
+            idle.work()
+        idle.close()
+
+    loop = CountingLoop()
+    loop.run_until_complete(work())
+    loop.close()
+    assert loop.timers == 1
+
+
+async def test_who_is_idle_for_long_is_told_and_who_works_or_has_gone_is_not() -> None:
+    loop, told = asyncio.get_running_loop(), []
+    timers = {
+        name: IdleTimer(loop, 0.03, lambda name=name: told.append(name))  # type: ignore[misc]
+        for name in ("idle", "busy", "gone", "rests late")
+    }
+    for timer in timers.values():
+        timer.rest()
+    timers["busy"].work()
+    timers["gone"].close()
+    await asyncio.sleep(0.015)
+    timers["rests late"].rest()
+    while "idle" not in told:
+        await asyncio.sleep(0.001)
+    assert told == ["idle"], "the others work, have gone, or have rested for less"
+    while "rests late" not in told:
+        await asyncio.sleep(0.001)
+    assert told == ["idle", "rests late"]

@@ -1,10 +1,13 @@
 """Bad input gets a clear error with the documented code and text, and changes nothing."""
 
 import asyncio
+import random
 import time
 
 import pytest
 
+from exchange.contracts.errors import ApiError
+from services.order.doors import rest
 from services.order.doors.rest import parse_parameters
 from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, KEYS, OrderExchange, limit_order, running_exchange, sign
@@ -327,3 +330,22 @@ async def test_an_order_that_is_not_named_is_refused_with_both_names(
     answer = await exchange.request(method, "/order", ALICE, symbol="BTCUSDT")
     text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
     assert (answer.status_code, answer.json()) == (400, {"code": -1102, "msg": text})
+
+
+def test_the_quick_way_of_reading_parameters_says_what_the_careful_one_says() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance, quick = random.Random(seed), 0
+    for _ in range(3_000):
+        pieces = chance.choices([b"a", b"b=", b"=", b"&", b"&c=1", b"%41", b"+", b"\0", b"\xc3\xa4"], k=5)
+        raw = b"".join(pieces[: chance.randrange(1, 6)])
+        found = rest._parse_plain(raw, raw.count(b"&") + 1)
+        if found is None:
+            continue
+        quick += 1
+        try:
+            careful: object = rest._parse_encoded(raw)
+        except ApiError as error:
+            careful = error
+        assert found == careful, raw
+    assert quick > 50
