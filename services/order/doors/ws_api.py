@@ -314,9 +314,8 @@ class _Session:
     async def _logout(self, request: Request, parameters: dict[str, str]) -> None:
         self._user = None
         ending = [number for number, stream in self._streams.items() if stream.is_of_session]
-        # The reply precedes the last event of what ends with the session.
-        left = {"userDataStream": len(ending) < len(self._streams)}
-        self._reply(request, parameters, self._session() | left)
+        is_left = len(ending) < len(self._streams)
+        self._reply(request, parameters, self._session() | {"userDataStream": is_left})
         self._end_streams(ending)
 
     def _session(self) -> dict[str, object]:
