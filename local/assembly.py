@@ -1,4 +1,6 @@
-"""All services in one process: their components in the order of the data flow, their apps behind one port."""
+"""All services in one process, or all but its far side: their components in the order of the data flow, their
+apps behind one port.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ from exchange.security.credentials import PostgresCredentials
 from local.bad_days.clock import SkewedAuthenticator
 from local.bad_days.door import BadDays
 from local.bad_days.plan import Plan
+from local.far_side.component import FarSide
 from local.terminal import terminal_app
 from matching_engine.genesis import MARKETS_FILE, write_genesis
 from matching_engine.poison import PoisonWatch
@@ -40,8 +43,6 @@ from services.operator.admin import AdminApi
 from services.operator.markets.daily import DailyTierCount
 from services.order.api import create_app as create_order_app
 from services.order.component import OrderService, clock_ms
-from services.projections.book.projection import BookProjection
-from services.projections.ledger.projection import LedgerProjection
 from services.projections.ledger.store import read_position
 from services.projections.withdrawals import WithdrawalSettler
 from services.user.api import create_app as create_user_app
@@ -63,11 +64,14 @@ class AssembledExchange:
     order: OrderService
     user: UserService
     market_data: MarketDataService
+    far_side: FarSide | None = None
 
     def readiness(self) -> Mapping[str, str | None]:
         """Every part of every component, by component."""
         return {
-            part if part == component.name else f"{component.name}/{part}": problem
+            part
+            if part == component.name or component is self.far_side
+            else f"{component.name}/{part}": problem
             for component in self.components
             for part, problem in component.readiness().items()
         }
@@ -77,12 +81,14 @@ async def assemble(
     resources: Resources,
     *,
     snapshot_maker: SnapshotMaker | None = None,
+    far_side: FarSide | None = None,
     bad_days: bool = False,
     markets: Path | None = None,
 ) -> AssembledExchange:
     """Compose everything; an empty log gets its first assets and markets. Raises LogError.
 
-    `snapshot_maker`: who makes the engine's snapshots, if not the engine itself.
+    `snapshot_maker`: who makes the engine's snapshots, if not the engine itself. `far_side`: has ledger, hot
+    books and notices in another process; without it the first two are here.
     `bad_days`: whoever reaches the port may order them (local/bad_days). `markets`: a file of markets for a
     new exchange.
     """
@@ -113,8 +119,7 @@ async def assemble(
             activates_rules=True,
             snapshot_maker=snapshot_maker,
         ),
-        LedgerProjection(resources),
-        BookProjection(resources),
+        *([far_side] if far_side is not None else _projections(resources)),
         WithdrawalSettler(resources),
         *archivers(settings, resources.command_log, resources.event_log, store),
         *_retentions(kept, store),
@@ -137,8 +142,8 @@ async def assemble(
     if bad_days:
         # Every request must pass by what spoils it: none takes the short way.
         by_path, direct = BadDays(by_path, Plan(), partial(_expire, resources, market_data)), {}
-    exchange = AssembledExchange(components, by_path, direct, order, user, market_data)
-    add_operations_routes(whole, exchange.readiness)
+    exchange = AssembledExchange(components, by_path, direct, order, user, market_data, far_side)
+    add_operations_routes(whole, exchange.readiness, None if far_side is None else far_side.metrics)
     return exchange
 
 
@@ -150,6 +155,14 @@ async def _expire(resources: Resources, market_data: MarketDataService, keys: li
             text = user_id.decode() if isinstance(user_id, bytes) else str(user_id)
             await resources.cache.delete(f"listen_key_of:{text}")
     market_data.look_for_dead_listen_keys()
+
+
+def _projections(resources: Resources) -> Sequence[Component]:
+    # Imported where they are: the metrics of a process are those of its modules.
+    from services.projections.book.projection import BookProjection
+    from services.projections.ledger.projection import LedgerProjection
+
+    return LedgerProjection(resources), BookProjection(resources)
 
 
 def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]:

@@ -1,4 +1,4 @@
-"""`make run`: the whole exchange in one process, with PostgreSQL and Valkey beside it.
+"""`make run`: the whole exchange in one process and a child, with PostgreSQL and Valkey beside them.
 
 The logs are files (group fsync). Everything else is the code that runs when deployed.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.chosen.own_logs import file_logs, folder_of_log, own_log_resources
+from exchange.adapters.files.log import FileLog
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
@@ -52,9 +53,10 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:
             await _give_past(folder, options.markets, steps)
-        async with _resources(settings, steps) as resources:
+        async with _resources(settings, steps) as (resources, event_log):
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from local.far_side.component import FarSide
             from local.mails import notice_components
             from local.snapshot_process import ProcessSnapshots
             from services.operator.desk import OperatorDesk
@@ -65,8 +67,13 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
             snapshots = ProcessSnapshots(
                 settings.data_dir, folder_of_log(settings, "commands"), settings.shard, options.engine_build
             )
+            far_side = None if options.one_process else FarSide(event_log, settings, options.engine_build)
             exchange = await assemble(
-                resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
+                resources,
+                snapshot_maker=snapshots,
+                far_side=far_side,
+                bad_days=options.bad_days,
+                markets=options.markets,
             )
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
@@ -75,7 +82,7 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
                 exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
-            parts = [*exchange.components, *notice_components(resources)]
+            parts = [*exchange.components, *(notice_components(resources) if far_side is None else [])]
             await run_components([*servers, server, door, *parts, announce], settle_process)
 
 
@@ -209,7 +216,7 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
 
 
 @contextlib.asynccontextmanager
-async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
+async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[tuple[Resources, FileLog]]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
@@ -224,4 +231,4 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
                 await migrate(connection)
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
-        yield resources
+        yield resources, event_log

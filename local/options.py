@@ -52,6 +52,8 @@ class LocalOptions:
     markets: Path | None = None
     # Webhooks may lead to 127.0.0.1, without TLS too.
     webhook_loopback: bool = False
+    # `make run` keeps ledger, hot books and notices in the exchange's own process (local/far_side).
+    one_process: bool = False
 
     @property
     def url(self) -> str:
@@ -77,7 +79,7 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, ONE_PROCESS, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -99,6 +101,7 @@ class LocalOptions:
             _switch("HISTORY", True),
             _file("MARKETS"),
             _switch("WEBHOOK_LOOPBACK", False),
+            _switch("ONE_PROCESS", False),
         )
 
 

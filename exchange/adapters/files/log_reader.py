@@ -8,7 +8,7 @@ from exchange.ports.world import LogError, LogRecord
 from exchange.process.loop.deadlines import WaitTimer
 
 if TYPE_CHECKING:
-    from exchange.adapters.files.log import FileLog
+    from exchange.adapters.files.readable import ReadableFiles
 
 __all__ = ["FileProbe", "FileReader"]
 
@@ -19,7 +19,9 @@ class FileReader:
     One that gathers, and has read to the end, looks again when its time is over.
     """
 
-    def __init__(self, log: "FileLog", offset: int, file: LogFile, position: int, gather_ms: int) -> None:
+    def __init__(
+        self, log: "ReadableFiles", offset: int, file: LogFile, position: int, gather_ms: int
+    ) -> None:
         self._log = log
         self._offset = offset
         self._file: LogFile | None = file
@@ -64,7 +66,7 @@ class FileReader:
 class FileProbe:
     """See `LogProbe`."""
 
-    def __init__(self, log: "FileLog") -> None:
+    def __init__(self, log: "ReadableFiles") -> None:
         self._log = log
 
     async def end_offset(self) -> int:
