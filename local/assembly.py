@@ -15,7 +15,9 @@ from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
+from exchange.http.request_limits import RequestLimits
 from exchange.http.routing import is_terminal_path, service_of_path
+from exchange.http.usage_sharing import UsageSharing
 from exchange.log.whole_log import WholeLog
 from exchange.ports.object_keys import snapshots_prefix
 from exchange.ports.world import LogError, ObjectStore
@@ -41,7 +43,7 @@ from services.market_data.component import MarketDataService
 from services.operator.admin import AdminApi
 from services.operator.markets.daily import DailyTierCount
 from services.order.api import create_app as create_order_app
-from services.order.component import OrderService
+from services.order.component import OrderService, clock_ms
 from services.projections.ledger.store import read_position
 from services.projections.withdrawals import WithdrawalSettler
 from services.user.api import create_app as create_user_app
@@ -100,9 +102,13 @@ async def assemble(
     resources = dataclasses.replace(resources, event_log=whole_events)
     credentials = PostgresCredentials.from_resources(resources)
     skewed = SkewedAuthenticator(credentials) if bad_days else None
-    order = OrderService(resources, credentials, authenticator=skewed)
-    market_data = MarketDataService(resources)
-    user = UserService(resources)
+    # An address has one count, and one for all of this process's services.
+    limits = RequestLimits.from_settings(settings, clock_ms)
+    market_data = MarketDataService(resources, limits)
+    order = OrderService(
+        resources, credentials, authenticator=skewed, limits=limits, market_data=market_data.rest
+    )
+    user = UserService(resources, limits)
     components: list[Component] = [
         EngineRunner(
             resources.command_log,
@@ -119,6 +125,7 @@ async def assemble(
         *archivers(settings, resources.command_log, resources.event_log, store),
         *_retentions(kept, store),
         credentials,
+        UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms),
         order,
         market_data,
         user,

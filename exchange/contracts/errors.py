@@ -22,6 +22,7 @@ __all__ = [
     "invalid_data",
     "invalid_key",
     "invalid_symbol",
+    "late_request",
     "list_rejection",
     "mandatory_parameter",
     "not_required",
@@ -30,6 +31,7 @@ __all__ = [
     "outcome_unknown",
     "overflowed",
     "overloaded",
+    "request_too_large",
     "stale_timestamp",
     "too_many_orders",
     "too_many_requests",
@@ -255,6 +257,18 @@ def invalid_data(name: str) -> ApiError:
 def not_supported(status: int = 400) -> ApiError:
     """-1020: an operation that this exchange does not have."""
     return ApiError(-1020, "This operation is not supported.", status)
+
+
+def request_too_large(status: int, most: int, unit: str = "bytes") -> ApiError:
+    """-1101: more than is read. `status`: 413 for a body, 414 for an address, 431 for a head."""
+    return ApiError(
+        -1101, f"Too many parameters sent for this endpoint; at most {most} {unit} are read.", status
+    )
+
+
+def late_request() -> ApiError:
+    """-1000 with 408: the request did not arrive whole within its deadline, and had no effect."""
+    return ApiError(-1000, "The request did not arrive in time.", 408)
 
 
 def too_many_requests(what: str, limit: int, interval: str, wait: tuple[int, int]) -> LimitError:
