@@ -43,7 +43,7 @@ from services.market_data.component import MarketDataService
 from services.operator.admin import AdminApi
 from services.operator.markets.daily import DailyTierCount
 from services.order.api import create_app as create_order_app
-from services.order.component import OrderService, clock_ms
+from services.order.component import OrderService
 from services.projections.ledger.store import read_position
 from services.projections.withdrawals import WithdrawalSettler
 from services.user.api import create_app as create_user_app
