@@ -206,10 +206,11 @@ class CommandGateway:
         try:
             while True:
                 await self._wake.wait()
-                if self._tick_s:
-                    await self._gather()
                 self._wake.clear()
                 while self._queue:
+                    # Also behind a record: what came while the log took it is not enough for the next one.
+                    if self._tick_s:
+                        await self._gather()
                     batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
                     del self._queue[:_COMMANDS_PER_RECORD_MAX]
                     if self._traced:
@@ -230,11 +231,13 @@ class CommandGateway:
         A record costs the log and all its readers the same whatever it holds, so where many commands come
         few records are worth a few milliseconds. Where they come singly nobody waits for anybody.
         """
-        waiting = 1
+        waiting = len(self._queue)
         for _ in range(self._ticks_max):
+            if waiting >= _COMMANDS_WORTH_A_RECORD:
+                return
             await asyncio.sleep(self._tick_s)
             came, waiting = len(self._queue) - waiting, len(self._queue)
-            if came <= 0 or waiting >= _COMMANDS_WORTH_A_RECORD:
+            if came <= 0:
                 return
 
     def close(self, reason: Exception) -> None:

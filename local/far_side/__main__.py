@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # Not before the build is chosen.
 _LOG_NAME: Final = "far-side.log"
 _STATE_EVERY_S: Final = 0.25
 # Metrics are made anew once in so many states.
-_METRICS_EVERY: Final = 4
+_METRICS_EVERY: Final = 8
 _OWN_METRICS: Final = ("exchange_ledger_", "exchange_book_", "exchange_notifier_", "exchange_notices_")
 
 

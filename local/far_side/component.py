@@ -135,5 +135,5 @@ class FarSide:
         return self._state.problems
 
     def metrics(self) -> str:
-        """In the text format, of those parts alone; as of a second ago."""
+        """In the text format, of those parts alone; as of two seconds ago at the most."""
         return self._state.metrics

@@ -10,7 +10,7 @@ from pathlib import Path
 from exchange.adapters.files.log_files import BatchFile
 from exchange.adapters.files.readable import ReadableFiles, files_in, last_of
 from exchange.adapters.files.recent import RecentRecords
-from exchange.ports.world import LogError, LogRecord, LogWriter
+from exchange.ports.world import LogError, LogWriter
 
 __all__ = ["FollowedLog"]
 
@@ -38,7 +38,7 @@ class FollowedLog(ReadableFiles):
     def told(self, end: int) -> None:
         """The owner has made records durable: `end` is the offset behind them. Raises LogError, OSError."""
         if end > self.end:
-            self.recent.add(self._taken(end))
+            self._take(end)
             self.end = end
             self._wake_readers()
 
@@ -48,14 +48,16 @@ class FollowedLog(ReadableFiles):
         if not self._files:
             raise LogError(f"{self._path.name} has no files")
         self._files[-1].begin()
-        self._taken(end)
+        self.recent = RecentRecords(self._files[-1].first_offset)
+        self._take(end)
         self.end = end
         self._last = last_of(self._files)
-        self.recent = RecentRecords(end)
 
-    def _taken(self, end: int) -> list[LogRecord]:
-        """The records up to `end` that the newest file and those behind it have brought. Raises LogError."""
-        taken: list[LogRecord] = []
+    def _take(self, end: int) -> None:
+        """Learn of the records up to `end` in the newest file and those behind it. Raises LogError, OSError.
+
+        However many they are, as many stay in memory as their owner keeps there.
+        """
         while True:
             newest = self._files[-1]
             for position, records in newest.walk(newest.end_position, newest.path.stat().st_size):
@@ -63,14 +65,12 @@ class FollowedLog(ReadableFiles):
                 if records and records[0].offset >= end:
                     break
                 newest.remember(records, position - newest.end_position)
-                taken += records
+                self.recent.add(records)
+                self._last = records[-1] if records else self._last
             if newest.end_offset >= end:
-                break
+                return
             following = self._path / f"{newest.end_offset:020d}.log"
             if following == newest.path or not following.exists():
                 raise LogError(f"{self._path.name}: record {newest.end_offset} of {end} is not there")
             self._files.append(BatchFile.open(following))
             self._files[-1].begin()
-        if taken:
-            self._last = taken[-1]
-        return taken

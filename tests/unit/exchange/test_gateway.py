@@ -136,6 +136,30 @@ async def test_a_record_waits_while_others_join_and_not_for_ever(
     await asyncio.gather(task, *clock.calls, return_exceptions=True)
 
 
+async def test_what_came_while_the_log_took_a_record_waits_for_company_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer, clock = Writer(), Ticks([0, 2, 1, 0])
+    gateway = CommandGateway(writer, tick_ms=2, tick_ms_max=8, deadline_ms=5_000)
+    clock.gateway = gateway
+    monkeypatch.setattr(asyncio, "sleep", clock)
+    task = asyncio.create_task(gateway.run())
+    writer.gate.clear()
+    clock.submit()
+    while not clock.waited:
+        await clock(0)
+    clock.submit()  # the log is taking the first one
+    writer.gate.set()
+    while len(writer.records) < 2:
+        await clock(0)
+    # Alone; then one that came meanwhile, two in its tick, one in the next, none in the third.
+    assert [len(decode_commands(record)) for record in writer.records] == [1, 4]
+    assert len(clock.waited) == 1 + 3
+    gateway.close(LogError("the test is over"))
+    task.cancel()
+    await asyncio.gather(task, *clock.calls, return_exceptions=True)
+
+
 async def test_ids_are_positive_and_never_repeat() -> None:
     gateway = CommandGateway(Writer(), tick_ms=1, deadline_ms=1)
     ids = [gateway.new_command_id() for _ in range(10_000)]
