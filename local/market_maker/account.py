@@ -8,14 +8,17 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
 
 from exchange.wall_clock import clock_ms
 
-__all__ = ["AccountStore", "ApiError", "TradingAccount"]
+__all__ = ["HOUSE_ROLES", "AccountStore", "ApiError", "TradingAccount", "house_addresses"]
+
+# The market maker's accounts.
+HOUSE_ROLES: Final = ("market-maker", "market-taker")
 
 _BAD_KEY = -2015
 _RETRY_AFTER_S_MAX = 60
@@ -67,6 +70,12 @@ class AccountStore:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(self._state, file)
         os.replace(temporary, self._path)
+
+
+def house_addresses(store_file: Path) -> frozenset[str]:
+    """The e-mail addresses of the market maker's accounts; the file is made if need be. Raises OSError."""
+    store = AccountStore(store_file)
+    return frozenset(store.login(role)["email"] for role in HOUSE_ROLES)
 
 
 @dataclass

@@ -18,7 +18,7 @@ import httpx
 from exchange.contracts.codes import BUY, SELL, SIDE_NAMES
 from exchange.money import format_fixed, parse_fixed
 from exchange.wall_clock import clock_ms
-from local.market_maker.account import AccountStore, ApiError, TradingAccount
+from local.market_maker.account import HOUSE_ROLES, AccountStore, ApiError, TradingAccount
 from local.market_maker.quoting import (
     DECIMALS,
     LEVELS,
@@ -96,8 +96,7 @@ class MarketMaker:
             base_url=self._base_url, timeout=_REQUEST_DEADLINE_S, trust_env=False
         )
         store = AccountStore(self._store_file)
-        self._maker = TradingAccount(self._client, store, "market-maker")
-        self._taker = TradingAccount(self._client, store, "market-taker")
+        self._maker, self._taker = (TradingAccount(self._client, store, role) for role in HOUSE_ROLES)
 
     async def first_quotes(self) -> None:
         """Wait until the ladders are full for the first time, but not for long."""
