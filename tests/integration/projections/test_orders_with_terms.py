@@ -7,7 +7,6 @@ one transaction or each outcome in its own; and the books of the tables are the 
 from collections.abc import Sequence
 
 import pytest
-from msgspec.structs import asdict
 
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
