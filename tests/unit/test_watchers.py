@@ -1,12 +1,14 @@
 """The watchers of a load test: they miss no gap and no end, count nothing twice, and stay within bounds."""
 
 import asyncio
+import json
 import random
 import resource
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -22,6 +24,7 @@ from loadtest.search import Step, cpu_us
 from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from loadtest.watchers.crowd import Crowd, source_addresses
 from loadtest.watchers.process import descriptors_missing
+from loadtest.watchers.report import P99_MS_MAX, Watched, write_report
 from loadtest.watchers.tally import Delays, StreamSeen, Tally, read_update
 from services.market_data.streams.hub import Hub
 from services.market_data.streams.messages import depth_message
@@ -222,3 +225,33 @@ def test_a_process_that_cannot_begin_is_an_error_and_none_is_none() -> None:
         assert nobody.figures() == {"sockets": 0}
     with pytest.raises(WatchersError):
         Watchers("http://127.0.0.1:1", 10_000_000).open()
+
+
+def watched(size: int, **change: Any) -> Watched:
+    seen = {
+        "open": size, "sockets": size, "ended": 0, "gaps": 0, "messages": 10 * size, "seconds": 1.0,
+        "refused": {}, "ends": {}, "p50_ms": 20, "p95_ms": 30, "p99_ms": 40, "max_ms": 50, "since_due": {"p99_ms": 41},
+        "connect_s": 1.0, "cpu_s": 0.1,
+    }  # fmt: skip
+    cpu = {"market_data": 0.1 + size * 1e-4, "nginx": 0.2, "order": 0.3, GENERATOR: 0.1, WATCHERS: 0.1}
+    total = {"p50_ms": 5.0, "p99_ms": 20.0}
+    measured = {"watchers": seen | change, "cpu_s": cpu, "seconds": 1.0, "total": total}
+    return Watched("stack", size, measured, Verdict(True, ()), 100_000_000, 0.5)
+
+
+@pytest.mark.parametrize("change", [{"open": 999}, {"gaps": 1}, {"p99_ms": P99_MS_MAX + 1}, {"messages": 0}])
+def test_a_row_that_missed_a_promise_says_so(change: dict[str, int]) -> None:
+    assert not watched(1_000).problems()
+    assert watched(1_000, **change).problems()
+    assert watched(0)._replace(orders=Verdict(False, ("slow",))).problems() == ["orders: slow"]
+
+
+def test_the_report_tells_what_a_message_costs_the_publisher(tmp_path: Path) -> None:
+    rows = [watched(0), watched(1_000), watched(5_000, gaps=3)]
+    told = write_report(tmp_path, "watchers-2026-01-01", {"machine": "this"}, rows).read_text()
+    assert told.count("| stack | 5,000 |") == 2
+    assert "3 gaps" in told
+    # A tenth of a core for ten thousand messages a second, and what it does without clients left out.
+    assert "| stack | 1,000 | 20% | 10.0 | 20% | 10% | 10% | 30% | 100 | 1.0 | 0.5 |" in told
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".svg"}
+    assert len(json.loads((tmp_path / "watchers-2026-01-01.json").read_text())["rows"]) == 3
