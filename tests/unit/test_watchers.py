@@ -230,8 +230,8 @@ def test_a_process_that_cannot_begin_is_an_error_and_none_is_none() -> None:
 def watched(size: int, **change: Any) -> Watched:
     seen = {
         "open": size, "sockets": size, "ended": 0, "gaps": 0, "messages": 10 * size, "seconds": 1.0,
-        "refused": {}, "ends": {}, "p50_ms": 20, "p95_ms": 30, "p99_ms": 40, "max_ms": 50, "since_due": {"p99_ms": 41},
-        "connect_s": 1.0, "cpu_s": 0.1,
+        "refused": {}, "ends": {}, "p50_ms": 20, "p95_ms": 30, "p99_ms": 40, "max_ms": 50,
+        "since_due": {"p99_ms": 41}, "connect_s": 1.0, "cpu_s": 0.1,
     }  # fmt: skip
     cpu = {"market_data": 0.1 + size * 1e-4, "nginx": 0.2, "order": 0.3, GENERATOR: 0.1, WATCHERS: 0.1}
     total = {"p50_ms": 5.0, "p99_ms": 20.0}
