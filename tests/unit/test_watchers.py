@@ -69,7 +69,7 @@ def test_every_gap_of_every_client_is_counted() -> None:
             if chance.random() < 0.1:
                 continue
             gaps += seen >= 0 and seen != number - 1
-            clients[client] = tally.take(stream, last, payload, 1_764_000_000_001.0), number
+            clients[client] = tally.take(stream, last, payload, 1_764_000_000_001), number
     figures = tally.figures()
     assert gaps > 100
     assert figures["gaps"] == gaps
@@ -78,9 +78,9 @@ def test_every_gap_of_every_client_is_counted() -> None:
 
 def test_a_delay_counts_from_the_event_and_from_the_tick_that_was_due() -> None:
     tally, stream = Tally(), StreamSeen()
-    last = tally.take(stream, 0, update(1, 1, 1_764_000_000_030), 1_764_000_000_042.5)
-    last = tally.take(stream, last, update(2, 2, 1_764_000_000_400), 1_764_000_000_401.0)
-    tally.take(stream, last, b'{"result":null,"id":1}', 1_764_000_009_999.0)
+    last = tally.take(stream, 0, update(1, 1, 1_764_000_000_030), 1_764_000_000_042)
+    last = tally.take(stream, last, update(2, 2, 1_764_000_000_400), 1_764_000_000_401)
+    tally.take(stream, last, b'{"result":null,"id":1}', 1_764_000_009_999)
     figures = tally.figures()
     assert (figures["p50_ms"], figures["max_ms"]) == (2, 13)
     assert figures["since_due"]["max_ms"] == 43
@@ -98,7 +98,7 @@ def test_percentiles_are_those_of_the_sorted_values() -> None:
     for size in (1, 2, 99, 100, 101, 1_000):
         values, delays = sorted(chance.randrange(90_000) for _ in range(size)), Delays()
         for value in values:
-            delays.add(value + 0.5)
+            delays.add(value)
         told = [min(60_000, values[-(-size * share // 100) - 1]) + 1 for share in (50, 95, 99, 100)]
         assert list(delays.figures().values()) == told
 
