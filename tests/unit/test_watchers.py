@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import resource
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +21,7 @@ from exchange.http.server import HttpServer, bind
 from loadtest.orders import MARKETS
 from loadtest.processes import GENERATOR, WATCHERS
 from loadtest.report import Verdict
+from loadtest.run import PROGRESS_MARK, follow
 from loadtest.search import Step, cpu_us
 from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from loadtest.watchers.crowd import Crowd, source_addresses
@@ -215,6 +217,24 @@ async def test_the_process_counts_from_when_it_is_told_and_ends_with_who_began_i
         assert "60 of 60 watchers" in watched_line(second)
         await asyncio.to_thread(watchers.close)
         await until(lambda: not hub.clients)
+
+
+@pytest.mark.slow
+def test_the_watchers_count_from_where_the_generator_does() -> None:
+    """`make loadtest` resets them as the phase begins, once."""
+    lines = [
+        PROGRESS_MARK + json.dumps({"phase": phase, "done": done, "total": 2})
+        for phase in ("warm-up", "measuring")
+        for done in range(3)
+    ]
+    told: list[str] = []
+    said = follow(
+        [sys.executable, "-c", f"print('hello', *{lines!r}, sep=chr(10))"],
+        DEADLINE_S,
+        {"measuring": lambda: told.append("reset"), "another": lambda: told.append("never")},
+    )
+    assert told == ["reset"]
+    assert said == ["hello"]
 
 
 @pytest.mark.slow
