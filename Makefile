@@ -141,6 +141,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef ONE_PROCESS
+run: export ONE_PROCESS := $(ONE_PROCESS)
+endif
 ifdef WEBHOOK_LOOPBACK
 run stack: export WEBHOOK_LOOPBACK := $(WEBHOOK_LOOPBACK)
 endif
@@ -148,7 +151,7 @@ ifdef LOG_KEPT_DAYS
 run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
 endif
 
-run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
+run: setup ## The whole exchange in one process and a child, on PORT (8080), data in DATA_DIR (.data)
 	@exec $(BIN)/python -m local run
 
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
