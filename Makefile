@@ -13,7 +13,8 @@ RPS ?= 500
 # How many of the fifty million trades of five years `make aged` makes.
 TRADES ?= 5000000
 DURATION ?= 120
-# For `make loadtest-max`: which modes, how long each rate is asked, what is in the mix beside REST.
+# For `make loadtest-max`: which modes, how long each rate is asked, what is in the mix beside REST. WATCHERS are
+# for `make loadtest` too.
 MODES ?= run,stack
 STEP_SECONDS ?= 20
 WS_SHARE ?= 0
@@ -181,7 +182,7 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 # Some shells export HOST with the machine's name: only a URL counts.
-loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
+loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds) WATCHERS=0
 	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) --watchers $(WATCHERS) $(addprefix --host ,$(filter http%,$(HOST)))
 
 # MODES=run or stack for one of them; WS_SHARE of the orders by the ws-api, WATCHERS of depth@100ms beside them.

@@ -58,7 +58,7 @@ class _Watcher(WSListener):
         """A message; pings are answered without this."""
         if frame.msg_type is _TEXT:
             self._last = self._tally.take(
-                self._stream, self._last, frame.get_payload_as_bytes(), time.time() * 1_000
+                self._stream, self._last, frame.get_payload_as_bytes(), time.time_ns() // 1_000_000
             )
         elif frame.msg_type is WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())

@@ -171,6 +171,9 @@ class MarketDataService:
     async def _keep_time(self, publisher: StreamPublisher) -> None:
         while True:
             await asyncio.sleep((TICK_MS - clock_ms() % TICK_MS) / 1000)
+            # Where the clients of a tick take longer than a tick, the next one comes later and covers more:
+            # they get fewer messages, and none that is old.
+            await self.hub.wait_delivered()
             now_ms = clock_ms()
             # Times of events never go back; and what the log did not have a second later does not come.
             known_ms = max(self.markets.state.time_ms, self._quiet_at_ms - _LATE_MS_MAX)

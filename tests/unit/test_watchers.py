@@ -1,12 +1,15 @@
 """The watchers of a load test: they miss no gap and no end, count nothing twice, and stay within bounds."""
 
 import asyncio
+import json
 import random
 import resource
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,10 +21,12 @@ from exchange.http.server import HttpServer, bind
 from loadtest.orders import MARKETS
 from loadtest.processes import GENERATOR, WATCHERS
 from loadtest.report import Verdict
+from loadtest.run import PROGRESS_MARK, follow
 from loadtest.search import Step, cpu_us
 from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from loadtest.watchers.crowd import Crowd, source_addresses
 from loadtest.watchers.process import descriptors_missing
+from loadtest.watchers.report import P99_MS_MAX, Watched, write_report
 from loadtest.watchers.tally import Delays, StreamSeen, Tally, read_update
 from services.market_data.streams.hub import Hub
 from services.market_data.streams.messages import depth_message
@@ -66,7 +71,7 @@ def test_every_gap_of_every_client_is_counted() -> None:
             if chance.random() < 0.1:
                 continue
             gaps += seen >= 0 and seen != number - 1
-            clients[client] = tally.take(stream, last, payload, 1_764_000_000_001.0), number
+            clients[client] = tally.take(stream, last, payload, 1_764_000_000_001), number
     figures = tally.figures()
     assert gaps > 100
     assert figures["gaps"] == gaps
@@ -75,9 +80,9 @@ def test_every_gap_of_every_client_is_counted() -> None:
 
 def test_a_delay_counts_from_the_event_and_from_the_tick_that_was_due() -> None:
     tally, stream = Tally(), StreamSeen()
-    last = tally.take(stream, 0, update(1, 1, 1_764_000_000_030), 1_764_000_000_042.5)
-    last = tally.take(stream, last, update(2, 2, 1_764_000_000_400), 1_764_000_000_401.0)
-    tally.take(stream, last, b'{"result":null,"id":1}', 1_764_000_009_999.0)
+    last = tally.take(stream, 0, update(1, 1, 1_764_000_000_030), 1_764_000_000_042)
+    last = tally.take(stream, last, update(2, 2, 1_764_000_000_400), 1_764_000_000_401)
+    tally.take(stream, last, b'{"result":null,"id":1}', 1_764_000_009_999)
     figures = tally.figures()
     assert (figures["p50_ms"], figures["max_ms"]) == (2, 13)
     assert figures["since_due"]["max_ms"] == 43
@@ -95,7 +100,7 @@ def test_percentiles_are_those_of_the_sorted_values() -> None:
     for size in (1, 2, 99, 100, 101, 1_000):
         values, delays = sorted(chance.randrange(90_000) for _ in range(size)), Delays()
         for value in values:
-            delays.add(value + 0.5)
+            delays.add(value)
         told = [min(60_000, values[-(-size * share // 100) - 1]) + 1 for share in (50, 95, 99, 100)]
         assert list(delays.figures().values()) == told
 
@@ -215,6 +220,24 @@ async def test_the_process_counts_from_when_it_is_told_and_ends_with_who_began_i
 
 
 @pytest.mark.slow
+def test_the_watchers_count_from_where_the_generator_does() -> None:
+    """`make loadtest` resets them as the phase begins, once."""
+    lines = [
+        PROGRESS_MARK + json.dumps({"phase": phase, "done": done, "total": 2})
+        for phase in ("warm-up", "measuring")
+        for done in range(3)
+    ]
+    told: list[str] = []
+    said = follow(
+        [sys.executable, "-c", f"print('hello', *{lines!r}, sep=chr(10))"],
+        DEADLINE_S,
+        {"measuring": lambda: told.append("reset"), "another": lambda: told.append("never")},
+    )
+    assert told == ["reset"]
+    assert said == ["hello"]
+
+
+@pytest.mark.slow
 def test_a_process_that_cannot_begin_is_an_error_and_none_is_none() -> None:
     nobody = Watchers("http://127.0.0.1:1", 0)
     with nobody:
@@ -222,3 +245,33 @@ def test_a_process_that_cannot_begin_is_an_error_and_none_is_none() -> None:
         assert nobody.figures() == {"sockets": 0}
     with pytest.raises(WatchersError):
         Watchers("http://127.0.0.1:1", 10_000_000).open()
+
+
+def watched(size: int, **change: Any) -> Watched:
+    seen = {
+        "open": size, "sockets": size, "ended": 0, "gaps": 0, "messages": 10 * size, "seconds": 1.0,
+        "refused": {}, "ends": {}, "p50_ms": 20, "p95_ms": 30, "p99_ms": 40, "max_ms": 50,
+        "since_due": {"p99_ms": 41}, "connect_s": 1.0, "cpu_s": 0.1,
+    }  # fmt: skip
+    cpu = {"market_data": 0.1 + size * 1e-4, "nginx": 0.2, "order": 0.3, GENERATOR: 0.1, WATCHERS: 0.1}
+    total = {"p50_ms": 5.0, "p99_ms": 20.0}
+    measured = {"watchers": seen | change, "cpu_s": cpu, "seconds": 1.0, "total": total}
+    return Watched("stack", size, measured, Verdict(True, ()), 100_000_000, 0.5)
+
+
+@pytest.mark.parametrize("change", [{"open": 999}, {"gaps": 1}, {"p99_ms": P99_MS_MAX + 1}, {"messages": 0}])
+def test_a_row_that_missed_a_promise_says_so(change: dict[str, int]) -> None:
+    assert not watched(1_000).problems()
+    assert watched(1_000, **change).problems()
+    assert watched(0)._replace(orders=Verdict(False, ("slow",))).problems() == ["orders: slow"]
+
+
+def test_the_report_tells_what_a_message_costs_the_publisher(tmp_path: Path) -> None:
+    rows = [watched(0), watched(1_000), watched(5_000, gaps=3)]
+    told = write_report(tmp_path, "watchers-2026-01-01", {"machine": "this"}, rows).read_text()
+    assert told.count("| stack | 5,000 |") == 2
+    assert "3 gaps" in told
+    # A tenth of a core for ten thousand messages a second, and what it does without clients left out.
+    assert "| stack | 1,000 | 20% | 10.0 | 20% | 10% | 10% | 30% | 100 | 1.0 | 0.5 |" in told
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".svg"}
+    assert len(json.loads((tmp_path / "watchers-2026-01-01.json").read_text())["rows"]) == 3

@@ -8,6 +8,7 @@ through here, so each gets its messages in the order in which they were publishe
 How the next turn is asked for is handed in; without that everything is delivered at once.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -15,8 +16,8 @@ from typing import Final, Protocol
 __all__ = ["MESSAGES_PER_TURN", "WAITING_MAX", "Deliveries", "Frame", "Receiver"]
 
 MESSAGES_PER_TURN: Final = 256
-# About a second's work. What is more is delivered at once: the loop is late then, and so are the next ticks.
-WAITING_MAX: Final = 100_000
+# Some fifth of a second's work. What is more is delivered at once: then the loop is late, as it was before.
+WAITING_MAX: Final = 20_000
 NextTurn = Callable[[Callable[[], None]], object]
 """Calls what it is given in the event loop's next turn."""
 
@@ -53,6 +54,9 @@ class Deliveries:
     def __init__(self) -> None:
         self.next_turn: NextTurn | None = None
         self.waiting = 0
+        # Set while nothing waits.
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._queue: deque[tuple[Frame, Sequence[Receiver]]] = deque()
         # How many of the first one's receivers have it, and how many messages this turn has delivered.
         self._reached = 0
@@ -93,3 +97,7 @@ class Deliveries:
             if self._reached == len(receivers):
                 self._queue.popleft()
                 self._reached = 0
+        if self._queue:
+            self.idle.clear()
+        else:
+            self.idle.set()

@@ -168,6 +168,10 @@ class Hub:
         """From now on deliver a part in each turn of the event loop; before, all is delivered at once."""
         self._deliveries.next_turn = next_turn
 
+    async def wait_delivered(self) -> None:
+        """Return when nothing waits for its turn."""
+        await self._deliveries.idle.wait()
+
     def know(self, symbols: Iterable[str]) -> None:
         """These markets exist: their streams begin for those who have asked for them already."""
         new = set(symbols)

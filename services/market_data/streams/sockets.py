@@ -1,7 +1,8 @@
 """Stream connections: /ws, /ws/<names>, /stream, /stream?streams=<names> (binance-spot-api, section 4).
 
 Pings are the server's business (uvicorn: ws_ping_interval 20 s, ws_ping_timeout 60 s). Every queue and
-wait is bounded: a client that does not read for five seconds, or lets its queue fill, is cut.
+wait is bounded: a client that does not read for five seconds, or lets its queue fill, is cut. Handshakes
+take turns, of each address one (`exchange/http/fair_turns.py`).
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from urllib.parse import parse_qs
 
 from exchange.contracts import limits
 from exchange.contracts.errors import ApiError, unavailable
+from exchange.http.addresses import owner_of
+from exchange.http.fair_turns import FairTurns, call_in_next_round
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from services.market_data.streams.control import ControlError, parse_request, result_message
 from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Hub
@@ -57,14 +60,18 @@ class StreamSockets:
         self._hub = hub
         self._user_feed = user_feed
         self._limits = limits
+        self._turns = FairTurns(call_in_next_round)
         self._per_second = _INCOMING_PER_SECOND if rate_limits else _INCOMING_PER_SECOND_GENEROUS
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection from handshake to end."""
         await receive()
         peer = scope.get("client")
+        address = peer[0] if peer else ""
+        # After a restart all come back at once.
+        await self._turns.wait(owner_of(address))
         try:
-            with self._limits.place(peer[0] if peer else ""):
+            with self._limits.place(address):
                 await self._serve(scope, receive, send)
         except ApiError as error:
             await refuse_handshake(scope, send, error)

@@ -5,10 +5,13 @@ import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from exchange.http.fair_turns import call_in_next_round
 from services.market_data.streams.deliveries import MESSAGES_PER_TURN, WAITING_MAX, Deliveries, Frame
 from services.market_data.streams.hub import Client, Hub
+from services.market_data.streams.publisher import TICK_MS
+from tests.unit.market_data.services import OfflineService
 
 NAMES = ["btcusdt@depth@100ms", "btcusdt@trade", "ethusdt@depth@100ms"]
 
@@ -131,6 +134,24 @@ def test_what_waits_is_bounded_and_the_rest_is_delivered_at_once() -> None:
     deliveries.finish()
     assert deliveries.waiting == 0
     assert len({tuple(got(client)) for client in clients}) == 1
+
+
+async def test_a_tick_waits_until_the_one_before_has_reached_everybody() -> None:
+    service, turns, ticks = OfflineService().service, Turns(), list[int]()
+    service.hub.take_turns(turns.ask)
+    service.hub.know(["BTCUSDT"])
+    connected(service.hub, 3 * MESSAGES_PER_TURN)
+    service.hub.publish(NAMES[0], partial(text, 1))
+    publisher: Any = type("Publisher", (), {"tick": lambda _, now_ms, known_ms: ticks.append(now_ms)})()
+    timers = asyncio.create_task(service._keep_time(publisher))
+    await asyncio.sleep(3 * TICK_MS / 1000)
+    assert not ticks
+    while turns.take():
+        pass
+    async with asyncio.timeout(60):
+        while not ticks:
+            await asyncio.sleep(0.01)
+    timers.cancel()
 
 
 def test_the_last_word_is_said_before_the_hub_goes_on() -> None:
