@@ -182,7 +182,7 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
-	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) --watchers $(WATCHERS) $(addprefix --host ,$(filter http%,$(HOST)))
 
 # MODES=run or stack for one of them; WS_SHARE of the orders by the ws-api, WATCHERS of depth@100ms beside them.
 loadtest-max: setup ## The highest rate with p99 < 100 ms and no failure: MODES=run,stack RPS=500 STEP_SECONDS=20

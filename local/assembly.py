@@ -3,7 +3,6 @@ apps behind one port.
 """
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +15,16 @@ from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
+from exchange.http.request_limits import RequestLimits
 from exchange.http.routing import is_terminal_path, service_of_path
+from exchange.http.usage_sharing import UsageSharing
 from exchange.log.whole_log import WholeLog
 from exchange.ports.object_keys import snapshots_prefix
 from exchange.ports.world import LogError, ObjectStore
 from exchange.process.components import Component, Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security.credentials import PostgresCredentials
+from exchange.wall_clock import clock_ms
 from local.bad_days.clock import SkewedAuthenticator
 from local.bad_days.door import BadDays
 from local.bad_days.plan import Plan
@@ -100,9 +102,13 @@ async def assemble(
     resources = dataclasses.replace(resources, event_log=whole_events)
     credentials = PostgresCredentials.from_resources(resources)
     skewed = SkewedAuthenticator(credentials) if bad_days else None
-    order = OrderService(resources, credentials, authenticator=skewed)
-    market_data = MarketDataService(resources)
-    user = UserService(resources)
+    # An address has one count, and one for all of this process's services.
+    limits = RequestLimits.from_settings(settings, clock_ms)
+    market_data = MarketDataService(resources, limits)
+    order = OrderService(
+        resources, credentials, authenticator=skewed, limits=limits, market_data=market_data.rest
+    )
+    user = UserService(resources, limits)
     components: list[Component] = [
         EngineRunner(
             resources.command_log,
@@ -119,6 +125,7 @@ async def assemble(
         *archivers(settings, resources.command_log, resources.event_log, store),
         *_retentions(kept, store),
         credentials,
+        UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms),
         order,
         market_data,
         user,
@@ -172,7 +179,7 @@ def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]
         except CONNECTION_ERRORS as error:
             raise LogError(f"the ledger's place is not known: {error}") from error
 
-    return retentions(settings, logs[0], logs[1], store, lambda: time.time_ns() // 1_000_000, [ledger_needs])
+    return retentions(settings, logs[0], logs[1], store, clock_ms, [ledger_needs])
 
 
 class _ByPath:

@@ -17,13 +17,13 @@ from exchange.process.config import Settings
 from exchange.process.loop.pulse import settle_process
 from local.calling import call
 from local.console import Steps, welcome
-from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess
 from local.listening import take_port
-from local.operating import door_of, keep_log, operator_public_key
-from local.options import LocalOptions, engine_build, optional_market_maker
+from local.operating import door_of, operator_public_key
+from local.options import LocalOptions, engine_build, optional_market_maker, store_of_house
 from local.servers import ServerError, free_port, postgres, valkey
+from local.starting import Ground
 
 if TYPE_CHECKING:
     from local.assembly import AssembledExchange
@@ -37,16 +37,12 @@ __all__ = ["run_embedded"]
 _READY_DEADLINE_S = 120.0
 
 
-async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> None:
-    """Run until cancelled, and do `work` once all is ready.
+async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None" = None) -> None:
+    """Run until cancelled on what was claimed, and do `work` once all is ready.
 
     Raises ServerError, LogError or OSError when a part does not start, and what `work` raises.
     """
-    steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "embedded", call("run"), options.port, steps)
-    require_space(folder.state, "embedded")
-    # Not before the folder is ours: another exchange may be writing its log there.
-    keep_log(folder.state)
+    folder, steps = ground.folder, ground.steps
     listener = take_port(options.host, options.port, call("run"))
     build = await engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
@@ -57,7 +53,8 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
             from local.far_side.component import FarSide
-            from local.mails import notice_components
+            from local.market_maker.account import house_addresses
+            from local.notices import notice_components
             from local.snapshot_process import ProcessSnapshots
             from services.operator.desk import OperatorDesk
             from services.operator.door import OperatorDoor
@@ -82,7 +79,9 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
                 exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
-            parts = [*exchange.components, *(notice_components(resources) if far_side is None else [])]
+            house = house_addresses(store_of_house(options.data_dir))
+            notices = notice_components(resources, house) if far_side is None else []
+            parts = [*exchange.components, *notices]
             await run_components([*servers, server, door, *parts, announce], settle_process)
 
 

@@ -10,22 +10,20 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from exchange.contracts.errors import ApiError, late_request, overloaded, request_too_large
 from exchange.http.addresses import owner_of
 from exchange.http.connection_limits import SOCKETS_CUT, ConnectionLimits, Shared
 from exchange.http.direct_answers import DirectAnswers
+from exchange.http.refusals import head_too_large, refusal, serve_overloaded, unreadable
 from exchange.http.socket_guard import GuardedWebSocket
 from exchange.process.loop.deadlines import IdleTimer
 
 __all__ = ["SOCKETS_CUT", "ConnectionLimits", "GuardedHttp", "GuardedWebSocket", "guarded_protocols"]
-
-_TOO_LARGE: Final = (431, "Request Header Fields Too Large")
-_TOO_LATE: Final = (408, "Request Timeout")
-_BUSY: Final = (503, "Service Unavailable")
 
 
 class _Phase(Enum):
@@ -54,7 +52,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._head_size_bytes = self._head_size_bytes_most = 0
         self._read_size_bytes = 0
         self._idle = IdleTimer(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self._refusal: tuple[int, str] | None = None
+        self._refusal: ApiError | None = None
 
     # -- arriving ---------------------------------------------------------------------------------
 
@@ -86,7 +84,7 @@ class GuardedHttp(HttpToolsProtocol):
         if self._phase is _Phase.HEAD and message == self._message:
             self._head_size_bytes += len(data)
             if self._head_size_bytes > self._limits.head_size_bytes_max:
-                self._refuse(_TOO_LARGE, "head too large")
+                self._refuse(head_too_large(self.url, self._limits.head_size_bytes_max), "head too large")
                 return
         if self._phase is not _Phase.IDLE or self._timed is not None:
             self._watch()
@@ -100,11 +98,13 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request's head is whole: refuse it here, before anything is started for it."""
-        if self._is_head_too_large() or len(self.headers) > self._limits.headers_max:
-            self._refusal = _TOO_LARGE
-            raise _RefusedError
-        if len(self.pipeline) >= self._limits.pipelined_max:
-            self._refusal = _BUSY
+        if self._is_head_too_large():
+            self._refusal = head_too_large(self.url, self._limits.head_size_bytes_max)
+        elif len(self.headers) > self._limits.headers_max:
+            self._refusal = request_too_large(431, self._limits.headers_max, "headers")
+        elif len(self.pipeline) >= self._limits.pipelined_max:
+            self._refusal = overloaded()
+        if self._refusal is not None:
             raise _RefusedError
         self._phase = _Phase.BODY
         super().on_headers_complete()
@@ -123,22 +123,19 @@ class GuardedHttp(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """The parser has stopped: for what it found, or for what a callback refused."""
-        if self._refusal is None:
-            super().send_400_response(msg)
-        else:
-            self._refuse(self._refusal, self._refusal[1].lower())
+        self._refuse(self._refusal or unreadable(), "refused by its head")
 
     def handle_websocket_upgrade(self) -> None:
         """From here on the other protocol has the connection."""
         limit = self.limit_concurrency
         if limit is not None and len(self.connections) >= limit:
-            self._refuse(_BUSY, "too many connections")
+            self._refuse(overloaded(), "too many connections")
             return
         sockets_max = self._limits.sockets_max
         if sockets_max is None and limit is not None:
             sockets_max = limit - limit // 4
         if sockets_max is not None and self._shared.sockets >= sockets_max:
-            self._refuse(_BUSY, "too many sockets")
+            self._refuse(overloaded(), "too many sockets")
             return
         self._phase = _Phase.IDLE
         self._watch()
@@ -159,14 +156,13 @@ class GuardedHttp(HttpToolsProtocol):
             self._deadline = self.loop.call_later(seconds, self._late)
 
     def _late(self) -> None:
-        self._refuse(_TOO_LATE, "head too late" if self._phase is _Phase.HEAD else "body too late")
+        self._refuse(late_request(), "head too late" if self._phase is _Phase.HEAD else "body too late")
 
-    def _refuse(self, status: tuple[int, str], reason: str) -> None:
+    def _refuse(self, error: ApiError, reason: str) -> None:
         """Answer, unless an answer is under way, and close."""
         SOCKETS_CUT.labels(reason).inc()
         if self.cycle is None or self.cycle.response_complete:
-            line = f"HTTP/1.1 {status[0]} {status[1]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(line.encode())
+            self.transport.write(refusal(error, self.server_state.default_headers))
         self.transport.close()
         self._abort_later()
 
@@ -182,10 +178,10 @@ class GuardedHttp(HttpToolsProtocol):
         self, cycle: RequestResponseCycle, app: ASGI3Application, client: tuple[str, int] | None
     ) -> None:
         # uvicorn has put another application in the place of ours when it serves too many.
-        direct = self._shared.direct
-        handler = direct.handler(cast(Any, cycle.scope)) if app is self.app else None
+        direct, is_served = self._shared.direct, app is self.app
+        handler = direct.handler(cast(Any, cycle.scope)) if is_served else None
         if handler is None:
-            super()._start_asgi_task(cycle, app)
+            super()._start_asgi_task(cycle, app if is_served else cast(Any, serve_overloaded))
             return
         task = self.loop.create_task(direct.serve(cycle, handler, client))
         self.tasks.add(task)

@@ -5,8 +5,8 @@ one, and a /48 where it has too many of them) and orders by account, in windows 
 used up his window is refused until the next one (429); an address that goes on all the same is banned for
 longer and longer (418).
 
-Every process counts what it sees itself. What the others saw comes by `exchange.http.usage_sharing`, about a
-second late, so that a limit holds over all processes together and not for each.
+Every process counts what it sees itself, in one place for all of its services. What the others saw comes
+by `exchange.http.usage_sharing`, about a second late, so that a limit holds over all processes together.
 
 The clock is handed in.
 """
@@ -15,13 +15,14 @@ import logging
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from prometheus_client import Counter
 
 from exchange.contracts.errors import banned, too_many_orders, too_many_requests, too_much_weight
 from exchange.http.addresses import Owner, owner_with_network
 from exchange.http.windows import KEYS_MAX, Limit, Window
+from exchange.process.config import Settings
 
 __all__ = ["LIMITS", "OrderPlaces", "RequestLimits"]
 
@@ -100,6 +101,11 @@ class RequestLimits:
         self._orders = tuple(Window(limit, clock_ms, ACCOUNTS_MAX) for limit in (ORDERS_10S, ORDERS_DAY))
         self._bans: dict[str, _Ban] = {}
         self.windows = (self._weight, self._requests, *self._orders)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock_ms: Callable[[], int]) -> Self:
+        """As the process's settings say. One is enough for all services of a process."""
+        return cls(clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt)
 
     def admit(self, address: str) -> None:
         """Call before a request is served. Raises LimitError -1003 with 429, or 418 for a ban."""

@@ -1,7 +1,6 @@
 """Bounds for uvicorn's WebSockets: pings, fragments, heads that are too long, and peers that do not read."""
 
 import asyncio
-import time
 from asyncio import BaseTransport
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from exchange.http.connection_limits import SOCKETS_CUT, ConnectionLimits, Shared
+from exchange.wall_clock import clock_ms
 
 __all__ = ["GuardedWebSocket"]
 
@@ -102,7 +102,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.ping_timer = None
         if self.close_sent or self.transport.is_closing():
             return
-        self.pending_ping_payload = b"%d" % (time.time_ns() // 1_000_000)
+        self.pending_ping_payload = b"%d" % clock_ms()
         self.ping_sent_at = self.loop.time()
         self.conn.send_ping(self.pending_ping_payload)
         self.transport.write(b"".join(self.conn.data_to_send()))

@@ -5,6 +5,7 @@ network, against the same limit: a limit never ends because a table is full, and
 before the window is over. Pure: the clock is handed in.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
@@ -61,6 +62,8 @@ class Window:
         self._begins_ms = self._ends_ms = 0
         self._used: dict[str, int] = {}
         self._unshared: dict[str, int] = {}
+        # All keys, those first that were not looked up for longest.
+        self._in_turn: deque[str] = deque()
         # Names apart in a network, names apart of a kind, networks of a kind. A kind is "IPv6" or not.
         self._siblings: dict[str, int] = {}
         self._names = {False: 0, True: 0}
@@ -131,6 +134,13 @@ class Window:
         keys = list(islice(self._unshared, keys_max))
         return self._number, {key: self._unshared.pop(key) for key in keys}
 
+    def take_turns(self, keys_max: int) -> tuple[int, list[str]]:
+        """The window's number, and the keys counted here whose turn it is to be looked up elsewhere."""
+        self._turn()
+        keys = list(islice(self._in_turn, keys_max))
+        self._in_turn.rotate(-len(keys))
+        return self._number, keys
+
     def learn(self, number: int, totals: Mapping[str, int]) -> None:
         """Take what all processes together have counted in window `number`."""
         self._turn()
@@ -155,6 +165,7 @@ class Window:
         return _OTHERS
 
     def _take_room(self, owner: Owner, key: str) -> None:
+        self._in_turn.append(key)
         kind = ":" in owner.name
         if key == owner.name:
             self._names[kind] += 1
@@ -174,6 +185,7 @@ class Window:
         self._ends_ms = self._begins_ms + self.limit.length_ms
         self._used.clear()
         self._unshared.clear()
+        self._in_turn.clear()
         self._siblings.clear()
         self._names = {False: 0, True: 0}
         self._networks = {False: 0, True: 0}

@@ -100,7 +100,9 @@ def own_metrics(text: str) -> str:
 
 
 async def _run(settings: Settings, end: int) -> None:
-    from local.mails import notice_components
+    from local.market_maker.account import house_addresses
+    from local.notices import notice_components
+    from local.options import store_of_house
     from services.projections.book.projection import BookProjection
     from services.projections.ledger.projection import LedgerProjection
 
@@ -111,7 +113,7 @@ async def _run(settings: Settings, end: int) -> None:
         parts: list[Component] = [
             LedgerProjection(resources),
             BookProjection(resources),
-            *notice_components(resources),
+            *notice_components(resources, house_addresses(store_of_house(settings.data_dir.parent))),
         ]
         await run_components([_Ends(log), _Told(parts), *parts], settle_process)
 

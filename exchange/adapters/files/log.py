@@ -36,6 +36,7 @@ from exchange.ports.world import (
 )
 from exchange.process.loop.deadlines import Deadlines
 from exchange.process.loop.worker import WorkerThread
+from exchange.wall_clock import clock_ms
 
 __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 
@@ -162,7 +163,7 @@ class FileLog(ReadableFiles):
         return taken
 
     async def _flush(self, taken: list[tuple[bytes, "asyncio.Future[int]"]]) -> None:
-        stamp = time.time_ns() // 1_000_000
+        stamp = clock_ms()
         if self._last is not None:
             stamp = max(stamp, self._last.timestamp_ms)
         records = [LogRecord(self.end + i, stamp, value) for i, (value, _) in enumerate(taken)]

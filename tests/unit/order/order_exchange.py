@@ -122,6 +122,11 @@ class FakeCache:
             counts[key] = counts.get(key, 0) + count
         return b",".join(b"%d" % counts[key] for key in names)
 
+    async def hmget(self, name: str, keys: list[str]) -> list[bytes | None]:
+        assert keys, "Redis refuses to be asked for nothing"
+        counts = cast("dict[str, int]", self.values.get(name, {}))
+        return [b"%d" % counts[key] if key in counts else None for key in keys]
+
     async def delete(self, *names: str) -> None:
         for name in names:
             self.values.pop(name, None)

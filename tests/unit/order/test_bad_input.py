@@ -236,11 +236,13 @@ async def test_binary_body_is_refused(exchange: OrderExchange, body: bytes) -> N
 
 async def test_oversize_body_and_query_are_refused_unread(exchange: OrderExchange) -> None:
     headers = {"X-MBX-APIKEY": KEYS[ALICE]}
+    text = "Too many parameters sent for this endpoint; at most 16384 bytes are read."
+    too_large = {"code": -1101, "msg": text}
     body = await exchange.raw("POST", "/order", "", b"a" * 20_000, headers)
-    assert (body.status_code, body.json()["code"]) == (413, -1130)
+    assert (body.status_code, body.json()) == (413, too_large)
     assert body.headers["connection"] == "close"
     query = await exchange.raw("GET", "/openOrders", "a=" + "b" * 20_000, headers=headers)
-    assert (query.status_code, query.json()["code"]) == (413, -1130)
+    assert (query.status_code, query.json()) == (414, too_large)
 
 
 async def test_body_that_does_not_come_is_not_waited_for() -> None:
@@ -303,7 +305,6 @@ async def test_unknown_route_outside_the_api_answers_in_binances_way(exchange: O
         ("/order", {"symbol": "BTCUSDT", "orderId": "9223372036854775807"}, -2013),
         ("/allOrders", {}, -1102),
         ("/allOrders", {"symbol": "BTCUSDT", "limit": "0"}, -1130),
-        ("/allOrders", {"symbol": "BTCUSDT", "limit": "1001"}, -1130),
         ("/allOrders", {"symbol": "BTCUSDT", "limit": "ten"}, -1100),
         ("/allOrders", {"symbol": "BTCUSDT", "startTime": "1", "endTime": "86400002"}, -1127),
         ("/allOrders", {"symbol": "BTCUSDT", "startTime": "2", "endTime": "1"}, -1128),
