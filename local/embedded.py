@@ -210,8 +210,6 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "public_url": options.url,
             "secret_key_file": folder.state / "secret.key",
             "operator_public_key": operator_public_key(folder.state),
-            # A record costs little where no broker takes it: one tick, and nobody waits for more.
-            "command_tick_ms_max": 2,
         }
     )
 

@@ -75,7 +75,6 @@ class CommandGateway:
         writer: LogWriter,
         *,
         tick_ms: int,
-        tick_ms_max: int = 0,
         deadline_ms: int,
         waiting_max: int = 10_000,
         wait_max_ms: int | None = None,
@@ -84,8 +83,6 @@ class CommandGateway:
     ) -> None:
         self._writer = writer
         self._tick_s = tick_ms / 1000
-        # 0: one tick, whatever comes.
-        self._ticks_max = max(1, tick_ms_max // tick_ms) if tick_ms else 1
         self._deadline_s = deadline_ms / 1000
         self._deadlines = Deadlines(self._deadline_s)
         self._waiting_max = waiting_max
@@ -209,8 +206,8 @@ class CommandGateway:
                 self._wake.clear()
                 while self._queue:
                     # Also behind a record: what came while the log took it is not enough for the next one.
-                    if self._tick_s:
-                        await self._gather()
+                    if self._tick_s and len(self._queue) < _COMMANDS_WORTH_A_RECORD:
+                        await asyncio.sleep(self._tick_s)
                     batch = self._queue[:_COMMANDS_PER_RECORD_MAX]
                     del self._queue[:_COMMANDS_PER_RECORD_MAX]
                     if self._traced:
@@ -224,21 +221,6 @@ class CommandGateway:
             # What was on its way may have landed: never continue past a failed publish.
             self.close(error)
             raise
-
-    async def _gather(self) -> None:
-        """Wait for a tick; as long as others join meanwhile, for the next, too.
-
-        A record costs the log and all its readers the same whatever it holds, so where many commands come
-        few records are worth a few milliseconds. Where they come singly nobody waits for anybody.
-        """
-        waiting = len(self._queue)
-        for _ in range(self._ticks_max):
-            if waiting >= _COMMANDS_WORTH_A_RECORD:
-                return
-            await asyncio.sleep(self._tick_s)
-            came, waiting = len(self._queue) - waiting, len(self._queue)
-            if came <= 0:
-                return
 
     def close(self, reason: Exception) -> None:
         """Send nothing any more, and tell those who wait that nobody knows."""

@@ -163,7 +163,6 @@ class OrderService:
         gateway = CommandGateway(
             self._writer,
             tick_ms=self._settings.command_tick_ms,
-            tick_ms_max=self._settings.command_tick_ms_max,
             deadline_ms=self._settings.command_deadline_ms,
             waiting_max=self._settings.commands_waiting_max,
             wait_max_ms=self._settings.command_wait_max_ms,

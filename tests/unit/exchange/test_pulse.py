@@ -159,7 +159,7 @@ def test_no_look_of_a_process_at_work_is_long(heap: None) -> None:
 
 
 def test_whoever_runs_components_settles_the_heap() -> None:
-    """One process, one place: `serve`, or the embedded exchange. Thresholds stand nowhere else."""
+    """One process, one place: `serve`, the embedded exchange and its child. Thresholds stand nowhere else."""
     callers, setters = set(), set()
     for top in ("exchange", "local", "matching_engine", "services"):
         for path in (ROOT / top).rglob("*.py"):
