@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 _HERE = Path(__file__).resolve().parent
 # In the checkout -> inside the package `local`.
-_CARRIED = {"web/terminal": "web/terminal", "infra/nginx": "gateway"}
+_CARRIED = {"web/terminal": "web/terminal", "infra/nginx": "gateway", "infra/prometheus": "prometheus"}
 
 
 class BuildWithFiles(build_py):

@@ -1,16 +1,18 @@
-"""The command `exchange`; in a checkout `make run` and its likes call it as `python -m local run`."""
+"""The command `exchange`; in a checkout `make run` and its likes call it as `python -m local run`.
 
-import contextlib
+What takes long to import is imported by whoever needs it, once options, folder and port are known to be good.
+"""
+
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from exchange.ports.world import LogError
-from exchange.process.frame import configure_logging, run_until_signal
 from local.calling import install
 from local.disk import full_disk
 from local.operating import log_refusal, run_admin, run_operator
@@ -21,6 +23,8 @@ from local.servers import ServerError
 # Whoever started it can mend it. A fault ends with 1 and a traceback.
 _MENDABLE: Final = (ServerError, LogError, OSError, FileError)
 _MENDABLE_CODE: Final = 2
+# What the extra [stack] brings, and the light set-up does not have.
+_OF_STACK: Final = "aiokafka"
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, help="A whole exchange on this machine.")
 
@@ -33,10 +37,16 @@ Folder = Annotated[str | None, typer.Option(help="The folder that holds all stat
 @cli.command()
 def run(host: Host = None, port: Port = None, data_dir: Folder = None) -> None:
     """One process with an embedded log, PostgreSQL and Valkey beside it."""
-    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir)
+    _until_stopped(_run, _options(HOST=host, PORT=port, DATA_DIR=data_dir))
+
+
+async def _run(options: LocalOptions) -> None:
+    from local.starting import claim
+
+    ground = await claim(options, "embedded")
     from local.embedded import run_embedded
 
-    _until_stopped(run_embedded)
+    await run_embedded(options, ground)
 
 
 @cli.command()
@@ -55,34 +65,43 @@ def replay(
     data_dir: Folder = None,
 ) -> None:
     """A recorded market traded again: `run`, with the trades of FILES at a multiple of their speed."""
-    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir, MARKETS=markets, MARKET_MAKER="0", HISTORY="0")
+    options = _options(
+        HOST=host, PORT=port, DATA_DIR=data_dir, MARKETS=markets, MARKET_MAKER="0", HISTORY="0"
+    )
     from local.replay.command import Wanted, run_replay
 
     wanted = Wanted(files, speed, seed, levels, ends, summary)
-    _until_stopped(lambda options: run_replay(options, wanted))
+    _until_stopped(lambda options: run_replay(options, wanted), options)
 
 
 @cli.command()
 def stack(host: Host = None, port: Port = None, data_dir: Folder = None) -> None:
     """Every service its own process, on Apache Kafka, PostgreSQL and Valkey, behind nginx."""
-    _set_variables(HOST=host, PORT=port, DATA_DIR=data_dir)
-    with _needs("stack"):
-        from local.stack import run_stack
+    options = _options(HOST=host, PORT=port, DATA_DIR=data_dir)
+    _need(_OF_STACK, "stack")
+    _until_stopped(_stack, options)
 
-    _until_stopped(run_stack)
+
+async def _stack(options: LocalOptions) -> None:
+    from local.starting import claim
+
+    ground = await claim(options, "stack")
+    from local.stack import run_stack
+
+    await run_stack(options, ground)
 
 
 @cli.command()
 def rebuild(mode: str = "", source: str = "log", accept_loss: bool = False, data_dir: Folder = None) -> None:
     """Tables and hot book anew from the event log; with --source archive the logs too."""
-    _set_variables(DATA_DIR=data_dir)
-    with _needs("stack"):
-        from local.rebuilding.command import SOURCES, run_rebuild
+    options = _options(DATA_DIR=data_dir)
+    _need(_OF_STACK, "stack")
+    from local.rebuilding.command import SOURCES, run_rebuild
 
     if source not in SOURCES:
         print(f"FROM={source}: {' or '.join(SOURCES)}", file=sys.stderr)
         raise typer.Exit(2)
-    _until_stopped(lambda options: run_rebuild(options, mode, source, accept_loss=accept_loss))
+    _until_stopped(lambda options: run_rebuild(options, mode, source, accept_loss=accept_loss), options)
 
 
 @cli.command()
@@ -92,10 +111,10 @@ def mails(
 ) -> None:
     """What the exchange in DATA_DIR would have mailed: log-ins, deposits, links that set a password."""
     _set_variables(DATA_DIR=data_dir)
-    from local.mails import folder_of_mails, shown
+    from local.mails import mails_of, shown
 
     try:
-        found = shown(folder_of_mails(LocalOptions.from_environment().data_dir / "embedded"), count)
+        found = shown(mails_of(LocalOptions.from_environment().data_dir)[-count:])
     except (OptionError, OSError) as error:
         print(f"mails: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -128,22 +147,26 @@ def _set_variables(**variables: str | None) -> None:
     os.environ.update({name: value for name, value in variables.items() if value is not None})
 
 
-@contextlib.contextmanager
-def _needs(extra: str) -> Iterator[None]:
-    """Say in one line which packages a command wants that the light set-up leaves out."""
+def _options(**variables: str | None) -> LocalOptions:
+    """All options of a start; what is none is told, and ends it, before anything else is looked at."""
+    _set_variables(**variables)
     try:
-        yield
-    except ModuleNotFoundError as error:
-        print(f"{error.name} is not installed: {install(extra)}", file=sys.stderr)
-        raise typer.Exit(_MENDABLE_CODE) from None
-
-
-def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]]) -> None:
-    try:
-        options = LocalOptions.from_environment()
+        return LocalOptions.from_environment()
     except OptionError as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(2) from error
+        raise typer.Exit(_MENDABLE_CODE) from error
+
+
+def _need(package: str, extra: str) -> None:
+    """Say in one line which package a command wants that the light set-up leaves out."""
+    if find_spec(package) is None:
+        print(f"{package} is not installed: {install(extra)}", file=sys.stderr)
+        raise typer.Exit(_MENDABLE_CODE)
+
+
+def _until_stopped(main: Callable[[LocalOptions], Coroutine[Any, Any, None]], options: LocalOptions) -> None:
+    from exchange.process.frame import configure_logging, run_until_signal
+
     configure_logging("WARNING")
     raise typer.Exit(run_until_signal(_explained(main(options), options.data_dir)))
 

@@ -24,9 +24,10 @@ class Steps:
         self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/dim]  {message}")
 
 
-def welcome(options: LocalOptions, mode: str, engine_build: str) -> str:
-    """Return the text that is printed once everything is ready."""
+def welcome(options: LocalOptions, mode: str, engine_build: str, alerts_url: str = "") -> str:
+    """Return the text that is printed once everything is ready. `alerts_url`: "" where none are shown."""
     url, shell = options.url, call(mode)
+    alerts = f"  alerts    {alerts_url}  (Prometheus)\n" if alerts_url else ""
     return f"""
 ready: {url}
 
@@ -36,7 +37,7 @@ ready: {url}
   prices    curl '{url}/api/v3/ticker/price'
   depth     curl '{url}/api/v3/depth?symbol=BTCUSDT&limit=5'
   stream    {url.replace("http", "ws", 1)}/ws/btcusdt@trade
-
+{alerts}
 A first order: the README's "First order", with EXCHANGE={url}
 Ctrl-C stops; `{shell}` again goes on where it stopped. Running as pid {os.getpid()}.
 {_open_to_others(options)}"""

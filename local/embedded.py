@@ -1,4 +1,4 @@
-"""`make run`: the whole exchange in one process, with PostgreSQL and Valkey beside it.
+"""`make run`: the whole exchange in one process and a child, with PostgreSQL and Valkey beside them.
 
 The logs are files (group fsync). Everything else is the code that runs when deployed.
 """
@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.chosen.own_logs import file_logs, folder_of_log, own_log_resources
+from exchange.adapters.files.log import FileLog
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
 from exchange.process.loop.pulse import settle_process
 from local.calling import call
 from local.console import Steps, welcome
-from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess
 from local.listening import take_port
-from local.operating import door_of, keep_log, operator_public_key
-from local.options import LocalOptions, engine_build, optional_market_maker
+from local.operating import door_of, operator_public_key
+from local.options import LocalOptions, engine_build, optional_market_maker, store_of_house
 from local.servers import ServerError, free_port, postgres, valkey
+from local.starting import Ground
 
 if TYPE_CHECKING:
     from local.assembly import AssembledExchange
@@ -36,26 +37,24 @@ __all__ = ["run_embedded"]
 _READY_DEADLINE_S = 120.0
 
 
-async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> None:
-    """Run until cancelled, and do `work` once all is ready.
+async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None" = None) -> None:
+    """Run until cancelled on what was claimed, and do `work` once all is ready.
 
     Raises ServerError, LogError or OSError when a part does not start, and what `work` raises.
     """
-    steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "embedded", call("run"), options.port, steps)
-    require_space(folder.state, "embedded")
-    # Not before the folder is ours: another exchange may be writing its log there.
-    keep_log(folder.state)
+    folder, steps = ground.folder, ground.steps
     listener = take_port(options.host, options.port, call("run"))
     build = await engine_build(options, steps)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:
             await _give_past(folder, options.markets, steps)
-        async with _resources(settings, steps) as resources:
+        async with _resources(settings, steps) as (resources, event_log):
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
-            from local.mails import notice_components
+            from local.far_side.component import FarSide
+            from local.market_maker.account import house_addresses
+            from local.notices import notice_components
             from local.snapshot_process import ProcessSnapshots
             from services.operator.desk import OperatorDesk
             from services.operator.door import OperatorDoor
@@ -65,8 +64,13 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
             snapshots = ProcessSnapshots(
                 settings.data_dir, folder_of_log(settings, "commands"), settings.shard, options.engine_build
             )
+            far_side = None if options.one_process else FarSide(event_log, settings, options.engine_build)
             exchange = await assemble(
-                resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
+                resources,
+                snapshot_maker=snapshots,
+                far_side=far_side,
+                bad_days=options.bad_days,
+                markets=options.markets,
             )
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
@@ -75,7 +79,9 @@ async def run_embedded(options: LocalOptions, work: "Work | None" = None) -> Non
                 exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
-            parts = [*exchange.components, *notice_components(resources)]
+            house = house_addresses(store_of_house(options.data_dir))
+            notices = notice_components(resources, house) if far_side is None else []
+            parts = [*exchange.components, *notices]
             await run_components([*servers, server, door, *parts, announce], settle_process)
 
 
@@ -204,12 +210,14 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "public_url": options.url,
             "secret_key_file": folder.state / "secret.key",
             "operator_public_key": operator_public_key(folder.state),
+            # A record costs little where no broker takes it: one tick, and nobody waits for more.
+            "command_tick_ms_max": 2,
         }
     )
 
 
 @contextlib.asynccontextmanager
-async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
+async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[tuple[Resources, FileLog]]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
@@ -224,4 +232,4 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
                 await migrate(connection)
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
-        yield resources
+        yield resources, event_log

@@ -35,8 +35,9 @@ class NotReadyError(ServerError):
 class ExchangeProcess:
     """`python -m local <mode>` on a free port, with its own data folder, for tests of all sorts.
 
-    No market maker, no rate limits. The folder lies in the system's temporary folder, not in pytest's, which
-    is closed to other users: PostgreSQL runs as `nobody` when root starts it, and has to reach its files.
+    No market maker, no rate limits, no Prometheus. The folder lies in the system's temporary folder, not in
+    pytest's, which is closed to other users: PostgreSQL runs as `nobody` when root starts it, and has to
+    reach its files.
     """
 
     def __init__(
@@ -90,7 +91,8 @@ class ExchangeProcess:
         """Start on the data folder as it is, and wait until the exchange says that it is ready."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EXCHANGE_")}
         environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
-        environment |= {"MARKET_MAKER": "0", "HISTORY": "0", "RATE_LIMITS": "0", **self.settings}
+        environment |= {"MARKET_MAKER": "0", "HISTORY": "0", "RATE_LIMITS": "0", "PROMETHEUS": "0"}
+        environment |= self.settings
         argv = self._command()
         if self._dies_with_owner:
             argv = tied_to_this_process(argv, signal.SIGKILL)

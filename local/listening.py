@@ -8,7 +8,6 @@ from typing import Final
 
 import psutil
 
-from exchange.http.server import bind
 from local.calling import COMMAND, again
 from local.servers import ServerError
 
@@ -22,6 +21,9 @@ PORT_DEFAULT: Final = 8_080
 
 def take_port(host: str, port: int, command: str) -> socket.socket:
     """Listen on `host`:`port` for `command` (`make run`). Raises ServerError with who is in the way."""
+    # It brings the whole server: a port that is taken is to be told before that (`check_port`).
+    from exchange.http.server import bind
+
     try:
         return bind(host, port)
     except OSError as error:
@@ -29,8 +31,15 @@ def take_port(host: str, port: int, command: str) -> socket.socket:
 
 
 def check_port(host: str, port: int, command: str) -> None:
-    """As `take_port`, for a server that will listen itself."""
-    take_port(host, port, command).close()
+    """Whether `take_port`, or a server that will listen itself, can have it. Raises as that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As a server does: connections of an earlier one that are not quite over are not in the way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise ServerError(_refused(host, port, command, error)) from None
 
 
 def _refused(host: str, port: int, command: str, error: OSError) -> str:

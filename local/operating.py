@@ -9,17 +9,8 @@ import sys
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import parse_qs, urlsplit
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 from exchange.process.log_lines import formatter
 from local.calling import call
@@ -50,9 +41,6 @@ _ADD_DEADLINE_S: Final = 60
 _refusals: Final = logging.getLogger("local.refusals")
 _refusals.propagate = False
 _refusals.addHandler(logging.NullHandler())
-# Told in words already, on standard error; in a log only once there is one.
-_refusals.propagate = False
-_refusals.addHandler(logging.NullHandler())
 
 
 class _LogFile(RotatingFileHandler):
@@ -60,10 +48,10 @@ class _LogFile(RotatingFileHandler):
         """A full disk is told once, by what it stops, and not by a traceback for each line."""
 
 
-def keep_log(folder: Path) -> Path:
+def keep_log(folder: Path, name: str = LOG_NAME) -> Path:
     """Write what happens into `folder` too, while standard error keeps to warnings. Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOG_NAME
+    path = folder / name
     handler = _LogFile(
         path, maxBytes=LOG_SIZE_BYTES_MAX, backupCount=LOG_FILES_MAX - 1, encoding="utf-8", delay=True
     )
@@ -84,6 +72,16 @@ def log_refusal(sentence: str) -> None:
 
 def operator_public_key(state: Path) -> str:
     """The public half of the operator's key, PEM; the private one is made in the folder if need be."""
+    # Whoever asks the exchange for something needs no key, and shall not wait for what makes them.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     path = state / _KEY_NAME
     if not path.exists():
         fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -122,22 +120,30 @@ def way_to_exchange(data_dir: Path) -> dict[str, str]:
 
 
 def run_operator(data_dir: Path, arguments: list[str]) -> None:
-    """Become the operator's command. Raises OSError."""
-    environment = os.environ | way_to_exchange(data_dir)
-    os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
+    """Be the operator's command. Raises OSError; ends the process."""
+    _operate(way_to_exchange(data_dir), arguments)
 
 
 def run_admin(data_dir: Path, port: int, arguments: list[str]) -> None:
-    """Become the operator's command over /v1/admin: of this folder's exchange, unless a URL is named.
+    """Be the operator's command over /v1/admin: of this folder's exchange, unless a URL is named.
 
-    Raises OSError.
+    Raises OSError; ends the process.
     """
-    environment = dict(os.environ)
-    if not environment.get("ADMIN_URL") and "--url" not in arguments:
+    environment = {}
+    if not os.environ.get("ADMIN_URL") and "--url" not in arguments:
         environment["ADMIN_URL"] = f"http://127.0.0.1:{port}"
-        if not environment.get("ADMIN_TOKEN"):
+        if not os.environ.get("ADMIN_TOKEN"):
             environment |= _own_access(data_dir)
-    os.execve(sys.executable, [sys.executable, "-m", "services.operator", *arguments], environment)
+    _operate(environment, arguments)
+
+
+def _operate(environment: Mapping[str, str], arguments: list[str]) -> NoReturn:
+    """In this process: another interpreter would import all of it once more."""
+    from services.operator.main import cli
+
+    os.environ.update(environment)
+    cli(arguments, prog_name="operator")
+    raise SystemExit(0)
 
 
 def _own_access(data_dir: Path) -> dict[str, str]:

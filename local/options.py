@@ -18,7 +18,7 @@ from matching_engine import build
 if TYPE_CHECKING:
     from local.market_maker.bot import MarketMaker
 
-__all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker"]
+__all__ = ["LocalOptions", "OptionError", "engine_build", "optional_market_maker", "store_of_house"]
 
 _MARKET_MAKER_SEED = 7
 _DAYS_DIGITS_MAX = 5
@@ -52,6 +52,10 @@ class LocalOptions:
     markets: Path | None = None
     # Webhooks may lead to 127.0.0.1, without TLS too.
     webhook_loopback: bool = False
+    # A stack shows its alerts, where the machine has Prometheus.
+    sight: bool = True
+    # `make run` keeps ledger, hot books and notices in the exchange's own process (local/far_side).
+    one_process: bool = False
 
     @property
     def url(self) -> str:
@@ -77,7 +81,8 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, PROMETHEUS, ONE_PROCESS, and ENGINE_BUILD,
+        FAST_START.
 
         Raises OptionError.
         """
@@ -99,6 +104,8 @@ class LocalOptions:
             _switch("HISTORY", True),
             _file("MARKETS"),
             _switch("WEBHOOK_LOOPBACK", False),
+            _switch("PROMETHEUS", True),
+            _switch("ONE_PROCESS", False),
         )
 
 
@@ -169,6 +176,11 @@ async def engine_build(options: LocalOptions, on_progress: Callable[[str], None]
         stop.set()
 
 
+def store_of_house(data_dir: Path) -> Path:
+    """The file that names the exchange's own bots."""
+    return data_dir / "market_maker.json"
+
+
 def optional_market_maker(options: LocalOptions) -> "MarketMaker | None":
     """The bot that gives a first look a living book, unless MARKET_MAKER=0."""
     if not options.market_maker:
@@ -176,4 +188,4 @@ def optional_market_maker(options: LocalOptions) -> "MarketMaker | None":
     # Imported late: it needs the contracts, and those must wait for the choice of the engine's build.
     from local.market_maker.bot import MarketMaker
 
-    return MarketMaker(options.url, _MARKET_MAKER_SEED, options.data_dir / "market_maker.json")
+    return MarketMaker(options.url, _MARKET_MAKER_SEED, store_of_house(options.data_dir))

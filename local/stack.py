@@ -17,17 +17,15 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic, events_topic
-from local.calling import call
 from local.carried import carried_folder
 from local.console import Steps, welcome
-from local.disk import require_space
 from local.folder import ANOTHER_VERSION, DataFolder
 from local.keeper import KeptProcess, StartedT
-from local.listening import check_port
 from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
-from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
+from local.servers import ServerError, free_port, kafka, nginx, postgres, prometheus, valkey
 from local.servers.process import Command, ManagedProcess
+from local.starting import Ground
 from local.terminal import WEB_ROOT
 
 if TYPE_CHECKING:
@@ -37,16 +35,19 @@ __all__ = ["run_stack"]
 
 logger = logging.getLogger(__name__)
 _NGINX_TEMPLATE = carried_folder("infra/nginx", "gateway") / "exchange.conf.template"
+_ALERTS = carried_folder("infra/prometheus", "prometheus") / "alerts.yml"
 _SERVICE_START_DEADLINE_S = 60.0
 # A long tail of commands may have to be replayed.
 _READY_DEADLINE_S = 600.0
 _TOPICS_DEADLINE_MS = 30_000
-# Settings that tests give to the services; all others are the stack's own.
+# Settings that the stack passes on to its services; all others are its own.
 _PASSED_ON = (
     "EXCHANGE_ARCHIVE_SEGMENT_AGE_MS",
     "EXCHANGE_CRASH_POINTS",
     "EXCHANGE_OPERATOR_PUBLIC_KEY",
     "EXCHANGE_SNAPSHOT_EVERY_COMMANDS",
+    "EXCHANGE_TRACING_ENDPOINT",
+    "EXCHANGE_TRACING_SHARE",
 )
 _SERVICES = (
     ("engine-0", ("matching_engine.main",)),
@@ -59,6 +60,7 @@ _SERVICES = (
     ("market-data", ("services.market_data.main",)),
     ("user", ("services.user.main",)),
     ("auditor", ("services.auditor.main",)),
+    ("notifier", ("local.notices",)),
 )
 
 
@@ -77,34 +79,66 @@ class _Stack:
         self._ports = {name: free_port() for name, _ in _SERVICES}
         self._environment: dict[str, str] = {}
         self.parts: list[KeptProcess[Any]] = []
+        # Where they are shown, if anywhere.
+        self.alerts_url = ""
 
     async def start(self) -> None:
         """Start servers, prepare the database and the topics, start the services and the gateway."""
         bootstrap = await self._start_servers()
         self._steps("topics and tables ...")
         topics = [commands_topic(SHARD_DEFAULT), events_topic(SHARD_DEFAULT)]
-        await ensure_topics(KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS), topics, replicas=1)
-        await self._run_migrations()
+        async with asyncio.TaskGroup() as group:
+            cluster = KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS)
+            group.create_task(ensure_topics(cluster, topics, replicas=1))
+            group.create_task(self._run_migrations())
         self._steps("services ...")
         await asyncio.gather(
             *(self._keep(name, partial(self._start_service, name, module)) for name, module in _SERVICES)
         )
         await self._start_gateway()
+        await self._start_sight()
+
+    async def _start_sight(self) -> None:
+        """What an operator looks at, where the machine has it: nothing of the exchange waits for it."""
+        if not self._options.sight:
+            return
+        if not prometheus.is_there():
+            self._steps(
+                "no alerts are shown: there is no `prometheus` on the path (apt-get install prometheus)"
+            )
+            return
+        config = prometheus.configuration(self._ports, _ALERTS)
+        port = free_port()
+        try:
+            server = await self._keep(
+                prometheus.NAME,
+                lambda: prometheus.start(self._folder.state, port, config, on_progress=self._steps),
+            )
+        except ServerError as error:
+            self.parts = [part for part in self.parts if part.name != prometheus.NAME]
+            self._steps(f"no alerts are shown: {error}")
+            return
+        self.alerts_url = f"{server.url}/alerts"
 
     async def _start_servers(self) -> str:
         """PostgreSQL, Valkey and Kafka; the services' environment names them. Returns Kafka's address."""
         state, steps, fast = self._folder.state, self._steps, self._options.fast_start
         kafka_port, postgres_port, valkey_port = free_port(), free_port(), free_port()
-        database = await self._keep(
-            "postgres", lambda: postgres.start(state, postgres_port, on_progress=steps)
-        )
-        cache = await self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps))
-        broker = await self._keep(
-            "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
-        )
-        self._environment = self._service_environment(broker.bootstrap_servers, database.dsn, cache.url)
+        async with asyncio.TaskGroup() as group:
+            start = group.create_task
+            database = start(
+                self._keep("postgres", lambda: postgres.start(state, postgres_port, on_progress=steps))
+            )
+            cache = start(self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps)))
+            broker = start(
+                self._keep(
+                    "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
+                )
+            )
+        started = broker.result().bootstrap_servers
+        self._environment = self._service_environment(started, database.result().dsn, cache.result().url)
         write_settings(state, self._environment)
-        return broker.bootstrap_servers
+        return started
 
     async def _start_gateway(self) -> None:
         state, config = self._folder.state, self._write_nginx_config()
@@ -165,6 +199,7 @@ class _Stack:
             "KAFKA_BOOTSTRAP": bootstrap,
             "DATABASE_DSN": database_dsn,
             "CACHE_URL": cache_url,
+            "PUBLIC_URL": self._options.url,
             "MARKET_DATA_URL": f"http://127.0.0.1:{self._ports['market-data']}",
             "SECRET_KEY_FILE": str(self._folder.state / "secret.key"),
             "OPERATOR_PUBLIC_KEY": operator_public_key(self._folder.state),
@@ -225,13 +260,9 @@ class _Stack:
         return path
 
 
-async def run_stack(options: LocalOptions) -> None:
-    """Run the stack until cancelled. Raises ServerError when a part does not start."""
-    steps = Steps()
-    folder = await DataFolder.take(options.data_dir, "stack", call("stack"), options.port, steps)
-    require_space(folder.state, "stack")
-    await asyncio.to_thread(nginx.end_leftover, folder.state, folder.state / "nginx")
-    check_port(options.host, options.port, call("stack"))
+async def run_stack(options: LocalOptions, ground: Ground) -> None:
+    """Run the stack until cancelled on what was claimed. Raises ServerError when a part does not start."""
+    folder, steps = ground.folder, ground.steps
     build = await engine_build(options, steps)
     stack = _Stack(options, folder, steps)
     market_maker: MarketMaker | None = None
@@ -245,7 +276,7 @@ async def run_stack(options: LocalOptions) -> None:
                 await market_maker.start()
                 group.create_task(market_maker.run(), name=market_maker.name)
                 await market_maker.first_quotes()
-            print(welcome(options, "stack", build), flush=True)
+            print(welcome(options, "stack", build, stack.alerts_url), flush=True)
     finally:
         folder.stopping()
         if market_maker is not None:

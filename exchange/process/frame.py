@@ -9,16 +9,18 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 from prometheus_client import Gauge
 
 from exchange.process import crash_points
-from exchange.process.config import Settings, SettingsError
 from exchange.process.log_lines import LogFormat, formatter
 from exchange.process.loop.heap import quiet_collector
 from exchange.process.loop.pulse import beating
+
+if TYPE_CHECKING:
+    from exchange.process.config import Settings
 
 __all__ = ["configure_logging", "run_process", "run_until_signal"]
 
@@ -50,8 +52,11 @@ def _raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run_process(main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
+def run_process(main: "Callable[[Settings], Coroutine[Any, Any, None]]") -> int:
     """Read the settings, run `main` until it ends or a signal comes. Returns the exit code."""
+    # A local exchange makes settings of its own, and what checks them takes a while to import.
+    from exchange.process.config import Settings, SettingsError
+
     try:
         settings = Settings.load()
     except SettingsError as error:

@@ -5,16 +5,20 @@ import hmac
 import json
 import os
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
 
-__all__ = ["AccountStore", "ApiError", "TradingAccount"]
+from exchange.wall_clock import clock_ms
+
+__all__ = ["HOUSE_ROLES", "AccountStore", "ApiError", "TradingAccount", "house_addresses"]
+
+# The market maker's accounts.
+HOUSE_ROLES: Final = ("market-maker", "market-taker")
 
 _BAD_KEY = -2015
 _RETRY_AFTER_S_MAX = 60
@@ -68,6 +72,12 @@ class AccountStore:
         os.replace(temporary, self._path)
 
 
+def house_addresses(store_file: Path) -> frozenset[str]:
+    """The e-mail addresses of the market maker's accounts; the file is made if need be. Raises OSError."""
+    store = AccountStore(store_file)
+    return frozenset(store.login(role)["email"] for role in HOUSE_ROLES)
+
+
 @dataclass
 class TradingAccount:
     """One role's account. `open` before anything else; every call raises ApiError or httpx.HTTPError."""
@@ -109,7 +119,7 @@ class TradingAccount:
 
     async def signed(self, method: str, path: str, parameters: Mapping[str, str]) -> Any:
         """The answer to a signed request."""
-        query = urlencode({**parameters, "timestamp": str(time.time_ns() // 1_000_000)})
+        query = urlencode({**parameters, "timestamp": str(clock_ms())})
         signature = hmac.new(self._secret_key.encode(), query.encode(), hashlib.sha256).hexdigest()
         url = f"{path}?{query}&signature={signature}"
         return _answer(await self.client.request(method, url, headers={"X-MBX-APIKEY": self._api_key}))

@@ -8,7 +8,6 @@ once its first quotes stand.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,8 @@ import httpx
 
 from exchange.contracts.codes import BUY, SELL, SIDE_NAMES
 from exchange.money import format_fixed, parse_fixed
-from local.market_maker.account import AccountStore, ApiError, TradingAccount
+from exchange.wall_clock import clock_ms
+from local.market_maker.account import HOUSE_ROLES, AccountStore, ApiError, TradingAccount
 from local.market_maker.quoting import (
     DECIMALS,
     LEVELS,
@@ -82,7 +82,7 @@ class MarketMaker:
         self._base_url = base_url
         self._seed = seed
         self._store_file = store_file
-        self._run_id = f"{time.time_ns() // 1_000_000:x}"
+        self._run_id = f"{clock_ms():x}"
         self._markets: list[MarketRules] = []
         self._quotes: dict[_Slot, _Quote] = {}
         self._steps = 0
@@ -96,8 +96,7 @@ class MarketMaker:
             base_url=self._base_url, timeout=_REQUEST_DEADLINE_S, trust_env=False
         )
         store = AccountStore(self._store_file)
-        self._maker = TradingAccount(self._client, store, "market-maker")
-        self._taker = TradingAccount(self._client, store, "market-taker")
+        self._maker, self._taker = (TradingAccount(self._client, store, role) for role in HOUSE_ROLES)
 
     async def first_quotes(self) -> None:
         """Wait until the ladders are full for the first time, but not for long."""

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from exchange.process.components import Resources
 from local.console import Steps
-from local.embedded import run_embedded
 from local.options import LocalOptions
 from local.replay.files import check_beginnings, symbols
+from local.starting import claim
 
 if TYPE_CHECKING:
+    from exchange.process.components import Resources
     from local.assembly import AssembledExchange
 
 __all__ = ["Wanted", "run_replay"]
@@ -31,11 +29,16 @@ class Wanted(NamedTuple):
 
 
 async def run_replay(options: LocalOptions, wanted: Wanted) -> None:
-    """Run until cancelled, or until all is replayed. Raises FileError, and what `run_embedded` raises."""
+    """Run until cancelled, or until all is replayed. Raises FileError, and as `run_embedded`."""
     symbols(wanted.files)
     await asyncio.to_thread(check_beginnings, wanted.files)
+    ground = await claim(options, "embedded")
+    # Nothing is in its way: what takes a while to import comes now.
+    import msgspec
 
-    async def replay(exchange: "AssembledExchange", resources: Resources) -> None:
+    from local.embedded import run_embedded
+
+    async def replay(exchange: "AssembledExchange", resources: "Resources") -> None:
         # It needs the contracts, and those must wait for the choice of the engine's build.
         from local.replay.feeding import Plan, Replay
 
@@ -51,4 +54,4 @@ async def run_replay(options: LocalOptions, wanted: Wanted) -> None:
         if wanted.ends:
             raise SystemExit(0)
 
-    await run_embedded(options, replay)
+    await run_embedded(options, ground, replay)

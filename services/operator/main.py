@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from exchange.process.config import Settings
-from exchange.process.frame import configure_logging
-from exchange.security.one_time_codes import STEP_S, totp_code
-from exchange.security.skip_order import sign_skip
-from services.operator.administrators import new_factor, new_token
 from services.operator.asking import AskedOverHttp
 from services.operator.markets.commands import of_fees, of_markets
 from services.operator.ordering import HERE, LOOK, Account, Reason, Where, Who, fail, order_now
@@ -45,6 +38,7 @@ from services.operator.orders import (
     SkipOne,
     UnfreezeAccount,
 )
+from services.operator.tagged import OrderError
 
 __all__ = ["cli"]
 
@@ -77,20 +71,29 @@ def _at(
 
 
 async def _carried_out_here(signed: Signed) -> Answer:
-    # Whoever knocks at a door needs none of them: they take a second to import.
+    # Whoever knocks at a door needs none of them: they take a second to import, here as in the orders below.
     from exchange.adapters.chosen.resources import deployed_resources
+    from exchange.process.config import Settings, SettingsError
+    from exchange.process.connections import CONNECTION_ERRORS
+    from exchange.process.frame import configure_logging
     from services.operator.desk import OperatorDesk
 
-    settings = Settings.load()
     configure_logging("WARNING")
-    async with deployed_resources(settings) as resources:
-        return await OperatorDesk(resources).carry_out(signed)
+    try:
+        async with deployed_resources(Settings.load()) as resources:
+            return await OperatorDesk(resources).carry_out(signed)
+    except SettingsError as error:
+        raise OrderError(str(error)) from error
+    except CONNECTION_ERRORS as error:
+        raise OrderError(str(error) or type(error).__name__) from error
 
 
 def _code() -> str:
     """Six digits: of a secret that a file has (of a local exchange's owner), else of whoever sits here."""
     file = os.environ.get("ADMIN_FACTOR_FILE")
     if file:
+        from exchange.security.one_time_codes import STEP_S, totp_code
+
         secret = base64.b32decode(Path(file).read_text("ascii").strip())
         return totp_code(secret, time.time_ns() // (STEP_S * 10**9))
     return os.environ.get("ADMIN_CODE") or str(typer.prompt("code of the authenticator", err=True))
@@ -116,6 +119,11 @@ def skip(
     shard: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Order a halted engine to go past one command, which is then refused."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    from exchange.security.skip_order import sign_skip
+
     try:
         private_key = load_pem_private_key(key.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
@@ -214,6 +222,8 @@ def add_administrator(
     who: Who = HERE,
 ) -> None:
     """Let somebody order over HTTP; prints his authenticator's address and his token, once."""
+    from services.operator.administrators import new_factor, new_token
+
     token, token_hash = new_token()
     secret, uri = new_factor(name)
     order_now(AddAdministrator(name, role.upper(), token_hash, secret), who, reason)
@@ -224,6 +234,8 @@ def add_administrator(
 @_admins.command("factor")
 def renew_factor(name: str, reason: Reason, who: Who = HERE) -> None:
     """Give him another authenticator, whose address is printed, once; his sessions end."""
+    from services.operator.administrators import new_factor
+
     secret, uri = new_factor(name)
     order_now(RenewFactor(name, secret), who, reason)
     print(uri)

@@ -10,8 +10,6 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from exchange.process.config import SettingsError
-from exchange.process.connections import CONNECTION_ERRORS
 from services.operator.asking import AskedOverHttp, ask
 from services.operator.orders import (
     Answer,
@@ -26,7 +24,6 @@ __all__ = ["HERE", "LOOK", "Account", "Reason", "Where", "Who", "fail", "order_n
 
 # Reason of an order that changes nothing.
 LOOK: Final = "to look"
-_FAILURES: Final[tuple[type[BaseException], ...]] = (OrderError, SettingsError, *CONNECTION_ERRORS)
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.")]
 Who = Annotated[str, typer.Option("--who", help="Who orders it; by itself the name on this machine.")]
 Account = Annotated[str, typer.Argument(help="E-mail address or number.")]
@@ -39,7 +36,7 @@ class Where:
     socket: Path | None = None
     # Of an exchange anywhere; its session is used for all orders of one command.
     http: AskedOverHttp | None = None
-    # With neither, this process carries it out; main.py says by which servers.
+    # With neither, this process carries it out; main.py says by which servers. Raises OrderError.
     at_hand: Callable[[Signed], Awaitable[Answer]]
 
 
@@ -48,7 +45,7 @@ def order_now(order: Order, who: str, reason: str) -> None:
     signed = Signed(order, who, reason)
     try:
         answer = asyncio.run(_carried_out(decode_signed(encode(signed))))
-    except _FAILURES as error:
+    except (OrderError, OSError) as error:
         fail(str(error) or type(error).__name__)
     print("\n".join(answer.lines), file=sys.stdout if answer.is_done else sys.stderr)
     if not answer.is_done:

@@ -24,7 +24,7 @@ IMPORTED = """
 import sys
 import local.__main__, local.embedded, local.assembly, local.market_maker.bot, services.migrations.runner
 import services.operator.desk, services.operator.door, services.operator.main
-import bench.serving.opening, local.mails, local.replay.feeding
+import bench.serving.opening, local.mails, local.notices, local.replay.feeding
 print(*sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)))
 """
 STARTED_DEADLINE_S = 120.0

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("bench", "exchange", "local", "matching_engine", "services", "web", "infra/nginx")
+PACKAGES = ("bench", "exchange", "local", "matching_engine", "services")
+SOURCES = (*PACKAGES, "web", "infra/nginx", "infra/prometheus")
 FILES = ("pyproject.toml", "setup.py", "README.md")
 
 

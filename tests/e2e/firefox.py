@@ -14,24 +14,25 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.e2e.steps import Steps
+
 __all__ = ["FIREFOX", "FoxPage", "open_fox"]
 
 FIREFOX: Final = next(filter(None, map(shutil.which, ("firefox", "firefox-esr"))), None)
 START_DEADLINE_S: Final = 60.0
 CALL_DEADLINE_S: Final = 30.0
-WAIT_DEADLINE_S: Final = 30.0
 STOP_DEADLINE_S: Final = 10.0
 MESSAGE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
 
 
-class FoxPage:
-    """One tab. `problems`: what the console was told as an error."""
+class FoxPage(Steps):
+    """One tab, driven over WebDriver BiDi."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._ids = itertools.count(1)
         self._context = ""
-        self.problems: list[str] = []
+        self._problems: list[str] = []
 
     async def begin(self, width: int, height: int) -> None:
         """A session, and a window of this size."""
@@ -53,7 +54,7 @@ class FoxPage:
                     assert message["type"] == "success", f"{method}: {message}"
                     return dict(message["result"])
                 if message.get("method") == "log.entryAdded" and message["params"]["level"] == "error":
-                    self.problems.append(str(message["params"]["text"]))
+                    self._problems.append(str(message["params"]["text"]))
         raise AssertionError("Firefox has closed the connection")
 
     async def go(self, url: str) -> None:
@@ -72,36 +73,35 @@ class FoxPage:
         assert answer["type"] == "success", f"{expression}: {answer}"
         return answer["result"].get("value")
 
-    async def until(self, expression: str) -> Any:
-        """Wait until the expression is truthy; its value."""
-        async with asyncio.timeout(WAIT_DEADLINE_S):
-            while not (value := await self.evaluate(expression)):
-                await asyncio.sleep(0.05)
-        return value
-
-    async def click(self, selector: str) -> None:
-        """Press what the selector finds, once it is there and to be seen."""
-        found = json.dumps(selector)
-        await self.until(f"document.querySelector({found})?.checkVisibility() ?? false")
-        await self.evaluate(f"document.querySelector({found}).click()")
-
-    async def fill(self, selector: str, text: str) -> None:
-        """A text in a field, in the place of what is there, as if it were typed."""
-        await self.evaluate(
-            f"(field => {{ field.focus(); field.value = {json.dumps(text)};"
-            " field.dispatchEvent(new Event('input', { bubbles: true })); })"
-            f"(document.querySelector({json.dumps(selector)}))"
-        )
-
     async def press(self, *keys: str) -> None:
         """Press keys, by the values that WebDriver has for them."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         source = {"type": "key", "id": "keyboard", "actions": actions}
         await self.call("input.performActions", context=self._context, actions=[source])
 
-    async def text(self, selector: str) -> str:
-        """What is to be read there."""
-        return str(await self.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
+    async def touch(self, selector: str, drag_px: int = 0) -> None:
+        """Put a finger onto the middle of what the selector finds, and lift it, so far below if it drags."""
+        found = json.dumps(selector)
+        await self.until(f"document.querySelector({found})?.checkVisibility() ?? false")
+        x, y = json.loads(await self.evaluate(
+            f"(element => {{ element.scrollIntoView({{ block: 'center', behavior: 'instant' }});"
+            " const box = element.getBoundingClientRect();"
+            " return JSON.stringify([box.x + box.width / 2, box.y + box.height / 2].map(Math.round)); })"
+            f"(document.querySelector({found}))"
+        ))  # fmt: skip
+        steps: list[dict[str, Any]] = [
+            {"type": "pointerMove", "x": x, "y": y},
+            {"type": "pointerDown", "button": 0},
+        ]
+        if drag_px:
+            steps.append({"type": "pointerMove", "x": x, "y": y + drag_px, "duration": 100})
+        steps.append({"type": "pointerUp", "button": 0})
+        source = {"type": "pointer", "id": "finger", "parameters": {"pointerType": "touch"}, "actions": steps}
+        await self.call("input.performActions", context=self._context, actions=[source])
+
+    async def problems(self) -> list[str]:
+        """What the console was told as an error."""
+        return self._problems
 
 
 @asynccontextmanager

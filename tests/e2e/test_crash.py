@@ -42,6 +42,7 @@ STACK_PARTS = [
     "projections-withdrawals",
     "archive",
     "auditor",
+    "notifier",
 ]
 # What dies together in a change's tests; `make verify` kills each part alone too.
 TOGETHER = {
@@ -56,6 +57,7 @@ TOGETHER = {
         "projections-withdrawals",
         "archive",
         "auditor",
+        "notifier",
     ],
     "both engines": ["engine-0", "engine-1"],
 }

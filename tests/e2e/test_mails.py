@@ -32,7 +32,7 @@ def mails(exchange: ExchangeProcess) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("exchange", ["run"], indirect=True)
+@pytest.mark.thorough_for("stack")
 def test_a_forgotten_password_is_set_anew_by_the_mail_in_the_folder(exchange: ExchangeProcess) -> None:
     with httpx.Client(base_url=exchange.url, trust_env=False, timeout=20.0) as client:
         made = client.post("/v1/users", json={"email": EMAIL, "password": "correct horse battery"})

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from exchange.security.one_time_codes import totp_code
 from local.exchange_process import ExchangeProcess
 from tests.e2e.browser import Page
-from tests.e2e.firefox import FoxPage
+from tests.e2e.steps import Steps
 from tests.e2e.terminal import BROWSER_TESTS
 from tests.e2e.test_operator import QUIET, operator, until_status
 from tests.e2e.test_terminal_axe import Judge
@@ -25,7 +25,7 @@ class Person:
         *_, uri, self.token = added.stdout.split()
         self._secret = base64.b32decode(parse_qs(urlsplit(uri).query)["secret"][0])
 
-    async def log_in(self, page: Page | FoxPage) -> None:
+    async def log_in(self, page: Page | Steps) -> None:
         await page.fill("#token", self.token)
         await page.fill("#code", totp_code(self._secret, time.time_ns() // 30_000_000_000))
         await page.click("#log-in button")
@@ -36,7 +36,7 @@ async def has(page: Page, place: str, words: str) -> None:
     await page.until(f"document.querySelector('{place}').innerText.includes('{words}')")
 
 
-async def fill_in(page: Page | FoxPage, order: str, **values: str) -> None:
+async def fill_in(page: Page | Steps, order: str, **values: str) -> None:
     """Fill the form of an order or of a look, and send it."""
     form = f"form:is([data-order={order}], [data-look={order}])"
     for name, value in values.items():
@@ -44,7 +44,7 @@ async def fill_in(page: Page | FoxPage, order: str, **values: str) -> None:
     await page.click(f"{form} button")
 
 
-async def set_mode(page: Page | FoxPage, word: str, reason: str) -> None:
+async def set_mode(page: Page | Steps, word: str, reason: str) -> None:
     await page.fill("#reason", reason)
     await fill_in(page, "SetMode", symbol=QUIET, word=word)
 

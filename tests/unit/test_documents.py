@@ -101,9 +101,11 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
         "RATE_LIMITS",
         "REQUEST_LIMITS",
         "LOG_KEPT_DAYS",
+        "PROMETHEUS",
         "HOST",
         "BAD_DAYS",
         "HISTORY",
+        "ONE_PROCESS",
     }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
@@ -116,4 +118,6 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.host == table["HOST"]
     assert options.history == (table["HISTORY"] == "1")
     assert options.bad_days == (table["BAD_DAYS"] == "1")
+    assert options.sight == (table["PROMETHEUS"] == "1")
+    assert options.one_process == (table["ONE_PROCESS"] == "1")
     assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])

@@ -11,7 +11,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -23,13 +24,17 @@ from local import disk, folder, operating
 from local.disk import full_disk, require_space
 from local.folder import DataFolder, Owner
 from local.listening import check_port, take_port
+from local.operating import door_of
 from local.options import LocalOptions, OptionError
 from local.servers import ServerError, free_port
+from services.operator.asking import short_path
 
 # Taken together: each of many tests starts a process of its own.
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+# The largest of what an exchange imports: seconds, on a machine with other things to do.
+HEAVY = frozenset({"asyncpg", "cryptography", "fastapi", "httpx", "pydantic_settings", "redis", "uvicorn"})
 
 
 def local(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -43,6 +48,22 @@ def local(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
         check=False,
         timeout=60,
     )
+
+
+def imported(*arguments: str, **variables: str) -> tuple[str, set[str]]:
+    """What `python -m local ...` says on its way out, and which packages it has imported for that."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "local", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    names = re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    return done.stdout + "\n".join(said), {name.partition(".")[0] for name in names}
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -87,6 +108,55 @@ def test_an_empty_port_is_not_taken_for_8080(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("name", ["HISTORY", "MARKET_MAKER", "BAD_DAYS", "RATE_LIMITS"])
+@pytest.mark.parametrize("mode", ["run", "stack"])
+def test_a_wrong_option_is_told_before_anything_else(mode: str, name: str, tmp_path: Path) -> None:
+    said, packages = imported(mode, **{name: "maybe"}, DATA_DIR=str(tmp_path / "data"))
+    assert said == f"{name}=maybe: 0 or 1"
+    assert packages & HEAVY == set()
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("mode", ["run", "stack"])
+def test_a_taken_port_is_told_before_what_takes_long_to_import(
+    mode: str, foreign_port: int, tmp_path: Path
+) -> None:
+    said, packages = imported(mode, PORT=str(foreign_port), DATA_DIR=str(tmp_path))
+    assert f"port {foreign_port} of 127.0.0.1 is taken by" in said
+    assert packages & HEAVY == set()
+
+
+def test_an_operator_waits_for_the_exchange_alone(tmp_path: Path) -> None:
+    """What knocks at the door of an exchange brings no exchange of its own."""
+    door = door_of(tmp_path / "embedded")
+    door.parent.mkdir()
+    asked: list[bytes] = []
+
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            asked.append(connection.recv(10_000))
+            connection.sendall(b'{"is_done": true, "lines": ["BTCUSDT: trading"]}\n')
+
+    with socket.socket(socket.AF_UNIX) as server, short_path(door) as path:
+        server.bind(path)
+        server.listen()
+        server.settimeout(60)
+        desk = threading.Thread(target=answer, args=(server,))
+        desk.start()
+        said, packages = imported("operator", "--", "markets", "list", DATA_DIR=str(tmp_path))
+        desk.join()
+    assert said == "BTCUSDT: trading\n"
+    assert b"ListMarkets" in asked[0]
+    assert packages & HEAVY == set()
+
+
+def test_who_reads_mails_waits_for_no_server(tmp_path: Path) -> None:
+    said, packages = imported("mails", DATA_DIR=str(tmp_path))
+    assert said == "no mail yet\n"
+    assert packages & HEAVY == set()
+
+
 @pytest.mark.parametrize("mode", ["run", "stack"])
 def test_a_taken_port_names_who_has_it_and_the_way_out(mode: str, foreign_port: int, tmp_path: Path) -> None:
     sentence = one_sentence(local(mode, PORT=str(foreign_port), DATA_DIR=str(tmp_path)))
@@ -97,13 +167,16 @@ def test_a_taken_port_names_who_has_it_and_the_way_out(mode: str, foreign_port: 
     check_port("127.0.0.1", int(way_out[1]), "make run")
 
 
-def test_a_port_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("take", [check_port, take_port])
+def test_a_port_for_root_alone(
+    take: Callable[[str, int, str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("local.listening.bind", refuse)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(ServerError, match=r"port 80 is for root alone: .* make run PORT=8\d\d\d"):
-        take_port("127.0.0.1", 80, "make run")
+        take("127.0.0.1", 80, "make run")
 
 
 @pytest.mark.parametrize("what", ["a file", "below a file", "unwritable", "read-only"])

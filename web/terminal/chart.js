@@ -1,7 +1,7 @@
 // The chart, drawn by lightweight-charts: candles and volume, indicators, the account's own orders and fills.
 
 import { plain, trimmed } from "./decimal.js";
-import { make } from "./dom.js";
+import { drawnSoon, make } from "./dom.js";
 import { dayAndTime, t, timeOfDay } from "./lang.js";
 import { band, convergence, exponentialAverage, relativeStrength, simpleAverage } from "./indicators.js";
 import {
@@ -13,6 +13,7 @@ export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 // So near to the oldest candle, older ones are asked for.
 const OLDER_WITHIN = 40;
 const FEW = 10;
+const LAST_EVERY_MS = 200;
 // So near to a line a pointer takes it.
 const NEAR_PX = 6;
 const LINES_MAX = 40;
@@ -42,6 +43,9 @@ export class Chart {
   constructor(box, legend, onOlder) {
     Object.assign(this, { _box: box, _legend: legend, _candles: [], _interval: "", _symbol: "", _decimals: 2, _quantityDecimals: 4 });
     Object.assign(this, { _lines: [], _extras: new Set(), _drawn: [], _selected: null, _orders: [], _fills: [], _lined: [], _moved: null });
+    Object.assign(this, { _last: null, _lastShown: null, _hasMarks: false });
+    // Each look of the line is a picture of the whole chart, and a busy market has a hundred trades a second.
+    this._showLastSoon = drawnSoon(() => this._drawLast(), LAST_EVERY_MS);
     /** Called when lines of own orders were drawn. */
     this.onOwn = () => {};
     this._chart = createChart(box, {
@@ -57,7 +61,10 @@ export class Chart {
     this._chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this._markers = createSeriesMarkers(this._bars, []);
     this._colour();
-    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this._colour());
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
+      this._colour();
+      this._showLastSoon();
+    });
     this._chart.subscribeCrosshairMove(({ time }) => this._writeLegend(this._candles.find((candle) => seconds(candle.time) === time)));
     this._chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && range.from < OLDER_WITHIN && this._candles.length > 0) onOlder();
@@ -87,7 +94,8 @@ export class Chart {
    * @param {import("./rules.js").Market} market
    */
   show(candles, interval, market) {
-    const isOther = interval !== this._interval || market.symbol !== this._symbol;
+    const isOtherMarket = market.symbol !== this._symbol;
+    const isOther = interval !== this._interval || isOtherMarket;
     const before = this._candles;
     Object.assign(this, { _candles: candles, _interval: interval, _symbol: market.symbol, _decimals: market.priceDecimals });
     this._quantityDecimals = Math.min(5, market.quantityDecimals);
@@ -97,6 +105,8 @@ export class Chart {
       this._chart.applyOptions({ timeScale: { secondsVisible: interval === "1s" } });
       this._dropLines();
       this._last = null;
+      if (isOtherMarket) this._lastShown = null;
+      this._showLastSoon();
     }
     const isNext = !isOther && before.length > 0 && candles[0]?.time === before[0].time &&
       (candles.length === before.length || candles.length === before.length + 1);
@@ -170,6 +180,14 @@ export class Chart {
    * @param {"up" | "down" | ""} look
    */
   showLast(price, look) {
+    if (this._lastShown?.price === price && this._lastShown.look === look) return;
+    this._lastShown = { price, look };
+    this._showLastSoon();
+  }
+
+  _drawLast() {
+    if (this._lastShown === null) return;
+    const { price, look } = this._lastShown;
     const options = {
       price: Number(price), color: this._colours[look || "dim"], lineWidth: 1, lineStyle: LineStyle.Dotted, axisLabelVisible: true, title: "",
     };
@@ -209,7 +227,9 @@ export class Chart {
       time: seconds(this._candles.findLast((candle) => candle.time <= time).time), color: colour(side),
       position: side === "BUY" ? "belowBar" : "aboveBar", shape: side === "BUY" ? "arrowUp" : "arrowDown", size: 1,
     }));
-    this._markers.setMarkers(marks);
+    // Nobody's marks are not drawn anew with each candle.
+    if (marks.length > 0 || this._hasMarks) this._markers.setMarkers(marks);
+    this._hasMarks = marks.length > 0;
     this.onOwn();
   }
 

@@ -1,5 +1,8 @@
 // Elements without markup: text goes into the page as text, never as HTML.
 
+// As Node has it.
+const TEXT_NODE = 3;
+
 /**
  * The element with this id.
  * @param {string} id
@@ -29,12 +32,26 @@ export function make(tag, attributes = {}, children = []) {
 }
 
 /**
- * Change a text only when it is another one: screen readers and selections notice each change.
+ * Change a text only when it is another one: screen readers and selections notice each change. A text that is there
+ * stays and says something else, which is less work for the browser than another one in its place.
  * @param {Element} element
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const { firstChild: node } = element;
+  if (node?.nodeType !== TEXT_NODE || node !== element.lastChild || text === "") {
+    if (element.textContent !== text) element.textContent = text;
+  } else if (node.data !== text) node.data = text;
+}
+
+/**
+ * The same for an attribute.
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /**
@@ -58,8 +75,35 @@ export function choices(group, choices, onChoice) {
   return press;
 }
 
+// What is to be drawn, the longest waiting first; each stands in it once.
+const drawings = [];
+
+let isFrameAsked = false;
+
+function askFrame() {
+  if (isFrameAsked) return;
+  isFrameAsked = true;
+  requestAnimationFrame(drawNext);
+}
+
 /**
- * Calls `draw` before the next frame, once however often it is asked for, and at most every `pauseMs`.
+ * Before a frame: one drawing. The others have the next ones: what came due together would else be one long task, with
+ * all that the browser makes of it, and a frame that is missed.
+ */
+function drawNext() {
+  isFrameAsked = false;
+  const draw = drawings.shift();
+  if (drawings.length > 0) askFrame();
+  draw();
+}
+
+function drawInTurn(run) {
+  drawings.push(run);
+  askFrame();
+}
+
+/**
+ * Calls `draw` before one of the next frames, once however often it is asked for, and at most every `pauseMs`.
  * @param {() => void} draw
  * @param {number} [pauseMs]
  * @returns {() => void}
@@ -76,8 +120,8 @@ export function drawnSoon(draw, pauseMs = 0) {
     if (isAsked) return;
     isAsked = true;
     const waitMs = drawnMs + pauseMs - performance.now();
-    if (waitMs > 0) setTimeout(() => requestAnimationFrame(run), waitMs);
-    else requestAnimationFrame(run);
+    if (waitMs > 0) setTimeout(() => drawInTurn(run), waitMs);
+    else drawInTurn(run);
   };
 }
 

@@ -5,6 +5,8 @@ import { fromUnits, toUnits } from "./decimal.js";
 
 const DECIMALS = 8;
 const BUFFERED_MAX = 2000;
+// More new levels than this at once are sorted together, fewer are put where they belong.
+const FEW = 50;
 
 /**
  * @typedef {{price: string, units: bigint, quantity: string, lots: bigint}} Level
@@ -23,6 +25,7 @@ export class LocalBook {
     this.lastId = 0;
     this._buffer = [];
     this._sides = { bids: new Map(), asks: new Map() };
+    // Best first; null until they are asked for.
     this._sorted = { bids: null, asks: null };
   }
 
@@ -69,13 +72,49 @@ export class LocalBook {
 
   _apply(side, levels) {
     const book = this._sides[side];
+    if (levels.length > FEW) this._sorted[side] = null;
     for (const [price, quantity] of levels) {
       const units = toUnits(price, DECIMALS);
       const lots = toUnits(quantity, DECIMALS);
-      if (lots === 0n) book.delete(units);
-      else book.set(units, { price, units, quantity, lots });
+      const known = book.get(units);
+      if (lots > 0n && known) Object.assign(known, { price, quantity, lots });
+      else if (lots > 0n) this._add(side, { price, units, quantity, lots });
+      else if (known) this._remove(side, units);
     }
-    if (levels.length > 0) this._sorted[side] = null;
+  }
+
+  _add(side, level) {
+    this._sides[side].set(level.units, level);
+    this._sorted[side]?.splice(this._placeOf(side, level.units), 0, level);
+  }
+
+  _remove(side, units) {
+    this._sides[side].delete(units);
+    this._sorted[side]?.splice(this._placeOf(side, units), 1);
+  }
+
+  /** How many sorted levels are better than this price. */
+  _placeOf(side, units) {
+    const sorted = this._sorted[side];
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (side === "bids" ? sorted[middle].units > units : sorted[middle].units < units) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * All levels of a side as they are kept: to be read at once, and left as they are.
+   * @param {"bids" | "asks"} side
+   * @returns {readonly Level[]} best first
+   */
+  levels(side) {
+    const direction = side === "bids" ? -1 : 1;
+    return (this._sorted[side] ??= [...this._sides[side].values()].sort((one, other) =>
+      one.units === other.units ? 0 : one.units < other.units ? -direction : direction,
+    ));
   }
 
   /**
@@ -86,19 +125,15 @@ export class LocalBook {
    * @returns {(Level & {sum: bigint})[]} best first
    */
   top(side, count, step = 0n) {
-    const direction = side === "bids" ? -1 : 1;
-    this._sorted[side] ??= [...this._sides[side].values()].sort((one, other) =>
-      one.units === other.units ? 0 : one.units < other.units ? -direction : direction,
-    );
     let sum = 0n;
     if (step > 0n) return this._grouped(side, count, step);
-    return this._sorted[side].slice(0, count).map((level) => ({ ...level, sum: (sum += level.lots) }));
+    return this.levels(side).slice(0, count).map((level) => ({ ...level, sum: (sum += level.lots) }));
   }
 
   _grouped(side, count, step) {
     const found = [];
     let sum = 0n;
-    for (const level of this._sorted[side]) {
+    for (const level of this.levels(side)) {
       const below = level.units - (level.units % step);
       const units = side === "asks" && below !== level.units ? below + step : below;
       if (found.at(-1)?.units !== units) {
@@ -118,8 +153,8 @@ export class LocalBook {
    * @returns {{units: bigint, partsPerMillion: bigint} | null} null while a side is empty
    */
   spread() {
-    const [bid] = this.top("bids", 1);
-    const [ask] = this.top("asks", 1);
+    const [bid] = this.levels("bids");
+    const [ask] = this.levels("asks");
     if (!bid || !ask) return null;
     const units = ask.units - bid.units;
     return { units, partsPerMillion: (units * 1_000_000n) / ask.units };

@@ -1,17 +1,20 @@
 // The market on the screen: header, order book, recent trades.
 
-import { byId, choices, drawnSoon, make, setText } from "./dom.js";
+import { byId, choices, drawnSoon, make, setAttribute, setText } from "./dom.js";
 import { fromUnits, grouped, plain, shown, trimmed } from "./decimal.js";
 import { t, timeOfDay } from "./lang.js";
 
 const LEVEL_PX = 20;
 const DRAW_EVERY_MS = 100;
+// What is read less closely leaves its frames to the book.
+const ASIDE_EVERY_MS = 200;
 
 /** The figures of the last 24 hours. */
 export class Ticker {
   /** @param {(price: string, look: string) => void} onLast called with the last price */
   constructor(onLast) {
-    Object.assign(this, { _onLast: onLast, last: "", _hasTrades: false });
+    Object.assign(this, { _onLast: onLast, last: "", _look: "", _hasTrades: false });
+    this._showSoon = drawnSoon(() => this._drawLast(), ASIDE_EVERY_MS);
   }
 
   /** @param {import("./rules.js").Market} market whose figures come from now on */
@@ -48,14 +51,54 @@ export class Ticker {
    * @param {"up" | "down" | ""} look "": nothing to compare with
    */
   showLast(text, look) {
-    this._hasTrades = true;
-    this.last = text;
+    Object.assign(this, { _hasTrades: true, last: text, _look: look });
+    this._showSoon();
+    this._onLast(text, look);
+  }
+
+  _drawLast() {
+    if (this.last === "") return;
     for (const id of ["last", "book-last"]) {
       const element = byId(id);
-      setText(element, grouped(shown(text, this._market.priceDecimals)));
-      element.className = look;
+      setText(element, grouped(shown(this.last, this._market.priceDecimals)));
+      element.className = this._look;
     }
-    this._onLast(text, look);
+  }
+}
+
+/** One level on the screen. What is as it was is not touched: each change costs the browser a look at the row. */
+class LevelRow {
+  /** @param {"BUY" | "SELL"} side @param {(price: string) => void} onPrice */
+  constructor(side, onPrice) {
+    // Behind the words that say what each is.
+    this._cells = [side === "BUY" ? t("Bid") : t("Ask"), t("Quantity"), t("Sum")].map((name) =>
+      make("span", {}, [make("span", { class: "unseen" }, [`${name} `]), make("span")]));
+    this.element = make("button", { type: "button", class: "level" }, this._cells);
+    this.element.addEventListener("click", () => onPrice(this.element.dataset.price));
+    this._was = {};
+  }
+
+  /**
+   * @param {import("./localbook.js").Level & {sum: bigint}} level
+   * @param {string} depth how much of the row its bar takes
+   * @param {boolean} isOwn
+   * @param {boolean} isFirst of its side: the one that Tab stops at
+   * @param {import("./rules.js").Market} market
+   */
+  show({ price, quantity, sum }, depth, isOwn, isFirst, { priceDecimals, quantityDecimals }) {
+    const { element, _was: was } = this;
+    const [priceCell, quantityCell, sumCell] = this._cells.map((cell) => cell.lastChild);
+    if (was.isFirst !== isFirst) element.tabIndex = isFirst ? 0 : -1;
+    if (was.price !== price) {
+      element.dataset.price = trimmed(price);
+      setText(priceCell, plain(shown(price, priceDecimals)));
+    }
+    if (was.quantity !== quantity) setText(quantityCell, plain(shown(quantity, quantityDecimals)));
+    if (was.sum !== sum) setText(sumCell, plain(shown(fromUnits(sum, 8), quantityDecimals)));
+    if (was.isOwn !== isOwn) element.classList.toggle("own", isOwn);
+    // Not by a variable: that would be every cell's, too.
+    if (was.depth !== depth) element.style.backgroundSize = `${depth} 100%`;
+    this._was = { price, quantity, sum, depth, isOwn, isFirst };
   }
 }
 
@@ -65,6 +108,9 @@ export class BookView {
   constructor(onPrice) {
     this._onPrice = onPrice;
     this._sides = { asks: byId("asks"), bids: byId("bids") };
+    this._rows = { asks: [], bids: [] };
+    // How many levels there is room for.
+    this._room = { asks: 1, bids: 1 };
     this._own = new Set();
     this._step = 0n;
     const show = (sides) => {
@@ -78,8 +124,11 @@ export class BookView {
       this.show();
     });
     this.show = drawnSoon(() => this._draw(), DRAW_EVERY_MS);
-    for (const box of Object.values(this._sides)) {
-      new ResizeObserver(this.show).observe(box);
+    for (const [side, box] of Object.entries(this._sides)) {
+      new ResizeObserver(() => {
+        this._room[side] = Math.max(1, Math.floor(box.clientHeight / LEVEL_PX));
+        this.show();
+      }).observe(box);
       box.addEventListener("keydown", (event) => this._move(event, box));
     }
   }
@@ -99,6 +148,11 @@ export class BookView {
    */
   use(market, book) {
     Object.assign(this, { _market: market, _book: book, _step: 0n });
+    // Another market's numbers may have other decimals.
+    for (const side of ["asks", "bids"]) {
+      this._rows[side] = [];
+      this._sides[side].replaceChildren();
+    }
     const steps = [1n, 10n, 100n, 1000n, 10_000n].map((factor) => factor * market.limits.tick);
     byId("grouping").replaceChildren(...steps.map((step, index) =>
       make("option", { value: index === 0 ? "0" : String(step) }, [grouped(trimmed(fromUnits(step, 8)))])));
@@ -115,13 +169,12 @@ export class BookView {
 
   _draw() {
     if (!this._market) return;
-    const count = (box) => Math.max(1, Math.floor(box.clientHeight / LEVEL_PX));
-    const asks = this._book.top("asks", count(this._sides.asks), this._step);
-    const bids = this._book.top("bids", count(this._sides.bids), this._step);
+    const asks = this._book.top("asks", this._room.asks, this._step);
+    const bids = this._book.top("bids", this._room.bids, this._step);
     const sums = [asks.at(-1)?.sum ?? 0n, bids.at(-1)?.sum ?? 0n];
     const most = sums[0] > sums[1] ? sums[0] : sums[1];
-    this._drawSide(this._sides.asks, asks, most, "SELL");
-    this._drawSide(this._sides.bids, bids, most, "BUY");
+    this._drawSide("asks", asks, most);
+    this._drawSide("bids", bids, most);
     const spread = this._book.spread();
     const percent = spread && fromUnits(spread.partsPerMillion / 100n, 2);
     setText(byId("spread"), spread
@@ -131,32 +184,18 @@ export class BookView {
     setText(byId("book-state"), this._book.state === "live" ? "" : t("Loading …"));
   }
 
-  _drawSide(box, levels, most, side) {
-    while (box.children.length > levels.length) box.lastChild.remove();
-    while (box.children.length < levels.length) box.append(this._row(side));
+  /** @param {"asks" | "bids"} name */
+  _drawSide(name, levels, most) {
+    const [rows, side] = [this._rows[name], name === "asks" ? "SELL" : "BUY"];
+    while (rows.length > levels.length) rows.pop().element.remove();
+    while (rows.length < levels.length) {
+      rows.push(new LevelRow(side, this._onPrice));
+      this._sides[name].append(rows.at(-1).element);
+    }
     levels.forEach((level, index) => {
-      const row = box.children[index];
-      const { priceDecimals, quantityDecimals } = this._market;
-      // Behind the words that say what each is.
-      const [price, quantity, sum] = [...row.children].map((cell) => cell.lastChild);
-      row.tabIndex = index === 0 ? 0 : -1;
-      row.dataset.price = trimmed(level.price);
-      row.classList.toggle("own", this._own.has(`${side} ${level.price}`));
-      row.style.setProperty("--depth", `${most === 0n ? 0 : Number((level.sum * 1000n) / most) / 10}%`);
-      setText(price, plain(shown(level.price, priceDecimals)));
-      setText(quantity, plain(shown(level.quantity, quantityDecimals)));
-      setText(sum, plain(shown(fromUnits(level.sum, 8), quantityDecimals)));
+      const depth = `${most === 0n ? 0 : Number((level.sum * 1000n) / most) / 10}%`;
+      rows[index].show(level, depth, this._own.has(`${side} ${level.price}`), index === 0, this._market);
     });
-  }
-
-  /** @param {"BUY" | "SELL"} side */
-  _row(side) {
-    const cell = (name) => make("span", {}, [make("span", { class: "unseen" }, [`${name} `]), make("span")]);
-    const row = make("button", { type: "button", class: "level" }, [
-      cell(side === "BUY" ? t("Bid") : t("Ask")), cell(t("Quantity")), cell(t("Sum")),
-    ]);
-    row.addEventListener("click", () => this._onPrice(row.dataset.price));
-    return row;
   }
 }
 
@@ -165,7 +204,7 @@ export class Tape {
   constructor() {
     this._box = byId("tape");
     this._trades = [];
-    this._draw = drawnSoon(() => this._drawNow(), DRAW_EVERY_MS);
+    this._draw = drawnSoon(() => this._drawNow(), ASIDE_EVERY_MS);
   }
 
   /** @param {object[]} trades newest first @param {import("./rules.js").Market} market */
@@ -174,16 +213,18 @@ export class Tape {
     this._draw();
   }
 
+  // Rows stay where they are and say something else: moving them costs the browser more than their texts do.
   _drawNow() {
     const { priceDecimals, quantityDecimals } = this._market;
-    while (this._box.children.length > this._trades.length) this._box.lastChild.remove();
-    while (this._box.children.length < this._trades.length) {
+    const rows = this._box.children;
+    while (rows.length > this._trades.length) this._box.lastChild.remove();
+    while (rows.length < this._trades.length) {
       this._box.append(make("div", { class: "trade" }, [make("span"), make("span"), make("span")]));
     }
     this._trades.forEach((trade, index) => {
-      const [price, quantity, time] = this._box.children[index].children;
+      const [price, quantity, time] = rows[index].children;
       setText(price, plain(shown(trade.price, priceDecimals)));
-      price.className = trade.isSell ? "down" : "up";
+      setAttribute(price, "class", trade.isSell ? "down" : "up");
       setText(quantity, plain(shown(trade.quantity, quantityDecimals)));
       setText(time, timeOfDay(trade.time));
     });

@@ -1,6 +1,6 @@
 // The order form: what is typed, checked as it is typed, sent once.
 
-import { byId, choices, drawnSoon, make, setText } from "./dom.js";
+import { byId, choices, drawnSoon, make, setAttribute, setText } from "./dom.js";
 import { fromUnits, grouped, plain, shown, typed } from "./decimal.js";
 import { broughtIn, estimateOf, FAR_PPM, feeText } from "./estimate.js";
 import { t } from "./lang.js";
@@ -14,9 +14,7 @@ const MORE_LABELS = {
   ICEBERG: t("Iceberg"), PEGGED: t("Pegged"), OTO: t("OTO: one, then another"), OTOCO: t("OTOCO: one, then a pair"),
   OPO: t("OPO: buy, then sell that"), OPOCO: t("OPOCO: buy, then a pair"),
 };
-const REFRESH_EVERY_MS = 100;
-// So many levels are looked at for an estimate.
-const ESTIMATE_LEVELS = 1000;
+const REFRESH_EVERY_MS = 200;
 
 const percent = (ppm) => plain(fromUnits(ppm / 100n, 2));
 
@@ -171,14 +169,14 @@ export class OrderForm {
     this._showTotal();
     const word = isBuy ? t("Buy {asset}", { asset: base }) : t("Sell {asset}", { asset: base });
     setText(byId("submit"), this._isBusy ? t("Sending …") : desk ? word : t("Log in to trade"));
-    byId("submit").setAttribute("aria-busy", String(this._isBusy));
+    setAttribute(byId("submit"), "aria-busy", String(this._isBusy));
     const { problems } = this._checked();
     this._more?.tell(problems, this._wasTried);
     for (const id of ["price", "quantity"]) {
       // An empty field is no mistake before somebody tries to send it.
       const isShown = problems[id] && (this._wasTried || byId(id).value !== "");
       setText(byId(`${id}-problem`), isShown ? problems[id] : "");
-      byId(id).setAttribute("aria-invalid", String(Boolean(isShown)));
+      setAttribute(byId(id), "aria-invalid", String(Boolean(isShown)));
     }
   }
 
@@ -187,7 +185,7 @@ export class OrderForm {
     const order = this._order;
     const isMarket = order.type === "MARKET";
     byId("total-line").hidden = order.byQuote;
-    byId("total").title = t("{asset} × price, before fees", { asset: base });
+    setAttribute(byId("total"), "title", t("{asset} × price, before fees", { asset: base }));
     if (this._isMore) {
       this._showForeseen(order);
       return;
@@ -200,7 +198,7 @@ export class OrderForm {
   /** Of kinds with fields of their own: a line an order of a list. */
   _showForeseen(order) {
     const now = {
-      last: this._needs.last(), top: (side, count) => this._needs.book.top(side, count), rates: this._needs.desk()?.feed.rates,
+      last: this._needs.last(), top: (side, count) => this._needs.book.levels(side).slice(0, count), rates: this._needs.desk()?.feed.rates,
     };
     const seen = this._more.foresee(order, this._market, now);
     setText(byId("total"), seen.total || `– ${this._market.quote}`);
@@ -211,7 +209,7 @@ export class OrderForm {
   /** What the book would do with it now, what it costs in fees, and a warning where that is far from the market. */
   _showEstimate(order) {
     const { quote, priceDecimals } = this._market;
-    const levels = order.quantity !== "" ? this._needs.book.top(order.side === "BUY" ? "asks" : "bids", ESTIMATE_LEVELS) : [];
+    const levels = order.quantity !== "" ? this._needs.book.levels(order.side === "BUY" ? "asks" : "bids") : [];
     const estimate = estimateOf(order, levels);
     const parts = [];
     if (estimate?.filled > 0n) {
@@ -237,7 +235,7 @@ export class OrderForm {
 
   /** The best price on the other side, "" without one. */
   _touch() {
-    const [level] = this._needs.book.top(this._side === "BUY" ? "asks" : "bids", 1);
+    const [level] = this._needs.book.levels(this._side === "BUY" ? "asks" : "bids");
     return level?.price ?? "";
   }
 

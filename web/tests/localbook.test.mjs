@@ -67,3 +67,34 @@ test("levels are in the order of numbers, with sums, whatever the texts look lik
   assert.deepEqual(levels(book, "bids"), [["100", "0.5"], ["9.5", "1"]]);
   assert.deepEqual(book.spread(), { units: 10_000_000_000n, partsPerMillion: 500_000n });
 });
+
+test("levels that come and go one by one stand where sorting all of them would put them", () => {
+  // A little generator of its own, so that each run is the same.
+  let state = 20261130;
+  const below = (count) => (state = (state * 48271) % 2147483647) % count;
+  const book = new LocalBook();
+  book.applySnapshot(snapshot(1, [], []));
+  const known = { bids: new Map(), asks: new Map() };
+  for (let id = 2; id < 400; id += 1) {
+    const side = below(2) === 0 ? "bids" : "asks";
+    // Now and then so many at once that they are sorted together.
+    const changes = Array.from({ length: below(10) === 0 ? 80 : 1 + below(5) }, () => [String(1 + below(120)), String(below(3))]);
+    book.applyUpdate(update(id, id, ...(side === "bids" ? [changes, []] : [[], changes])));
+    for (const [price, quantity] of changes) {
+      if (quantity === "0") known[side].delete(price);
+      else known[side].set(price, quantity);
+    }
+    const expected = [...known[side]].sort(([one], [other]) => (side === "bids" ? other - one : one - other));
+    assert.deepEqual(book.levels(side).map(({ price, quantity }) => [price, quantity]), expected, `update ${id}`);
+    assert.deepEqual(book.top(side, 1000).map(({ price, quantity }) => [price, quantity]), expected);
+  }
+});
+
+test("what was handed out does not change when the book does", () => {
+  const book = new LocalBook();
+  book.applySnapshot(snapshot(1));
+  const [before] = book.top("bids", 1);
+  book.applyUpdate(update(2, 2, [["10", "7"]]));
+  assert.equal(before.quantity, "1");
+  assert.equal(book.top("bids", 1)[0].quantity, "7");
+});

@@ -4,10 +4,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from exchange.trading.markets_file import MarketsFileError, portions
 from services.operator.markets.orders import (
     ChangeFilter,
     CountTiers,
@@ -45,6 +42,12 @@ def add_markets(
     who: Who = HERE,
 ) -> None:
     """Register the assets and markets of FILE that there are not yet; they trade at once."""
+    # Other commands need none of it, and shall not wait for it.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from exchange.trading.markets_file import MarketsFileError, portions
+
     try:
         parts = portions(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, MarketsFileError) as error:

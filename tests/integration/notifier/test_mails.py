@@ -13,7 +13,9 @@ from exchange.ports.messages import Announcement, MessageError
 from exchange.process.components import Resources
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
-from local.mails import folder_of_mails, notice_components, shown
+from local.mails import folder_of_mails, shown
+from local.market_maker.account import AccountStore, house_addresses
+from local.notices import notice_components
 from services.notifier.notices import DEPOSIT, FILL, Notice
 from services.notifier.outlet import Outlet
 from tests.at_work import eventually, running
@@ -40,7 +42,7 @@ async def test_a_mail_is_a_file_for_its_owner_s_eyes_and_a_repeat_replaces_it(tm
     assert stat.S_IMODE((tmp_path / "mails").stat().st_mode) == 0o700
     read = message_from_bytes(mail.read_bytes(), policy=policy.default)
     assert (read["To"], read["Subject"]) == ("user-1001@example.com", "Your deposit has arrived")
-    assert "Zwölf BTC." in shown(tmp_path / "mails", 5)[0]
+    assert "Zwölf BTC." in shown(list((tmp_path / "mails").iterdir()))[0]
 
 
 async def test_so_many_are_kept_the_newest(tmp_path: Path) -> None:
@@ -77,9 +79,35 @@ async def test_what_somebody_did_is_mailed_to_him_with_the_link_that_he_needs(re
                 await audit_log.append(connection, act)
         folder = folder_of_mails(settings.data_dir)
         await eventually(lambda: bool(list(folder.glob("*.eml"))))
-    (mail,) = shown(folder, 5)
+    (mail,) = shown(list(folder.iterdir()))
     assert "to alice@example.com\nSet a new password\n" in mail
     assert "http://127.0.0.1:8080/terminal/#reset=" in mail
+
+
+async def test_nothing_is_written_to_the_exchange_s_own_bots(resources: Resources, tmp_path: Path) -> None:
+    """They log in at each start, and who runs `make mails` looks for what came to him."""
+    accounts = tmp_path / "market_maker.json"
+    house = house_addresses(accounts)
+    bots = [AccountStore(accounts).login(role)["email"] for role in ("market-maker", "market-taker")]
+    async with running(*notice_components(resources, house)):
+        async with resources.database.acquire() as connection:
+            await eventually_begun(connection)
+            for email in (*bots, "carol@example.com"):
+                user_id = await connection.fetchval(
+                    "INSERT INTO users (email, created_ms) VALUES ($1, 1) RETURNING user_id", email
+                )
+                async with connection.transaction():
+                    await audit_log.append(connection, Act("log-in", user_id, "192.0.2.7", 5, {}))
+        folder = folder_of_mails(resources.settings.data_dir)
+        await eventually(lambda: bool(list(folder.glob("*.eml"))))
+        async with resources.database.acquire() as connection:
+            for _ in range(600):
+                if await connection.fetchval("SELECT count(*) FROM message_queue") == 0:
+                    break
+                await asyncio.sleep(0.05)
+    assert [mail.splitlines()[0].rpartition("  to ")[2] for mail in shown(list(folder.glob("*.eml")))] == [
+        "carol@example.com"
+    ]
 
 
 async def eventually_begun(connection: object) -> None:

@@ -23,7 +23,7 @@ from exchange.process.components import Resources
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing
-from local.mails import notice_components
+from local.notices import notice_components
 from services.notifier.notices import DEPOSIT, FILL, PASSWORD_CHANGED, Notice
 from services.notifier.outlet import Outlet
 from services.notifier.ways import webhook_deliveries
