@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from exchange.contracts.codec import decode_events
+from exchange.contracts.codec import last_outcome
 from exchange.log.segments import ArchiveError, Segment
 from exchange.log.shelf import Shelf
 from exchange.ports.world import LogRecord, LogRestorer, ObjectStore
@@ -77,8 +77,11 @@ async def _segments(shelf: Shelf, gaps: list[str] | None) -> AsyncIterator[Segme
 
 
 def _before(records: Sequence[LogRecord], commands_end: int) -> Sequence[LogRecord]:
-    """The records up to the first one that speaks of a command at `commands_end` or later."""
+    """The records up to the first one that speaks of a command at `commands_end` or later.
+
+    A record's last outcome is that of its newest command.
+    """
     for place, record in enumerate(records):
-        if any(outcome.command_offset >= commands_end for outcome in decode_events(record.value).outcomes):
+        if last_outcome(record.value).command_offset >= commands_end:
             return records[:place]
     return records
