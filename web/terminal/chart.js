@@ -14,6 +14,8 @@ export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 const OLDER_WITHIN = 40;
 const FEW = 10;
 const LAST_EVERY_MS = 200;
+// Candles' room at the right, in which the names of own orders' lines stand; else they hide the newest candles and fills.
+const ROOM = 11;
 // So near to a line a pointer takes it.
 const NEAR_PX = 6;
 const LINES_MAX = 40;
@@ -50,7 +52,7 @@ export class Chart {
     this.onOwn = () => {};
     this._chart = createChart(box, {
       // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
-      autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
+      autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: ROOM },
       localization: {
         locale: document.documentElement.lang, timeFormatter: (time) => dayAndTime(time * 1000),
         priceFormatter: (price) => plain(price.toFixed(this._decimals)),
@@ -63,6 +65,7 @@ export class Chart {
     this._colour();
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
       this._colour();
+      this.redrawOwn();
       this._showLastSoon();
     });
     this._chart.subscribeCrosshairMove(({ time }) => this._writeLegend(this._candles.find((candle) => seconds(candle.time) === time)));
@@ -130,7 +133,7 @@ export class Chart {
   /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */
   _fit() {
     const shown = Math.max(60, Math.round(this._box.clientWidth / 8));
-    this._chart.timeScale().setVisibleLogicalRange({ from: this._candles.length - shown, to: this._candles.length + 4 });
+    this._chart.timeScale().setVisibleLogicalRange({ from: this._candles.length - shown, to: this._candles.length + ROOM });
   }
 
   _setLast(count) {
