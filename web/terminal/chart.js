@@ -115,19 +115,23 @@ export class Chart {
       (candles.length === before.length || candles.length === before.length + 1);
     if (isNext) this._setLast(candles.length - before.length + 1);
     // A candle of the stream may be quicker than all those before it: then nobody has chosen what is in view yet.
-    else this._setAll(before.length < FEW || isOther);
+    else this._setAll(before.length < FEW || isOther, before[0]?.time);
     this._drawOwn();
     if (this._selected === null) this._writeLegend();
   }
 
-  _setAll(isFresh = false) {
-    const range = this._chart.timeScale().getVisibleRange();
+  /** @param {boolean} [isFresh] nothing of it was there before @param {number} [firstMs] time of what was the oldest candle */
+  _setAll(isFresh = false, firstMs = this._candles[0]?.time) {
+    const range = this._chart.timeScale().getVisibleLogicalRange();
     this._bars.setData(this._candles.map(barOf));
     this._volume.setData(this._candles.map((candle) => this._volumeOf(candle)));
     this._drawExtras();
     if (isFresh) this._fit();
     // What was in view stays there when older candles come in front; without candles there is nothing to see.
-    else if (range && this._candles.length > 0) this._chart.timeScale().setVisibleRange(range);
+    else if (range && this._candles.length > 0) {
+      const before = Math.max(0, this._candles.findIndex(({ time }) => time === firstMs));
+      this._chart.timeScale().setVisibleLogicalRange({ from: range.from + before, to: range.to + before });
+    }
   }
 
   /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */
