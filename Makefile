@@ -140,6 +140,9 @@ endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif
+ifdef ONE_PROCESS
+run: export ONE_PROCESS := $(ONE_PROCESS)
+endif
 ifdef WEBHOOK_LOOPBACK
 run stack: export WEBHOOK_LOOPBACK := $(WEBHOOK_LOOPBACK)
 endif
@@ -147,7 +150,7 @@ ifdef LOG_KEPT_DAYS
 run stack: export LOG_KEPT_DAYS := $(LOG_KEPT_DAYS)
 endif
 
-run: setup ## The whole exchange in one process on PORT (8080), data in DATA_DIR (.data)
+run: setup ## The whole exchange in one process and a child, on PORT (8080), data in DATA_DIR (.data)
 	@exec $(BIN)/python -m local run
 
 stack: setup ## Every service its own process, with Kafka and nginx, on PORT (8080)
@@ -179,7 +182,7 @@ soak: setup ## Load a stack for MINUTES (30) and see whether anything grows
 
 # Some shells export HOST with the machine's name: only a URL counts.
 loadtest: setup ## Load a stack of its own, or HOST=http://...: RPS=500 DURATION=120 (seconds)
-	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) $(addprefix --host ,$(filter http%,$(HOST)))
+	@exec $(BIN)/python -m loadtest.run --rps $(RPS) --duration $(DURATION) --watchers $(WATCHERS) $(addprefix --host ,$(filter http%,$(HOST)))
 
 # MODES=run or stack for one of them; WS_SHARE of the orders by the ws-api, WATCHERS of depth@100ms beside them.
 loadtest-max: setup ## The highest rate with p99 < 100 ms and no failure: MODES=run,stack RPS=500 STEP_SECONDS=20

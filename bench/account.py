@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from bench.control import BenchError, Control
+from exchange.wall_clock import clock_ms
 
 __all__ = ["Account", "Fill"]
 
@@ -44,7 +45,7 @@ class Account:
 
     def request(self, method: str, path: str, **parameters: object) -> Any:
         """One signed request. Raises BenchError with the API's code."""
-        query = urlencode({**parameters, "timestamp": time.time_ns() // 1_000_000})
+        query = urlencode({**parameters, "timestamp": clock_ms()})
         signature = hmac.new(self.secret_key.encode(), query.encode(), hashlib.sha256).hexdigest()
         return self.control.ask(
             method, f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": self.api_key}

@@ -5,7 +5,12 @@ from typing import Final
 
 import psutil
 
-__all__ = ["cpu_by_name", "name_of", "spent"]
+__all__ = ["GENERATOR", "OUTSIDE", "WATCHERS", "cpu_by_name", "name_of", "spent"]
+
+# What a load test brings itself: no part of the exchange.
+GENERATOR: Final = "the generator"
+WATCHERS: Final = "the watchers"
+OUTSIDE: Final = (GENERATOR, WATCHERS)
 
 _NAME_CHARS_MAX: Final = 40
 

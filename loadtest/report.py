@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loadtest.watchers.beside import watched_line
+
 __all__ = ["Verdict", "judge", "write_reports"]
 
 P99_MS_LIMIT = 100.0
@@ -54,6 +56,9 @@ def write_reports(
     for error in measured["errors"]:
         lines += ["", f"{error['count']} x {error['request']}: `{error['error']}`"]
     lines += ["", *(f"- {line}" for line in measured.get("pauses", []))]
+    watched = measured.get("watchers", {})
+    if watched.get("sockets"):
+        lines += ["", watched_line(watched)]
     path = folder / f"{name}.md"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

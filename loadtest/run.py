@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge, write_reports
+from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
 
@@ -41,14 +42,17 @@ def main(
     duration: Annotated[int, typer.Option(min=1, help="Seconds to measure, after the warm-up")] = 120,
     host: Annotated[str, typer.Option(help="A running exchange; empty: start a stack for this test")] = "",
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds before the measurement")] = WARM_UP_S,
+    watchers: Annotated[int, typer.Option(min=0, help="Sockets of depth@100ms beside the requests")] = 0,
 ) -> None:
     """Load an exchange and judge it."""
     name = f"{time.strftime('%Y-%m-%d-%H%M%S')}-{rps}rps"
     try:
         with exchange_under_test(host) as (url, data_dir):
-            measured = run_locust(url, rps, duration, warm_up, REPORTS / f"{name}.html")
+            with Watchers(url, watchers) as crowd:
+                measured = run_locust(url, rps, duration, warm_up, REPORTS / f"{name}.html", crowd)
+                measured["watchers"] = crowd.figures()
             measured["pauses"] = [str(pauses) for pauses in pauses_of(process_urls(url, data_dir))]
-    except (ServerError, LoadTestError) as error:
+    except (ServerError, LoadTestError, WatchersError) as error:
         console.print(f"[red]load test failed:[/] {error}", highlight=False)
         raise typer.Exit(2) from None
     verdict = judge(measured, rps)
@@ -57,12 +61,15 @@ def main(
         "asked_rps": rps,
         "duration_s": duration,
         "warm_up_s": warm_up,
+        "watchers of depth@100ms": watchers,
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
     }
     summary = write_reports(REPORTS, name, setting, measured, verdict)
     console.print(f"reports: {summary.parent.relative_to(ROOT)}/{name}.{{html,json,md}}", highlight=False)
     for line in measured["pauses"]:
         console.print(line, highlight=False)
+    if watchers:
+        console.print(watched_line(measured["watchers"]), highlight=False)
     console.print(closing_line(measured, verdict), highlight=False)
     raise typer.Exit(0 if verdict.passed else 1)
 
@@ -87,8 +94,13 @@ def exchange_under_test(host: str) -> Iterator[tuple[str, Path | None]]:
         stack.__exit__()
 
 
-def run_locust(url: str, rps: int, duration_s: int, warm_up_s: float, html: Path) -> dict[str, Any]:
-    """Run Locust in a process of its own; returns what `loadtest.locustfile.figures` made."""
+def run_locust(
+    url: str, rps: int, duration_s: int, warm_up_s: float, html: Path, watchers: Watchers
+) -> dict[str, Any]:
+    """Run Locust in a process of its own; returns what `loadtest.locustfile.figures` made.
+
+    The watchers count from where it does.
+    """
     html.parent.mkdir(parents=True, exist_ok=True)
     users = max(1, math.ceil(rps * USERS_PER_RPS))
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
@@ -98,16 +110,22 @@ def run_locust(url: str, rps: int, duration_s: int, warm_up_s: float, html: Path
         command += ["--users", str(users), "--spawn-rate", str(users), "--html", str(html)]
         command += ["--rps", str(rps), "--warm-up-s", str(warm_up_s), "--measure-s", str(duration_s)]
         command += ["--figures-file", str(figures_file)]
-        output = follow(command, SETUP_DEADLINE_S + warm_up_s + duration_s)
+        output = follow(command, SETUP_DEADLINE_S + warm_up_s + duration_s, {"measuring": watchers.reset})
         if not figures_file.exists():
             raise LoadTestError("Locust gave no figures; it said:\n" + "\n".join(output[-30:]))
         figures: dict[str, Any] = json.loads(figures_file.read_text())
         return figures
 
 
-def follow(command: list[str], deadline_s: float) -> list[str]:
-    """Run to the end, with progress bars; returns what else was printed."""
+def follow(
+    command: list[str], deadline_s: float, on_phase: Mapping[str, Callable[[], None]] | None = None
+) -> list[str]:
+    """Run to the end, with progress bars; returns what else was printed.
+
+    `on_phase`: what is called as a phase begins.
+    """
     other: list[str] = []
+    waiting = dict(on_phase or {})
     give_up = time.monotonic() + deadline_s
     columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with (
@@ -123,6 +141,8 @@ def follow(command: list[str], deadline_s: float) -> list[str]:
             for line in process.stdout:
                 if not show(line, progress, bars):
                     other.append(line.rstrip())
+                for phase in waiting.keys() & bars.keys():
+                    waiting.pop(phase)()
                 if time.monotonic() > give_up:
                     raise LoadTestError(f"Locust did not end within {deadline_s:.0f} s")
         finally:

@@ -20,8 +20,10 @@ import typer
 from rich.console import Console
 
 from loadtest.pauses import pauses_of, process_urls
+from loadtest.processes import OUTSIDE
 from loadtest.report import Verdict, judge
 from loadtest.run import LoadTestError, follow
+from loadtest.watchers.beside import watched_line
 from local.exchange_process import ROOT, ExchangeProcess
 from local.servers import ServerError
 
@@ -110,6 +112,8 @@ def search(mode: str, first: int, duration: int, extra: list[str], *, market_mak
                     step = Step(rate, measured, judge(measured, rate))
                     console.print(f"{mode}: {_line(step)}", highlight=False)
                     console.print(*measured["pauses"][:1], highlight=False)
+                    if measured["watchers"]["sockets"]:
+                        console.print(watched_line(measured["watchers"]), highlight=False)
                     if step.verdict.passed or attempt == ATTEMPTS - 1:
                         steps.append(step)
                         break
@@ -146,9 +150,7 @@ def _line(step: Step) -> str:
 
 def cpu_us(step: Step) -> float:
     """Processor time of the exchange, all its processes together, for one request."""
-    used_s: float = sum(
-        spent_s for name, spent_s in step.measured["cpu_s"].items() if name != "the generator"
-    )
+    used_s: float = sum(spent_s for name, spent_s in step.measured["cpu_s"].items() if name not in OUTSIDE)
     requests: int = step.measured["total"]["requests"]
     return used_s / max(1, requests) * 1_000_000
 
@@ -213,9 +215,7 @@ def _mode_lines(mode: str, steps: Sequence[Step]) -> list[str]:
     lines += ["", "How long they stood still:", "", *(f"- {line}" for line in best.measured["pauses"])]
     watched = best.measured["watchers"]
     if watched["sockets"]:
-        lines += ["", f"Watchers: {watched['sockets']} sockets, {watched['ended']} ended, "
-                  f"{watched['messages'] / seconds:.0f} messages a second, p50 {watched['p50_ms']:.1f}, "
-                  f"p99 {watched['p99_ms']:.1f} ms old."]  # fmt: skip
+        lines += ["", watched_line(watched)]
     return lines
 
 

@@ -1,7 +1,8 @@
-"""All services in one process: their components in the order of the data flow, their apps behind one port."""
+"""All services in one process, or all but its far side: their components in the order of the data flow, their
+apps behind one port.
+"""
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,16 +15,20 @@ from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
 from exchange.http.direct_answers import DirectHandler
 from exchange.http.operations import add_operations_routes
+from exchange.http.request_limits import RequestLimits
 from exchange.http.routing import is_terminal_path, service_of_path
+from exchange.http.usage_sharing import UsageSharing
 from exchange.log.whole_log import WholeLog
 from exchange.ports.object_keys import snapshots_prefix
 from exchange.ports.world import LogError, ObjectStore
 from exchange.process.components import Component, Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security.credentials import PostgresCredentials
+from exchange.wall_clock import clock_ms
 from local.bad_days.clock import SkewedAuthenticator
 from local.bad_days.door import BadDays
 from local.bad_days.plan import Plan
+from local.far_side.component import FarSide
 from local.terminal import terminal_app
 from matching_engine.genesis import MARKETS_FILE, write_genesis
 from matching_engine.poison import PoisonWatch
@@ -39,8 +44,6 @@ from services.operator.admin import AdminApi
 from services.operator.markets.daily import DailyTierCount
 from services.order.api import create_app as create_order_app
 from services.order.component import OrderService
-from services.projections.book.projection import BookProjection
-from services.projections.ledger.projection import LedgerProjection
 from services.projections.ledger.store import read_position
 from services.projections.withdrawals import WithdrawalSettler
 from services.user.api import create_app as create_user_app
@@ -62,11 +65,14 @@ class AssembledExchange:
     order: OrderService
     user: UserService
     market_data: MarketDataService
+    far_side: FarSide | None = None
 
     def readiness(self) -> Mapping[str, str | None]:
         """Every part of every component, by component."""
         return {
-            part if part == component.name else f"{component.name}/{part}": problem
+            part
+            if part == component.name or component is self.far_side
+            else f"{component.name}/{part}": problem
             for component in self.components
             for part, problem in component.readiness().items()
         }
@@ -76,12 +82,14 @@ async def assemble(
     resources: Resources,
     *,
     snapshot_maker: SnapshotMaker | None = None,
+    far_side: FarSide | None = None,
     bad_days: bool = False,
     markets: Path | None = None,
 ) -> AssembledExchange:
     """Compose everything; an empty log gets its first assets and markets. Raises LogError.
 
-    `snapshot_maker`: who makes the engine's snapshots, if not the engine itself.
+    `snapshot_maker`: who makes the engine's snapshots, if not the engine itself. `far_side`: has ledger, hot
+    books and notices in another process; without it the first two are here.
     `bad_days`: whoever reaches the port may order them (local/bad_days). `markets`: a file of markets for a
     new exchange.
     """
@@ -94,9 +102,13 @@ async def assemble(
     resources = dataclasses.replace(resources, event_log=whole_events)
     credentials = PostgresCredentials.from_resources(resources)
     skewed = SkewedAuthenticator(credentials) if bad_days else None
-    order = OrderService(resources, credentials, authenticator=skewed)
-    market_data = MarketDataService(resources)
-    user = UserService(resources)
+    # An address has one count, and one for all of this process's services.
+    limits = RequestLimits.from_settings(settings, clock_ms)
+    market_data = MarketDataService(resources, limits)
+    order = OrderService(
+        resources, credentials, authenticator=skewed, limits=limits, market_data=market_data.rest
+    )
+    user = UserService(resources, limits)
     components: list[Component] = [
         EngineRunner(
             resources.command_log,
@@ -108,12 +120,12 @@ async def assemble(
             activates_rules=True,
             snapshot_maker=snapshot_maker,
         ),
-        LedgerProjection(resources),
-        BookProjection(resources),
+        *([far_side] if far_side is not None else _projections(resources)),
         WithdrawalSettler(resources),
         *archivers(settings, resources.command_log, resources.event_log, store),
         *_retentions(kept, store),
         credentials,
+        UsageSharing(limits.windows, resources.cache, settings.cache_deadline_ms),
         order,
         market_data,
         user,
@@ -131,8 +143,8 @@ async def assemble(
     if bad_days:
         # Every request must pass by what spoils it: none takes the short way.
         by_path, direct = BadDays(by_path, Plan(), partial(_expire, resources, market_data)), {}
-    exchange = AssembledExchange(components, by_path, direct, order, user, market_data)
-    add_operations_routes(whole, exchange.readiness)
+    exchange = AssembledExchange(components, by_path, direct, order, user, market_data, far_side)
+    add_operations_routes(whole, exchange.readiness, None if far_side is None else far_side.metrics)
     return exchange
 
 
@@ -144,6 +156,14 @@ async def _expire(resources: Resources, market_data: MarketDataService, keys: li
             text = user_id.decode() if isinstance(user_id, bytes) else str(user_id)
             await resources.cache.delete(f"listen_key_of:{text}")
     market_data.look_for_dead_listen_keys()
+
+
+def _projections(resources: Resources) -> Sequence[Component]:
+    # Imported where they are: the metrics of a process are those of its modules.
+    from services.projections.book.projection import BookProjection
+    from services.projections.ledger.projection import LedgerProjection
+
+    return LedgerProjection(resources), BookProjection(resources)
 
 
 def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]:
@@ -159,7 +179,7 @@ def _retentions(resources: Resources, store: ObjectStore) -> Sequence[Component]
         except CONNECTION_ERRORS as error:
             raise LogError(f"the ledger's place is not known: {error}") from error
 
-    return retentions(settings, logs[0], logs[1], store, lambda: time.time_ns() // 1_000_000, [ledger_needs])
+    return retentions(settings, logs[0], logs[1], store, clock_ms, [ledger_needs])
 
 
 class _ByPath:

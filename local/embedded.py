@@ -1,4 +1,4 @@
-"""`make run`: the whole exchange in one process, with PostgreSQL and Valkey beside it.
+"""`make run`: the whole exchange in one process and a child, with PostgreSQL and Valkey beside them.
 
 The logs are files (group fsync). Everything else is the code that runs when deployed.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exchange.adapters.chosen.own_logs import file_logs, folder_of_log, own_log_resources
+from exchange.adapters.files.log import FileLog
 from exchange.http.server import HttpServer
 from exchange.process.components import Component, Resources, run_components
 from exchange.process.config import Settings
@@ -48,9 +49,10 @@ async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:
             await _give_past(folder, options.markets, steps)
-        async with _resources(settings, steps) as resources:
+        async with _resources(settings, steps) as (resources, event_log):
             # The engine's build is chosen: only now may its modules be imported.
             from local.assembly import assemble
+            from local.far_side.component import FarSide
             from local.market_maker.account import house_addresses
             from local.notices import notice_components
             from local.snapshot_process import ProcessSnapshots
@@ -62,8 +64,13 @@ async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None
             snapshots = ProcessSnapshots(
                 settings.data_dir, folder_of_log(settings, "commands"), settings.shard, options.engine_build
             )
+            far_side = None if options.one_process else FarSide(event_log, settings, options.engine_build)
             exchange = await assemble(
-                resources, snapshot_maker=snapshots, bad_days=options.bad_days, markets=options.markets
+                resources,
+                snapshot_maker=snapshots,
+                far_side=far_side,
+                bad_days=options.bad_days,
+                markets=options.markets,
             )
             # Before the engine: it is asked for while an engine is halted.
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
@@ -73,7 +80,8 @@ async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
             house = house_addresses(store_of_house(options.data_dir))
-            parts = [*exchange.components, *notice_components(resources, house)]
+            notices = notice_components(resources, house) if far_side is None else []
+            parts = [*exchange.components, *notices]
             await run_components([*servers, server, door, *parts, announce], settle_process)
 
 
@@ -202,12 +210,14 @@ def _settings(options: LocalOptions, folder: DataFolder, database_dsn: str, cach
             "public_url": options.url,
             "secret_key_file": folder.state / "secret.key",
             "operator_public_key": operator_public_key(folder.state),
+            # A record costs little where no broker takes it: one tick, and nobody waits for more.
+            "command_tick_ms_max": 2,
         }
     )
 
 
 @contextlib.asynccontextmanager
-async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resources]:
+async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[tuple[Resources, FileLog]]:
     """Open the logs and the connections, bring the tables up to date; closes them in reverse."""
     from services.migrations.runner import MigrationError, migrate
 
@@ -222,4 +232,4 @@ async def _resources(settings: Settings, steps: Steps) -> AsyncIterator[Resource
                 await migrate(connection)
             except MigrationError as error:
                 raise ServerError(f"{error}{ANOTHER_VERSION}") from None
-        yield resources
+        yield resources, event_log

@@ -48,10 +48,10 @@ class _LogFile(RotatingFileHandler):
         """A full disk is told once, by what it stops, and not by a traceback for each line."""
 
 
-def keep_log(folder: Path) -> Path:
+def keep_log(folder: Path, name: str = LOG_NAME) -> Path:
     """Write what happens into `folder` too, while standard error keeps to warnings. Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOG_NAME
+    path = folder / name
     handler = _LogFile(
         path, maxBytes=LOG_SIZE_BYTES_MAX, backupCount=LOG_FILES_MAX - 1, encoding="utf-8", delay=True
     )

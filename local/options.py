@@ -54,6 +54,8 @@ class LocalOptions:
     webhook_loopback: bool = False
     # A stack shows its alerts, where the machine has Prometheus.
     sight: bool = True
+    # `make run` keeps ledger, hot books and notices in the exchange's own process (local/far_side).
+    one_process: bool = False
 
     @property
     def url(self) -> str:
@@ -79,7 +81,8 @@ class LocalOptions:
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, PROMETHEUS, and ENGINE_BUILD, FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, PROMETHEUS, ONE_PROCESS, and ENGINE_BUILD,
+        FAST_START.
 
         Raises OptionError.
         """
@@ -102,6 +105,7 @@ class LocalOptions:
             _file("MARKETS"),
             _switch("WEBHOOK_LOOPBACK", False),
             _switch("PROMETHEUS", True),
+            _switch("ONE_PROCESS", False),
         )
 
 

@@ -87,8 +87,10 @@ class _Stack:
         bootstrap = await self._start_servers()
         self._steps("topics and tables ...")
         topics = [commands_topic(SHARD_DEFAULT), events_topic(SHARD_DEFAULT)]
-        await ensure_topics(KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS), topics, replicas=1)
-        await self._run_migrations()
+        async with asyncio.TaskGroup() as group:
+            cluster = KafkaCluster(bootstrap, _TOPICS_DEADLINE_MS)
+            group.create_task(ensure_topics(cluster, topics, replicas=1))
+            group.create_task(self._run_migrations())
         self._steps("services ...")
         await asyncio.gather(
             *(self._keep(name, partial(self._start_service, name, module)) for name, module in _SERVICES)
@@ -122,16 +124,21 @@ class _Stack:
         """PostgreSQL, Valkey and Kafka; the services' environment names them. Returns Kafka's address."""
         state, steps, fast = self._folder.state, self._steps, self._options.fast_start
         kafka_port, postgres_port, valkey_port = free_port(), free_port(), free_port()
-        database = await self._keep(
-            "postgres", lambda: postgres.start(state, postgres_port, on_progress=steps)
-        )
-        cache = await self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps))
-        broker = await self._keep(
-            "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
-        )
-        self._environment = self._service_environment(broker.bootstrap_servers, database.dsn, cache.url)
+        async with asyncio.TaskGroup() as group:
+            start = group.create_task
+            database = start(
+                self._keep("postgres", lambda: postgres.start(state, postgres_port, on_progress=steps))
+            )
+            cache = start(self._keep("valkey", lambda: valkey.start(state, valkey_port, on_progress=steps)))
+            broker = start(
+                self._keep(
+                    "kafka", lambda: kafka.start(state, kafka_port, fast_start=fast, on_progress=steps)
+                )
+            )
+        started = broker.result().bootstrap_servers
+        self._environment = self._service_environment(started, database.result().dsn, cache.result().url)
         write_settings(state, self._environment)
-        return broker.bootstrap_servers
+        return started
 
     async def _start_gateway(self) -> None:
         state, config = self._folder.state, self._write_nginx_config()

@@ -57,9 +57,9 @@ _COMPILED: Final = (
         "accounts", "administration", "amending", "attendance", "book", "cancelling", "charging", "draft",
         "engine", "engine_limits", "engine_state", "fee_table", "fees", "filter_changes", "filter_state",
         "filtering", "filters", "follow_ups", "funding", "id_window", "invariants", "ladder", "list_rules",
-        "market", "matching", "naive_book", "order", "order_table", "placing", "retiring", "rules",
-        "rules_version", "shard", "state", "survey", "terms_rules", "terms_state", "trading", "trailing",
-        "treasury", "waiting", "working",
+        "market", "matching", "naive_book", "order", "order_table", "placing", "position", "retiring",
+        "rules", "rules_version", "shard", "state", "survey", "terms_rules", "terms_state", "trading",
+        "trailing", "treasury", "waiting", "working",
     )),
 )  # fmt: skip
 # Read by the compiler for its types, but not compiled.

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import KeepTime
 from exchange.log.engine_clock import EngineClock
 from exchange.ports.world import Log, LogWriter
+from exchange.wall_clock import clock_ms
 from matching_engine.core.engine import Engine
 from matching_engine.core.rules_version import attends_clock
 from matching_engine.core.shard import Shard
@@ -75,4 +75,4 @@ def first_word(engine: Engine, epoch: int) -> list[KeepTime]:
 
 
 def _word(command_id: int, epoch: int) -> KeepTime:
-    return KeepTime(command_id, epoch, time.time_ns() // 1_000_000)
+    return KeepTime(command_id, epoch, clock_ms())

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from bench.serving.house import House, HouseError
 from exchange.contracts import codes
 from exchange.http.bodies import BodyRefusedError, send_whole, whole_body
 from exchange.process.components import Resources
+from exchange.wall_clock import clock_ms
 from local.assembly import AssembledExchange
 from local.bad_days.door import BadDays
 from local.replay.feeding import Plan, Replay
@@ -65,7 +65,7 @@ class Accounts:
         for code in money:
             self._user.transfers.asset(code)
         email = f"bench-{secrets.token_hex(6)}@example.com"
-        user_id = await self._store.add_user(email, _PASSWORD_HASH, time.time_ns() // 1_000_000, "127.0.0.1")
+        user_id = await self._store.add_user(email, _PASSWORD_HASH, clock_ms(), "127.0.0.1")
         deposits = (self._user.transfers.deposit(user_id, code, much) for code, much in money.items())
         await asyncio.gather(*deposits)
         return user_id, email

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.http.server import HttpServer, bind
 from exchange.process.components import Component, run_components
 from exchange.process.config import Settings
+from exchange.wall_clock import clock_ms
 from local.assembly import AssembledExchange, assemble
 from local.options import LocalOptions
 from local.past.writing import past_records
@@ -55,8 +55,8 @@ async def open_exchange(
             "command_tick_ms": 0,
         }
     )
-    commands = await _with_past(markets) if history else MemoryLog(_now_ms)
-    logs = commands, MemoryLog(_now_ms)
+    commands = await _with_past(markets) if history else MemoryLog(clock_ms)
+    logs = commands, MemoryLog(clock_ms)
     async with own_log_resources(settings, *logs) as resources:
         exchange = await assemble(resources, bad_days=True, markets=markets)
         accounts = Accounts(resources, exchange.user)
@@ -70,7 +70,7 @@ async def open_exchange(
 async def _with_past(markets: Path | None) -> MemoryLog:
     """A command log that begins with what seeded makers did (local/past), at its times."""
     ended, times = False, 0
-    log = MemoryLog(lambda: _now_ms() if ended else times)
+    log = MemoryLog(lambda: clock_ms() if ended else times)
     writer = await log.writer()
     for times, record in past_records(markets):  # noqa: B007
         await writer.append(record)
@@ -126,7 +126,3 @@ async def _end_of_input() -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     await reader.read()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

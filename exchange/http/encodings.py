@@ -3,6 +3,7 @@
 Source: Binance's SBE FAQ (2026-07). A client that takes JSON besides gets JSON, as where SBE is off.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from exchange.contracts.errors import ApiError, duplicate_parameter, invalid_data
@@ -14,11 +15,15 @@ _NOT_ACCEPTABLE: Final = 406
 _FORMAT: Final = "responseFormat"
 
 
-def demand_json(accept: bytes) -> None:
-    """Raise -1155 with status 406 for an Accept header that takes SBE alone."""
-    if _SBE[-3:] not in accept.lower():
+def demand_json(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise -1155 with status 406 where all Accept headers together take SBE alone.
+
+    `headers`: (name in lower case, value), as ASGI has them. Several are one list (RFC 9110, 5.2).
+    """
+    accept = [value.lower() for name, value in headers if name == b"accept"]
+    if not any(_SBE[-3:] in value for value in accept):
         return
-    taken = {part.partition(b";")[0].strip().lower() for part in accept.split(b",")}
+    taken = {part.partition(b";")[0].strip() for value in accept for part in value.split(b",")}
     if taken - {b""} == {_SBE}:
         raise _sbe_disabled(_NOT_ACCEPTABLE)
 

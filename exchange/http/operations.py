@@ -27,8 +27,13 @@ def operations_app(name: str, components: Sequence[Component]) -> FastAPI:
     return app
 
 
-def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
-    """Add the three routes. `readiness()` maps each part to None (works) or to what is wrong."""
+def add_operations_routes(
+    app: FastAPI, readiness: Readiness, more_metrics: Callable[[], str] | None = None
+) -> None:
+    """Add the three routes. `readiness()` maps each part to None (works) or to what is wrong.
+
+    `more_metrics()`: text of those that another process counts for this one.
+    """
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -38,7 +43,8 @@ def add_operations_routes(app: FastAPI, readiness: Readiness) -> None:
 
     async def metrics(_: Request) -> Response:
         _tasks.set(len(asyncio.all_tasks()))
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        more = "" if more_metrics is None else more_metrics()
+        return Response(generate_latest(REGISTRY) + more.encode(), media_type=CONTENT_TYPE_LATEST)
 
     app.add_route("/healthz", healthz)
     app.add_route("/readyz", readyz)

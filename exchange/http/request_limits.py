@@ -5,8 +5,8 @@ one, and a /48 where it has too many of them) and orders by account, in windows 
 used up his window is refused until the next one (429); an address that goes on all the same is banned for
 longer and longer (418).
 
-Every process counts what it sees itself. What the others saw comes by `exchange.http.usage_sharing`, about a
-second late, so that a limit holds over all processes together and not for each.
+Every process counts what it sees itself, in one place for all of its services. What the others saw comes
+by `exchange.http.usage_sharing`, about a second late, so that a limit holds over all processes together.
 
 The clock is handed in.
 """
@@ -15,13 +15,14 @@ import logging
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from prometheus_client import Counter
 
 from exchange.contracts.errors import banned, too_many_orders, too_many_requests, too_much_weight
 from exchange.http.addresses import Owner, owner_with_network
 from exchange.http.windows import KEYS_MAX, Limit, Window
+from exchange.process.config import Settings
 
 __all__ = ["LIMITS", "OrderPlaces", "RequestLimits"]
 
@@ -42,6 +43,8 @@ BANS_MAX: Final = 2 * KEYS_MAX
 # Accounts that place orders within one day and are counted apart; those beyond share this many counts.
 ACCOUNTS_MAX: Final = 500_000
 _ACCOUNT_GROUPS: Final = 1_024
+# Accounts whose two names are remembered: each order asks for them five times.
+_ACCOUNTS_KNOWN_MAX: Final = 10_000
 # Addresses of which it is remembered whether they are exempt.
 _EXEMPT_KNOWN_MAX: Final = 10_000
 
@@ -66,13 +69,11 @@ class OrderPlaces:
 
     __slots__ = ("_count", "_numbers", "_owner", "_windows")
 
-    def __init__(self, windows: tuple[Window, ...], owner: Owner, count: int) -> None:
+    def __init__(self, windows: tuple[Window, ...], now_ms: int, owner: Owner, count: int) -> None:
         self._windows = windows
         self._owner = owner
         self._count = count
-        self._numbers = tuple(window.number for window in windows)
-        for window in windows:
-            window.add(owner, count)
+        self._numbers = [window.take_at(now_ms, owner, count) for window in windows]
 
     def give_back(self) -> None:
         """Nothing was sent to the engine: let others have them. A second call does nothing."""
@@ -101,6 +102,11 @@ class RequestLimits:
         self._bans: dict[str, _Ban] = {}
         self.windows = (self._weight, self._requests, *self._orders)
 
+    @classmethod
+    def from_settings(cls, settings: Settings, clock_ms: Callable[[], int]) -> Self:
+        """As the process's settings say. One is enough for all services of a process."""
+        return cls(clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt)
+
     def admit(self, address: str) -> None:
         """Call before a request is served. Raises LimitError -1003 with 429, or 418 for a ban."""
         if not self.is_enforced or self.is_exempt(address):
@@ -111,14 +117,14 @@ class RequestLimits:
         if ban is not None and now_ms < ban.until_ms:
             _refused_ban.inc()
             raise banned((now_ms, ban.until_ms))
-        used, most = self._weight.used(owner), WEIGHT.most
+        used, most = self._weight.used_at(now_ms, owner), WEIGHT.most
         if used >= _BAN_FACTOR * most:
             _refused_ban.inc()
             raise banned((now_ms, self._ban(owner, ban, now_ms)))
         if used >= most:
             _refused_weight.inc()
             raise too_much_weight(most, WEIGHT.interval_text, self._weight.wait_ms())
-        if self._requests.add(owner, 1) > RAW_REQUESTS.most:
+        if self._requests.add_at(now_ms, owner, 1) > RAW_REQUESTS.most:
             _refused_requests.inc()
             raise too_many_requests(
                 "requests", RAW_REQUESTS.most, RAW_REQUESTS.interval_text, self._requests.wait_ms()
@@ -132,25 +138,25 @@ class RequestLimits:
 
     def reserve_orders(self, user_id: int, count: int) -> OrderPlaces:
         """Take places for orders before they are sent. Raises LimitError -1015, and then takes none."""
-        owner = _account(user_id)
+        owner, now_ms = _account(user_id), self._clock_ms()
         if self.is_enforced:
             for window in self._orders:
                 limit = window.limit
-                if window.used(owner) + count > limit.most:
+                if window.used_at(now_ms, owner) + count > limit.most:
                     _refused_orders.inc()
                     raise too_many_orders(limit.most, limit.interval_text, window.wait_ms())
-        return OrderPlaces(self._orders, owner, count)
+        return OrderPlaces(self._orders, now_ms, owner, count)
 
     def give_back_orders(self, user_id: int, count: int) -> None:
         """An order was filled: lower the account's counts of these 10 s and this day."""
-        owner = _account(user_id)
+        owner, now_ms = _account(user_id), self._clock_ms()
         for window in self._orders:
-            window.lower(owner, count)
+            window.lower_at(now_ms, owner, count)
 
     def order_counts(self, user_id: int) -> tuple[int, int]:
         """The account's orders in these 10 s and this day."""
-        ten_seconds, day = (window.used(_account(user_id)) for window in self._orders)
-        return ten_seconds, day
+        owner, now_ms, (ten_seconds, day) = _account(user_id), self._clock_ms(), self._orders
+        return ten_seconds.used_at(now_ms, owner), day.used_at(now_ms, owner)
 
     def order_limits(self, user_id: int) -> list[dict[str, object]]:
         """GET /rateLimit/order."""
@@ -187,5 +193,6 @@ class RequestLimits:
         return ban.until_ms
 
 
+@lru_cache(maxsize=_ACCOUNTS_KNOWN_MAX)
 def _account(user_id: int) -> Owner:
     return Owner(str(user_id), f"accounts {user_id % _ACCOUNT_GROUPS}", ACCOUNTS_MAX)

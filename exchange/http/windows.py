@@ -5,6 +5,7 @@ network, against the same limit: a limit never ends because a table is full, and
 before the window is over. Pure: the clock is handed in.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Final, NamedTuple
@@ -58,30 +59,40 @@ class Window:
         self._clock_ms = clock_ms
         self._keys_max = keys_max
         self._number = -1
+        self._begins_ms = self._ends_ms = 0
         self._used: dict[str, int] = {}
         self._unshared: dict[str, int] = {}
+        # All keys, those first that were not looked up for longest.
+        self._in_turn: deque[str] = deque()
         # Names apart in a network, names apart of a kind, networks of a kind. A kind is "IPv6" or not.
         self._siblings: dict[str, int] = {}
         self._names = {False: 0, True: 0}
         self._networks = {False: 0, True: 0}
 
-    @property
-    def number(self) -> int:
-        """Of the present window; what is counted in it can be taken back from it alone."""
-        self._turn()
-        return self._number
-
     def add(self, owner: Owner, count: int) -> int:
         """Count, and return what the owner has used in this window, alone or with his network."""
-        self._turn()
-        key = self._key(owner)
-        total = self._used.get(key)
+        return self.add_at(self._clock_ms(), owner, count)
+
+    def add_at(self, now_ms: int, owner: Owner, count: int) -> int:
+        """As `add`, for who asks several windows and looks at the clock once."""
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+        key, used = owner.name, self._used
+        total = used.get(key)
         if total is None:
-            self._take_room(owner, key)
-            total = 0
-        self._used[key] = total = total + count
+            key = self._key(owner)
+            total = used.get(key)
+            if total is None:
+                self._take_room(owner, key)
+                total = 0
+        used[key] = total = total + count
         self._unshared[key] = self._unshared.get(key, 0) + count
         return total
+
+    def take_at(self, now_ms: int, owner: Owner, count: int) -> int:
+        """As `add_at`; returns the window's number: what it has counted can be taken back from it alone."""
+        self.add_at(now_ms, owner, count)
+        return self._number
 
     def take_back(self, number: int, owner: Owner, count: int) -> None:
         """Undo an `add` of window `number`; what a window that is over has counted is forgotten already."""
@@ -91,9 +102,10 @@ class Window:
             self._used[key] -= count
             self._unshared[key] = self._unshared.get(key, 0) - count
 
-    def lower(self, owner: Owner, count: int) -> None:
+    def lower_at(self, now_ms: int, owner: Owner, count: int) -> None:
         """Count less in the present window, whenever it was that it was counted; never below nothing."""
-        self._turn()
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
         key = self._key(owner)
         count = min(count, self._used.get(key, 0))
         if count > 0:
@@ -102,8 +114,14 @@ class Window:
 
     def used(self, owner: Owner) -> int:
         """What the owner has used in this window, alone or with his network."""
-        self._turn()
-        return self._used.get(self._key(owner), 0)
+        return self.used_at(self._clock_ms(), owner)
+
+    def used_at(self, now_ms: int, owner: Owner) -> int:
+        """As `used`."""
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+        used = self._used.get(owner.name)
+        return self._used.get(self._key(owner), 0) if used is None else used
 
     def wait_ms(self) -> tuple[int, int]:
         """Now, and when the next window begins, in ms since 1970."""
@@ -115,6 +133,13 @@ class Window:
         self._turn()
         keys = list(islice(self._unshared, keys_max))
         return self._number, {key: self._unshared.pop(key) for key in keys}
+
+    def take_turns(self, keys_max: int) -> tuple[int, list[str]]:
+        """The window's number, and the keys counted here whose turn it is to be looked up elsewhere."""
+        self._turn()
+        keys = list(islice(self._in_turn, keys_max))
+        self._in_turn.rotate(-len(keys))
+        return self._number, keys
 
     def learn(self, number: int, totals: Mapping[str, int]) -> None:
         """Take what all processes together have counted in window `number`."""
@@ -140,6 +165,7 @@ class Window:
         return _OTHERS
 
     def _take_room(self, owner: Owner, key: str) -> None:
+        self._in_turn.append(key)
         kind = ":" in owner.name
         if key == owner.name:
             self._names[kind] += 1
@@ -148,11 +174,18 @@ class Window:
             self._networks[kind] += 1
 
     def _turn(self) -> None:
-        number = self._clock_ms() // self.limit.length_ms
-        if number != self._number:
-            self._number = number
-            self._used.clear()
-            self._unshared.clear()
-            self._siblings.clear()
-            self._names = {False: 0, True: 0}
-            self._networks = {False: 0, True: 0}
+        now_ms = self._clock_ms()
+        if not self._begins_ms <= now_ms < self._ends_ms:
+            self._begin(now_ms)
+
+    def _begin(self, now_ms: int) -> None:
+        """Forget all: another window than the last one, be it an earlier one by a clock that was put back."""
+        self._number = now_ms // self.limit.length_ms
+        self._begins_ms = self._number * self.limit.length_ms
+        self._ends_ms = self._begins_ms + self.limit.length_ms
+        self._used.clear()
+        self._unshared.clear()
+        self._in_turn.clear()
+        self._siblings.clear()
+        self._names = {False: 0, True: 0}
+        self._networks = {False: 0, True: 0}

@@ -24,7 +24,12 @@ class DecodedRecord:
 
     def __init__(self, links: tuple[ReadLink, ...]) -> None:
         self.links = links
-        self.outcomes = tuple(outcome for link in links for outcome in link.outcomes)
+        # Nearly all records have one.
+        self.outcomes = (
+            links[0].outcomes
+            if len(links) == 1
+            else tuple(outcome for link in links for outcome in link.outcomes)
+        )
         self.follows: tuple[tuple[int, bytes], tuple[int, bytes]] | None = None
 
 

@@ -26,6 +26,8 @@ class EngineClock:
         self._window_ms = 0
         self._greatest: int | None = None
         self._greatest_before: int | None = None
+        # The engine's clock less ours; 0 while nothing is known.
+        self.skew_ms = 0
 
     def saw(self, time_ms: int, now_ms: int) -> None:
         """An outcome of the engine's time `time_ms` has come at our `now_ms`."""
@@ -35,10 +37,6 @@ class EngineClock:
             self._greatest_before, self._greatest = self._greatest, skew_ms
         elif self._greatest is None or skew_ms > self._greatest:
             self._greatest = skew_ms
-        self._shown.set(self.skew_ms / 1000)
-
-    @property
-    def skew_ms(self) -> int:
-        """The engine's clock less ours; 0 while nothing is known."""
         known = [skew_ms for skew_ms in (self._greatest, self._greatest_before) if skew_ms is not None]
-        return max(known, default=0)
+        self.skew_ms = max(known)
+        self._shown.set(self.skew_ms / 1000)

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     # name=url,... of all services, for the one port's /readyz.
     peer_urls: str = ""
 
+    # Commands travel together that come within a tick; while more keep coming, within a few (log/gateway.py).
     command_tick_ms: int = 2
+    command_tick_ms_max: int = 8
     command_deadline_ms: int = 10_000
     commands_waiting_max: int = limits.COMMANDS_WAITING_MAX
     # An order that would wait longer for its decision is refused with -1008; a cancel after four times this.

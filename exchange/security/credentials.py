@@ -25,6 +25,7 @@ from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.security.key_ring import KeyRing, KeyRingError, api_secret_place
 from exchange.security.recent_keys import ApiKey, RecentKeys
+from exchange.wall_clock import clock_ms
 
 __all__ = [
     "API_KEY_LENGTH",
@@ -279,7 +280,7 @@ class PostgresCredentials:
 
     def _note_use(self, row: asyncpg.Record, key_hash: bytes) -> None:
         """For its owner, who may find a key that nobody should be using. Nobody waits for it."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock_ms()
         if now_ms - (row["last_used_ms"] or 0) > _NOTE_EVERY_MS and len(self._notes) < _LOOK_UPS_MAX:
             task = asyncio.create_task(self._write_use(key_hash, now_ms), name="key use")
             self._notes.add(task)

@@ -5,7 +5,6 @@ at all, and how much of them was looked at (exchange/contracts/audit_keys.py). W
 """
 
 import asyncio
-import time
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,6 +22,7 @@ from exchange.contracts.audit_keys import (
 )
 from exchange.process.cancellation import raise_if_cancelled
 from exchange.process.connections import CACHE_ERRORS
+from exchange.wall_clock import clock_ms
 
 __all__ = ["CAUSES", "Stop", "Verdict", "WithdrawalStop", "stop_of"]
 
@@ -77,7 +77,7 @@ class WithdrawalStop:
             beat = _decoder.decode(heartbeat)
         except msgspec.DecodeError:
             return Verdict(Stop("unreadable", "the auditor's heartbeat cannot be read"), None)
-        stop = stop_of(beat, time.time_ns() // 1_000_000)
+        stop = stop_of(beat, clock_ms())
         return Verdict(stop, beat.seq if stop is None else None)
 
     async def reason(self) -> str | None:

@@ -1,6 +1,6 @@
 """What an event about an order with terms does to a book's level: one rule for all who keep books."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.events import Event
@@ -15,6 +15,9 @@ from exchange.contracts.order_events import (
 
 __all__ = ["LevelChange", "level_change"]
 
+# Made once: a union of types is made anew each time that it is asked for.
+_COMES_TO_THE_BOOK: Final = (OrderWithTermsAccepted, OrderTriggered, PendingOrderPlaced)
+
 
 class LevelChange(NamedTuple):
     """`lots` more (negative: fewer) at a price of one side."""
@@ -27,7 +30,7 @@ class LevelChange(NamedTuple):
 
 def level_change(event: Event) -> LevelChange | None:
     """None when the book stays as it is. What waits stands on no book, of an iceberg its slice alone."""
-    if isinstance(event, OrderWithTermsAccepted | OrderTriggered | PendingOrderPlaced):
+    if isinstance(event, _COMES_TO_THE_BOOK):
         return _change(event.market_id, event.side, event.price_ticks, event.resting_lots)
     if isinstance(event, IcebergRefilled):
         return _change(event.market_id, event.side, event.price_ticks, event.displayed_lots)

@@ -246,13 +246,18 @@ def _memory_bytes() -> int:
 
 
 class _QuietCollector:
-    """No garbage collection meanwhile: the engine's process has frozen its heap and makes no cycles."""
+    """No garbage collection meanwhile: the engine's process has frozen its heap and makes no cycles.
+
+    What somebody has frozen before stays so: else each collection to come looks through it.
+    """
 
     def __enter__(self) -> None:
+        self._found_frozen = gc.get_freeze_count() > 0
         gc.collect()
         gc.freeze()
         gc.disable()
 
     def __exit__(self, *_: object) -> None:
         gc.enable()
-        gc.unfreeze()
+        if not self._found_frozen:
+            gc.unfreeze()

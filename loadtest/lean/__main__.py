@@ -23,9 +23,10 @@ import uvloop
 from loadtest.accounts import TradingKey, open_account
 from loadtest.lean.connections import Connections
 from loadtest.lean.figures import Counts
-from loadtest.lean.sockets import METHODS, OrderSockets, Watchers
+from loadtest.lean.sockets import METHODS, OrderSockets
 from loadtest.mix import Asked, Mix, signed
-from loadtest.processes import cpu_by_name, spent
+from loadtest.processes import GENERATOR, WATCHERS, cpu_by_name, spent
+from loadtest.watchers.beside import Watchers, WatchersError
 
 PROGRESS_MARK: Final = "progress "
 TURN_S: Final = 0.001
@@ -126,7 +127,8 @@ def main(
     warm_up_s: Annotated[float, typer.Option(min=0)] = 5.0,
     accounts: Annotated[int, typer.Option(min=1)] = 50,
     ws_share: Annotated[float, typer.Option(min=0, max=1, help="Part of the orders by the ws-api")] = 0.0,
-    watchers: Annotated[int, typer.Option(min=0, help="Sockets of depth@100ms")] = 0,
+    watchers: Annotated[int, typer.Option(min=0, help="Sockets of depth@100ms, in another process")] = 0,
+    watch_url: Annotated[str, typer.Option(help="Where they connect; empty: as the requests")] = "",
     exchange_pid: Annotated[int, typer.Option(min=0, help="Whose processor time is looked at")] = 0,
     keys_file: Annotated[str, typer.Option(help="Keeps the accounts for the next run")] = "",
     figures_file: Annotated[str, typer.Option()] = "",
@@ -138,9 +140,11 @@ def main(
         sys.exit(f"cannot open accounts: {error}")
     ws_every = round(1 / ws_share) if ws_share else 0
     generator = Generator(url, keys, ws_every)
-    measured = uvloop.run(
-        measure(generator, Watchers(url, watchers), rps, warm_up_s, measure_s, exchange_pid)
-    )
+    try:
+        with Watchers(watch_url or url, watchers) as crowd:
+            measured = uvloop.run(measure(generator, crowd, rps, warm_up_s, measure_s, exchange_pid))
+    except WatchersError as error:
+        sys.exit(str(error))
     if figures_file:
         Path(figures_file).write_text(json.dumps(measured, indent=2))
     else:
@@ -156,7 +160,7 @@ async def measure(
     exchange_pid: int,
 ) -> dict[str, Any]:
     """Warm up, count from zero, and return the figures."""
-    async with generator.connected(), watchers.watching():
+    async with generator.connected():
         if warm_up_s:
             await generator.run(rps, warm_up_s, "warm-up")
         generator.counts.reset()
@@ -167,8 +171,12 @@ async def measure(
         took_s = max(measure_s, time.perf_counter() - began_s - DRAIN_S)
         own_s = cpu_s() - used_s
         processes = spent(before, cpu_by_name(exchange_pid))
+        watched = watchers.figures()
     figures = generator.counts.figures(took_s)
-    return figures | {"cpu_s": {**processes, "the generator": own_s}, "watchers": watchers.figures()}
+    cpu = {**processes, GENERATOR: own_s}
+    if watched["sockets"]:
+        cpu[WATCHERS] = watched["cpu_s"]
+    return figures | {"cpu_s": cpu, "watchers": watched}
 
 
 def trading_keys(url: str, count: int, keys_file: str) -> list[TradingKey]:

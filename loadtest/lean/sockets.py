@@ -1,10 +1,8 @@
-"""WebSockets beside the requests: orders by the WebSocket API, and watchers of a book's stream."""
+"""Orders by the WebSocket API beside those by REST."""
 
 import asyncio
-import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator
 from typing import Final, Self
 
 import aiohttp
@@ -12,11 +10,9 @@ import orjson
 
 from loadtest.accounts import TradingKey
 from loadtest.lean.connections import OnAnswer
-from loadtest.lean.figures import percentile
 from loadtest.mix import Asked
-from loadtest.orders import MARKETS
 
-__all__ = ["METHODS", "OrderSockets", "Watchers"]
+__all__ = ["METHODS", "OrderSockets"]
 
 ORDER_SOCKETS: Final = 8
 # Requests of the mix that the WebSocket API has too.
@@ -72,52 +68,3 @@ class OrderSockets:
             on_answer = self._waiting.pop(reply["id"], None)
             if on_answer is not None:
                 on_answer(reply["status"], b"" if reply["status"] == 200 else orjson.dumps(reply["error"]))
-
-
-class Watchers:
-    """Clients of `<symbol>@depth@100ms`. `messages` and their delays in ms, from `E` until they were here."""
-
-    def __init__(self, url: str, count: int) -> None:
-        self._url, self._count = url, count
-        self.messages = 0
-        self.delays_ms: list[float] = []
-        self.ended = 0
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def reset(self) -> None:
-        """Count from here."""
-        self.messages, self.delays_ms = 0, []
-
-    def figures(self) -> dict[str, float]:
-        """Sockets, those that have ended, messages, and how old they were when they came."""
-        delays_ms = sorted(self.delays_ms)
-        return {
-            "sockets": self._count,
-            "ended": self.ended,
-            "messages": self.messages,
-            "p50_ms": percentile(delays_ms, 0.5),
-            "p99_ms": percentile(delays_ms, 0.99),
-        }
-
-    @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Watch while inside. Raises aiohttp.ClientError when a watcher is refused."""
-        async with aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(limit=0)) as session:
-            for number in range(self._count):
-                symbol = MARKETS[number % len(MARKETS)].symbol.lower()
-                socket = await session.ws_connect(f"{self._url}/ws/{symbol}@depth@100ms")
-                self._tasks.append(asyncio.create_task(self._watch(socket)))
-            try:
-                yield
-            finally:
-                for task in self._tasks:
-                    task.cancel()
-
-    async def _watch(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            self.messages += 1
-            # One in eight is looked into: reading them all would cost more than the exchange's sending.
-            if not self.messages % 8:
-                event_ms = orjson.loads(message.data)["E"]
-                self.delays_ms.append(time.time_ns() / 1_000_000 - event_ms)
-        self.ended += 1

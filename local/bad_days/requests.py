@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import time
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError
 from exchange.http.bodies import JSON_HEADER, send_whole
+from exchange.wall_clock import clock_ms
 from local.bad_days.answers import api_error, is_change, retry_after
 from local.bad_days.clock import SKEW_MS
 from local.bad_days.plan import ORDER_KINDS, REQUEST_KINDS, BadDay, Plan
@@ -59,7 +59,7 @@ async def answer_json(
 
 
 async def _refuse(day: BadDay, send: Send) -> None:
-    error: ApiError = api_error(day, time.time_ns() // 1_000_000)
+    error: ApiError = api_error(day, clock_ms())
     await answer_json(send, error.status, error.payload(), retry_after(error))
 
 

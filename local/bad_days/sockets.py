@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import time
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exchange.contracts.errors import ApiError
+from exchange.wall_clock import clock_ms
 from local.bad_days.answers import CHANGES, api_error
 from local.bad_days.clock import SKEW_MS
 from local.bad_days.plan import ORDER_KINDS, REQUEST_KINDS, STREAM_KINDS, BadDay, Plan
@@ -80,7 +80,7 @@ class Socket:
 
     async def _befall(self, day: BadDay, request_id: object) -> bool:
         """Whether the request still goes to the service."""
-        error = None if day.kind in ("slow", "hang-up") else api_error(day, _now_ms())
+        error = None if day.kind in ("slow", "hang-up") else api_error(day, clock_ms())
         if day.kind == "slow":
             await asyncio.sleep(day.ms / 1_000)
             return True
@@ -147,7 +147,3 @@ def _parsed(message: Message) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

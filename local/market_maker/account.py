@@ -5,7 +5,6 @@ import hmac
 import json
 import os
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
+
+from exchange.wall_clock import clock_ms
 
 __all__ = ["HOUSE_ROLES", "AccountStore", "ApiError", "TradingAccount", "house_addresses"]
 
@@ -118,7 +119,7 @@ class TradingAccount:
 
     async def signed(self, method: str, path: str, parameters: Mapping[str, str]) -> Any:
         """The answer to a signed request."""
-        query = urlencode({**parameters, "timestamp": str(time.time_ns() // 1_000_000)})
+        query = urlencode({**parameters, "timestamp": str(clock_ms())})
         signature = hmac.new(self._secret_key.encode(), query.encode(), hashlib.sha256).hexdigest()
         url = f"{path}?{query}&signature={signature}"
         return _answer(await self.client.request(method, url, headers={"X-MBX-APIKEY": self._api_key}))

@@ -8,7 +8,6 @@ once its first quotes stand.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import httpx
 
 from exchange.contracts.codes import BUY, SELL, SIDE_NAMES
 from exchange.money import format_fixed, parse_fixed
+from exchange.wall_clock import clock_ms
 from local.market_maker.account import HOUSE_ROLES, AccountStore, ApiError, TradingAccount
 from local.market_maker.quoting import (
     DECIMALS,
@@ -82,7 +82,7 @@ class MarketMaker:
         self._base_url = base_url
         self._seed = seed
         self._store_file = store_file
-        self._run_id = f"{time.time_ns() // 1_000_000:x}"
+        self._run_id = f"{clock_ms():x}"
         self._markets: list[MarketRules] = []
         self._quotes: dict[_Slot, _Quote] = {}
         self._steps = 0

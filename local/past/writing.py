@@ -1,12 +1,12 @@
 """The past put where a fresh exchange looks for its commands."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from exchange.adapters.files.past import write_past
 from exchange.contracts.codec import encode_commands
+from exchange.wall_clock import clock_ms
 from local.past.trading import past
 from matching_engine.genesis import MARKETS_FILE, genesis_commands
 
@@ -19,7 +19,7 @@ _AGE_MS: Final = 60_000
 
 def past_records(markets: Path | None = None) -> Iterator[tuple[int, bytes]]:
     """Times and records of a command log that begins with the last 210 days. Raises MarketsFileError."""
-    end_ms = time.time_ns() // 1_000_000 - _AGE_MS
+    end_ms = clock_ms() - _AGE_MS
     for moment in past(genesis_commands(markets or MARKETS_FILE), end_ms, _SEED):
         yield moment.time_ms, encode_commands(moment.commands)
 

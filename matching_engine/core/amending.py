@@ -11,6 +11,7 @@ from matching_engine.core.follow_ups import shared_holds, terms_of
 from matching_engine.core.funding import pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, Terms, plain_terms
+from matching_engine.core.position import count_buy
 from matching_engine.core.terms_rules import need_atoms
 
 
@@ -27,7 +28,7 @@ def amend(state: EngineState, command: AmendOrder, events: list[Event]) -> None:
         )
         return
     if order.terms is None:
-        order.terms = plain_terms(True)
+        order.terms = plain_terms(True, 0 if order.side == SELL else order.open_lots)
     orders = _changing_together(order, order.terms)
     cut = order.quantity_lots - command.quantity_lots
     holds = _holds_after(market, orders, cut)
@@ -119,6 +120,7 @@ def _shrink(market: Market, order: Order, terms: Terms, cut: int, hold: int, eve
             order.level.lots -= shown
     order.quantity_lots -= cut
     terms.amends += 1
+    count_buy(order, terms)
     released = order.held_atoms - hold
     order.held_atoms = hold
     order.trader.pays(order.side).release(released)

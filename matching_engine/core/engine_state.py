@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from exchange.contracts.codes import BUY
 from exchange.contracts.commands import RegisterMarket
 from matching_engine.core import engine_limits
 from matching_engine.core.accounts import Accounts, Balance
@@ -13,6 +14,7 @@ from matching_engine.core.id_window import IdWindow
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
 from matching_engine.core.order_table import OrderTable
+from matching_engine.core.position import count_buy
 from matching_engine.core.rules_version import bounds_work
 from matching_engine.core.waiting import Waiting
 
@@ -165,8 +167,12 @@ class EngineState:
         self.orders.add(order)
         order.trader.named[order.client_order_id] = order
         order.trader.open_orders += 1
-        if order.terms is not None:
-            order.terms.is_known = True
+        terms = order.terms
+        if terms is not None:
+            terms.is_known = True
+            count_buy(order, terms)
+        elif order.side == BUY:
+            order.trader.open_buy_lots += order.open_lots
 
     def rest_with_terms(self, market: Market, order: Order, terms: Terms) -> int:
         """Put an order on the book, of an iceberg one slice; returns what the book shows of it."""
@@ -174,7 +180,9 @@ class EngineState:
             terms.hidden_lots = order.open_lots - terms.iceberg_lots
             order.open_lots = terms.iceberg_lots
         market.book.add(order)
-        if not terms.is_known:
+        if terms.is_known:
+            count_buy(order, terms)
+        else:
             self.know(order, terms)
         return order.open_lots
 
@@ -188,6 +196,7 @@ class EngineState:
     def _count(self, order: Order, terms: Terms, by: int) -> None:
         trader = order.trader
         trader.open_orders += by
+        count_buy(order, terms)
         waits, is_iceberg = terms.waits_for_price(), terms.iceberg_lots > 0
         if not (waits or is_iceberg):
             return
@@ -210,6 +219,8 @@ class EngineState:
         terms = order.terms
         if terms is None:
             order.trader.open_orders -= 1
+            if order.side == BUY:
+                order.trader.open_buy_lots -= order.open_lots
         else:
             terms.is_known = False
             self._count(order, terms, -1)

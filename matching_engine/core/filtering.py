@@ -4,10 +4,9 @@ Asked only where there is such a filter: `Market.is_filtered`.
 """
 
 from exchange.contracts import codes
-from exchange.contracts.codes import BUY
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market
-from matching_engine.core.order import Order, Trader
+from matching_engine.core.order import Trader
 from matching_engine.core.rules import PPM
 
 __all__ = [
@@ -85,32 +84,9 @@ def amount_rejection(market: Market, trader: Trader, lots: int, buys_lots: int) 
     most = filters.position_atoms_max
     if most and buys_lots:
         has = trader.base.available + trader.base.held
-        # Cheaper than to count at each fill; who has many orders open is looked at once an order.
-        if has + buys_lots * lot_atoms > most:
-            return codes.REJECT_MAX_POSITION
-        if has + (_bought_lots(market, trader) + buys_lots) * lot_atoms > most:
+        if has + (trader.open_buy_lots + buys_lots) * lot_atoms > most:
             return codes.REJECT_MAX_POSITION
     return 0
-
-
-def _bought_lots(market: Market, trader: Trader) -> int:
-    """What the open BUY orders of a trader in this market would bring; of an OCO one leg can be filled."""
-    lots, market_id = 0, market.rules.market_id
-    for order in trader.named.values():
-        if order.market_id == market_id and order.side == BUY and not _is_second_leg(order):
-            lots += order.lots_left()
-    return lots
-
-
-def _is_second_leg(order: Order) -> bool:
-    """Whether another leg of an OCO, placed or pending, counts for this one."""
-    terms = order.terms
-    if terms is None or terms.order_list is None:
-        return False
-    order_list = terms.order_list
-    if order_list.contingency not in (codes.CONTINGENCY_OCO, codes.CONTINGENCY_OTOCO):
-        return False
-    return order is not order_list.working and order is order_list.orders[-1]
 
 
 def account_rejection(

@@ -20,7 +20,7 @@ from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.funding import funded_lots, pays_pending
 from matching_engine.core.market import Market
-from matching_engine.core.matching import close, end_list
+from matching_engine.core.matching import close, end_list, leave_list
 from matching_engine.core.order import Order, OrderList, Terms
 from matching_engine.core.rules_version import ends_unpriced
 from matching_engine.core.survey import MONEY_ENDS, Survey
@@ -87,10 +87,8 @@ def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order,
     trigger = waiting.trigger_of(order, terms)
     waiting.remove(order, terms)
     terms.state = codes.STATE_WORKING
-    order_list = terms.order_list
+    order_list = leave_list(order)
     if order_list is not None:
-        terms.order_list = None
-        order_list.orders.remove(order)
         end_list(state, market, order_list, codes.EXPIRED, codes.CLOSED_OCO_TRIGGER, "", events)
     budget = need_atoms(market, order.side, order.open_lots, terms.hold_ticks)
     makers_max = state.limits.fills_per_follow_up_max()

@@ -6,6 +6,7 @@ from matching_engine.core.engine import Engine
 from matching_engine.core.funding import pays_pending
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order
+from matching_engine.core.position import is_second_leg
 from matching_engine.core.terms_rules import need_atoms
 from matching_engine.core.trailing import orders_of
 from matching_engine.core.waiting import Waiting
@@ -27,6 +28,7 @@ def check_invariants(engine: Engine) -> None:
         if found and market.mode == codes.MODE_RETIRED and market.rules.market_id not in engine.retiring:
             raise InvariantError(f"I8: {market.rules.symbol} has ended and keeps {len(found)} orders")
         _check_holds(market, found, held)
+        _check_positions(engine, market)
     orders += sum(_pending_orders(engine, held))
     if orders != len(engine.orders):
         raise InvariantError(f"I8: {len(engine.orders)} orders are known, {orders} were found")
@@ -111,6 +113,22 @@ def _pending_orders(engine: Engine, held: dict[tuple[int, int], int]) -> list[in
                 held[key] = held.get(key, 0) + order.held_atoms
         counts.append(pending)
     return counts
+
+
+def _check_positions(engine: Engine, market: Market) -> None:
+    """What each trader's open BUY orders would bring is what its orders say one by one (MAX_POSITION)."""
+    for trader in market.traders.values():
+        lots = 0
+        for order in trader.named.values():
+            if order.trader is not trader or order.side != BUY:
+                continue
+            if order.terms is None or not is_second_leg(order, order.terms):
+                lots += order.lots_left()
+        if trader.open_buy_lots != lots:
+            raise InvariantError(
+                f"I8: user {trader.user_id} buys {lots} lots of {market.rules.symbol},"
+                f" {trader.open_buy_lots} are counted"
+            )
 
 
 def _check_holds(market: Market, orders: list[Order], held: dict[tuple[int, int], int]) -> None:

@@ -9,6 +9,7 @@ from matching_engine.core.engine_state import EngineState
 from matching_engine.core.funding import fund_pending
 from matching_engine.core.market import Market, within_limit
 from matching_engine.core.order import Order, OrderList, Terms, plain_terms
+from matching_engine.core.position import count_buy
 from matching_engine.core.rules import fee_atoms
 
 
@@ -92,9 +93,10 @@ def _lose(market: Market, order: Order, is_known: bool, lots: int) -> int:
     """Give back what an order held for lots that trade with nobody. The lots are gone already."""
     terms = order.terms
     if terms is None:
-        terms = plain_terms(is_known)
+        terms = plain_terms(is_known, order.open_lots + lots if is_known and order.side == BUY else 0)
         order.terms = terms
     terms.prevented_lots += lots
+    count_buy(order, terms)
     if order.side == SELL:
         released = lots * market.rules.lot_atoms
     else:
@@ -111,7 +113,7 @@ def _end(
 ) -> None:
     """Close an order of which self-trade prevention has left nothing."""
     assert order.held_atoms == 0, "nothing is left of it"
-    order_list = _leave_list(order)
+    order_list = leave_list(order)
     status, reason = codes.EXPIRED_IN_MATCH, codes.CLOSED_SELF_TRADE
     _tell_closed(market, order, status, reason, 0, 0, "", counter_order_id, events)
     if order_list is not None:
@@ -160,7 +162,10 @@ def _trade(state: EngineState, market: Market, taker: Order, maker: Order, event
     market.next_trade_id += 1
     if maker.terms is not None:
         _after_trade(state, market, maker, maker.terms, events)
-    elif maker.open_lots == 0:
+        return
+    if not taker_buys:
+        maker.trader.open_buy_lots -= lots
+    if maker.open_lots == 0:
         state.forget(maker)
 
 
@@ -209,6 +214,7 @@ def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms,
     """What a trade means for a resting order with terms: its next slice, its end, and its list."""
     traded = len(events) - 1
     refill(market, maker, terms, events)
+    count_buy(maker, terms)
     if maker.open_lots == 0:
         state.forget(maker)
     if terms.order_list is not None:
@@ -223,22 +229,24 @@ def list_works(state: EngineState, market: Market, order: Order, events: list[Ev
     if terms is None or order_list is None:
         return
     if order_list.working is None:
-        _leave_list(order)
+        leave_list(order)
         end_list(state, market, order_list, codes.EXPIRED, codes.CLOSED_OCO_TRIGGER, "", events)
     elif order.lots_left() == 0:
-        _leave_list(order)
+        leave_list(order)
         order_list.working = None
         order_list.is_due = True
         market.waits().due_lists.append(order_list)
 
 
-def _leave_list(order: Order) -> OrderList | None:
+def leave_list(order: Order) -> OrderList | None:
+    """Take an order out of its list; the list, None if it stood in none."""
     terms = order.terms
     if terms is None or terms.order_list is None:
         return None
     order_list = terms.order_list
     terms.order_list = None
     order_list.orders.remove(order)
+    count_buy(order, terms)
     return order_list
 
 
@@ -261,7 +269,7 @@ def end_list(
     """A list decides nothing any more: close what still belongs to it."""
     state.forget_list(order_list, market)
     for order in list(order_list.orders):
-        _leave_list(order)
+        leave_list(order)
         close(state, market, order, status, reason, cancel_client_order_id, 0, events)
     events.append(OrderListDone(order_list.order_list_id, order_list.user_id, order_list.market_id))
 
@@ -301,7 +309,7 @@ def close(
     order_list = terms.order_list
     if reason != codes.CLOSED_BY_USER:
         status, reason = codes.EXPIRED, _reason_of(order_list)
-    _leave_list(order)
+    leave_list(order)
     end_list(state, market, order_list, status, reason, cancel_client_order_id, events)
 
 

@@ -30,6 +30,8 @@ class Trader:
         self.named = named
         self.is_admitted = False
         self.open_orders = 0
+        # What the open BUY orders among them would bring (core/position.py).
+        self.open_buy_lots = 0
         # Of those, and the lists that they stand in (rules version 4).
         self.algo_orders = 0
         self.iceberg_orders = 0
@@ -143,6 +145,7 @@ class Terms:
         self.prevented_lots = prevented_lots
         self.amends = amends
         self.is_known = False
+        self.counted_lots = 0  # of the trader's `open_buy_lots`
         self.order_list: OrderList | None = None
 
     def waits_for_price(self) -> bool:
@@ -154,10 +157,11 @@ class Terms:
         return self.order_type in (MARKET, STOP_LOSS, TAKE_PROFIT)
 
 
-def plain_terms(is_known: bool) -> Terms:
+def plain_terms(is_known: bool, counted_lots: int) -> Terms:
     """The terms of a plain order to which something has happened that has to be kept."""
     terms = Terms(LIMIT, GTC, 0, 0, 0, 0, 0, STATE_WORKING, 0, 0, 0, 0)
     terms.is_known = is_known
+    terms.counted_lots = counted_lots
     return terms
 
 

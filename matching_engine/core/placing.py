@@ -9,11 +9,12 @@ from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccep
 from matching_engine.core.draft import Draft, count_rejection
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.filtering import amount_rejection, percent_rejection
-from matching_engine.core.follow_ups import follow_up, shared_holds
+from matching_engine.core.follow_ups import follow_up, shared_holds, terms_of
 from matching_engine.core.funding import pays_pending
 from matching_engine.core.list_rules import list_prices_fit, shape_rejection
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Trader
+from matching_engine.core.position import count_buy
 from matching_engine.core.rules_version import judges_list_prices_first
 from matching_engine.core.terms_rules import (
     filter_rejection,
@@ -229,6 +230,8 @@ def place_list(state: EngineState, command: PlaceOrderList, events: list[Event])
             market.waits().add(order, terms, market.reference.last_ticks)
     if command.contingency != codes.CONTINGENCY_OCO:
         order_list.working = order_list.orders[0]
+    for order in order_list.orders:
+        count_buy(order, terms_of(order))
     for draft in drafts:
         placed, told = draft.order, draft.accepted
         if draft.terms.state == codes.STATE_WORKING and placed is not None and told is not None:

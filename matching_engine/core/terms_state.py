@@ -6,6 +6,7 @@ from exchange.contracts.codes import BUY, SELL
 from matching_engine.core.engine import Engine
 from matching_engine.core.market import Market
 from matching_engine.core.order import Order, OrderList, Terms, Trader
+from matching_engine.core.position import count_buy
 from matching_engine.core.trailing import Trail, orders_of
 from matching_engine.core.waiting import Reach, Stops, Waiting
 
@@ -172,6 +173,9 @@ def restore_lists(engine: Engine, rows: list[Any], due: dict[int, list[int]]) ->
             order_list.orders.append(order)
             if order_id == working_id:
                 order_list.working = order
+        for order in order_list.orders:
+            assert order.terms is not None, "an order of a list has terms"
+            count_buy(order, order.terms)
         engine.know_list(order_list, engine.markets[market_id])
     for market_id, ids in due.items():
         waiting = engine.markets[market_id].waits()

@@ -1,7 +1,6 @@
 """The archive's process: both logs of a shard into the object store; probes and metrics on HTTP."""
 
 import sys
-import time
 
 from exchange.adapters.chosen.object_store import open_object_store
 from exchange.adapters.kafka.log import shard_logs
@@ -10,6 +9,7 @@ from exchange.http.server import serve
 from exchange.process.components import Component
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
+from exchange.wall_clock import clock_ms
 from services.archive.component import archivers
 from services.archive.retention import retentions
 
@@ -21,7 +21,7 @@ async def main(settings: Settings) -> None:
     command_log, event_log = shard_logs(settings)
     async with open_object_store(settings) as store:
         components: list[Component] = [*archivers(settings, command_log, event_log, store)]
-        components += retentions(settings, command_log, event_log, store, lambda: time.time_ns() // 1_000_000)
+        components += retentions(settings, command_log, event_log, store, clock_ms)
         await serve(operations_app("archive", components), components, settings)
 
 

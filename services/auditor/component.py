@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -24,6 +23,7 @@ from exchange.ports.world import LogError, ObjectStore, ObjectStoreError
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.process.patience import Patience
+from exchange.wall_clock import clock_ms
 from services.auditor.alarm.red import Alarm
 from services.auditor.audit.recount import recount
 from services.auditor.audit.state import AuditState, Breach
@@ -291,7 +291,7 @@ class Auditor:
         oldest = min(self._agreed_at.get(comparison.store, -1.0) for comparison in self._comparisons)
         return Heartbeat(
             self.state.seq,
-            time.time_ns() // 1_000_000,
+            clock_ms(),
             RED if is_red else REPLAYING if self._patience.problem else AUDITING,
             self._lag.milliseconds(now),
             self._lag.records(self._follower.next_offset),

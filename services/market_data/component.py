@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from itertools import chain
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from exchange.http.fair_turns import call_in_next_round
 from exchange.http.request_limits import RequestLimits
 from exchange.http.socket_limits import SocketLimits
 from exchange.http.usage_sharing import UsageSharing
@@ -19,6 +19,7 @@ from exchange.log.portions import portions
 from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.process.readers import Readers
+from exchange.wall_clock import clock_ms, clock_us
 from services.market_data.front.page import FrontPage
 from services.market_data.markets.bootstrap import load_state
 from services.market_data.markets.candle_rows import CandlesBehindError
@@ -55,16 +56,6 @@ _START_ERRORS: Final[tuple[type[BaseException], ...]] = (
 )
 
 
-def clock_us() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
-def clock_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 class MarketDataService:
     """What follows the log and keeps time; `rest`, `front` and `sockets` are what an application mounts.
 
@@ -73,7 +64,8 @@ class MarketDataService:
 
     name = "market-data"
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, limits: RequestLimits | None = None) -> None:
+        """`limits`: counted and shared by whoever made them."""
         settings = resources.settings
         self._shard = settings.shard
         self._readers = Readers.from_resources(resources)
@@ -89,12 +81,13 @@ class MarketDataService:
             TickerEndpoints(self.markets, clock_us),
             RuleEndpoints(self.markets),
         )
-        limits = RequestLimits(
-            clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
-        )
+        own = limits is None
+        limits = limits or RequestLimits.from_settings(settings, clock_ms)
         socket_limits = SocketLimits("STREAM", limits, clock_ms, CONNECTIONS_MAX)
         self._sharing = UsageSharing(
-            (*limits.windows, socket_limits.attempts), resources.cache, settings.cache_deadline_ms
+            (*(limits.windows if own else ()), socket_limits.attempts),
+            resources.cache,
+            settings.cache_deadline_ms,
         )
         self.rest = RestApi(list(chain(*(group.endpoints() for group in self.endpoint_groups))), limits)
         self.front = FrontPage(self.markets, clock_us)
@@ -146,6 +139,7 @@ class MarketDataService:
     async def run(self) -> None:
         """Work until cancelled. Raises ChainError, CodecError, LogError or BookError."""
         publisher = StreamPublisher(self.markets.state, self.hub, clock_us)
+        self.hub.take_turns(call_in_next_round)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow(publisher), name="market-data-tail")

@@ -1,7 +1,6 @@
 """The process of the market's history: the event log into tables and a stream; probes and metrics on HTTP."""
 
 import sys
-import time
 
 from exchange.adapters.chosen.market_history import HistoryTables, open_lake, open_market_history
 from exchange.adapters.kafka.log import shard_logs
@@ -10,15 +9,12 @@ from exchange.http.server import serve
 from exchange.ports.world import Log, RecordStream
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
+from exchange.wall_clock import clock_ms
 from services.market_history.component import HistoryFollower
 from services.market_history.rows import Retention
 from services.market_history.sinks import Sink, StreamSink, TableSink
 
 __all__ = ["followers", "main"]
-
-
-def _clock_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def followers(
@@ -31,7 +27,7 @@ def followers(
             tables.trades,
             key_shards=settings.market_history_shards,
             retention=Retention(settings.market_history_trades_days, settings.market_history_seconds_days),
-            clock_ms=_clock_ms,
+            clock_ms=clock_ms,
         )
     }
     if lake is not None:

@@ -9,7 +9,6 @@ log, and looking at the page does nothing.
 
 import hashlib
 import secrets
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ import asyncpg
 import msgspec
 
 from exchange.process.connections import acquire
+from exchange.wall_clock import clock_ms
 from services.notifier.notices import FREEZABLE, MAIL_ASKED, PASSWORD_RESET, Notice
 
 __all__ = ["LIFETIME_MS", "FreezeLinks"]
@@ -73,7 +73,7 @@ class FreezeLinks:
         if not wanted:
             return {}
         tokens = {notice.notice_id: secrets.token_urlsafe(_TOKEN_SIZE_BYTES) for notice in wanted}
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock_ms()
         hashes = [hashlib.sha256(tokens[notice.notice_id].encode()).digest() for notice in wanted]
         users = [notice.user_id for notice in wanted]
         async with acquire(self._database, self._deadline_ms) as connection:

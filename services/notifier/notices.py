@@ -61,6 +61,8 @@ __all__ = [
     "subject_of",
 ]
 
+# Made once: a union of types is made anew each time that it is asked for.
+_WITHDRAWN: Final = (WithdrawalReserved, WithdrawalSettled, WithdrawalReleased)
 FILL: Final = "FILL"
 DEPOSIT: Final = "DEPOSIT"
 WITHDRAWAL_SETTLED: Final = "WITHDRAWAL_SETTLED"
@@ -299,7 +301,7 @@ class NoticeMaker:
             fields = self._amount(event.asset_id, event.amount_atoms) | {"depositId": str(event.deposit_id)}
             text = f"Your deposit of {fields['amount']} {fields['asset']} has arrived."
             return [self._notice(seq, "deposit", event.user_id, DEPOSIT, time_ms, fields, text)]
-        if isinstance(event, WithdrawalReserved | WithdrawalSettled | WithdrawalReleased):
+        if isinstance(event, _WITHDRAWN):
             return [self._of_withdrawal(seq, time_ms, event)]
         if isinstance(event, AssetRegistered):
             self.add_asset(event.asset_id, event.code, event.decimals)

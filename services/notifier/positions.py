@@ -1,6 +1,5 @@
 """The notifier's SQL: how far it has read, what assets and markets are called, what people did."""
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,6 +8,7 @@ import msgspec
 
 from exchange.log.event_tail import TailPosition
 from exchange.process.connections import acquire
+from exchange.wall_clock import clock_ms
 from services.notifier.notices import ACTS, NoticeMaker
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class NotifierStore:
         """Keep the first position, unless there is one."""
         async with acquire(self._database, self._deadline_ms) as connection:
             await connection.execute(
-                _BEGIN, self._events, position.seq, position.hash, position.next_offset, _now_ms()
+                _BEGIN, self._events, position.seq, position.hash, position.next_offset, clock_ms()
             )
 
     async def move(self, expected_seq: int, position: TailPosition) -> None:
@@ -81,7 +81,7 @@ class NotifierStore:
         async with acquire(self._database, self._deadline_ms) as connection:
             moved = await connection.execute(
                 *(_MOVE, self._events, expected_seq, position.seq, position.hash, position.next_offset),
-                _now_ms(),
+                clock_ms(),
             )
         if moved != "UPDATE 1":
             raise FencedError(f"{self._events} is no longer at seq {expected_seq}: another notifier works")
@@ -102,7 +102,7 @@ class NotifierStore:
         """The last row of the audit log that was read; its end, kept from now on, when there is none."""
         async with acquire(self._database, self._deadline_ms) as connection:
             end = await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit_log")
-            await connection.execute(_BEGIN, LOGINS, end, b"", 0, _now_ms())
+            await connection.execute(_BEGIN, LOGINS, end, b"", 0, clock_ms())
             last_id = await connection.fetchval(
                 "SELECT last_id FROM notice_positions WHERE source = $1", LOGINS
             )
@@ -130,10 +130,6 @@ class NotifierStore:
     async def move_logins(self, expected_id: int, last_id: int) -> None:
         """Go on from `expected_id`. Raises FencedError when the position was elsewhere."""
         async with acquire(self._database, self._deadline_ms) as connection:
-            moved = await connection.execute(_MOVE, LOGINS, expected_id, last_id, b"", 0, _now_ms())
+            moved = await connection.execute(_MOVE, LOGINS, expected_id, last_id, b"", 0, clock_ms())
         if moved != "UPDATE 1":
             raise FencedError(f"{LOGINS} is no longer at row {expected_id}: another notifier works")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -10,7 +10,6 @@ public edge that forwards too much opens nothing (ADR 0049).
 """
 
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,7 @@ from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing, KeyRingError
+from exchange.wall_clock import clock_ms
 from services.operator import administrators, second_factors
 from services.operator.administrators import ADMIN, Administrator
 from services.operator.asking import ORDER_SIZE_BYTES_MAX
@@ -69,10 +69,6 @@ class _Refused(Exception):
         self.status = status
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class AdminApi:
     """ASGI wrapper: what is below /v1/admin and /operator is answered here, all else by `app`."""
 
@@ -81,7 +77,7 @@ class AdminApi:
         app: ASGIApp,
         resources: Resources,
         readiness: Readiness,
-        clock_ms: Callable[[], int] = _now_ms,
+        clock_ms: Callable[[], int] = clock_ms,
     ) -> None:
         """`readiness`: of the whole exchange, as far as this process knows it."""
         self._app = app

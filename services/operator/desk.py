@@ -5,7 +5,6 @@ Each order stands in the audit log twice: before anything is done, with who and 
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
@@ -37,6 +36,7 @@ from exchange.security.audit_log import Act
 from exchange.security.key_ring import KeyRing, KeyRingError
 from exchange.security.withdrawal_stop import WithdrawalStop
 from exchange.trading.markets_file import KnownMarkets, MarketsFileError, commands_of, parse_markets
+from exchange.wall_clock import clock_ms
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, second_factors, sight
 from services.operator.markets.counting import TierCount
@@ -108,12 +108,12 @@ _ADJUSTMENT: Final = "operator adjustment"
 class OperatorDesk:
     """One order after the other."""
 
-    def __init__(self, resources: Resources, clock_ms: Callable[[], int] | None = None) -> None:
+    def __init__(self, resources: Resources, clock_ms: Callable[[], int] = clock_ms) -> None:
         """`clock_ms`: of the count of tiers, for a test whose trades have a past of their own."""
         self._resources = resources
         self._settings = resources.settings
         self._transaction = partial(transaction, resources.database, resources.settings.database_deadline_ms)
-        self._tiers = TierCount(resources, clock_ms or _now_ms)
+        self._tiers = TierCount(resources, clock_ms)
         self._turn = asyncio.Lock()
 
     async def carry_out(self, signed: Signed) -> Answer:
@@ -156,7 +156,7 @@ class OperatorDesk:
             order.pop(what, None)
         whole = {"order": order, "who": signed.who, "reason": signed.reason, **detail}
         async with self._transaction() as connection:
-            await audit_log.append(connection, Act(act, None, "", _now_ms(), whole))
+            await audit_log.append(connection, Act(act, None, "", clock_ms(), whole))
 
     async def _do(self, signed: Signed) -> list[str]:
         match signed.order:
@@ -176,7 +176,7 @@ class OperatorDesk:
                     return await accounts.list_breaches(connection, self._settings.shard)
             case ClearBreach(breach_id):
                 async with self._transaction() as connection:
-                    await accounts.clear_breach(connection, self._settings.shard, breach_id, _now_ms())
+                    await accounts.clear_breach(connection, self._settings.shard, breach_id, clock_ms())
                 return [f"breach {breach_id} is cleared; start the auditor again, then reopen the markets"]
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
@@ -199,7 +199,7 @@ class OperatorDesk:
         async with self._transaction() as connection:
             match order:
                 case AddAdministrator(name, role, token_hash, factor):
-                    await administrators.add(connection, name, role, token_hash, _now_ms())
+                    await administrators.add(connection, name, role, token_hash, clock_ms())
                     await self._put_factor(connection, name, factor)
                     return [f"{name} may order as {role}"]
                 case RenewFactor(name, factor):
@@ -208,12 +208,12 @@ class OperatorDesk:
                 case ListAdministrators():
                     return await administrators.lines(connection)
                 case RevokeAdministrator(name):
-                    await administrators.revoke(connection, name, _now_ms())
+                    await administrators.revoke(connection, name, clock_ms())
                     return [f"{name} may not order any more"]
 
     async def _put_factor(self, connection: "PoolConnectionProxy[Any]", name: str, factor: str) -> None:
         key_ring = KeyRing.from_resources(self._resources)
-        await second_factors.put_factor(connection, key_ring, name, factor, _now_ms())
+        await second_factors.put_factor(connection, key_ring, name, factor, clock_ms())
 
     # -- markets --------------------------------------------------------------------------------
 
@@ -331,9 +331,9 @@ class OperatorDesk:
                 case FindAccounts(text):
                     return await sight.find_accounts(connection, text)
                 case ListWithdrawals():
-                    return await sight.list_withdrawals(connection, _now_ms())
+                    return await sight.list_withdrawals(connection, clock_ms())
                 case ListFreezes():
-                    return await sight.list_freezes(connection, _now_ms())
+                    return await sight.list_freezes(connection, clock_ms())
                 case SearchAuditLog(text, before_id):
                     return await sight.search_audit_log(connection, text, before_id)
                 case ShowReaders():
@@ -346,7 +346,7 @@ class OperatorDesk:
 
     async def _account(self, signed: Signed, account: str) -> list[str]:
         async with self._transaction() as connection:
-            user_id, now_ms = await accounts.user_id_of(connection, account), _now_ms()
+            user_id, now_ms = await accounts.user_id_of(connection, account), clock_ms()
             detail = {"who": signed.who, "reason": signed.reason}
             if isinstance(signed.order, FreezeAccount):
                 await accounts.freeze_account(connection, user_id, now_ms)
@@ -374,7 +374,3 @@ def _cancel_all(user_id: int, market_id: int, command_id: int) -> Command:
 def _with_id(command: Command, command_id: int) -> Command:
     command.command_id = command_id
     return command
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

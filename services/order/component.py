@@ -22,6 +22,7 @@ from exchange.ports.world import LogError, LogReader, LogWriter
 from exchange.process.components import Resources
 from exchange.process.tracing import Tracing
 from exchange.security.credentials import Credentials
+from exchange.wall_clock import clock_ms, clock_us
 from services.order.decisions.absent import Absent
 from services.order.decisions.amending import Amending
 from services.order.decisions.cancelling import Cancelling
@@ -32,7 +33,7 @@ from services.order.decisions.placing import Placing
 from services.order.decisions.queries import Queries
 from services.order.decisions.replacing import Replacing
 from services.order.doors.authentication import Authenticator
-from services.order.doors.market_data import MarketDataClient
+from services.order.doors.market_data import MarketDataClient, MarketDataSource
 from services.order.doors.rest import RestApi
 from services.order.doors.routes import build_routes
 from services.order.doors.ws_api import CONNECTIONS_MAX, WsApi
@@ -67,8 +68,14 @@ class OrderService:
         monotonic_s: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
         authenticator: Authenticator | None = None,
+        limits: RequestLimits | None = None,
+        market_data: MarketDataSource | None = None,
     ) -> None:
-        """`authenticator`: who judges requests by another clock than this process's (local/bad_days)."""
+        """`authenticator`: who judges requests by another clock than this process's (local/bad_days).
+
+        `limits`: counted and shared by whoever made them. `market_data`: the service, where it is in this
+        process.
+        """
         settings = resources.settings
         self._resources = resources
         self._settings = settings
@@ -80,13 +87,7 @@ class OrderService:
         self._writer: LogWriter | None = None
         self._last_read_s = 0.0
         self._problems: dict[str, str | None] = {"log": "not started", "database": None, "cache": None}
-        limits = RequestLimits(
-            clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
-        )
-        sockets = SocketLimits("API", limits, clock_ms, CONNECTIONS_MAX)
-        self._sharing = UsageSharing(
-            (*limits.windows, sockets.attempts), resources.cache, settings.cache_deadline_ms
-        )
+        limits, sockets = self._count(limits)
         history = History(
             resources.database,
             resources.history_turns,
@@ -126,11 +127,20 @@ class OrderService:
             sockets,
             self.engine,
             self.hub,
-            MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
+            market_data or MarketDataClient(settings.market_data_url, settings.request_deadline_ms / 1000),
             clock_ms,
             settings.body_size_bytes_max,
             tracing,
         )
+
+    def _count(self, given: RequestLimits | None) -> tuple[RequestLimits, SocketLimits]:
+        """What is counted here, and shared: of limits that were given their owner shares the windows."""
+        settings = self._settings
+        limits = given or RequestLimits.from_settings(settings, clock_ms)
+        sockets = SocketLimits("API", limits, clock_ms, CONNECTIONS_MAX)
+        windows = (sockets.attempts,) if given else (*limits.windows, sockets.attempts)
+        self._sharing = UsageSharing(windows, self._resources.cache, settings.cache_deadline_ms)
+        return limits, sockets
 
     async def start(self) -> None:
         """Load the view and open the logs; waits for database and log for a bounded time, then raises.
@@ -153,6 +163,7 @@ class OrderService:
         gateway = CommandGateway(
             self._writer,
             tick_ms=self._settings.command_tick_ms,
+            tick_ms_max=self._settings.command_tick_ms_max,
             deadline_ms=self._settings.command_deadline_ms,
             waiting_max=self._settings.commands_waiting_max,
             wait_max_ms=self._settings.command_wait_max_ms,
@@ -272,13 +283,3 @@ class OrderService:
             elif time.monotonic() - self._last_read_s > LOG_SILENCE_S_MAX:
                 problems["log"] = "events have not been read lately"
         return problems
-
-
-def clock_us() -> int:
-    """The server's time in microseconds since 1970."""
-    return time.time_ns() // 1_000
-
-
-def clock_ms() -> int:
-    """The server's time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000

@@ -6,7 +6,6 @@ a withdrawal that it does not hold any more; the ledger's row tells whether it w
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +28,7 @@ from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS, acquire
 from exchange.process.patience import Patience
 from exchange.security.withdrawal_stop import CAUSES, Stop, WithdrawalStop
+from exchange.wall_clock import clock_ms
 from services.projections.ledger.store import LedgerError, read_position
 from services.projections.retries import RETRY_S_MAX
 
@@ -214,7 +214,7 @@ class WithdrawalSettler:
         self, connection: "Connection", audited_seq: int | None, user_ids: list[int] | None
     ) -> "list[asyncpg.Record]":
         """A page of what may be paid now: withdrawal_id, user_id. `user_ids`: of these accounts alone."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock_ms()
         decided = list(self._decided)
         return await connection.fetch(_RESERVED, decided, PAGE_MAX, audited_seq, now_ms, user_ids)
 

@@ -16,6 +16,7 @@ from exchange.log.gateway import CommandGateway, run_and_settle
 from exchange.process.components import Resources
 from exchange.security.key_ring import KeyRing
 from exchange.security.withdrawal_stop import WithdrawalStop
+from exchange.wall_clock import clock_ms
 from services.user.money.event_follower import EventFollower
 from services.user.money.transfers import Transfers
 from services.user.money.withdrawal_addresses import WithdrawalAddresses
@@ -53,11 +54,6 @@ class NotReadyError(Exception):
     """The service has not started yet."""
 
 
-def clock_ms() -> int:
-    """The server's time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 class _Parts(NamedTuple):
     """What there is from the start on, because it needs the logs."""
 
@@ -80,8 +76,11 @@ class UserService:
 
     name = "user"
 
-    def __init__(self, resources: Resources) -> None:
-        """Raises SettingsError, and KeyRingError without a key wrapper."""
+    def __init__(self, resources: Resources, limits: RequestLimits | None = None) -> None:
+        """Raises SettingsError, and KeyRingError without a key wrapper.
+
+        `limits`: counted and shared by whoever made them.
+        """
         settings = resources.settings
         self.settings = settings
         self._resources = resources
@@ -132,10 +131,9 @@ class UserService:
             clock_ms=clock_ms,
         )
         self._identities = Identities.of(settings, self._database, self._sessions, clock_ms)
-        self.limits = RequestLimits(
-            clock_ms, is_enforced=settings.request_limits, exempt=settings.request_limits_exempt
-        )
-        self._sharing = UsageSharing(self.limits.windows, resources.cache, settings.cache_deadline_ms)
+        self.limits = limits or RequestLimits.from_settings(settings, clock_ms)
+        windows = self.limits.windows if limits is None else ()
+        self._sharing = UsageSharing(windows, resources.cache, settings.cache_deadline_ms)
         self._parts: _Parts | None = None
         self._barrier = OutcomeBarrier(resources.command_log)
         self._closing = contextlib.AsyncExitStack()

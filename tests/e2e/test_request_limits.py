@@ -1,9 +1,12 @@
 """An exchange that enforces its request limits, as deployed: what unmodified ccxt makes of it."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import ccxt
+import httpx
 import pytest
+from websockets.sync.client import connect
 
 from local.exchange_process import ExchangeProcess
 from tests.e2e.ccxt_setup import ccxt_settings
@@ -21,6 +24,39 @@ def strict_exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]
     """All in one process; where there is time, too, processes that hear of each other's counts."""
     with ExchangeProcess(request.param, settings={"REQUEST_LIMITS": "1"}) as process:
         yield process
+
+
+def used(answer: httpx.Response) -> int:
+    return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
+
+
+def test_all_services_of_a_process_count_an_address_once(embedded_exchange: ExchangeProcess) -> None:
+    """Each answer tells what the one before it told, and what this request weighs."""
+    trader = Trader.sign_up(embedded_exchange.url, deposits={"USDT": "1000"})
+    url = embedded_exchange.url
+
+    def asked_in_turns() -> None:
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            count = used(client.get("/api/v3/ping"))
+            for _ in range(3):
+                assert used(trader.signed("GET", "/api/v3/account")) == count + 20
+                assert used(client.get("/api/v3/depth?symbol=BTCUSDT&limit=500")) == count + 45
+                client.get("/v1/assets")
+                count = used(client.get("/api/v3/ping"))
+            with connect(f"{url.replace('http', 'ws')}/ws-api/v3", proxy=None) as socket:
+                socket.send(
+                    json.dumps({"id": 1, "method": "depth", "params": {"symbol": "BTCUSDT", "limit": 500}})
+                )
+                reply = json.loads(socket.recv())
+            # Two for the connection; and who asks by a socket pays once, not again to whom the socket asks.
+            assert (reply["status"], reply["rateLimits"][0]["count"]) == (200, count + 27)
+            assert used(client.get("/api/v3/ping")) == count + 28
+
+    try:
+        # A new minute begins with nothing used.
+        eventually(asked_in_turns)
+    finally:
+        trader.close()
 
 
 def is_refused(ask: Callable[[], object]) -> bool:

@@ -63,7 +63,9 @@ def rendered_text(shape: str, *more: str) -> str:
 
 @functools.cache
 def rendered(shape: str, *more: str) -> tuple[Object, ...]:
-    return tuple(found for found in yaml.safe_load_all(rendered_text(shape, *more)) if found is not None)
+    # libyaml's: the loader in Python takes ten times as long, and most of these tests' time.
+    read = yaml.load_all(rendered_text(shape, *more), yaml.CSafeLoader)
+    return tuple(found for found in read if found is not None)
 
 
 def objects(shape: str, kind: str, *more: str) -> dict[str, Object]:

@@ -20,7 +20,7 @@ def rendered(*more: str) -> tuple[Object, ...]:
         *("template", "collector", str(COLLECTOR), "--namespace", "opentelemetry"),
         *("--kube-version", f"{KUBERNETES}.0", *HANDOVER, *more),
     )
-    return tuple(found for found in yaml.safe_load_all(text) if found is not None)
+    return tuple(found for found in yaml.load_all(text, yaml.CSafeLoader) if found is not None)
 
 
 def one(kind: str, *more: str, of_logs: bool = False) -> Any:

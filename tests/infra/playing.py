@@ -6,6 +6,7 @@ Each is a small script in a folder of its own, which asks this process what to a
 """
 
 import json
+import marshal
 import re
 import socketserver
 import subprocess
@@ -26,20 +27,37 @@ from tests.infra.playing_aws import Aws
 __all__ = ["Estate", "Refused", "Told", "played"]
 
 PLAYED = (
-    "aws", "curl", "docker", "git", "helm", "kubectl", "python3", "sleep", "terraform",
+    "aws", "curl", "docker", "git", "helm", "kubectl", "make", "python3", "sleep", "terraform",
 )  # fmt: skip
+# Lines of a screen: what is longer the client of AWS shows page by page, and waits for a key.
+SCREEN_LINES = 24
+# Hundreds of these are started: only modules in C, for `json` and `socket` take longer than Python itself.
 # Reads its input only when it is asked for: else a loop that feeds on it would be robbed.
 _SCRIPT = """#!{python} -SE
-import json, os, socket, sys
-link = socket.create_connection(("127.0.0.1", {port}))
-words = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
-told = dict(words=words, folder=os.getcwd(), environment=dict(os.environ))
-file = link.makefile("rw")
-print(json.dumps(told), file=file, flush=True)
-answer = json.loads(file.readline())
+import _socket, marshal, os, sys
+link = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+link.connect(("127.0.0.1", {port}))
+def tell(thing):
+    whole = marshal.dumps(thing)
+    link.sendall(len(whole).to_bytes(4, "big") + whole)
+def take(size):
+    found = b""
+    while len(found) < size:
+        part = link.recv(size - len(found))
+        if not part:
+            sys.exit("nobody plays this program any more")
+        found += part
+    return found
+def hear():
+    return marshal.loads(take(int.from_bytes(take(4), "big")))
+tell(dict(
+    words=[os.path.basename(sys.argv[0]), *sys.argv[1:]], folder=os.getcwd(), environment=dict(os.environ),
+    is_asked=os.isatty(0), is_shown=os.isatty(1),
+))
+answer = hear()
 if answer.get("reads"):
-    print(json.dumps(sys.stdin.buffer.read().decode("latin-1")), file=file, flush=True)
-    answer = json.loads(file.readline())
+    tell(sys.stdin.buffer.read())
+    answer = hear()
 sys.stdout.buffer.write(answer["said"].encode("latin-1"))
 sys.stderr.write(answer["wrong"])
 sys.exit(answer["code"])
@@ -52,12 +70,17 @@ class Refused(Exception):
 
 @dataclass
 class Told:
-    """One call: the words after the program's name, where, with which variables, and its input."""
+    """One call: the words after the program's name, where, with which variables, and its input.
+
+    `is_shown`: somebody sees on a screen what it says. `is_asked`: somebody can answer what it asks.
+    """
 
     words: list[str]
     folder: Path
     environment: dict[str, str]
     piped: Callable[[], bytes]
+    is_shown: bool = False
+    is_asked: bool = True
 
 
 @dataclass
@@ -86,7 +109,17 @@ class Estate:
         return str(getattr(self, f"_{program}")(told))
 
     def _aws(self, told: Told) -> str:
-        return self.aws.run(told.words, told.environment.get("AWS_REGION", ""), told.folder, told.piped)
+        said = self.aws.run(told.words, told.environment.get("AWS_REGION", ""), told.folder, told.piped)
+        # `less` unless AWS_PAGER is set, and empty; what is pasted behind the command goes to it as keys.
+        if told.is_shown and told.environment.get("AWS_PAGER") != "" and said.count("\n") >= SCREEN_LINES:
+            raise Refused("a pager waits for somebody to press q")
+        return said
+
+    def _make(self, told: Told) -> str:
+        for target in told.words:
+            if not re.search(rf"(?m)^{target}:", (ROOT / "Makefile").read_text("utf-8")):
+                raise Refused(f"No rule to make target '{target}'")
+        return ""
 
     def _sleep(self, told: Told) -> str:
         return ""
@@ -164,6 +197,10 @@ class Estate:
 
     def _python3(self, told: Told) -> str:
         assert told.words[0] == "-m"
+        if told.words[1] != "infra.ready" and not told.environment["PATH"].startswith(
+            f"{self.root}/.venv/bin:"
+        ):
+            raise Refused("No module named 'httpx'")
         if told.words[1] == "infra.ready":
             for look in STEPS[told.words[2]]:
                 for text in (look.command, look.missing):
@@ -185,6 +222,8 @@ class Estate:
         if verb == "output":
             return self._output(rest[-1], folder, bucket, key)
         assert verb in ("apply", "destroy", "plan")
+        if verb != "plan" and not told.is_asked:
+            raise Refused("it asks for a yes, and reads something else")
         values = self._values(folder, rest, told.environment)
         region = values.get("region", '"eu-central-1"').strip('" ')
         if self.states.setdefault((bucket, key), region) != region:
@@ -307,22 +346,32 @@ def played(estate: Estate, folder: Path) -> Iterator[dict[str, str]]:
     """The variables with which a shell finds the played programs; they are in `folder`."""
 
     class Handler(socketserver.StreamRequestHandler):
+        def hear(self) -> Any:
+            return marshal.loads(self.rfile.read(int.from_bytes(self.rfile.read(4), "big")))
+
+        def tell(self, thing: Any) -> None:
+            whole = marshal.dumps(thing)
+            self.wfile.write(len(whole).to_bytes(4, "big") + whole)
+
+        def piped(self) -> bytes:
+            self.tell({"reads": True})
+            found: bytes = self.hear()
+            return found
+
         def handle(self) -> None:
-            asked = json.loads(self.rfile.readline())
-
-            def piped() -> bytes:
-                self.wfile.write(b'{"reads": true}\n')
-                return str(json.loads(self.rfile.readline())).encode("latin-1")
-
+            asked = self.hear()
             program, *words = asked["words"]
-            told = Told(words, Path(asked["folder"]), asked["environment"], piped)
+            told = Told(
+                words, Path(asked["folder"]), asked["environment"], self.piped,
+                is_shown=asked["is_shown"], is_asked=asked["is_asked"],
+            )  # fmt: skip
             answer: dict[str, Any] = {"code": 0, "said": "", "wrong": ""}
             try:
                 answer["said"] = estate.answer(program, told)
             except Exception as error:  # whatever it is, the command has failed with it
                 wrong = f"{program} {' '.join(words)[:200]}: {type(error).__name__}: {error}\n"
                 answer |= {"code": 1, "wrong": wrong}
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
+            self.tell(answer)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

@@ -7,6 +7,7 @@ Flags become parameters by botocore's models, as the real client does it: words,
 import datetime
 import fnmatch
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,23 @@ class Aws:
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._making = threading.Lock()
 
     def client(self, service: str, region: str) -> Any:
-        return boto3.client(
-            service, region_name=region, endpoint_url=self._endpoint,
-            aws_access_key_id="t", aws_secret_access_key="t",
-        )  # fmt: skip
+        """Made once for each service and region: that reads the whole model of the service."""
+        with self._making:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = boto3.client(
+                    service, region_name=region, endpoint_url=self._endpoint,
+                    aws_access_key_id="t", aws_secret_access_key="t",
+                )  # fmt: skip
+            return self._clients[service, region]
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        for client in self._clients.values():
+            client.close()
 
     def run(self, words: list[str], region: str, folder: Path, piped: Callable[[], bytes]) -> str:
         """What the command prints. Raises AwsError."""
@@ -73,7 +85,7 @@ class Aws:
         except (ClientError, ParamValidationError) as error:
             raise AwsError(str(error)) from error
         found = jmespath.search(query[0], answer) if query else answer
-        return _text(found) if output == ["text"] else json.dumps(found, default=str)
+        return _text(found) if output == ["text"] else json.dumps(found, default=str, indent=4)
 
     def _call(self, service: str, operation: str, flags: dict[str, list[str]], region: str) -> Any:
         client = self.client(_SERVICES.get(service, service), region)

@@ -91,3 +91,38 @@ def test_the_command_line_of_aws_is_checked_where_the_emulator_is_not_asked(type
 def test_nothing_is_asked_of_aws_without_a_region() -> None:
     with pytest.raises(AwsError, match="specify a region"):
         estate().answer("aws", Told(["sts", "get-caller-identity"], ROOT, {}, bytes))
+
+
+class _Talkative(Aws):
+    def run(self, *_: object) -> str:
+        return "a line\n" * 30
+
+
+def test_a_long_answer_on_a_screen_waits_in_a_pager_unless_there_is_none() -> None:
+    talking = Estate(_Talkative("http://127.0.0.1:9"), ROOT, "")
+    for environment, is_shown in (({"AWS_PAGER": ""}, True), ({}, False)):
+        talking.answer("aws", Told(["s3", "ls"], ROOT, environment, bytes, is_shown=is_shown))
+    for environment in ({}, {"AWS_PAGER": "less"}):
+        with pytest.raises(Refused, match="press q"):
+            talking.answer("aws", Told(["s3", "ls"], ROOT, environment, bytes, is_shown=True))
+
+
+def test_an_apply_that_nobody_can_say_yes_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.tfvars").write_text(GOOD, encoding="utf-8")
+    nobody = told("staging", "destroy", f"-var-file={tmp_path}/x.tfvars")
+    nobody.is_asked = False
+    with pytest.raises(Refused, match="asks for a yes"):
+        estate("staging.tfstate").answer("terraform", nobody)
+
+
+def test_a_module_that_needs_packages_is_looked_for_where_they_are() -> None:
+    words = ["-m", "infra.dashboards"]
+    with pytest.raises(Refused, match="No module named"):
+        estate().answer("python3", Told(words, ROOT, {"PATH": "/usr/bin"}, bytes))
+    estate().answer("python3", Told(words, ROOT, {"PATH": f"{ROOT}/.venv/bin:/usr/bin"}, bytes))
+
+
+def test_make_knows_the_targets_of_the_makefile_alone() -> None:
+    estate().answer("make", Told(["setup"], ROOT, {}, bytes))
+    with pytest.raises(Refused, match="No rule"):
+        estate().answer("make", Told(["setups"], ROOT, {}, bytes))

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,14 @@ def test_a_program_that_is_too_old_is_told(
     program(tmp_path, "terraform", f"echo Terraform v{version}")
     looks = tuple(look for look in STEPS["machine"] if look.command.startswith("terraform"))
     assert (list(lacking(looks, NAMES)) == []) is enough
+
+
+def test_the_looks_need_python_alone() -> None:
+    """docs/deploy.md calls them by `python3` before anything was installed."""
+    command = [sys.executable, "-E", "-S", "-m", "infra.ready", "nothing"]
+    done = subprocess.run(command, cwd=DEPLOY.parents[1], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("usage: "), done.stderr
 
 
 def test_an_unknown_step_and_a_variable_that_is_not_set_are_no_yes() -> None:

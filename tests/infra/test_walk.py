@@ -5,10 +5,15 @@ not the root's, a file that nobody wrote, a state or values of the other region,
 flag, a query, a quote. What AWS itself would say it cannot know.
 """
 
+import contextlib
+import os
+import pty
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -102,6 +107,31 @@ def tree(folder: Path) -> Path:
     return folder
 
 
+def typed_in(script: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """A shell on a terminal, at which somebody sits: its exit code, and what stood on the screen."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor(1) as watching:
+        seen = watching.submit(shown_on, screen)
+        try:
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script],
+                cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, timeout=200,
+                check=False,
+            )  # fmt: skip
+        finally:
+            os.close(theirs)
+        return done.returncode, seen.result()
+
+
+def shown_on(screen: BinaryIO) -> str:
+    """All that comes, until nobody holds the other end of the terminal any more (Linux says EIO then)."""
+    found = b""
+    with contextlib.suppress(OSError):
+        while part := screen.read(65_536):
+            found += part
+    return found.decode("utf-8", "replace")
+
+
 def test_every_command_of_the_document_goes_in_the_order_in_which_it_stands(tmp_path: Path) -> None:
     for name in ("tree", "programs", "certificates"):
         (tmp_path / name).mkdir()
@@ -113,11 +143,9 @@ def test_every_command_of_the_document_goes_in_the_order_in_which_it_stands(tmp_
         with played(estate, tmp_path / "programs") as environment:
             for number, (title, script) in enumerate(shells()):
                 estate.commit = f"abc{number:04d}"
-                done = subprocess.run(
-                    ["bash", "-euo", "pipefail", "-c", script],
-                    cwd=root, env=environment, capture_output=True, text=True, timeout=200, check=False,
-                )  # fmt: skip
-                assert done.returncode == 0, f"{title}: {done.stdout[-500:]}\n{done.stderr[-1_500:]}"
+                code, screen = typed_in(script, root, environment)
+                assert code == 0, f"{title}: {screen[-2_000:]}"
+        estate.aws.close()
     finally:
         emulator.stop()
     typed = {program for program, *_ in estate.said}

@@ -58,8 +58,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         "SOCKETS_PER_ADDRESS": str(PER_ADDRESS),
     }
     text = TEMPLATE.read_text()
-    assert text.count("limit_conn all_sockets 4096;") == 2
-    text = text.replace("all_sockets 4096", f"all_sockets {ALL}")
+    assert text.count("limit_conn all_sockets 6144;") == 2
+    text = text.replace("all_sockets 6144", f"all_sockets {ALL}")
     config = tmp_path / "nginx.conf"
     config.write_text(Template(text).safe_substitute(names))
     server = await nginx.start(

@@ -253,6 +253,18 @@ async def test_kafka_after_kill_9(data_dir: Path) -> None:
         await server.stop()
 
 
+async def test_kafka_starts_from_its_cache_and_java_takes_it(data_dir: Path) -> None:
+    server = await kafka.start(data_dir, free_port(), fast_start=True)
+    try:
+        argv = psutil.Process(server.process.pid).cmdline()
+        [cache] = [Path(part.partition("=")[2]) for part in argv if part.startswith("-XX:AOTCache=")]
+        mapped = {mapping.path for mapping in psutil.Process(server.process.pid).memory_maps()}
+        assert str(cache) in mapped
+        assert "aot" not in server.process.log_tail(1_000).partition("\n")[2].lower()
+    finally:
+        await server.stop()
+
+
 async def test_a_data_folder_in_use_is_refused(data_dir: Path) -> None:
     server = await valkey.start(data_dir, free_port())
     try:

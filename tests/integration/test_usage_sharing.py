@@ -53,12 +53,10 @@ async def sharing(processes: Iterable[RequestLimits], cache: Redis, deadline_ms:
             task.cancel()
 
 
-async def eventually(limits: RequestLimits, count: int) -> None:
+async def eventually(limits: RequestLimits, count: int, address: str = HERE) -> None:
     async with asyncio.timeout(10):
         while True:
-            # It asks for something itself now and then: who does not come here is not looked up.
-            limits.add_weight(HERE, 0)
-            if limits.weight_limit(HERE)["count"] == count:
+            if limits.weight_limit(address)["count"] == count:
                 return
             await asyncio.sleep(0.01)
 
@@ -80,6 +78,35 @@ async def test_a_limit_holds_over_all_processes_together(cache: Redis) -> None:
                 processes[0].reserve_orders(7, 0)
                 await asyncio.sleep(0.01)
     assert all([0 < await cache.pttl(name) <= 2 * 86_400_000 async for name in cache.scan_iter("usage:*")])
+
+
+async def test_an_address_has_one_count_wherever_it_asks(cache: Redis) -> None:
+    """Who has asked a process once is known there as he is elsewhere, also when he asks others alone."""
+    now_ms = frozen_ms()
+    here, there = (RequestLimits(lambda: now_ms, is_enforced=True) for _ in range(2))
+    async with sharing([here, there], cache, DEADLINE_MS):
+        here.add_weight(HERE, 1)
+        there.add_weight(HERE, 100)
+        await eventually(here, 101)
+        there.add_weight(HERE, 4_000)
+        await eventually(here, 4_101)
+
+
+async def test_more_addresses_than_fit_one_question_are_looked_up_in_turns(
+    cache: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_sharing, "_KEYS_MAX", 3)
+    now_ms = frozen_ms()
+    here, there = (RequestLimits(lambda: now_ms, is_enforced=True) for _ in range(2))
+    addresses = [f"203.0.113.{number}" for number in range(10)]
+    async with sharing([here, there], cache, DEADLINE_MS):
+        for address in addresses:
+            here.add_weight(address, 1)
+            there.add_weight(address, 1)
+        for number, address in enumerate(addresses):
+            there.add_weight(address, 10 * number)
+        for number, address in enumerate(addresses):
+            await eventually(here, 2 + 10 * number, address)
 
 
 async def test_a_process_that_starts_again_knows_what_was_used_before(cache: Redis) -> None:

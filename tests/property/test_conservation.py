@@ -34,6 +34,7 @@ from matching_engine.core.invariants import check_invariants
 from matching_engine.core.rules_version import RULES_VERSION_MAX, UnknownRulesError
 from matching_engine.core.shard import Shard
 from matching_engine.snapshots import state_bytes
+from tests.examples import examples
 from tests.property.terms_traffic import TermsTraffic
 
 INTEGER_MAX = 2**63 - 1
@@ -90,8 +91,7 @@ def funded_shard() -> Shard:
     return shard
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(sequences, st.integers(0, 2**41))
+@examples(60, 300, sequences, st.integers(0, 2**41), suppress_health_check=[HealthCheck.too_slow])
 def test_no_sequence_of_commands_breaks_an_invariant(commands: list[Command], time_ms: int) -> None:
     shard = funded_shard()
     for offset, command in enumerate(commands, start=1):
@@ -119,8 +119,7 @@ def money_and_book(state: bytes) -> list[object]:
     return rows[3:]
 
 
-@settings(max_examples=500, deadline=None)
-@given(st.binary(max_size=300))
+@examples(200, 500, st.binary(max_size=300))
 def test_bytes_that_are_no_command_yield_exactly_one_rejection(record: bytes) -> None:
     decoded = decode_commands(record)
     assert decoded
@@ -133,8 +132,7 @@ def test_bytes_that_are_no_command_yield_exactly_one_rejection(record: bytes) ->
         check_invariants(shard.engine)
 
 
-@settings(max_examples=500, deadline=None)
-@given(st.lists(any_command, min_size=1, max_size=4), st.data())
+@examples(100, 500, st.lists(any_command, min_size=1, max_size=4), st.data())
 def test_damaged_record_never_stops_the_engine(commands: list[Command], data: st.DataObject) -> None:
     record = bytearray(encode_commands(commands))
     for _ in range(data.draw(st.integers(1, 4))):

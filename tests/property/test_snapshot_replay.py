@@ -16,7 +16,7 @@ from tests.property.replay import SEED, mischief_log, replay
 
 
 @pytest.mark.parametrize(
-    ("commands", "snapshots"), [(1_500, 10), pytest.param(6_000, 25, marks=pytest.mark.slow)]
+    ("commands", "snapshots"), [(1_500, 10), pytest.param(6_000, 25, marks=pytest.mark.thorough)]
 )
 def test_snapshot_and_tail_give_the_state_and_events_of_a_full_replay(commands: int, snapshots: int) -> None:
     print(f"SEED={SEED}")

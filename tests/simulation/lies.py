@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from exchange.contracts import codes
 from exchange.contracts.commands import Command
-from exchange.contracts.errors import order_rejection
+from exchange.contracts.rejections import order_rejection
 from exchange.log.barrier import OutcomeBarrier
 from exchange.log.gateway import CommandGateway, OutcomeUnknownError
 from matching_engine.core import administration, attendance, cancelling, shard

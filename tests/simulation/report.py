@@ -30,6 +30,7 @@ def figures(results: Sequence[Result], elapsed_s: float) -> dict[str, Any]:
         "events": sum(result.events for result in results),
         "trades": sum(result.trades for result in results),
         "acknowledged": sum(result.acknowledged for result in results),
+        "acknowledged_least": min((result.acknowledged for result in results), default=0),
         "kills": sum(result.crashes for result in results),
         "pauses": sum(result.pauses for result in results),
         "leaders": sum(result.leaders for result in results),

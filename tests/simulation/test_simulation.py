@@ -71,21 +71,20 @@ def test_every_promise_holds_in_every_seed() -> None:
     )
     print(done.stdout)
     assert done.returncode == 0, done.stderr
+    # And they have met every kind of trouble.
+    figures = {
+        name: float(value) for name, value in map(str.split, done.stdout.splitlines()) if value != "None"
+    }
+    assert figures["seeds"] == SEEDS
+    assert figures["failures"] == 0
+    assert figures["kills"] > 4 * SEEDS
+    assert figures["pauses"] > 2 * SEEDS
+    assert figures["leaders"] > 2 * SEEDS
+    assert figures["acknowledged_least"] > 20
 
 
 def test_what_is_asked_first_is_asked_of_a_bug_that_exists() -> None:
     assert set(ASKED_FIRST) <= set(MUTATIONS)
-
-
-@pytest.mark.slow
-def test_seeds_meet_every_kind_of_trouble() -> None:
-    results = [without_a_bug(seed) for seed in range(12)]
-    for result in results:
-        assert result.failure is None, replay_command(result.seed)
-    assert sum(result.crashes for result in results) > 50
-    assert sum(result.pauses for result in results) > 20
-    assert sum(result.leaders for result in results) > 20
-    assert min(result.acknowledged for result in results) > 20
 
 
 @cache
@@ -94,11 +93,15 @@ def without_a_bug(seed: int) -> Result:
     return run_seed(seed)
 
 
+# Bugs that the same seed notices go to one process: what the seed gives without a bug is asked once there.
+BUGS = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"seed {ASKED_FIRST.get(name, 0)}"))
+    for name in MUTATIONS
+]
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "name",
-    MUTATIONS,
-)
+@pytest.mark.parametrize("name", BUGS)
 def test_planted_bug_is_caught(name: str) -> None:
     first = [ASKED_FIRST[name]] if name in ASKED_FIRST else []
     caught = first_catch(name, [*first, *range(MUTATION_SEEDS)])

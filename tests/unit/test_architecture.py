@@ -4,9 +4,12 @@
 """
 
 import ast
+import graphlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
+
+import pytest
 
 from exchange.contracts.limits import limits_table
 
@@ -60,6 +63,43 @@ def test_the_document_opens_with_them() -> None:
 def test_the_table_of_limits_is_the_code_s() -> None:
     (drawn,) = re.findall(r"(?s)## Limits\n.*?\n\n(\|.*?\n)\n", TEXT)
     assert drawn.splitlines() == limits_table().splitlines()
+
+
+def imports_of(text: str, modules: Set[str]) -> set[str]:
+    """Which of `modules` a module names in its imports, those for type checkers alone among them."""
+    found = set(re.findall(r"(?m)^ *import ([\w.]+)", text)) & modules
+    for room, names in re.findall(r"(?m)^ *from ([\w.]+) import (\([^)]*\)|.*)", text):
+        for name in re.findall(r"(\w+)(?: as \w+)?", re.sub(r"#.*", "", names)):
+            found.add(f"{room}.{name}" if f"{room}.{name}" in modules else room)
+    return found & modules
+
+
+def test_no_module_needs_one_that_needs_it() -> None:
+    """Two that need each other are one module in two files: neither can be read, or changed, alone."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for top in TOPS
+        for path in (ROOT / top).rglob("*.py")
+    }
+    needs = {name: imports_of(path.read_text("utf-8"), files.keys()) - {name} for name, path in files.items()}
+    assert sum(map(len, needs.values())) > 1_000, "imports are read"
+    graphlib.TopologicalSorter(needs).prepare()
+
+
+def test_imports_are_seen_however_they_are_written() -> None:
+    modules = {"a", "a.b", "a.c", "d"}
+    text = """
+import d
+from a import (
+    b,  # c
+    other as named,
+)
+if TYPE_CHECKING:
+    from a.c import Thing
+"""
+    assert imports_of(text, modules) == modules
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter({"a": {"d"}, "d": {"a"}}).prepare()
 
 
 if __name__ == "__main__":

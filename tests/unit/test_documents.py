@@ -105,6 +105,7 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
         "HOST",
         "BAD_DAYS",
         "HISTORY",
+        "ONE_PROCESS",
     }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
@@ -118,4 +119,5 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.history == (table["HISTORY"] == "1")
     assert options.bad_days == (table["BAD_DAYS"] == "1")
     assert options.sight == (table["PROMETHEUS"] == "1")
+    assert options.one_process == (table["ONE_PROCESS"] == "1")
     assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from exchange.contracts import codes, errors
+from exchange.contracts import codes, rejections
 from services.user.doors import failures
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -19,8 +19,8 @@ def _of(prefix: str) -> dict[str, int]:
 @pytest.mark.parametrize("name", list(_of("REJECT_")))
 def test_every_refusal_has_its_code_and_text(name: str) -> None:
     reason = getattr(codes, name)
-    assert reason in errors._ORDER_REJECTIONS
-    for answer in (errors.order_rejection(reason), errors.cancel_rejection(reason)):
+    assert reason in rejections._ORDER_REJECTIONS
+    for answer in (rejections.order_rejection(reason), rejections.cancel_rejection(reason)):
         assert 400 <= answer.status < 500, "it was refused for sure: nobody may take it for a fault of ours"
         assert -3000 < answer.code < -1000
         assert answer.message

@@ -1,15 +1,22 @@
 """The rules of this house that no linter knows. A rule with an exception names the reason for it."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+# All files are read once, by one process.
+pytestmark = pytest.mark.xdist_group("house rules")
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("bench", "exchange", "infra", "local", "matching_engine", "services", "loadtest", "tests")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 CORE = sorted((ROOT / "matching_engine" / "core").glob("*.py"))
+# What runs in an exchange, of all that is in the tree.
+RUNNING = ("bench", "exchange", "local", "matching_engine", "services")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 # Name of a drawer that collects whatever has no home.
@@ -37,9 +44,34 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=name_of(path))
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """(name, lines) of every function of a file, decorators and docstring not counted."""
-    for node in ast.walk(tree_of(path)):
+class Found(NamedTuple):
+    """What one reading of all files gives to all rules that ask for more than lines."""
+
+    # (file, function, lines) of every function, decorators and docstring not counted.
+    functions: list[tuple[str, str, int]]
+    # file::test of tests that assert a time.
+    asserted_times: set[str]
+    # Files that make milliseconds or microseconds of the machine's clock.
+    clocks: set[str]
+
+
+@functools.cache
+def found() -> Found:
+    everything = Found([], set(), set())
+    for path in FILES:
+        text, name = path.read_text(encoding="utf-8"), name_of(path)
+        tree = ast.parse(text, filename=name)
+        everything.functions.extend((name, *function) for function in functions(tree))
+        # Most files name no clock at all, and need not be looked through for one.
+        if path.name.startswith("test_") and any(clock in text for clock in CLOCKS):
+            everything.asserted_times.update(f"{name}::{test}" for test in asserted_times(tree))
+        if path.relative_to(ROOT).parts[0] in RUNNING and "time_ns" in text and makes_a_clock(tree):
+            everything.clocks.add(name)
+    return everything
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0]
             start = node.lineno
@@ -65,10 +97,9 @@ def test_files_fit_a_reader() -> None:
 
 def test_functions_fit_a_screen() -> None:
     long = {
-        f"{name_of(path)}::{name}": lines
-        for path in FILES
-        for name, lines in functions(path)
-        if lines > FUNCTION_LINES_MAX and f"{name_of(path)}::{name}" not in MAY_BE_LONGER
+        f"{file}::{name}": lines
+        for file, name, lines in found().functions
+        if lines > FUNCTION_LINES_MAX and f"{file}::{name}" not in MAY_BE_LONGER
     }
     assert not long, f"more than {FUNCTION_LINES_MAX} lines"
 
@@ -78,7 +109,7 @@ def test_exceptions_are_still_needed() -> None:
         file, _, function = entry.partition("::")
         path = ROOT / file
         if function:
-            assert dict(functions(path)).get(function, 0) > FUNCTION_LINES_MAX, entry
+            assert dict(functions(tree_of(path))).get(function, 0) > FUNCTION_LINES_MAX, entry
         else:
             assert len(path.read_text(encoding="utf-8").splitlines()) > FILE_LINES_MAX, entry
 
@@ -137,9 +168,9 @@ CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time"}
 MAY_ASSERT_TIME = {"tests/unit/exchange/test_pulse.py::test_a_pause_is_told_and_is_no_time_of_others"}
 
 
-def asserted_times(path: Path) -> Iterator[str]:
+def asserted_times(tree: ast.Module) -> Iterator[str]:
     """Tests that assert how long something took. Giving up a wait that repeats is no such assertion."""
-    for test in ast.walk(tree_of(path)):
+    for test in ast.walk(tree):
         if not isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         waits = {
@@ -151,7 +182,7 @@ def asserted_times(path: Path) -> Iterator[str]:
                 and id(node) not in waits
                 and any(map(is_span, ast.walk(node.test)))
             ):
-                yield f"{name_of(path)}::{test.name}"
+                yield test.name
 
 
 def is_span(node: ast.AST) -> bool:
@@ -168,8 +199,7 @@ def is_clock(node: ast.AST) -> bool:
 
 def test_no_test_asserts_a_time() -> None:
     """On a busy machine such a test fails, and tells nothing: CI once refused a whole change for one."""
-    tests = [path for path in FILES if path.name.startswith("test_")]
-    assert {name for path in tests for name in asserted_times(path)} == MAY_ASSERT_TIME
+    assert found().asserted_times == MAY_ASSERT_TIME
 
 
 @pytest.mark.parametrize(
@@ -181,9 +211,22 @@ def test_no_test_asserts_a_time() -> None:
         ("assert len(found) - 1 == 2", False),
     ],
 )
-def test_the_rule_on_times_finds_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, is_found: bool
-) -> None:
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n", encoding="utf-8")
-    assert bool([*asserted_times(tmp_path / "test_it.py")]) is is_found
+def test_the_rule_on_times_finds_them(body: str, is_found: bool) -> None:
+    assert bool([*asserted_times(ast.parse(f"def test_it():\n    {body}\n"))]) is is_found
+
+
+def makes_a_clock(tree: ast.Module) -> bool:
+    """Whether whole milliseconds or microseconds are made of the machine's clock."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(
+                left=ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="time_ns")),
+                op=ast.FloorDiv(),
+                right=ast.Constant(value=1_000 | 1_000_000),
+            ):
+                return True
+    return False
+
+
+def test_one_module_reads_the_wall_clock_for_all() -> None:
+    assert found().clocks == {"exchange/wall_clock.py"}

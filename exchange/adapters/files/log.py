@@ -11,14 +11,12 @@ What a log was before, one file of format 1 in the folder's place, becomes the f
 import asyncio
 import contextlib
 import fcntl
-import itertools
 import os
 import time
-from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
-from exchange.adapters.files.log_files import BatchFile, LogFile, OldFile, sync_folder, write_at
+from exchange.adapters.files.log_files import BatchFile, LogFile, sync_folder, write_at
 from exchange.adapters.files.log_format import (
     BODY_SIZE_BYTES_MAX,
     batch,
@@ -26,20 +24,19 @@ from exchange.adapters.files.log_format import (
     framed_size_bytes,
     parse_durable_mark,
 )
-from exchange.adapters.files.log_reader import FileProbe, FileReader
+from exchange.adapters.files.readable import OLD_NAME, ReadableFiles, files_in, last_of
 from exchange.adapters.files.recent import RecentRecords
 from exchange.ports.world import (
     Headers,
     LogError,
-    LogProbe,
-    LogReader,
     LogRecord,
     LogTimeoutError,
     LogWriter,
     check_record,
 )
-from exchange.process.loop.deadlines import Deadlines, WaitTimer
+from exchange.process.loop.deadlines import Deadlines
 from exchange.process.loop.worker import WorkerThread
+from exchange.wall_clock import clock_ms
 
 __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 
@@ -49,28 +46,20 @@ _PENDING_RECORDS_MAX: Final = 10_000
 # How often it is noted how far the newest file is durable, beside it and without an fsync.
 DURABLE_MARK_EVERY_S: Final = 1.0
 _DURABLE_MARK: Final = "durable"
-_OLD_NAME: Final = f"{0:020d}.log1"
 
 
-class FileLog:
+class FileLog(ReadableFiles):
     """A `Log` in one folder. Open it with `FileLog.open`, close it at the end of the process."""
 
     def __init__(self, path: Path, descriptor: int, deadline_ms: int, file_size_bytes: int) -> None:
-        self._path = path
+        super().__init__(path)
         # Of the folder, for its lock.
         self._descriptor = descriptor
         self._deadline_s = deadline_ms / 1000
         self._file_size_bytes = file_size_bytes
-        self._files: list[LogFile] = []
         self._newest: BatchFile
-        # Offset behind the newest durable record.
-        self.end = 0
-        self.recent = RecentRecords(0)
-        self._last: LogRecord | None = None
         self._pending: list[tuple[bytes, asyncio.Future[int]]] = []
         self._deadlines = Deadlines(self._deadline_s)
-        # Readers at the end; all wake with the next flush.
-        self._waiting: list[asyncio.Future[bool]] = []
         self._writer: WorkerThread
         self._wake = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
@@ -123,30 +112,6 @@ class FileLog:
         """Open a writer."""
         return _FileWriter(self)
 
-    async def reader(self, offset: int, gather_ms: int = 0) -> LogReader:
-        """Open a reader at `offset`."""
-        if offset > self.end:
-            raise LogError(f"offset {offset} is beyond the log's end {self.end}")
-        file = self.file_of(offset)
-        position = await asyncio.to_thread(file.start_of, offset)
-        return FileReader(self, offset, file, position, gather_ms)
-
-    async def first_offset(self) -> int:
-        """Offset of the oldest record that is kept, or of the next one."""
-        return self._files[0].first_offset
-
-    async def probe(self) -> LogProbe:
-        """Open a probe."""
-        return FileProbe(self)
-
-    async def end_offset(self) -> int:
-        """Offset behind the newest durable record."""
-        return self.end
-
-    async def last(self) -> LogRecord | None:
-        """The newest durable record."""
-        return self._last
-
     async def remove_before(self, offset: int) -> None:
         """Forget records before `offset`: whole files, and never the newest record. Raises OSError."""
         while len(self._files) > 1:
@@ -198,7 +163,7 @@ class FileLog:
         return taken
 
     async def _flush(self, taken: list[tuple[bytes, "asyncio.Future[int]"]]) -> None:
-        stamp = time.time_ns() // 1_000_000
+        stamp = clock_ms()
         if self._last is not None:
             stamp = max(stamp, self._last.timestamp_ms)
         records = [LogRecord(self.end + i, stamp, value) for i, (value, _) in enumerate(taken)]
@@ -222,10 +187,7 @@ class FileLog:
         for record, (_, future) in zip(records, taken, strict=True):
             if not future.done():
                 future.set_result(record.offset)
-        waiting, self._waiting = self._waiting, []
-        for grown in waiting:
-            if not grown.done():
-                grown.set_result(True)
+        self._wake_readers()
 
     def _write(self, records: list[LogRecord]) -> int:
         """Make a batch durable behind the rest; returns its size in bytes."""
@@ -257,15 +219,12 @@ class FileLog:
         """Find the files, and where the log ends. Raises LogError, OSError."""
         for fresh in self._path.glob("*.fresh"):
             fresh.unlink()
-        files: list[LogFile] = [OldFile(path) for path in self._path.glob(_OLD_NAME)]
-        files += [BatchFile.open(path) for path in sorted(self._path.glob("*.log"))]
-        for file, following in itertools.pairwise(files):
-            file.close_at(following.first_offset)
+        files = files_in(self._path)
         if files:
             files[-1].check_newest(self._durable_to(files[-1]))
             self.end = files[-1].end_offset
             self.cut_bytes = files[-1].cut_bytes
-            self._last = _last_of(files)
+            self._last = last_of(files)
         newest = files[-1] if files else None
         if not isinstance(newest, BatchFile):
             newest = BatchFile.create(self._path, self.end)
@@ -273,38 +232,6 @@ class FileLog:
         newest.hold()
         self._files, self._newest = files, newest
         self.recent = RecentRecords(self.end)
-
-    async def wait_for(self, offset: int, timeout_s: float, timer: WaitTimer) -> bool:
-        """Wait until the record `offset`, the next one, is durable; False after the timeout."""
-        if offset < self.end:
-            return True
-        grown: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(grown)
-        timer.begin(grown, timeout_s)
-        try:
-            return await grown
-        finally:
-            timer.end()
-            if grown in self._waiting:
-                self._waiting.remove(grown)
-
-    def file_of(self, offset: int) -> LogFile:
-        """The file that has the record, or will have it. Raises LogError when it was removed."""
-        slot = bisect_right([file.first_offset for file in self._files], offset) - 1
-        if slot < 0:
-            first = self._files[0].first_offset
-            raise LogError(f"{self._path.name}: offset {offset} is gone, the log starts at {first}")
-        return self._files[slot]
-
-
-def _last_of(files: list[LogFile]) -> LogRecord | None:
-    """The newest record; a file that was begun and not written to has none."""
-    for file in reversed(files):
-        if file.last is None and file.end_offset > file.first_offset:
-            file.start_of(file.first_offset)
-        if file.last is not None:
-            return file.last
-    return None
 
 
 def _lock(descriptor: int, path: Path) -> None:
@@ -324,7 +251,7 @@ def _adopt(path: Path) -> None:
         with path.open("rb") as file:
             _lock(file.fileno(), path)
             staging.mkdir(exist_ok=True, mode=0o700)
-            path.rename(staging / _OLD_NAME)
+            path.rename(staging / OLD_NAME)
     if not path.exists() and staging.exists():
         sync_folder(staging)
         staging.rename(path)

@@ -79,6 +79,11 @@ class LogFile:
                 )
             self._cut(left)
 
+    def begin(self) -> None:
+        """Nothing of it is known: whoever calls walks it from its start and remembers all of it."""
+        self.end_offset, self.end_position = self.first_offset, self.start_position
+        self._is_indexed = True
+
     def close_at(self, end_offset: int) -> None:
         """A file that is not the newest: it was durable to its end before the next one was begun."""
         self.end_offset = end_offset

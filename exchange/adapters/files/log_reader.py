@@ -1,16 +1,30 @@
 """Reading an embedded log: the newest records from memory, older ones from their files."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from exchange.adapters.files.log_files import LogFile
+from exchange.adapters.files.recent import RecentRecords
 from exchange.ports.world import LogError, LogRecord
 from exchange.process.loop.deadlines import WaitTimer
 
-if TYPE_CHECKING:
-    from exchange.adapters.files.log import FileLog
+__all__ = ["FileProbe", "FileReader", "ReadableLog"]
 
-__all__ = ["FileProbe", "FileReader"]
+
+class ReadableLog(Protocol):
+    """What readers need of the log that they read."""
+
+    # Offset behind the newest durable record.
+    end: int
+    recent: RecentRecords
+
+    def file_of(self, offset: int) -> LogFile:
+        """The file that has the record, or will have it. Raises LogError when it was removed."""
+        ...
+
+    async def wait_for(self, offset: int, timeout_s: float, timer: WaitTimer) -> bool:
+        """Wait until the record `offset`, the next one, is durable; False after the timeout."""
+        ...
 
 
 class FileReader:
@@ -19,7 +33,7 @@ class FileReader:
     One that gathers, and has read to the end, looks again when its time is over.
     """
 
-    def __init__(self, log: "FileLog", offset: int, file: LogFile, position: int, gather_ms: int) -> None:
+    def __init__(self, log: ReadableLog, offset: int, file: LogFile, position: int, gather_ms: int) -> None:
         self._log = log
         self._offset = offset
         self._file: LogFile | None = file
@@ -64,7 +78,7 @@ class FileReader:
 class FileProbe:
     """See `LogProbe`."""
 
-    def __init__(self, log: "FileLog") -> None:
+    def __init__(self, log: ReadableLog) -> None:
         self._log = log
 
     async def end_offset(self) -> int:

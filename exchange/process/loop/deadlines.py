@@ -6,10 +6,11 @@ way of every record and every command is all that ever happens.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
-__all__ = ["Allowance", "Deadlines", "WaitTimer"]
+__all__ = ["Allowance", "Deadlines", "IdleTimer", "WaitTimer"]
 
 # A timer fires up to so much early, by the clock's resolution.
 _EARLY_S: Final = 0.001
@@ -139,3 +140,43 @@ class WaitTimer:
             self._set(loop)
         else:
             future.set_result(False)
+
+
+class IdleTimer:
+    """Calls `on_idle` once somebody has been idle for `after_s` at a stretch; who is busy moves no timer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, after_s: float, on_idle: Callable[[], None]) -> None:
+        self._loop = loop
+        self._after_s = after_s
+        self._on_idle: Callable[[], None] | None = on_idle
+        # Since when, None: busy.
+        self._idle_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def rest(self) -> None:
+        """Idle from now on."""
+        self._idle_s = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._after_s, self._fire)
+
+    def work(self) -> None:
+        """Busy until the next `rest`. The timer stays, for then."""
+        self._idle_s = None
+
+    def close(self) -> None:
+        """Nobody asks any more; whoever was to be called is let go."""
+        self._idle_s = self._on_idle = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        self._timer = None
+        if self._idle_s is None or self._on_idle is None:
+            return
+        due_s = self._idle_s + self._after_s
+        if due_s > self._loop.time() + _EARLY_S:
+            self._timer = self._loop.call_at(due_s, self._fire)
+        else:
+            self._idle_s = None
+            self._on_idle()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from exchange.log.deciding import DECIDING_ERRORS, decide_one
 from exchange.process.components import Resources
 from exchange.process.connections import CACHE_ERRORS, CONNECTION_ERRORS
 from exchange.process.patience import Patience
+from exchange.wall_clock import clock_ms
 from services.auditor.alarm.breaches import DETAIL_LENGTH_MAX, BreachStore
 from services.auditor.audit.state import Breach
 
@@ -101,11 +101,12 @@ class Alarm:
     async def _halt_and_record(self, breach: Breach) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(
-                _until_done("the table", lambda: self._store.record(breach, _now_ms())), name="auditor-record"
+                _until_done("the table", lambda: self._store.record(breach, clock_ms())),
+                name="auditor-record",
             )
             if not self.is_halted:
                 group.create_task(_until_done("the halt", self._halt), name="auditor-halt-command")
-        await _until_done("the table", lambda: self._store.note_halted(breach, _now_ms()))
+        await _until_done("the table", lambda: self._store.note_halted(breach, clock_ms()))
 
     async def _halt(self) -> None:
         # Halting again does no harm.
@@ -123,7 +124,3 @@ async def _until_done(what: str, act: Callable[[], Awaitable[None]]) -> None:
     async for attempt in Patience(what, _RETRYABLE, log_level=logging.ERROR).attempts():
         with attempt:
             await act()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -18,6 +18,7 @@ from exchange.contracts.errors import (
     illegal_characters,
     invalid_data,
     invalid_symbol,
+    request_too_large,
     unread_parameters,
 )
 from exchange.http.query_parameters import SYMBOL_PATTERN, Parameters, integer, is_symbol, optional, required
@@ -51,7 +52,9 @@ def parse_query(raw: bytes, known: frozenset[str] | None) -> dict[str, str]:
     parameters: dict[str, str] = {}
     if raw:
         pairs = raw.split(b"&")
-        if len(pairs) > _PAIRS_MAX or len(raw) > QUERY_SIZE_BYTES_MAX:
+        if len(raw) > QUERY_SIZE_BYTES_MAX:
+            raise request_too_large(414, QUERY_SIZE_BYTES_MAX)
+        if len(pairs) > _PAIRS_MAX:
             raise ApiError(
                 -1101, f"Too many parameters; expected '{len(known or ())}' and received '{len(pairs)}'."
             )

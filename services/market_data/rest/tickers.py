@@ -107,7 +107,9 @@ class TickerEndpoints:
         open_ms = day.start_of(self._clock_us() // 1000)
         close_ms = open_ms + DAY_MS - 1
         rows = [
+            # The last moment of the day in the unit that is asked for, as of a kline.
             _window_row(view.market, _since(view, open_ms), open_ms, close_ms, is_mini, call.scale)
+            | {"closeTime": (close_ms + 1) * call.scale - 1}
             for view in views
         ]
         return rows[0] if is_single else rows

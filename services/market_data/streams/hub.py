@@ -1,13 +1,14 @@
 """Who listens to what: topics, their subscribers, and the bounded queue of each client.
 
 A message is put into bytes once for each of the four ways a client may want it (bare or wrapped in
-stream/data, milliseconds or microseconds), and the same bytes go to every subscriber.
+stream/data, milliseconds or microseconds), and the same bytes go to every subscriber (`deliveries`).
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -19,9 +20,10 @@ from exchange.contracts.limits import (
     SOCKET_QUEUE_AGE_S_MAX,
     SOCKET_QUEUE_SIZE_BYTES_MAX,
 )
+from services.market_data.streams.deliveries import Deliveries, Frame, NextTurn
 from services.market_data.streams.names import StreamName, is_listen_key, parse_stream_name
 
-__all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Frame", "Hub", "Topic"]
+__all__ = ["STREAMS_PER_CLIENT_MAX", "Build", "Client", "Hub", "Topic"]
 
 STREAMS_PER_CLIENT_MAX: Final = limits.STREAMS_PER_SOCKET_MAX
 # Names that mean nothing, or not yet, are taken, and remembered only so far: nobody pays for a name.
@@ -31,6 +33,7 @@ INVENTED_MAX: Final = limits.INVENTED_STREAMS_MAX
 STALL_MAX_S: Final = 4.0
 _COMBINED: Final = 1
 _MICROSECONDS: Final = 2
+_variant_of: Final = attrgetter("variant")
 Build = Callable[[int], bytes]
 """Makes a message's JSON; the argument is what milliseconds are multiplied with (1 or 1000)."""
 WriteNow = Callable[["Frame"], bool]
@@ -41,30 +44,6 @@ _clients_cut: Final = Counter("exchange_market_data_stream_clients_cut", "Connec
 _messages: Final = Counter("exchange_market_data_stream_messages", "Messages queued for clients")
 
 
-class Frame:
-    """A text message, and the same as a WebSocket frame, so that it is framed once for all clients."""
-
-    __slots__ = ("_wire", "payload")
-
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-        self._wire: bytes | None = None
-
-    @property
-    def wire(self) -> bytes:
-        """An unmasked final text frame (RFC 6455, 5.2)."""
-        if self._wire is None:
-            size = len(self.payload)
-            if size < 126:
-                header = bytes((0x81, size))
-            elif size < 65_536:
-                header = b"\x81\x7e" + size.to_bytes(2, "big")
-            else:
-                header = b"\x81\x7f" + size.to_bytes(8, "big")
-            self._wire = header + self.payload
-        return self._wire
-
-
 class Client:
     """One connection's subscriptions and outgoing queue. Its socket task takes frames with `next_frames`.
 
@@ -73,8 +52,8 @@ class Client:
 
     def __init__(self, *, combined: bool, microseconds: bool) -> None:
         self.write_now: WriteNow | None = None
-        self.combined = combined
-        self.microseconds = microseconds
+        # Which of the four forms of a message it gets.
+        self.variant = (_COMBINED if combined else 0) | (_MICROSECONDS if microseconds else 0)
         # What it has subscribed to and is remembered, and how many names were taken and forgotten.
         self.names: dict[str, None] = {}
         self.invented = 0
@@ -89,9 +68,13 @@ class Client:
         self._ended = asyncio.Event()
 
     @property
-    def variant(self) -> int:
-        """Which of the four forms of a message it gets."""
-        return (_COMBINED if self.combined else 0) | (_MICROSECONDS if self.microseconds else 0)
+    def combined(self) -> bool:
+        """Whether its messages are wrapped in stream and data."""
+        return bool(self.variant & _COMBINED)
+
+    @combined.setter
+    def combined(self, value: bool) -> None:
+        self.variant = self.variant & ~_COMBINED | (_COMBINED if value else 0)
 
     def put(self, frame: Frame) -> None:
         """Send a frame, or queue it; a client whose queue has too many bytes, or too old ones, is cut."""
@@ -148,7 +131,8 @@ class Client:
 class Topic:
     """A stream somebody listens to. `fresh`: somebody joined since the last timer message."""
 
-    def __init__(self, name: str, parsed: StreamName | None) -> None:
+    def __init__(self, name: str, parsed: StreamName | None, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
         self.name = name
         self.parsed = parsed
         self.clients: dict[Client, None] = {}
@@ -156,17 +140,16 @@ class Topic:
         self._prefix = b'{"stream":' + orjson.dumps(name) + b',"data":'
 
     def publish(self, build: Build) -> None:
-        """Send a message to every subscriber."""
-        frames: list[Frame | None] = [None, None, None, None]
-        for client in self.clients:
-            frame = frames[client.variant]
-            if frame is None:
-                payload = build(1000 if client.microseconds else 1)
-                if client.combined:
-                    payload = self._prefix + payload + b"}"
-                frame = frames[client.variant] = Frame(payload)
-            client.put(frame)
-        _messages.inc(len(self.clients))
+        """Send a message to every subscriber: made now, of the state as it is, and delivered in turns."""
+        clients = list(self.clients)
+        variants = set(map(_variant_of, clients))
+        for variant in sorted(variants):
+            payload = build(1000 if variant & _MICROSECONDS else 1)
+            if variant & _COMBINED:
+                payload = self._prefix + payload + b"}"
+            those = clients if len(variants) == 1 else [c for c in clients if c.variant == variant]
+            self._deliveries.add(Frame(payload), those)
+        _messages.inc(len(clients))
 
 
 class Hub:
@@ -175,10 +158,15 @@ class Hub:
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
         self.clients: dict[Client, None] = {}
+        self._deliveries = Deliveries()
         self._by_kind: dict[str, dict[str, Topic]] = {}
         # Symbols of the markets; None before they are known, when each could be one.
         self._symbols: set[str] | None = None
         self._invented = 0
+
+    def take_turns(self, next_turn: NextTurn) -> None:
+        """From now on deliver a part in each turn of the event loop; before, all is delivered at once."""
+        self._deliveries.next_turn = next_turn
 
     def know(self, symbols: Iterable[str]) -> None:
         """These markets exist: their streams begin for those who have asked for them already."""
@@ -248,7 +236,7 @@ class Hub:
         client.names[name] = None
         topic = self.topics.get(name)
         if topic is None:
-            topic = self.topics[name] = Topic(name, parse_stream_name(name))
+            topic = self.topics[name] = Topic(name, parse_stream_name(name), self._deliveries)
             if topic.parsed is not None:
                 self._by_kind.setdefault(topic.parsed.kind, {})[name] = topic
         topic.clients[client] = None
@@ -273,11 +261,16 @@ class Hub:
         if topic is not None:
             topic.publish(build)
 
+    def send(self, client: Client, payload: bytes) -> None:
+        """Answer one client, behind what was published before: once a stream is left nothing of it comes."""
+        self._deliveries.add(Frame(payload), (client,))
+
     def send_to_all(self, build: Build, stream: str) -> None:
-        """Send one message to every connection, as each wants it."""
-        topic = Topic(stream, None)
+        """Send one message to every connection, as each wants it, before this returns."""
+        topic = Topic(stream, None, self._deliveries)
         topic.clients = dict(self.clients)
         topic.publish(build)
+        self._deliveries.finish()
 
     def cut_stalled(self) -> None:
         """End connections that have not taken anything for STALL_MAX_S."""

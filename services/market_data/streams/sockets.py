@@ -15,7 +15,7 @@ from exchange.contracts import limits
 from exchange.contracts.errors import ApiError, unavailable
 from exchange.http.socket_limits import SocketLimits, refuse_handshake
 from services.market_data.streams.control import ControlError, parse_request, result_message
-from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Frame, Hub
+from services.market_data.streams.hub import STREAMS_PER_CLIENT_MAX, Client, Hub
 from services.market_data.streams.names import NAME_LENGTH_MAX, is_listen_key
 from services.market_data.streams.outlet import Message, Outlet, Send, open_outlet
 from services.market_data.streams.user_feed import Joined, UserFeed
@@ -138,7 +138,7 @@ class StreamSockets:
             count += 1
             if count > self._per_second:
                 raise _CloseError(_POLICY, "Too many requests")
-            client.put(Frame(await self._answer(client, text)))
+            self._hub.send(client, await self._answer(client, text))
 
     async def _answer(self, client: Client, text: str) -> bytes:
         """Obey one control message and return the answer."""

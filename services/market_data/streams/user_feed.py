@@ -13,7 +13,6 @@ LOST_CHANNEL.
 import asyncio
 import logging
 import secrets
-import time
 from enum import Enum
 from typing import Final
 
@@ -23,6 +22,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from exchange.process.connections import CACHE_ERRORS
+from exchange.wall_clock import clock_us
 from services.market_data.streams.hub import Client, Hub
 
 __all__ = ["Joined", "UserFeed"]
@@ -214,7 +214,7 @@ class UserFeed:
             logger.warning("the ages of listen keys are not known: %r", error)
 
     def _dismiss(self, key: str) -> None:
-        now_us = time.time_ns() // 1_000
+        now_us = clock_us()
 
         def farewell(unit: int) -> bytes:
             time_now = now_us * unit // 1_000

@@ -8,7 +8,6 @@ EXCHANGE_MARKET_HISTORY_SHARDS.
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +22,7 @@ from exchange.process.config import Settings
 from exchange.trading.intervals import INTERVALS
 from exchange.trading.market import Market
 from exchange.trading.shown import kline_rows, trade_rows
+from exchange.wall_clock import clock_ms
 from services.market_history.reader import ITEMS_MAX, HistoryReader
 
 __all__ = ["read"]
@@ -48,7 +48,7 @@ def read(event: Event, _context: object) -> Answer:
 
 
 async def _answer(route: str, parameters: Mapping[str, str]) -> Answer:
-    settings, now_ms = Settings.load(), time.time_ns() // 1_000_000
+    settings, now_ms = Settings.load(), clock_ms()
     symbol = required(parameters, "symbol")
     async with open_market_history(settings) as tables:
         reader = HistoryReader(

@@ -4,7 +4,6 @@ Reads the tables that the settings name (EXCHANGE_MARKET_HISTORY). Times are UTC
 """
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -19,6 +18,7 @@ from exchange.trading.candles import Candle
 from exchange.trading.intervals import INTERVALS
 from exchange.trading.market import Market
 from exchange.trading.trades import Trade
+from exchange.wall_clock import clock_ms
 from services.market_history.reader import ITEMS_MAX, HistoryReader
 
 __all__ = ["app"]
@@ -53,7 +53,7 @@ async def _table(
     symbol: str, interval: str, trades: bool, start_ms: int | None, end_ms: int | None, limit: int
 ) -> Table:
     settings = Settings.load()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = clock_ms()
     async with open_market_history(settings) as tables:
         reader = HistoryReader(
             tables.candles, tables.trades, shard=settings.shard, key_shards=settings.market_history_shards

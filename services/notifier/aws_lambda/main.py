@@ -21,6 +21,7 @@ from exchange.security.identity.issuer_keys import IssuerKeysOnDemand
 from exchange.security.identity.issuers import parse_issuers
 from exchange.security.identity.tokens import TokenRefusedError, owner_of
 from exchange.security.identity.verifier import TokenVerifier
+from exchange.wall_clock import clock_ms
 from services.notifier.worker import deliver
 
 __all__ = ["connections", "send"]
@@ -110,4 +111,4 @@ def _connections() -> DynamoConnections:
 def _verifier() -> TokenVerifier:
     issuers = parse_issuers(os.environ["JWT_ISSUERS"])
     keys = {issuer: IssuerKeysOnDemand(issuer, url) for issuer, url in issuers.items()}
-    return TokenVerifier(keys, os.environ["JWT_AUDIENCE"], lambda: time.time_ns() // 1_000_000)
+    return TokenVerifier(keys, os.environ["JWT_AUDIENCE"], clock_ms)

@@ -1,6 +1,5 @@
 """Notices that wait for webhooks, and what came of them: the tables `webhooks` and `webhook_deliveries`."""
 
-import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -9,6 +8,7 @@ from prometheus_client import Counter
 
 from exchange.contracts.notice_topics import WEBHOOK_GIVEN_UP_MAX, WEBHOOK_WAITING_MAX
 from exchange.process.connections import acquire, transaction
+from exchange.wall_clock import clock_ms
 from services.notifier.notices import Notice
 
 __all__ = ["RETRY_DELAYS_MS", "Delivery", "Hook", "WebhookDeliveries"]
@@ -72,13 +72,13 @@ class WebhookDeliveries:
             return
         columns = list(zip(*((n.user_id, n.notice_id, n.encode()) for n in notices), strict=True))
         async with acquire(self._database, self._deadline_ms) as connection:
-            done = await connection.execute(_ADD, *map(list, columns), _now_ms(), WEBHOOK_WAITING_MAX)
+            done = await connection.execute(_ADD, *map(list, columns), clock_ms(), WEBHOOK_WAITING_MAX)
         _dropped_total.inc(len(notices) - int(done.rsplit(" ", 1)[1]))
 
     async def due(self, busy: Sequence[int], count_max: int) -> list[int]:
         """Accounts for which something is due, the longest first, and that are not at work."""
         async with acquire(self._database, self._deadline_ms) as connection:
-            rows = await connection.fetch(_DUE, _now_ms(), list(busy), count_max)
+            rows = await connection.fetch(_DUE, clock_ms(), list(busy), count_max)
         return [int(row["user_id"]) for row in rows]
 
     async def hook(self, user_id: int) -> Hook | None:
@@ -95,7 +95,7 @@ class WebhookDeliveries:
     async def next(self, user_id: int) -> Delivery | None:
         """What is due next for the account."""
         async with acquire(self._database, self._deadline_ms) as connection:
-            row = await connection.fetchrow(_NEXT, user_id, _now_ms())
+            row = await connection.fetchrow(_NEXT, user_id, clock_ms())
         return None if row is None else Delivery(*row)
 
     async def arrived(self, user_id: int, delivery: Delivery, result: str) -> None:
@@ -104,11 +104,11 @@ class WebhookDeliveries:
             await connection.execute(
                 "DELETE FROM webhook_deliveries WHERE delivery_id = $1", delivery.delivery_id
             )
-            await connection.execute(_TOLD, user_id, _now_ms(), result[:_RESULT_LENGTH_MAX], 0)
+            await connection.execute(_TOLD, user_id, clock_ms(), result[:_RESULT_LENGTH_MAX], 0)
 
     async def failed(self, user_id: int, delivery: Delivery, given_up: int, result: str) -> None:
         """It is tried later, or given up."""
-        now_ms, is_last = _now_ms(), delivery.attempts >= len(RETRY_DELAYS_MS)
+        now_ms, is_last = clock_ms(), delivery.attempts >= len(RETRY_DELAYS_MS)
         async with transaction(self._database, self._deadline_ms) as connection:
             if is_last:
                 await connection.execute(
@@ -126,8 +126,4 @@ class WebhookDeliveries:
     async def put_off(self, user_id: int) -> None:
         """Try later, for a reason that is ours."""
         async with acquire(self._database, self._deadline_ms) as connection:
-            await connection.execute(_PUT_OFF, user_id, _now_ms() + RETRY_DELAYS_MS[0])
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+            await connection.execute(_PUT_OFF, user_id, clock_ms() + RETRY_DELAYS_MS[0])

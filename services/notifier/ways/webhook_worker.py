@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +23,7 @@ from exchange.contracts.notice_topics import webhook_secret_place
 from exchange.ports.messages import MessageError, WebhookSender
 from exchange.process.connections import CONNECTION_ERRORS
 from exchange.security.key_ring import KeyRing, KeyRingError
+from exchange.wall_clock import clock_ms
 from services.notifier.retries import patience
 from services.notifier.ways.webhook_deliveries import Delivery, Hook, WebhookDeliveries
 
@@ -117,7 +117,7 @@ class WebhookWorker:
                 return
 
     async def _send(self, user_id: int, hook: Hook, secret: bytes, delivery: Delivery) -> bool:
-        headers = signed_headers(secret, delivery.notice_id, delivery.body, time.time_ns() // 1_000_000)
+        headers = signed_headers(secret, delivery.notice_id, delivery.body, clock_ms())
         try:
             status = await self._sender.post(hook.url, delivery.body, headers)
         except MessageError as error:

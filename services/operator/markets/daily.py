@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -14,6 +13,7 @@ from exchange.process.components import Resources
 from exchange.process.connections import CONNECTION_ERRORS, transaction
 from exchange.security import audit_log
 from exchange.security.audit_log import Act
+from exchange.wall_clock import clock_ms
 from services.operator.markets.counting import Counted, CountingElsewhereError, TierCount
 from services.operator.tagged import OrderError
 
@@ -39,16 +39,12 @@ _failures_total = Counter(
 )
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class DailyTierCount:
     """Looks every minute whether a day (UTC) has begun whose tiers nobody has counted, and counts them."""
 
     name = "fee-tiers"
 
-    def __init__(self, resources: Resources, clock_ms: Callable[[], int] = _now_ms) -> None:
+    def __init__(self, resources: Resources, clock_ms: Callable[[], int] = clock_ms) -> None:
         self._resources = resources
         self._clock_ms = clock_ms
         self._count = TierCount(resources, clock_ms)

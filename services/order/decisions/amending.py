@@ -1,9 +1,10 @@
 """Making an open order smaller so that it keeps its place (binance-spot-api 2.5)."""
 
 from exchange.contracts import codes
-from exchange.contracts.errors import amend_rejection, mandatory_parameter, outcome_unknown, unavailable
+from exchange.contracts.errors import mandatory_parameter, outcome_unknown, unavailable
 from exchange.contracts.order_commands import AmendOrder
 from exchange.contracts.order_events import OrderAmended
+from exchange.contracts.rejections import amend_rejection
 from exchange.http.query_parameters import integer, required
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink

@@ -1,7 +1,6 @@
 """What a door hands on: a request that was read, checked and signed by somebody who may ask for it."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exchange.http.query_parameters import Parameters
 from exchange.process.tracing import Span
@@ -9,8 +8,7 @@ from exchange.process.tracing import Span
 __all__ = ["NOBODY", "Call", "Caller"]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A request's sender. `valid_until_ms`: when the request becomes stale; 0 for unsigned ones."""
 
     user_id: int
@@ -23,8 +21,7 @@ class Caller:
 NOBODY: Final = Caller(0, "", "", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One checked call. `unit`: 1 when times are wanted in milliseconds, 1000 for microseconds.
 
     `trace`: the request's span when it is sampled.

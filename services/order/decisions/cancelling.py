@@ -5,16 +5,11 @@ from typing import Final
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.commands import CancelAllOrders, CancelOrder
-from exchange.contracts.errors import (
-    ApiError,
-    cancel_rejection,
-    list_rejection,
-    outcome_unknown,
-    unknown_list,
-)
+from exchange.contracts.errors import ApiError, outcome_unknown, unknown_list
 from exchange.contracts.events import OrderClosed
 from exchange.contracts.order_commands import CancelOrderList
 from exchange.contracts.order_events import OrderListDone
+from exchange.contracts.rejections import cancel_rejection, list_rejection
 from exchange.http.query_parameters import Parameters, optional
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from exchange.contracts.errors import ApiError, bad_combination, order_rejection, unavailable
+from exchange.contracts.errors import ApiError, bad_combination, unavailable
 from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccepted
+from exchange.contracts.rejections import order_rejection
 from exchange.http.query_parameters import Parameters, integer
 from exchange.http.request_limits import RequestLimits
 from services.order.decisions.absent import check_time_range

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from exchange.contracts.errors import order_rejection
 from exchange.contracts.events import OrderAccepted
 from exchange.contracts.order_events import OrderWithTermsAccepted
+from exchange.contracts.rejections import order_rejection
 from exchange.http.query_parameters import boolean
 from exchange.http.request_limits import RequestLimits
 from exchange.process.crash_points import crash_point

@@ -69,7 +69,7 @@ class Authenticator:
 
     async def identify(self, api_key: str | None, client_ip: str, permission: str) -> Caller:
         """Check a key alone, for calls that are not signed. Raises -2014, -2015."""
-        key = await self._find(api_key)
+        key = await self._find(check_format(api_key))
         self._authorize(key, client_ip, permission)
         return Caller(key.user_id, key.api_key, key.kind, 0)
 
@@ -82,12 +82,12 @@ class Authenticator:
         permission: str,
     ) -> Caller:
         """Check a signed request. Raises ApiError: -2014, -1102, -1021, -1022, -1100, -1131, -2015."""
-        check_format(api_key)
+        formed_key = check_format(api_key)
         signature = parameters.get("signature")
         if not signature:
             raise mandatory_parameter("signature")
         valid_until_ms = self.check_time(parameters)
-        key = await self._find(api_key)
+        key = await self._find(formed_key)
         if not is_signature_valid(key, signature, payload):
             raise ApiError(-1022, "Signature for this request is not valid.")
         self._authorize(key, client_ip, permission)
@@ -110,9 +110,9 @@ class Authenticator:
             raise stale_timestamp()
         return (timestamp_us + window_us) // 1_000
 
-    async def _find(self, api_key: str | None) -> ApiKey:
+    async def _find(self, api_key: str) -> ApiKey:
         try:
-            key = await self._credentials.find(check_format(api_key))
+            key = await self._credentials.find(api_key)
         except CredentialsError:
             raise unavailable() from None
         if key is None:

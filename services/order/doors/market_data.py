@@ -6,14 +6,14 @@ half-read answer could poison. Bounded in size and in time.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 import httptools
 
 from exchange.contracts.errors import unavailable
 
-__all__ = ["MARKET_DATA_PATHS", "MarketDataClient"]
+__all__ = ["MARKET_DATA_PATHS", "MarketDataClient", "MarketDataSource"]
 
 ANSWER_SIZE_BYTES_MAX: Final = 16 * 1024 * 1024
 _CHUNK_SIZE_BYTES: Final = 65_536
@@ -37,6 +37,14 @@ MARKET_DATA_PATHS: Final = {
     "referencePrice.calculation": "/referencePrice/calculation",
     "blockTrades.historical": "/historicalBlockTrades",
 }
+
+
+class MarketDataSource(Protocol):
+    """Who is asked: the service over HTTP, or itself where it is in the same process."""
+
+    async def get(self, path: str, parameters: Mapping[str, str], unit: int) -> tuple[int, bytes]:
+        """Status and raw JSON of GET /api/v3{path}; times are multiplied by `unit`. Raises ApiError -1001."""
+        ...
 
 
 class _Answer:

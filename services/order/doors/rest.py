@@ -20,8 +20,9 @@ from exchange.contracts.errors import (
     ApiError,
     LimitError,
     duplicate_parameter,
-    invalid_data,
+    late_request,
     not_supported,
+    request_too_large,
     unavailable,
     unknown_error,
 )
@@ -144,7 +145,7 @@ class RestApi:
             _errors.labels(name, str(error.code)).inc()
             if isinstance(error, LimitError):
                 headers.append((b"retry-after", b"%d" % error.retry_after_s))
-            elif status in (408, 413):
+            elif status in (408, 413, 414):
                 headers.append(_CLOSE)
             elif status == 503:
                 headers.append(_RETRY_SOON)
@@ -188,13 +189,13 @@ class RestApi:
         """The body, and the parameters of query and body."""
         query: bytes = scope["query_string"]
         if len(query) > self._body_size_bytes_max:
-            raise _too_large("query")
+            raise request_too_large(414, self._body_size_bytes_max)
         body = b""
         if scope["method"] in _METHODS_WITH_BODY:
             if whole is None:
                 body = await self._receive_body(receive, _announced_length(scope["headers"]))
             elif len(whole) > self._body_size_bytes_max:
-                raise _too_large("body")
+                raise request_too_large(413, self._body_size_bytes_max)
             else:
                 body = whole
         return body, parse_parameters(query, body)
@@ -237,7 +238,7 @@ class RestApi:
     async def _receive_body(self, receive: Receive, length: int) -> bytes:
         """The whole body. Raises ApiError 413 or 408, before reading on, and _Gone."""
         if length > self._body_size_bytes_max:
-            raise _too_large("body")
+            raise request_too_large(413, self._body_size_bytes_max)
         chunks: list[bytes] = []
         size = 0
         try:
@@ -249,23 +250,17 @@ class RestApi:
                     chunk = message.get("body", b"")
                     size += len(chunk)
                     if size > self._body_size_bytes_max:
-                        raise _too_large("body")
+                        raise request_too_large(413, self._body_size_bytes_max)
                     if not message.get("more_body", False):
                         return chunk if not chunks else b"".join((*chunks, chunk))
                     chunks.append(chunk)
         except TimeoutError:
-            raise ApiError(-1000, "The request did not arrive in time.", 408) from None
+            raise late_request() from None
 
 
 def _whole(path: str) -> str:
     """A path of the routes as clients send it."""
     return path if path.startswith(WALLET_PREFIX) else PREFIX + path
-
-
-def _too_large(name: str) -> ApiError:
-    error = invalid_data(name)
-    error.status = 413
-    return error
 
 
 def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
@@ -278,18 +273,16 @@ def _announced_length(headers: list[tuple[bytes, bytes]]) -> int:
 
 def _read_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, int]:
     """The API key and the unit of time. Raises ApiError for a unit or an encoding that there is not."""
-    api_key, unit, accept = None, 1, b""
+    api_key, unit = None, 1
     for name, value in headers:
         if name == b"x-mbx-apikey":
             api_key = value.decode("latin-1")
-        elif name == b"accept":
-            accept = accept + b"," + value if accept else value
         elif name == b"x-mbx-time-unit":
             found = _UNITS.get(value.upper())
             if found is None:
                 raise invalid_time_unit()
             unit = found
-    demand_json(accept)
+    demand_json(headers)
     return api_key, unit
 
 
@@ -308,15 +301,29 @@ def parse_parameters(query: bytes, body: bytes) -> dict[str, str]:
 
 
 def _parse_pairs(raw: bytes) -> dict[str, str]:
-    pairs = raw.split(b"&")
-    if len(pairs) > PARAMETERS_MAX:
-        raise ApiError(
-            -1101, f"Too many parameters; expected '{PARAMETERS_MAX}' and received '{len(pairs)}'."
-        )
+    count = raw.count(b"&") + 1
+    if count > PARAMETERS_MAX:
+        raise ApiError(-1101, f"Too many parameters; expected '{PARAMETERS_MAX}' and received '{count}'.")
+    parameters = _parse_plain(raw, count)
+    return _parse_encoded(raw) if parameters is None else parameters
+
+
+def _parse_plain(raw: bytes, count: int) -> dict[str, str] | None:
+    """As nearly all requests are: ASCII, nothing escaped, no name empty or repeated. None of others."""
+    if not raw.isascii() or b"%" in raw or b"+" in raw or b"\0" in raw:
+        return None
+    parameters: dict[str, str] = {}
+    for pair in raw.decode().split("&"):
+        name, _, value = pair.partition("=")
+        parameters[name] = value
+    return parameters if len(parameters) == count and "" not in parameters else None
+
+
+def _parse_encoded(raw: bytes) -> dict[str, str]:
     encoded = b"%" in raw or b"+" in raw
     parameters: dict[str, str] = {}
     try:
-        for pair in pairs:
+        for pair in raw.split(b"&"):
             name_bytes, _, value_bytes = pair.partition(b"=")
             if not name_bytes:
                 if value_bytes:

@@ -7,7 +7,7 @@ follows it and orders reach the engine in the order in which they were sent; its
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -33,7 +33,7 @@ from services.order.decisions.call import Call, Caller
 from services.order.decisions.engine_link import EngineLink
 from services.order.doors.authentication import Authenticator
 from services.order.doors.endpoint import READ, Endpoint, Security
-from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataClient
+from services.order.doors.market_data import MARKET_DATA_PATHS, MarketDataSource
 from services.order.doors.rest import end_request, invalid_time_unit
 from services.order.doors.ws_connection import POLICY, Connection
 from services.order.doors.ws_requests import (
@@ -78,7 +78,7 @@ class WsApi:
     sockets: SocketLimits
     engine: EngineLink
     hub: UserDataHub
-    market_data: MarketDataClient
+    market_data: MarketDataSource
     clock_ms: Callable[[], int]
     message_size_bytes_max: int
     tracing: Tracing | None = None
@@ -231,7 +231,7 @@ class _Session:
             valid_until_ms = authenticator.check_time(parameters)
             # The key is looked up again: it may have been revoked since the log-on.
             caller = await authenticator.identify(self._user.api_key, self._client_ip, security.permission)
-            return replace(caller, valid_until_ms=valid_until_ms)
+            return caller._replace(valid_until_ms=valid_until_ms)
         if not parameters.get("apiKey"):
             raise mandatory_parameter("apiKey")
         return await authenticator.authenticate(
@@ -313,8 +313,10 @@ class _Session:
 
     async def _logout(self, request: Request, parameters: dict[str, str]) -> None:
         self._user = None
-        self._reply(request, parameters, self._session())
-        self._end_streams([number for number, s in self._streams.items() if s.is_of_session])
+        ending = [number for number, stream in self._streams.items() if stream.is_of_session]
+        is_left = len(ending) < len(self._streams)
+        self._reply(request, parameters, self._session() | {"userDataStream": is_left})
+        self._end_streams(ending)
 
     def _session(self) -> dict[str, object]:
         user, unit = self._user, self._unit

@@ -6,7 +6,7 @@ names them as they were sent. What needs the market's last price is the engine's
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts import codes
@@ -204,7 +204,7 @@ def _list(parameters: Parameters, contingency: int, orders: Iterable[Placement])
         raise ApiError(-2010, "Duplicate order sent.")
     name = client_order_id(parameters, "listClientOrderId") or new_client_order_id()
     return ListPlacement(
-        found[0].market, name, contingency, tuple(replace(order, form=form) for order in found), form
+        found[0].market, name, contingency, tuple(order._replace(form=form) for order in found), form
     )
 
 

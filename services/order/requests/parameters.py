@@ -82,13 +82,13 @@ def lots_of(parameters: Parameters, found: Market, name: str) -> int:
 
 
 def limit(parameters: Parameters) -> int:
-    """The length of a page: 1 to 1000, 500 when not sent. Raises -1130."""
+    """The length of a page, 500 when not sent; more than 1000 means 1000. Raises -1130 for zero."""
     value = integer(parameters, "limit")
     if value is None:
         return LIMIT_DEFAULT
-    if not 1 <= value <= LIMIT_MAX:
+    if value == 0:
         raise invalid_data("limit")
-    return value
+    return min(value, LIMIT_MAX)
 
 
 def market(parameters: Parameters, view: AccountView) -> Market:

@@ -4,8 +4,7 @@ What can be refused by looking at the request and the market's fixed rules is re
 order in which the engine would; the engine decides the rest and has the last word.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exchange.contracts import codes
 from exchange.contracts.commands import Command, PlaceOrder
@@ -81,8 +80,7 @@ FORMS: Final = (ACK, RESULT, FULL)
 _FULL_BY_DEFAULT: Final = frozenset([codes.LIMIT, codes.MARKET])
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """A placement that passed every check that needs no engine. `form`: ACK, RESULT or FULL."""
 
     market: Market

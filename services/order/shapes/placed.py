@@ -7,6 +7,7 @@ from exchange.contracts.codec import CommandOutcome
 from exchange.contracts.events import OrderAccepted, OrderClosed, TradeExecuted
 from exchange.contracts.order_events import OrderWithTermsAccepted, SelfTradeDecremented
 from exchange.trading.fees import fee_of
+from exchange.trading.trailing import follows_at_once
 from services.order.shapes.fees import commission
 from services.order.shapes.orders import EXPIRED, NO_LIST, ORDER_TYPES, STP_MODES, add_terms
 from services.order.shapes.prevention import (
@@ -52,17 +53,19 @@ def placed_order(
     if answer.form != ACK:
         _add_result(shape, found, outcome, accepted, view, answer)
     if isinstance(accepted, OrderWithTermsAccepted):
-        add_terms(shape, found, _terms(accepted), accepted.price_ticks, answer.unit)
+        terms = _terms(accepted, outcome.time_ms)
+        add_terms(shape, found, terms, accepted.price_ticks, answer.unit)
     return shape
 
 
-def _terms(accepted: OrderWithTermsAccepted) -> OrderTerms:
+def _terms(accepted: OrderWithTermsAccepted, time_ms: int) -> OrderTerms:
+    follows = follows_at_once(accepted.state, accepted.trailing_bips, accepted.stop_price_ticks)
     return OrderTerms(
         accepted.order_list_id,
         accepted.state,
         accepted.stop_price_ticks,
         accepted.trailing_bips,
-        NOT_YET_MS,
+        time_ms if follows else NOT_YET_MS,
         accepted.iceberg_lots,
         accepted.strategy_id,
         accepted.strategy_type,

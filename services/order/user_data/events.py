@@ -94,9 +94,9 @@ def _add_terms(report: Shape, market: Market, terms: OrderTerms, price_ticks: in
     report["P"] = market.price_text(terms.stop_price_ticks)
     report["F"] = market.quantity_text(terms.iceberg_lots)
     if terms.trailing_bips:
-        is_trailing = terms.trailing_ms != NOT_YET_MS
         report["d"] = terms.trailing_bips
-        report["D"] = terms.trailing_ms * unit if is_trailing else NOT_YET_MS
+        if terms.trailing_ms != NOT_YET_MS:
+            report["D"] = terms.trailing_ms * unit
     if terms.strategy_id:
         report["j"] = terms.strategy_id
     if terms.strategy_type:

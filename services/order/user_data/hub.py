@@ -65,6 +65,8 @@ __all__ = ["Subscription", "UserDataHub"]
 logger = logging.getLogger(__name__)
 # Made once: a union of types is made anew each time that it is asked for.
 _ACCEPTED: Final = (OrderAccepted, OrderWithTermsAccepted)
+_COMES_TO_WORK: Final = (OrderTriggered, PendingOrderPlaced)
+_WAITS_OR_COMES_BACK: Final = (WithdrawalReserved, WithdrawalReleased)
 PENDING_MAX: Final = limits.LISTEN_KEY_MESSAGES_WAITING_MAX
 BATCH_MAX: Final = 1_000
 # On which the readers hear that something was dropped; they end the streams, and clients ask for their state.
@@ -135,14 +137,14 @@ class UserDataHub:
             self._changed(event.user_id, event.asset_id, event.amount_atoms, moment)
         elif isinstance(event, WithdrawalSettled):
             self._changed(event.user_id, event.asset_id, -event.amount_atoms, moment)
-        elif isinstance(event, WithdrawalReserved | WithdrawalReleased):
+        elif isinstance(event, _WAITS_OR_COMES_BACK):
             self._changed(event.user_id, event.asset_id, 0, moment)
         else:
             self._observe_terms(outcome, event, moment)
 
     def _observe_terms(self, outcome: CommandOutcome, event: Event, moment: Moment) -> None:
         """Events of orders that are more than plain ones."""
-        if isinstance(event, OrderTriggered | PendingOrderPlaced):
+        if isinstance(event, _COMES_TO_WORK):
             self._report(event.user_id, event.order_id, event.market_id, event, moment)
         elif isinstance(event, OrderAmended):
             self._report(event.user_id, event.order_id, event.market_id, event, moment)

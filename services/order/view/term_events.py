@@ -17,6 +17,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
+from exchange.trading.trailing import follows_at_once
 from services.order.view.records import NOT_YET_MS, OrderListRecord, OrderRecord, OrderTerms, accepted_order
 
 __all__ = ["OrderLists", "Orders", "TermEvents"]
@@ -104,12 +105,13 @@ class TermEvents:
         }
 
     def _accepted(self, event: OrderWithTermsAccepted, seq: int, time_ms: int) -> None:
+        follows = follows_at_once(event.state, event.trailing_bips, event.stop_price_ticks)
         terms = OrderTerms(
             event.order_list_id,
             event.state,
             event.stop_price_ticks,
             event.trailing_bips,
-            NOT_YET_MS,
+            time_ms if follows else NOT_YET_MS,
             event.iceberg_lots,
             event.strategy_id,
             event.strategy_type,
@@ -142,7 +144,10 @@ class TermEvents:
     def _goes_on(self, order_id: int, state: int, price_ticks: int, time_ms: int) -> None:
         order = self._orders.open_order(order_id)
         assert order.terms is not None, "only orders with terms wait"
-        order.terms.state, order.price_ticks, order.updated_ms = state, price_ticks, time_ms
+        terms = order.terms
+        terms.state, order.price_ticks, order.updated_ms = state, price_ticks, time_ms
+        if follows_at_once(state, terms.trailing_bips, terms.stop_price_ticks):
+            terms.trailing_ms = time_ms
         if state == codes.STATE_WORKING:
             order.working_ms = time_ms
 

@@ -12,6 +12,7 @@ from exchange.contracts.errors import ApiError, bad_combination, invalid_data, i
 from exchange.contracts.fee_commands import SwitchFeeDiscount
 from exchange.http.query_parameters import Parameters, boolean, integer, optional, required, time_ms
 from exchange.security.credentials import hash_api_key
+from exchange.wall_clock import clock_ms
 from services.order.decisions.call import Call
 from services.order.decisions.engine_link import EngineLink
 from services.order.requests.parameters import optional_market
@@ -222,7 +223,7 @@ class Wallet:
 
     async def addresses(self, call: Call) -> object:
         """GET /sapi/v1/capital/withdraw/address/list: addresses on the list are usable after a day."""
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = clock_ms()
         assets = self._engine.view.assets
         return [
             {
@@ -291,7 +292,7 @@ class Wallet:
         kind = required(call.parameters, "type")
         if kind not in _SNAPSHOT_TYPES:
             raise invalid_data("type")
-        days = chosen_days(call.parameters, time.time_ns() // 1_000_000)
+        days = chosen_days(call.parameters, clock_ms())
         found: dict[int, dict[int, Balance]] = {}
         # Of margin and futures there is nothing.
         if kind == "SPOT" and days:

@@ -99,6 +99,7 @@ class OrderChange:
         "state",
         "time_ms",
         "trailing_ms",
+        "waits_since_ms",
         "working_ms",
     )
 
@@ -120,6 +121,8 @@ class OrderChange:
         self.state: int | None = None
         self.working_ms: int | None = None
         self.trailing_ms: int | None = None
+        # Since when a pending order waits for a price; without a stop price it follows it from then on.
+        self.waits_since_ms: int | None = None
         # What an OPO's working order has bought for it, once that is filled.
         self.funded_lots: int | None = None
         # The newest amendment: its name and its quantity.
@@ -283,6 +286,8 @@ class LedgerBatch:
             order.state, order.price_ticks = event.state, event.price_ticks
             if event.state == STATE_WORKING:
                 order.working_ms = time_ms
+            else:
+                order.waits_since_ms = time_ms
         elif isinstance(event, PendingOrderFunded):
             order = self._order(event.order_id, time_ms)
             order.held_atoms += event.held_atoms - event.released_atoms

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from exchange.contracts.codes import FILLED, PARTIALLY_FILLED, STATE_WORKING
+from exchange.contracts.codes import FILLED, PARTIALLY_FILLED, STATE_WAITING, STATE_WORKING
 from exchange.contracts.events import OrderAccepted
+from exchange.contracts.order_events import OrderWithTermsAccepted
+from exchange.trading.trailing import follows_at_once
 from services.projections.ledger.batch import LedgerBatch, OrderChange
 from services.projections.ledger.statements import columns, copy, expect, text
 
@@ -79,13 +81,17 @@ UPDATE orders AS o SET
     price_ticks = coalesce(c.price_ticks, o.price_ticks),
     state = coalesce(c.state, o.state),
     working_ms = coalesce(c.working_ms, o.working_ms),
-    trailing_ms = coalesce(c.trailing_ms, o.trailing_ms),
+    trailing_ms = CASE
+        WHEN c.trailing_ms IS NULL AND o.trailing_bips > 0 AND o.stop_price_ticks = 0
+            THEN coalesce(c.waits_since_ms, o.trailing_ms)
+        ELSE coalesce(c.trailing_ms, o.trailing_ms)
+    END,
     client_order_id = coalesce(c.client_order_id, o.client_order_id),
     quantity_lots = coalesce(c.quantity_lots, o.quantity_lots)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::smallint[], $6::bigint[],
-            $7::bigint[], $8::text[], $9::bigint[])
+            $7::bigint[], $8::text[], $9::bigint[], $10::bigint[])
     AS c(order_id, prevented_lots, decrement_seq, price_ticks, state, working_ms, trailing_ms,
-         client_order_id, quantity_lots)
+         client_order_id, quantity_lots, waits_since_ms)
 WHERE o.order_id = c.order_id
 """
 _CHANGE_LISTS: Final = """
@@ -147,6 +153,7 @@ async def _change_terms(connection: "AnyConnection", older: list[tuple[int, Orde
         [order.trailing_ms for _, order in older],
         [text(order.amended.client_order_id) if order.amended else None for _, order in older],
         [order.new_lots for _, order in older],
+        [order.waits_since_ms for _, order in older],
     )
     expect(changed, len(older), "orders whose terms changed")
 
@@ -189,6 +196,15 @@ def _working_ms(order: OrderChange) -> int:
     return NOT_YET_MS if has_waited else order.created_ms
 
 
+def _trailing_ms(order: OrderChange, accepted: OrderWithTermsAccepted) -> int:
+    """When it began to follow the price; NOT_YET_MS as long as it does not."""
+    if order.trailing_ms is not None:
+        return order.trailing_ms
+    since_ms = order.created_ms if accepted.state == STATE_WAITING else order.waits_since_ms
+    follows = follows_at_once(STATE_WAITING, accepted.trailing_bips, accepted.stop_price_ticks)
+    return since_ms if follows and since_ms is not None else NOT_YET_MS
+
+
 def _row_with_terms(order: OrderChange) -> tuple[Any, ...]:
     event = order.accepted
     assert event is not None
@@ -199,7 +215,7 @@ def _row_with_terms(order: OrderChange) -> tuple[Any, ...]:
         event.state if order.state is None else order.state,
         event.stop_price_ticks,
         event.trailing_bips,
-        NOT_YET_MS if order.trailing_ms is None else order.trailing_ms,
+        _trailing_ms(order, event),
         event.iceberg_lots,
         event.strategy_id,
         event.strategy_type,

@@ -1,5 +1,6 @@
 """`make bench`: what is measured is what is said, and a checkout can be set beside another."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ COSTS = {
 
 def test_figures_are_of_what_they_are_called() -> None:
     """Each kind asserts its own outcome; books hold what they are filled with."""
+    settled = gc.get_freeze_count()
     assert yardstick_us() > 0
     traffic = measured_traffic(7, 2_000)
     assert traffic["trades"] > 100
@@ -39,6 +41,7 @@ def test_figures_are_of_what_they_are_called() -> None:
         (400, "deep", 100),
         (400, "wide", 400),
     ]
+    assert gc.get_freeze_count() >= settled > 0, "later tests wait for collections of the whole heap"
 
 
 @pytest.mark.slow

@@ -216,21 +216,6 @@ def test_a_position_is_what_one_has_and_what_open_orders_would_bring(exchange: F
     assert exchange.refused(exchange.place(ALICE, BUY, P - 10, 600)) == 0
 
 
-def test_of_an_oco_that_buys_one_leg_counts(exchange: Filtered) -> None:
-    has = sum(exchange.money(ALICE, BTC))
-    exchange.said(codes.FILTER_MAX_POSITION, has + 1_000 * LOT)
-
-    def oco(lots: int, name: str) -> list[Event]:
-        above = leg(f"{name}a", BUY, codes.STOP_LOSS_LIMIT, lots, P + 100, stop=P + 50)
-        below = leg(f"{name}b", BUY, codes.LIMIT_MAKER, lots, P - 100)
-        return exchange.list_of(ALICE, codes.CONTINGENCY_OCO, above, below, name=name)
-
-    assert exchange.refused(oco(1_001, "x")) == codes.REJECT_MAX_POSITION
-    assert exchange.refused(oco(600, "y")) == 0
-    assert exchange.refused(exchange.place(ALICE, BUY, P - 10, 401)) == codes.REJECT_MAX_POSITION
-    assert exchange.refused(exchange.place(ALICE, BUY, P - 10, 400)) == 0
-
-
 def test_an_asset_s_limit_holds_in_every_market_of_it(exchange: Filtered) -> None:
     exchange.said(codes.FILTER_MAX_ASSET, 100 * LOT, asset=BTC)
     assert exchange.refused(exchange.place(ALICE, SELL, P + 10, 101)) == codes.REJECT_MAX_ASSET

@@ -47,6 +47,7 @@ from exchange.contracts.limits import (
 )
 from exchange.contracts.order_commands import OrderLeg
 from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
+from tests.examples import examples
 
 CONTRACTS = Path(codec.__file__).parent
 TEXT_FIELDS = {
@@ -116,7 +117,7 @@ def fields(message: Any, table: dict[int, Any]) -> list[Any]:
     return [type(message), *values.values()]
 
 
-@given(st.lists(any_command, min_size=1, max_size=5))
+@examples(50, 300, st.lists(any_command, min_size=1, max_size=5))
 def test_commands_come_back_as_they_went(sent: list[Command]) -> None:
     received = decode_commands(encode_commands(sent))
     assert [fields(c, COMMANDS) for c in received] == [fields(c, COMMANDS) for c in sent]
@@ -160,8 +161,10 @@ anything = st.recursive(
 )  # fmt: skip
 
 
-@given(
-    st.lists(st.one_of(anything, st.tuples(st.integers(0, 13), st.lists(anything, max_size=14))), min_size=1)
+@examples(
+    25,
+    500,
+    st.lists(st.one_of(anything, st.tuples(st.integers(0, 13), st.lists(anything, max_size=14))), min_size=1),
 )
 def test_any_structure_decodes_to_as_many_commands(entries: list[Any]) -> None:
     decoded = decode_commands(msgspec.msgpack.encode((1, entries)))

@@ -201,23 +201,6 @@ async def test_connection_between_two_requests_is_not_hurried(site: Site) -> Non
     writer.close()
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"GET / HTTP/1.1\r\nX-Large: " + b"a" * 70_000 + b"\r\n\r\n",
-        b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X-Many: 1\r\n" * 101 + b"\r\n",
-    ],
-    ids=["header", "path", "many"],
-)
-async def test_head_that_is_too_large_is_refused(site: Site, head: bytes) -> None:
-    reader, writer = await site.connect()
-    writer.write(head)
-    assert b" 431 " in await everything(reader)
-    assert site.requests == 0
-    writer.close()
-
-
 async def test_head_without_end_is_refused_before_it_fills_the_memory(site: Site) -> None:
     reader, writer = await site.connect()
     reading = asyncio.create_task(everything(reader))

@@ -2,11 +2,14 @@
 
 import asyncio
 import threading
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
-from exchange.process.loop.deadlines import Deadlines, WaitTimer
+from exchange.process.loop.deadlines import Deadlines, IdleTimer, WaitTimer
 from exchange.process.loop.worker import WorkerThread
 
 
@@ -106,3 +109,64 @@ async def test_who_no_longer_waits_is_no_error() -> None:
     gate.set()
     assert await second == 1
     worker.close()
+
+
+def test_a_thousand_requests_of_a_connection_make_one_timer() -> None:
+    async def work() -> None:
+        idle = IdleTimer(asyncio.get_running_loop(), 60.0, lambda: None)
+        for _ in range(1_000):
+            idle.rest()
+            idle.work()
+        idle.close()
+
+    loop = CountingLoop()
+    loop.run_until_complete(work())
+    loop.close()
+    assert loop.timers == 1
+
+
+class HandLoop:
+    """As much of a loop as a timer needs, with a clock that is put forward by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now_s
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Mock:
+        return self.call_at(self.now_s + delay_s, call)
+
+    def call_at(self, due_s: float, call: Callable[[], None]) -> Mock:
+        entry = (due_s, call)
+        self._due.append(entry)
+        return Mock(cancel=lambda: self._due.remove(entry))
+
+    def put_forward(self, to_s: float) -> None:
+        self.now_s = to_s
+        for entry in [entry for entry in self._due if entry[0] <= to_s]:
+            self._due.remove(entry)
+            entry[1]()
+
+
+def test_who_is_idle_for_long_is_told_and_who_works_or_has_gone_is_not() -> None:
+    loop, told = HandLoop(), list[str]()
+    timers = {
+        name: IdleTimer(cast(asyncio.AbstractEventLoop, loop), 30.0, partial(told.append, name))
+        for name in ("idle", "busy", "gone", "rests late")
+    }
+    for timer in timers.values():
+        timer.rest()
+    timers["busy"].work()
+    timers["gone"].close()
+    loop.put_forward(15.0)
+    timers["rests late"].rest()
+    loop.put_forward(29.0)
+    assert told == []
+    loop.put_forward(31.0)
+    assert told == ["idle"], "the others work, have gone, or have rested for less"
+    loop.put_forward(44.0)
+    assert told == ["idle"]
+    loop.put_forward(46.0)
+    assert told == ["idle", "rests late"]

@@ -87,6 +87,79 @@ async def test_commands_of_one_tick_share_a_record() -> None:
     assert len(writer.records) == 1
 
 
+class Ticks:
+    """In the place of `asyncio.sleep`: how many ticks were waited, and who joins in each of them."""
+
+    def __init__(self, joining: list[int]) -> None:
+        self.waited: list[float] = []
+        self.gateway: CommandGateway
+        self._joining = iter(joining)
+        self._ids = iter(range(1, 1_000))
+        self.calls: list[asyncio.Task[CommandOutcome]] = []
+        self._turn = asyncio.sleep
+
+    def submit(self) -> None:
+        self.calls.append(asyncio.create_task(self.gateway.submit(SettleWithdrawal(next(self._ids), 1))))
+
+    async def __call__(self, delay_s: float) -> None:
+        if delay_s:
+            self.waited.append(delay_s)
+            for _ in range(next(self._joining)):
+                self.submit()
+        await self._turn(0)
+
+
+@pytest.mark.parametrize(
+    ("joining", "ticks"),
+    [
+        ([0], 1),  # alone: nobody waits for anybody
+        ([1, 0], 2),
+        ([1, 1, 1, 1, 9, 9], 4),  # as long as it may
+        ([2, 30, 9], 2),  # enough to share what a record costs
+    ],
+)
+async def test_a_record_waits_while_others_join_and_not_for_ever(
+    joining: list[int], ticks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, clock = Writer(), Ticks([*joining, 0])
+    gateway = CommandGateway(writer, tick_ms=2, tick_ms_max=8, deadline_ms=5_000)
+    clock.gateway = gateway
+    monkeypatch.setattr(asyncio, "sleep", clock)
+    task = asyncio.create_task(gateway.run())
+    clock.submit()
+    while not writer.records:
+        await clock(0)
+    assert clock.waited == [0.002] * ticks
+    assert len(decode_commands(writer.records[0])) == 1 + sum(joining[:ticks])
+    gateway.close(LogError("the test is over"))
+    task.cancel()
+    await asyncio.gather(task, *clock.calls, return_exceptions=True)
+
+
+async def test_what_came_while_the_log_took_a_record_waits_for_company_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer, clock = Writer(), Ticks([0, 2, 1, 0])
+    gateway = CommandGateway(writer, tick_ms=2, tick_ms_max=8, deadline_ms=5_000)
+    clock.gateway = gateway
+    monkeypatch.setattr(asyncio, "sleep", clock)
+    task = asyncio.create_task(gateway.run())
+    writer.gate.clear()
+    clock.submit()
+    while not clock.waited:
+        await clock(0)
+    clock.submit()  # the log is taking the first one
+    writer.gate.set()
+    while len(writer.records) < 2:
+        await clock(0)
+    # Alone; then one that came meanwhile, two in its tick, one in the next, none in the third.
+    assert [len(decode_commands(record)) for record in writer.records] == [1, 4]
+    assert len(clock.waited) == 1 + 3
+    gateway.close(LogError("the test is over"))
+    task.cancel()
+    await asyncio.gather(task, *clock.calls, return_exceptions=True)
+
+
 async def test_ids_are_positive_and_never_repeat() -> None:
     gateway = CommandGateway(Writer(), tick_ms=1, deadline_ms=1)
     ids = [gateway.new_command_id() for _ in range(10_000)]

@@ -170,7 +170,7 @@ def test_whoever_runs_components_settles_the_heap() -> None:
                 callers.add(name)
             if "gc.set_threshold(" in source or "gc.freeze(" in source:
                 setters.add(name)
-    assert callers == {"exchange/http/server.py", "local/embedded.py"}
+    assert callers == {"exchange/http/server.py", "local/embedded.py", "local/far_side/__main__.py"}
     assert setters == {"exchange/process/loop/heap.py"}
 
 

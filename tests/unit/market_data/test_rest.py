@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from exchange.contracts.codes import BUY
@@ -148,6 +149,9 @@ async def test_klines_are_rows_of_twelve(offline: OfflineService) -> None:
     (month,) = fine.json()
     assert month[0] % 1_000_000 == 0
     assert month[6] % 1_000_000 == 999_999
+    for unit, last in (("MILLISECOND", 86_399_999), ("MICROSECOND", 86_399_999_999)):
+        day = await offline.get("/api/v3/ticker/tradingDay?symbol=BTCUSDT", **{"X-MBX-TIME-UNIT": unit})
+        assert day.json()["closeTime"] - day.json()["openTime"] == last
     micro = await offline.get(f"/api/v3/klines?symbol=BTCUSDT&interval=1s&startTime={rows[1][0]}000&limit=1")
     assert micro.json() == [rows[1]]
 
@@ -290,6 +294,44 @@ async def test_bad_requests_get_binances_codes_and_texts(
     assert body["code"] == code
     if message is not None:
         assert body["msg"] == message
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("depth", 5_000),
+        ("trades", 1_000),
+        ("historicalTrades", 1_000),
+        ("aggTrades", 1_000),
+        ("klines", 1_000),
+    ],
+)
+async def test_a_page_larger_than_the_largest_is_the_largest(
+    offline: OfflineService, path: str, most: int
+) -> None:
+    query = f"/api/v3/{path}?symbol=BTCUSDT" + ("&interval=1s" if path == "klines" else "")
+    largest, larger = [await offline.get(f"{query}&limit={limit}") for limit in (most, most + 1)]
+    assert (larger.status_code, larger.json()) == (200, largest.json())
+
+
+async def test_a_query_with_more_bytes_than_are_read_is_told_so(offline: OfflineService) -> None:
+    answer = await offline.get(f"/api/v3/depth?symbol=BTCUSDT&limit={'1' * 32_768}")
+    text = "Too many parameters sent for this endpoint; at most 32768 bytes are read."
+    assert (answer.status_code, answer.json()) == (414, {"code": -1101, "msg": text})
+
+
+async def test_who_charges_for_another_in_this_process_pays_nothing_here(offline: OfflineService) -> None:
+    """The WebSocket API of `make run` has charged whoever asks it, and asks the service itself."""
+    rest = offline.service.rest
+    before = (await offline.get("/api/v3/ping")).headers["X-MBX-USED-WEIGHT-1M"]
+    status, body = await rest.get("/depth", {"symbol": "BTCUSDT", "limit": "5000"}, 1)
+    assert (status, list(orjson.loads(body))) == (200, ["lastUpdateId", "bids", "asks"])
+    status, body = await rest.get("/ticker/price", {"symbols": '["NOPE"]'}, 1)
+    assert (status, orjson.loads(body)) == (400, {"code": -1121, "msg": "Invalid symbol."})
+    status, body = await rest.get("/time", {}, 1_000)
+    assert orjson.loads(body)["serverTime"] // 1_000 == offline.now_ms
+    after = (await offline.get("/api/v3/ping")).headers["X-MBX-USED-WEIGHT-1M"]
+    assert int(after) == int(before) + 1
 
 
 @covers("-1194")

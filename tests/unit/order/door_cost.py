@@ -170,7 +170,7 @@ def _make_room(exchange: OrderExchange, kind: str) -> None:
     limit.is_enforced = kind == "refused order"
     if kind == "refused order":
         for window in windows[2:]:
-            window._number = -1
+            window._ends_ms = 0
         limit.reserve_orders(BOB, 100)
 
 

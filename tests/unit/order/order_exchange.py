@@ -113,13 +113,19 @@ class FakeCache:
     async def expire(self, name: str, lifetime_s: int) -> None:
         return None
 
-    async def pexpire(self, name: str, lifetime_ms: int) -> None:
-        return None
-
-    async def hincrby(self, name: str, key: str, count: int) -> int:
+    async def eval(self, script: str, keys: int, name: str, lifetime_ms: int, *counted: Any) -> bytes:
+        assert "HINCRBY" in script, "the only script that there is: usage's"
+        assert (keys, lifetime_ms > 0) == (1, True)
         counts = cast("dict[str, int]", self.values.setdefault(name, {}))
-        counts[key] = counts.get(key, 0) + count
-        return counts[key]
+        names = counted[::2]
+        for key, count in zip(names, counted[1::2], strict=True):
+            counts[key] = counts.get(key, 0) + count
+        return b",".join(b"%d" % counts[key] for key in names)
+
+    async def hmget(self, name: str, keys: list[str]) -> list[bytes | None]:
+        assert keys, "Redis refuses to be asked for nothing"
+        counts = cast("dict[str, int]", self.values.get(name, {}))
+        return [b"%d" % counts[key] if key in counts else None for key in keys]
 
     async def delete(self, *names: str) -> None:
         for name in names:

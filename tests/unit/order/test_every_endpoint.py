@@ -6,6 +6,7 @@ import pytest
 
 from exchange.contracts.commands import SetTradingMode
 from exchange.trading.filters import AVERAGE_PRICE_MINUTES
+from services.order.requests.parameters import limit
 from tests.conformance import covers
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order
 from tests.unit.order.ws_client import connected
@@ -117,6 +118,20 @@ async def test_lists_of_nothing_are_empty(
     exchange: OrderExchange, place: str, method: str, parameters: dict[str, object]
 ) -> None:
     assert await both(exchange, place, method, parameters) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("place", "method", "parameters"), [of for of in EMPTY if of[1] not in ("openOrderLists.status",)]
+)
+async def test_a_page_larger_than_the_largest_is_the_largest(
+    exchange: OrderExchange, place: str, method: str, parameters: dict[str, object]
+) -> None:
+    """As for market data; -1130 is what Binance's futures say."""
+    asked = {**parameters, "limit": 5_000}
+    if method == "myPreventedMatches":
+        asked["fromPreventedMatchId"] = 1
+    assert await both(exchange, place, method, asked) == ([], [])
+    assert limit({"limit": "5000"}) == limit({"limit": "1000"}) == 1_000
 
 
 @covers(

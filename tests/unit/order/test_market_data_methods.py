@@ -109,3 +109,39 @@ async def test_each_method_answers_as_its_endpoint(query: str) -> None:
         assert (await socket.ask("ping"))["result"] == {}
         told = (await socket.ask("time"))["result"]["serverTime"]
         assert len(str(told)) == (16 if query else 13)
+
+
+async def test_market_data_is_fetched_from_its_service_and_embedded_raw() -> None:
+    requests: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        is_bad = b"NOPE" in requests[-1]
+        body = b'{"code":-1121,"msg":"Invalid symbol."}' if is_bad else b'{"lastUpdateId":1,"bids":[]}'
+        status = b"400 Bad Request" if is_bad else b"200 OK"
+        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        running_exchange(market_data_url=f"http://127.0.0.1:{port}") as exchange,
+        connected(exchange) as socket,
+    ):
+        depth = await socket.ask("depth", symbol="BTCUSDT", limit=5)
+        assert (depth["status"], depth["result"]) == (200, {"lastUpdateId": 1, "bids": []})
+        assert requests[0].startswith(b"GET /api/v3/depth?symbol=BTCUSDT&limit=5 HTTP/1.1\r\n")
+        bad = await socket.ask("ticker.price", symbols=["NOPE", "A"])
+        assert (bad["status"], bad["error"]["code"]) == (400, -1121)
+        assert b"symbols=%5B%22NOPE%22%2C%22A%22%5D " in requests[1]
+
+
+async def test_absent_market_data_service_is_an_error_not_a_hang() -> None:
+    async with (
+        running_exchange(market_data_url="http://127.0.0.1:1") as exchange,
+        connected(exchange) as socket,
+    ):
+        reply = await socket.ask("depth", symbol="BTCUSDT")
+        assert (reply["status"], reply["error"]["code"]) == (503, -1001)

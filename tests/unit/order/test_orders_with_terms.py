@@ -90,6 +90,28 @@ async def test_each_kind_is_taken_with_its_own_parameters(exchange: OrderExchang
     assert (sold["status"], sold["executedQty"]) == ("FILLED", "0.10000000")
 
 
+async def test_it_is_told_since_when_a_stop_follows_the_price(exchange: OrderExchange) -> None:
+    """Without a stop price at once, as the answer says, too; else from when that is reached."""
+    await trade_at(exchange, "60000")
+    sale = {**BTC, "side": "SELL", "quantity": "0.1", "type": "STOP_LOSS", "trailingDelta": 100}
+    async with connected(exchange) as socket:
+        await socket.ask_signed("userDataStream.subscribe.signature", ALICE)
+        at_once = await ask(exchange, "POST", "/order", **sale)
+        assert at_once["trailingTime"] == at_once["transactTime"]
+        found = await ask(exchange, "GET", "/order", **BTC, orderId=at_once["orderId"])
+        assert found["trailingTime"] == at_once["transactTime"]
+        new, _ = await told(socket, 2)
+        assert (new["d"], new["D"]) == (100, at_once["transactTime"])
+        later = await ask(exchange, "POST", "/order", **sale, stopPrice="59800")
+        assert later["trailingTime"] == -1
+        new, _ = await told(socket, 2)
+        assert new["d"] == 100
+        assert "D" not in new, "there while the order follows the price"
+    await trade_at(exchange, "59700")
+    found = await ask(exchange, "GET", "/order", **BTC, orderId=later["orderId"])
+    assert found["trailingTime"] == found["updateTime"] > found["time"]
+
+
 @covers("parameter icebergQty", "parameter pegPriceType", "mode DECREMENT", "mode TRANSFER")
 async def test_icebergs_pegs_and_decrements(exchange: OrderExchange) -> None:
     iceberg = await ask(exchange, "POST", "/order", **LIMIT_BUY, icebergQty="0.1")

@@ -14,7 +14,7 @@ from exchange.security.credentials import ED25519, ApiKey
 from services.order.doors import ws_api, ws_connection
 from tests.at_work import eventually
 from tests.conformance import covers
-from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
+from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order
 from tests.unit.order.ws_client import WsClient, connected, signed, signed_ed25519
 
 EXECUTION_REPORT_KEYS = {
@@ -286,8 +286,18 @@ async def test_session_subscription_ends_with_the_logout(exchange: OrderExchange
     assert (await socket.ask("userDataStream.subscribe"))["error"]["code"] == -1102
     await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
     assert (await socket.ask("userDataStream.subscribe"))["result"] == {"subscriptionId": 0}
-    await socket.ask("session.logout")
+    assert (await socket.ask("session.status"))["result"]["userDataStream"] is True
+    assert (await socket.ask("session.logout"))["result"]["userDataStream"] is False
     assert (await socket.hear())["event"]["e"] == "eventStreamTerminated"
+
+
+async def test_a_subscription_that_was_signed_by_itself_outlives_the_session(
+    exchange: OrderExchange, socket: WsClient
+) -> None:
+    await socket.ask("session.logon", **signed_ed25519(*edwards_key(exchange, ALICE)))
+    await socket.ask_signed("userDataStream.subscribe.signature", BOB)
+    assert (await socket.ask("session.logout"))["result"]["userDataStream"] is True
+    assert (await socket.ask("session.subscriptions"))["result"] == [{"subscriptionId": 0}]
 
 
 async def test_events_come_in_microseconds_when_the_url_asks(exchange: OrderExchange) -> None:
@@ -317,42 +327,6 @@ async def test_oversize_message_ends_the_socket(exchange: OrderExchange) -> None
     async with connected(exchange) as socket:
         socket.say("a" * 20_000)
         assert await asyncio.wait_for(socket.closed, 5) == ws_connection.TOO_BIG
-
-
-async def test_market_data_is_fetched_from_its_service_and_embedded_raw() -> None:
-    requests: list[bytes] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await reader.readuntil(b"\r\n\r\n"))
-        is_bad = b"NOPE" in requests[-1]
-        body = b'{"code":-1121,"msg":"Invalid symbol."}' if is_bad else b'{"lastUpdateId":1,"bids":[]}'
-        status = b"400 Bad Request" if is_bad else b"200 OK"
-        writer.write(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with (
-        server,
-        running_exchange(market_data_url=f"http://127.0.0.1:{port}") as exchange,
-        connected(exchange) as socket,
-    ):
-        depth = await socket.ask("depth", symbol="BTCUSDT", limit=5)
-        assert (depth["status"], depth["result"]) == (200, {"lastUpdateId": 1, "bids": []})
-        assert requests[0].startswith(b"GET /api/v3/depth?symbol=BTCUSDT&limit=5 HTTP/1.1\r\n")
-        bad = await socket.ask("ticker.price", symbols=["NOPE", "A"])
-        assert (bad["status"], bad["error"]["code"]) == (400, -1121)
-        assert b"symbols=%5B%22NOPE%22%2C%22A%22%5D " in requests[1]
-
-
-async def test_absent_market_data_service_is_an_error_not_a_hang() -> None:
-    async with (
-        running_exchange(market_data_url="http://127.0.0.1:1") as exchange,
-        connected(exchange) as socket,
-    ):
-        reply = await socket.ask("depth", symbol="BTCUSDT")
-        assert (reply["status"], reply["error"]["code"]) == (503, -1001)
 
 
 async def test_a_replacement_is_finished_though_its_socket_has_gone(exchange: OrderExchange) -> None:

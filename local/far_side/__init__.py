@@ -1,0 +1,1 @@
+"""What follows the log and nobody waits for, in a process of its own (ADR 0059)."""
