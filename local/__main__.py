@@ -52,7 +52,8 @@ async def _run(options: LocalOptions) -> None:
 @cli.command()
 def replay(
     files: Annotated[
-        list[Path], typer.Argument(help="Of Binance's public data: BTCUSDT-trades-2024-05-01.zip")
+        list[Path],
+        typer.Argument(help="Binance's public files (BTCUSDT-trades-2024-05-01.zip), or LOBSTER's."),
     ],
     speed: Annotated[float, typer.Option(min=0, help="Multiple of the recorded speed; 0: no waiting.")] = 1.0,
     levels: Annotated[int, typer.Option(min=0, max=100, help="Of the book on each side of a price.")] = 5,

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Collection
 from typing import Final
 
-from exchange.adapters.chosen.resources import deployed_resources
 from exchange.adapters.files.mails import MailFolder
 from exchange.adapters.postgres.queue import DatabaseQueue
 from exchange.adapters.webhooks.sender import WEBHOOK_DEADLINE_MS, HttpWebhookSender
@@ -56,6 +55,9 @@ def notice_components(resources: Resources, house: Collection[str] = ()) -> list
 
 async def main(settings: Settings) -> None:
     """Run it over the servers that the settings name."""
+    # Kafka's client, which `exchange run` does without.
+    from exchange.adapters.chosen.resources import deployed_resources
+
     async with deployed_resources(settings) as resources:
         house = house_addresses(store_of_house(settings.data_dir.parent))
         components = notice_components(resources, house)

@@ -18,9 +18,11 @@ from exchange.log.gateway import CommandGateway
 from exchange.process.components import Resources
 from exchange.process.connections import acquire
 from local.assembly import AssembledExchange
-from local.replay.files import merged, symbols
+from local.replay.book import OWNERS
+from local.replay.files import Recorded, merged, symbols
+from local.replay.messages import is_message_file
 from local.replay.orders import MAKER_ID, QUOTER_ID, TAKER_ID, Market
-from local.replay.prints import FileError, Print
+from local.replay.prints import FileError
 
 __all__ = ["Plan", "Replay", "Summary"]
 
@@ -46,6 +48,7 @@ class Plan:
 class Summary(msgspec.Struct):
     """What came of a replay. `lag_ms`: by how much orders were sent after their time, p50, p99, most.
 
+    `prints`: trades, and what happened to the orders of a recorded book.
     `adapted`: prints whose quantity the market's rules made larger or smaller. `trades_ledger`: those of the
     replay's own accounts that the ledger holds, once it had caught up.
     """
@@ -74,6 +77,8 @@ class Replay:
         self._sent = 0
         self._trades = 0
         self._last_seq = 0
+        # Of a recorded book; trades alone need none of them.
+        self._owners = OWNERS if any(is_message_file(file.stem) for file in plan.files) else range(0)
 
     async def run(self, say: Callable[[str], None]) -> Summary:
         """All of it. Raises FileError, LogError, and what the gateway raises."""
@@ -114,10 +119,10 @@ class Replay:
         )
 
     async def _due(
-        self, prints: Iterator[Print], first_ms: int, began_s: float
-    ) -> AsyncIterator[list[Print]]:
+        self, prints: Iterator[Recorded], first_ms: int, began_s: float
+    ) -> AsyncIterator[list[Recorded]]:
         """What is due by now, a step at a time; whoever is late takes larger steps."""
-        step: list[Print] = []
+        step: list[Recorded] = []
         for one in prints:
             due_s = began_s + (one.time_ms - first_ms) / 1_000 / self._plan.speed if self._plan.speed else 0.0
             if step and (len(step) == _PRINTS_PER_STEP or due_s > time.monotonic() + _TOGETHER_S):
@@ -150,12 +155,13 @@ class Replay:
         market_ids = sorted(market.rules.market_id for market in self._markets.values())
         await self._send([
             CancelAllOrders(new_id(), user_id, number, "", 0)
-            for user_id in (MAKER_ID, QUOTER_ID)
+            for user_id in (MAKER_ID, QUOTER_ID, *self._owners)
             for number in market_ids
         ])  # fmt: skip
 
     async def _fund(self) -> None:
-        """Money for the three accounts, of every asset that is traded."""
+        """Money for the accounts, of every asset that is traded."""
+        accounts = (MAKER_ID, TAKER_ID, QUOTER_ID, *self._owners)
         state = self._exchange.market_data.markets.state
         assets = {
             asset.asset_id: asset
@@ -165,19 +171,19 @@ class Replay:
         database = self._resources.database
         async with acquire(database, self._resources.settings.database_deadline_ms) as connection:
             rows = await connection.fetch(
-                "SELECT nextval('deposit_ids') AS id FROM generate_series(1, $1)", 3 * len(assets)
+                "SELECT nextval('deposit_ids') AS id FROM generate_series(1, $1)", len(accounts) * len(assets)
             )
         ids = iter([int(row["id"]) for row in rows])
         commands: list[Command] = []
         for asset in assets.values():
             # Somebody else must still be able to deposit.
-            atoms = min(_FUNDS_UNITS * 10**asset.decimals, AMOUNT_ATOMS_MAX // 16)
-            for user_id in (MAKER_ID, TAKER_ID, QUOTER_ID):
+            atoms = min(_FUNDS_UNITS * 10**asset.decimals, AMOUNT_ATOMS_MAX // (4 * len(accounts)))
+            for user_id in accounts:
                 number = self._gateway.new_command_id()
                 commands.append(CreditDeposit(number, user_id, asset.asset_id, atoms, next(ids)))
         await self._send(commands)
 
-    async def _trade(self, step: Sequence[Print]) -> None:
+    async def _trade(self, step: Sequence[Recorded]) -> None:
         new_id = self._gateway.new_command_id
         commands = [command for one in step for command in self._markets[one.symbol].commands(one, new_id)]
         await self._send(commands)

@@ -9,6 +9,8 @@ from exchange.contracts.commands import CancelAllOrders, Command, PlaceOrder
 from exchange.contracts.events import MarketRegistered
 from exchange.money import NumberError, parse_fixed
 from local.ladder import Ladder
+from local.replay.book import RecordedBook
+from local.replay.messages import Message
 from local.replay.prints import FileError, Print
 
 __all__ = ["MAKER_ID", "QUOTER_ID", "TAKER_ID", "Market"]
@@ -32,10 +34,21 @@ class Market:
     levels: int
     # Prices that neither the quoted bids nor the quoted asks reach.
     _inside: range = field(default_factory=lambda: range(0))
-    adapted: int = 0
+    _adapted: int = 0
 
-    def commands(self, one: Print, new_id: NewId) -> Iterator[Command]:
-        """What has to be decided for a print, in this order. Raises FileError for what is no number."""
+    def __post_init__(self) -> None:
+        self._book = RecordedBook(self.rules, self.base_unit_atoms, self.quote_decimals, MAKER_ID, TAKER_ID)
+
+    @property
+    def adapted(self) -> int:
+        """How often the market's rules made a quantity larger or smaller."""
+        return self._adapted + self._book.adapted
+
+    def commands(self, one: Print | Message, new_id: NewId) -> Iterator[Command]:
+        """What has to be decided for it, in this order. Raises FileError for what is no number."""
+        if isinstance(one, Message):
+            yield from self._book.commands(one, new_id)
+            return
         try:
             price = parse_fixed(one.price, _DECIMALS) * 10**self.quote_decimals
             wanted = parse_fixed(one.quantity, _DECIMALS) * self.base_unit_atoms
@@ -45,7 +58,7 @@ class Market:
         ticks, wanted = max(1, (price + tick // 2) // tick), wanted // lot
         ladder = Ladder(self.rules, self.base_unit_atoms, QUOTER_ID, TAKER_ID)
         lots = ladder.allowed(ticks, wanted)
-        self.adapted += lots != wanted
+        self._adapted += lots != wanted
         moved = self.levels and ticks not in self._inside
         if moved:
             yield CancelAllOrders(new_id(), QUOTER_ID, self.rules.market_id, "", 0)

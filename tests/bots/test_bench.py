@@ -336,3 +336,21 @@ def test_a_connection_that_has_been_idle_is_not_used_again(monkeypatch: pytest.M
         assert [asking.ask("GET", "/") for _ in range(3)] == [{}, {}, {}]
         asking.close()
         server.shutdown()
+
+
+def test_a_suite_with_pins_of_its_own_needs_nothing_of_the_exchange_s() -> None:
+    """What a bot's environment imports of the bench is the bench itself and the standard library."""
+    program = (
+        "import sys, bench, bench.account, bench.exchange; "
+        "names = {name.partition('.')[0] for name in sys.modules}; "
+        "print(*names - {*sys.stdlib_module_names, 'bench', '__main__'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == []

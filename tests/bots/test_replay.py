@@ -10,6 +10,7 @@ import pytest
 from loadtest.replay.recording import record_day
 from local.replay.feeding import Summary
 from local.servers import free_port
+from matching_engine.genesis import MARKETS_FILE
 from tests.bots.wheel import ROOT
 
 MINUTES = 10
@@ -43,3 +44,32 @@ def test_what_was_recorded_is_traded_again_twice_and_all_of_it_is_in_the_ledger(
         assert found.prints == found.trades == found.trades_ledger == 2 * 5 * MINUTES
         assert found.adapted == 0
         assert f"{found.prints:,} prints of 2 markets replayed" in done.stdout
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.thorough
+def test_a_recorded_book_is_there_again_order_by_order(tmp_path: Path) -> None:
+    """As LOBSTER records a stock: what was executed is traded, what rests is in the book at the end."""
+    markets, summary = tmp_path / "markets.toml", tmp_path / "summary.json"
+    text = MARKETS_FILE.read_text("utf-8")
+    first = text.index("[[markets]]")
+    row = text[first : text.index("[[markets]]", first + 1)]
+    stock = row.replace('base = "BTC"', 'base = "AAPL"').replace('quote = "USDT"', 'quote = "USD"')
+    assets = "".join(f'[[assets]]\ncode = "{code}"\ndecimals = 8\n\n' for code in ("AAPL", "USD"))
+    markets.write_text(text[:first] + assets + text[first:] + "\n" + stock, "utf-8")
+    lines = []
+    for at in range(300):
+        price = 5_853_300 - 100 * (at % 5)
+        lines += [f"{34_200 + at}.1,1,{at + 1},18,{price},1", f"{34_200 + at}.2,2,{at + 1},8,{price},1"]
+        if at % 5 == 0:
+            # The best one, for at its price there is no older one.
+            lines.append(f"{34_200 + at}.3,4,{at + 1},10,{price},1")
+        elif at % 5 < 4:
+            lines.append(f"{34_200 + at}.3,3,{at + 1},10,{price},1")
+    file = tmp_path / "AAPL_2012-06-21_34200000_57600000_message_10.csv"
+    file.write_text("\n".join(lines), "ascii")
+    done = replay(tmp_path, str(file), "--speed", "0", "--summary", str(summary), "--markets", str(markets))
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = msgspec.json.decode(summary.read_bytes(), type=Summary)
+    assert (found.markets, found.prints, found.trades, found.trades_ledger) == (1, len(lines), 60, 60)
+    assert found.adapted == 0

@@ -83,12 +83,15 @@ class FoxPage(Steps):
         """Put a finger onto the middle of what the selector finds, and lift it, so far below if it drags."""
         found = json.dumps(selector)
         await self.until(f"document.querySelector({found})?.checkVisibility() ?? false")
-        x, y = json.loads(await self.evaluate(
-            f"(element => {{ element.scrollIntoView({{ block: 'center', behavior: 'instant' }});"
+        # What is scrolled is found where it is painted, which is a frame later.
+        place = await self.evaluate(
+            "(async element => { element.scrollIntoView({ block: 'center', behavior: 'instant' });"
+            " for (const _ of 'ab') await new Promise(requestAnimationFrame);"
             " const box = element.getBoundingClientRect();"
             " return JSON.stringify([box.x + box.width / 2, box.y + box.height / 2].map(Math.round)); })"
             f"(document.querySelector({found}))"
-        ))  # fmt: skip
+        )
+        x, y = json.loads(place)
         steps: list[dict[str, Any]] = [
             {"type": "pointerMove", "x": x, "y": y},
             {"type": "pointerDown", "button": 0},

@@ -17,10 +17,10 @@ __all__ = ["Hop", "drawn", "hops_of"]
 
 PICTURE: Final = Path(__file__).parents[2] / "docs" / "trace.svg"
 WARMING_ORDERS: Final = 300
-HOPS: Final = ("order.place", "command", "decide", "ledger")
+# What has to be there, and its colour.
+HOPS: Final = {"order.place": "#3b78c4", "command": "#3b78c4", "decide": "#b36b00", "ledger": "#2f8f5b"}
 WAIT_S: Final = 60.0
-WIDTH, LEFT, RIGHT, ROW, TOP = 900, 170, 110, 34, 52
-COLOURS: Final = {"order": "#3b78c4", "engine": "#b36b00", "ledger": "#2f8f5b"}
+WIDTH, LEFT, RIGHT, ROW, TOP = 900, 190, 24, 34, 52
 
 
 class Hop(NamedTuple):
@@ -63,7 +63,7 @@ def drawn(hops: list[Hop], title: str) -> str:
         )
         rows.append(
             f'<text x="12" y="{y + 20}">{escape(f"{hop.service}: {hop.name}")}</text>'
-            f'<rect x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="24" fill="{COLOURS[hop.service]}"/>'
+            f'<rect x="{x:.1f}" y="{y + 4}" width="{width:.1f}" height="24" fill="{HOPS[hop.name]}"/>'
             f'<text {place} y="{y + 20}">{took}</text>'
         )
     return (

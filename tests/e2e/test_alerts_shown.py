@@ -48,9 +48,10 @@ def test_prometheus_itself_takes_the_file_and_every_alert(tmp_path: Path) -> Non
 @pytest.mark.thorough
 def test_a_stack_is_watched_process_by_process() -> None:
     with ExchangeProcess("stack", settings={"PROMETHEUS": "1"}) as exchange:
-        said = (exchange.data_dir / "console.log").read_text("utf-8")
-        found = re.search(r"alerts +(http://127\.0\.0\.1:\d+)/alerts", said)
-        assert found is not None, said
+        log = exchange.data_dir / "console.log"
+        until(lambda: "alerts  " in log.read_text("utf-8"), lambda: {"said": log.read_text("utf-8")})
+        found = re.search(r"alerts +(http://127\.0\.0\.1:\d+)/alerts", log.read_text("utf-8"))
+        assert found is not None
         with httpx.Client(base_url=found[1], trust_env=False, timeout=10.0) as client:
             until(lambda: set(health(client).values()) == {"up"}, lambda: health(client))
             assert {"engine-0", "order", "user", "notifier", "auditor"} <= set(health(client))

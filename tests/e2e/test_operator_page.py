@@ -40,7 +40,7 @@ async def fill_in(page: Page | Steps, order: str, **values: str) -> None:
     """Fill the form of an order or of a look, and send it."""
     form = f"form:is([data-order={order}], [data-look={order}])"
     for name, value in values.items():
-        await page.evaluate(f"document.querySelector('{form} [name={name}]').value = '{value}'; 0")
+        await page.evaluate(f"(document.querySelector('{form} [name={name}]').value = '{value}', 0)")
     await page.click(f"{form} button")
 
 

@@ -35,10 +35,14 @@ async def test_from_the_first_visit_to_a_filled_order(
 
 
 @pytest.mark.thorough
-async def test_a_finger_on_a_phone_places_moves_and_cancels_an_order(
-    terminal_exchange: ExchangeProcess,
+async def test_a_finger_on_a_phone_buys_places_moves_and_cancels(
+    terminal_exchange: ExchangeProcess, counterparty: Trader
 ) -> None:
     """Each touch lands where the page shows what it is for."""
+    counterparty.ask(
+        *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
+        quantity="0.01", price="50000",
+    )  # fmt: skip
     async with open_fox(*PHONE) as page:
         await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
         await page.until("document.querySelector('#connection')?.dataset.state === 'open'")
@@ -55,6 +59,10 @@ async def test_a_finger_on_a_phone_places_moves_and_cancels_an_order(
             await page.touch(f".views [data-view={view}]")
             await page.until(f"document.querySelector('.panel.{view}').checkVisibility()")
         await page.touch("#side-buy")
+        await page.fill("#price", "50000")
+        await page.fill("#quantity", "0.01")
+        await page.touch("#submit")
+        await page.until("document.querySelector('#order-answer').innerText.startsWith('Bought 0.01 BTC')")
         await page.fill("#price", "49000")
         await page.fill("#quantity", "0.01")
         await page.touch("#submit")

@@ -14,6 +14,8 @@ export const EXTRAS = ["MA", "EMA", "BOLL", "RSI", "MACD", "Log"];
 const OLDER_WITHIN = 40;
 const FEW = 10;
 const LAST_EVERY_MS = 200;
+// Candles' room at the right, in which the names of own orders' lines stand; else they hide the newest candles and fills.
+const ROOM = 11;
 // So near to a line a pointer takes it.
 const NEAR_PX = 6;
 const LINES_MAX = 40;
@@ -50,7 +52,7 @@ export class Chart {
     this.onOwn = () => {};
     this._chart = createChart(box, {
       // Its logo would bring a style of its own, which the policy refuses; the page names its makers below the chart.
-      autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: 4 },
+      autoSize: true, layout: { attributionLogo: false }, crosshair: { mode: CrosshairMode.Normal }, timeScale: { timeVisible: true, rightOffset: ROOM },
       localization: {
         locale: document.documentElement.lang, timeFormatter: (time) => dayAndTime(time * 1000),
         priceFormatter: (price) => plain(price.toFixed(this._decimals)),
@@ -63,6 +65,7 @@ export class Chart {
     this._colour();
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => {
       this._colour();
+      this.redrawOwn();
       this._showLastSoon();
     });
     this._chart.subscribeCrosshairMove(({ time }) => this._writeLegend(this._candles.find((candle) => seconds(candle.time) === time)));
@@ -112,25 +115,29 @@ export class Chart {
       (candles.length === before.length || candles.length === before.length + 1);
     if (isNext) this._setLast(candles.length - before.length + 1);
     // A candle of the stream may be quicker than all those before it: then nobody has chosen what is in view yet.
-    else this._setAll(before.length < FEW || isOther);
+    else this._setAll(before.length < FEW || isOther, before[0]?.time);
     this._drawOwn();
     if (this._selected === null) this._writeLegend();
   }
 
-  _setAll(isFresh = false) {
-    const range = this._chart.timeScale().getVisibleRange();
+  /** @param {boolean} [isFresh] nothing of it was there before @param {number} [firstMs] time of what was the oldest candle */
+  _setAll(isFresh = false, firstMs = this._candles[0]?.time) {
+    const range = this._chart.timeScale().getVisibleLogicalRange();
     this._bars.setData(this._candles.map(barOf));
     this._volume.setData(this._candles.map((candle) => this._volumeOf(candle)));
     this._drawExtras();
     if (isFresh) this._fit();
     // What was in view stays there when older candles come in front; without candles there is nothing to see.
-    else if (range && this._candles.length > 0) this._chart.timeScale().setVisibleRange(range);
+    else if (range && this._candles.length > 0) {
+      const before = Math.max(0, this._candles.findIndex(({ time }) => time === firstMs));
+      this._chart.timeScale().setVisibleLogicalRange({ from: range.from + before, to: range.to + before });
+    }
   }
 
   /** The newest candles in a width that can be read; few of them stand at the right, where the next ones come. */
   _fit() {
     const shown = Math.max(60, Math.round(this._box.clientWidth / 8));
-    this._chart.timeScale().setVisibleLogicalRange({ from: this._candles.length - shown, to: this._candles.length + 4 });
+    this._chart.timeScale().setVisibleLogicalRange({ from: this._candles.length - shown, to: this._candles.length + ROOM });
   }
 
   _setLast(count) {
