@@ -44,7 +44,7 @@ class Account:
 
     def request(self, method: str, path: str, **parameters: object) -> Any:
         """One signed request. Raises BenchError with the API's code."""
-        query = urlencode({**parameters, "timestamp": round(time.time() * 1_000)})
+        query = urlencode({**parameters, "timestamp": int(time.time() * 1_000)})
         signature = hmac.new(self.secret_key.encode(), query.encode(), hashlib.sha256).hexdigest()
         return self.control.ask(
             method, f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": self.api_key}

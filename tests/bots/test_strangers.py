@@ -8,6 +8,7 @@ tests/bots/test_public_doors.py tries the public doors. What a suite needs of a 
 own dependencies stands in `requirements-alone.txt`.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -123,6 +124,19 @@ def test_every_suite_says_what_it_needs() -> None:
         assert pins
         pins += alone.read_text("utf-8").split() if alone.exists() else []
         assert all(re.fullmatch(r"[a-z_-]+==[\w.]+", pin) for pin in pins), name
+
+
+def test_a_stranger_needs_nothing_of_the_project_but_the_bench_s_own_package() -> None:
+    """What stands in bench/ itself is copied into his project, where the exchange's packages are not."""
+    for path in sorted((ROOT / "bench").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            roots = {name.partition(".")[0] for name in names}
+            ours = {root for root in roots if (ROOT / root).is_dir()} - {"bench"}
+            assert not ours, f"{path.name}: {ours}"
 
 
 @pytest.mark.thorough
