@@ -132,7 +132,9 @@ def port_of(stack: ExchangeProcess, name: str) -> int:
 
 
 def test_every_process_that_lives_on_has_a_check(stack_exchange: ExchangeProcess) -> None:
-    assert {NAMES.get(name, name) for name in checks()} == set(stack_exchange.service_names())
+    # Compose has no folder of mails that its user could look into, and so nobody who writes them (README).
+    own = {"notifier"}
+    assert {NAMES.get(name, name) for name in checks()} == set(stack_exchange.service_names()) - own
 
 
 def one_of_each_check() -> list[Any]:
