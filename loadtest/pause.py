@@ -25,6 +25,7 @@ from exchange.contracts.codes import BUY, GTC, LIMIT, STP_EXPIRE_MAKER
 from exchange.contracts.commands import Command, CreditDeposit, PlaceOrder
 from exchange.contracts.topics import SHARD_DEFAULT, commands_topic
 from exchange.ports.world import Log
+from loadtest.processes import cpu_by_name
 from loadtest.run import LoadTestError
 from loadtest.search import ask
 from local.exchange_process import ROOT, ExchangeProcess
@@ -45,7 +46,8 @@ QUANTITY_LOTS: Final = 1_000
 SNAPSHOT_EVERY_COMMANDS: Final = 1_000
 START_DEADLINE_S: Final = 900.0
 TOLD_EVERY_COMMANDS: Final = 100_000
-CALM_SHARE: Final = 0.1
+# Of processor time in a second, all processes together.
+CALM_CPU_S: Final = 0.4
 CALM_S: Final = 5
 console: Final = Console()
 
@@ -159,26 +161,14 @@ def resting(live: int) -> Iterator[Command]:
 def _wait_calm(exchange: ExchangeProcess) -> None:
     """Until all processes together leave most of a core alone for some seconds. Raises ServerError."""
     give_up_s, calm_s = time.monotonic() + START_DEADLINE_S, 0
-    used_s = _cpu_s(exchange)
+    used_s = sum(cpu_by_name(exchange.pid).values())
     while calm_s < CALM_S:
         if time.monotonic() > give_up_s:
             raise ServerError(f"still reading its log after {START_DEADLINE_S:g} s")
         time.sleep(1.0)
-        now_s = _cpu_s(exchange)
-        calm_s = calm_s + 1 if now_s - used_s < CALM_SHARE * 4 else 0
+        now_s = sum(cpu_by_name(exchange.pid).values())
+        calm_s = calm_s + 1 if now_s - used_s < CALM_CPU_S else 0
         used_s = now_s
-
-
-def _cpu_s(exchange: ExchangeProcess) -> float:
-    owner = psutil.Process(exchange.pid)
-    used_s = 0.0
-    for process in [owner, *owner.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        used_s += times.user + times.system
-    return used_s
 
 
 if __name__ == "__main__":

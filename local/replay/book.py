@@ -12,16 +12,14 @@ from exchange.contracts import codes
 from exchange.contracts.commands import CancelOrder, Command, PlaceOrder
 from exchange.contracts.events import MarketRegistered
 from exchange.contracts.order_commands import AmendOrder
-from exchange.money import NumberError, parse_fixed
 from local.ladder import Ladder
 from local.replay.messages import Kind, Message
-from local.replay.prints import FileError
+from local.replay.units import ticks_and_lots
 
 __all__ = ["OWNERS", "RecordedBook"]
 
 # An account has a bound on its open orders, and a recorded book may have twenty thousand.
 OWNERS: Final = range(100, 140)
-_DECIMALS: Final = 8
 NewId = Callable[[], int]
 
 
@@ -54,13 +52,7 @@ class RecordedBook:
             yield from self._executed(one, ticks, lots, new_id)
 
     def _numbers(self, one: Message) -> tuple[int, int]:
-        try:
-            price = parse_fixed(one.price, _DECIMALS) * 10**self.quote_decimals
-            wanted = parse_fixed(one.quantity, _DECIMALS) * self.unit_atoms
-        except NumberError as error:
-            raise FileError(f"{one.symbol} at {one.time_ms}: {error}") from None
-        tick, lot = self.rules.tick_atoms * 10**_DECIMALS, self.rules.lot_atoms * 10**_DECIMALS
-        ticks, whole = max(1, (price + tick // 2) // tick), wanted // lot
+        ticks, whole = ticks_and_lots(one, self.rules, self.unit_atoms, self.quote_decimals)
         if one.kind in (Kind.REDUCED, Kind.CANCELLED):
             return ticks, whole
         lots = Ladder(self.rules, self.unit_atoms, self.maker_id, self.taker_id).allowed(ticks, whole)

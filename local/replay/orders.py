@@ -7,11 +7,11 @@ from typing import Final
 from exchange.contracts import codes
 from exchange.contracts.commands import CancelAllOrders, Command, PlaceOrder
 from exchange.contracts.events import MarketRegistered
-from exchange.money import NumberError, parse_fixed
 from local.ladder import Ladder
 from local.replay.book import RecordedBook
 from local.replay.messages import Message
-from local.replay.prints import FileError, Print
+from local.replay.prints import Print
+from local.replay.units import ticks_and_lots
 
 __all__ = ["MAKER_ID", "QUOTER_ID", "TAKER_ID", "Market"]
 
@@ -20,8 +20,6 @@ MAKER_ID: Final = 4
 TAKER_ID: Final = 5
 QUOTER_ID: Final = 6
 NewId = Callable[[], int]
-# Recorded prices and quantities have so many.
-_DECIMALS: Final = 8
 
 
 @dataclass
@@ -49,13 +47,7 @@ class Market:
         if isinstance(one, Message):
             yield from self._book.commands(one, new_id)
             return
-        try:
-            price = parse_fixed(one.price, _DECIMALS) * 10**self.quote_decimals
-            wanted = parse_fixed(one.quantity, _DECIMALS) * self.base_unit_atoms
-        except NumberError as error:
-            raise FileError(f"{one.symbol} at {one.time_ms}: {error}") from None
-        tick, lot = self.rules.tick_atoms * 10**_DECIMALS, self.rules.lot_atoms * 10**_DECIMALS
-        ticks, wanted = max(1, (price + tick // 2) // tick), wanted // lot
+        ticks, wanted = ticks_and_lots(one, self.rules, self.base_unit_atoms, self.quote_decimals)
         ladder = Ladder(self.rules, self.base_unit_atoms, QUOTER_ID, TAKER_ID)
         lots = ladder.allowed(ticks, wanted)
         self._adapted += lots != wanted

@@ -15,6 +15,8 @@ from typing import Any, Final
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.e2e.ending import end
+
 __all__ = ["CHROMIUM", "BrowserError", "Page", "open_page"]
 
 CHROMIUM: Final = next(
@@ -32,7 +34,6 @@ OPTIONS: Final = (
 START_DEADLINE_S: Final = 60.0
 CALL_DEADLINE_S: Final = 30.0
 WAIT_DEADLINE_S: Final = 30.0
-STOP_DEADLINE_S: Final = 10.0
 MESSAGE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
 
 
@@ -241,7 +242,7 @@ async def open_page() -> AsyncIterator[Page]:
         async with _page_at(address) as page:
             yield page
     finally:
-        await _stop(process)
+        await end(process)
         shutil.rmtree(profile, ignore_errors=True)
 
 
@@ -261,14 +262,3 @@ async def _tab_address(profile: Path) -> str:
                         return str(tab["webSocketDebuggerUrl"])
     except TimeoutError:
         raise BrowserError("Chromium did not start in time") from None
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_DEADLINE_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

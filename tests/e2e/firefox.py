@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.e2e.ending import end
 from tests.e2e.steps import Steps
 
 __all__ = ["FIREFOX", "FoxPage", "open_fox"]
@@ -21,7 +22,6 @@ __all__ = ["FIREFOX", "FoxPage", "open_fox"]
 FIREFOX: Final = next(filter(None, map(shutil.which, ("firefox", "firefox-esr"))), None)
 START_DEADLINE_S: Final = 60.0
 CALL_DEADLINE_S: Final = 30.0
-STOP_DEADLINE_S: Final = 10.0
 MESSAGE_SIZE_BYTES_MAX: Final = 32 * 1024 * 1024
 
 
@@ -126,7 +126,7 @@ async def open_fox(width: int = 1440, height: int = 900) -> AsyncIterator[FoxPag
             await page.begin(width, height)
             yield page
     finally:
-        await _stop(process)
+        await end(process)
         shutil.rmtree(profile, ignore_errors=True)
 
 
@@ -139,14 +139,3 @@ async def _address(process: asyncio.subprocess.Process) -> str:
             if found:
                 return found[1].decode()
     raise AssertionError("Firefox did not start")
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_DEADLINE_S):
-            await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.communicate()

@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from local.servers import free_port
+from tests.e2e.ending import end
 from tests.e2e.steps import Steps
 
 __all__ = ["WEBKIT", "KitPage", "open_kit"]
@@ -20,7 +21,6 @@ __all__ = ["WEBKIT", "KitPage", "open_kit"]
 WEBKIT: Final = shutil.which("WebKitWebDriver") if shutil.which("Xvfb") else None
 START_DEADLINE_S: Final = 60.0
 CALL_DEADLINE_S: Final = 60.0
-STOP_DEADLINE_S: Final = 10.0
 SCREEN: Final = "1600x1200x24"
 # This driver hands no console out: what goes wrong from the page's beginning on is noted by the page.
 NOTED: Final = """
@@ -100,7 +100,7 @@ async def open_kit(width: int = 1440, height: int = 900) -> AsyncIterator[KitPag
                 yield page
                 await client.delete(f"/session/{begun['sessionId']}")
         finally:
-            await _stop(process)
+            await end(process)
             shutil.rmtree(profile, ignore_errors=True)
 
 
@@ -123,7 +123,7 @@ async def _display() -> AsyncIterator[str]:
         yield f":{number}"
     finally:
         os.close(numbers)
-        await _stop(process)
+        await end(process)
 
 
 async def _until_listening(client: httpx.AsyncClient) -> None:
@@ -134,14 +134,3 @@ async def _until_listening(client: httpx.AsyncClient) -> None:
                 return
             except httpx.TransportError:
                 await asyncio.sleep(0.1)
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_DEADLINE_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
