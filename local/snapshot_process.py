@@ -19,7 +19,7 @@ from exchange.adapters.files.log_view import records_in
 from exchange.adapters.files.objects import FolderStore
 from exchange.ports.object_keys import snapshots_prefix
 from exchange.process.loop.heap import quiet_collector
-from local.servers.process import tied_to_this_process
+from local.servers.process import GIVES_WAY, tied_to_this_process
 from matching_engine import build
 
 if TYPE_CHECKING:  # Not before the engine's build is chosen.
@@ -60,7 +60,9 @@ class ProcessSnapshots:
         # Not in the loop's own way, which forks: that copies the tables of all our pages, 15 us a mebibyte.
         # And from this thread: with the one that starts it, it would be killed.
         process = subprocess.Popen(  # noqa: ASYNC220  half a millisecond, by vfork
-            tied_to_this_process([sys.executable, "-m", "local.snapshot_process"], signal.SIGKILL),
+            tied_to_this_process(
+                [sys.executable, "-m", "local.snapshot_process"], signal.SIGKILL, niceness=GIVES_WAY
+            ),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

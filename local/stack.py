@@ -24,7 +24,7 @@ from local.keeper import KeptProcess, StartedT
 from local.operating import operator_public_key, write_settings
 from local.options import LocalOptions, engine_build, optional_market_maker
 from local.servers import ServerError, free_port, kafka, nginx, postgres, prometheus, valkey
-from local.servers.process import Command, ManagedProcess
+from local.servers.process import GIVES_WAY, Command, ManagedProcess
 from local.starting import Ground
 from local.terminal import WEB_ROOT
 
@@ -61,6 +61,10 @@ _SERVICES = (
     ("user", ("services.user.main",)),
     ("auditor", ("services.auditor.main",)),
     ("notifier", ("local.notices",)),
+)
+# Nobody waits for them: where the processor is short, those that answer come first (ADR 0063).
+_GIVING_WAY = frozenset(
+    {"projections-ledger", "projections-book", "projections-withdrawals", "archive", "auditor", "notifier"}
 )
 
 
@@ -230,6 +234,7 @@ class _Stack:
             program=Path(sys.executable).resolve().name,
             marker=str(self._folder.state),
             environment={**self._environment, "EXCHANGE_PORT": str(port)},
+            niceness=GIVES_WAY if name in _GIVING_WAY else 0,
         )
         process = await ManagedProcess.start(name, self._folder.state, command)
 

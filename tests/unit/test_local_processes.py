@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.servers.process import Command, ManagedProcess
+from local.servers.process import GIVES_WAY, Command, ManagedProcess
 
 DEAF = """
 import signal, time
@@ -19,8 +19,8 @@ time.sleep(60)
 """
 
 
-async def started(folder: Path, code: str) -> ManagedProcess:
-    command = Command([sys.executable, "-c", code], program="python", marker=code)
+async def started(folder: Path, code: str, niceness: int = 0) -> ManagedProcess:
+    command = Command([sys.executable, "-c", code], program="python", marker=code, niceness=niceness)
     process = await ManagedProcess.start("child", folder, command)
 
     async def up() -> bool:
@@ -28,6 +28,19 @@ async def started(folder: Path, code: str) -> ManagedProcess:
 
     await process.wait_ready(up, 30)
     return process
+
+
+async def test_who_is_not_waited_for_gives_way(tmp_path: Path) -> None:
+    code = "import time; print('up', flush=True); time.sleep(60)"
+    for niceness in (0, GIVES_WAY):
+        process = await started(tmp_path / str(niceness), code, niceness)
+        try:
+            assert psutil.Process(process.pid).nice() == psutil.Process().nice() + niceness
+            autogroup = Path(f"/proc/{process.pid}/autogroup")
+            if autogroup.exists():  # Each session has one, and its word counts among sessions.
+                assert autogroup.read_text().split()[-1] == str(niceness)
+        finally:
+            await process.stop(5)
 
 
 async def test_a_child_that_does_not_end_is_killed_and_that_is_said(
