@@ -70,13 +70,19 @@ def measure(
     return msgspec.json.decode(summary.read_bytes(), type=Summary), cost
 
 
+def _memory_bytes(process: psutil.Process) -> int:
+    """Its share of the memory. Each of PostgreSQL's processes shows the shared buffers as its own."""
+    told = process.memory_full_info()
+    return int(getattr(told, "pss", told.uss))  # Only Linux knows the share.
+
+
 def _cost(pid: int, before: Cost) -> Cost:
     try:
         process = psutil.Process(pid)
-        own, servers, memory = sum(process.cpu_times()[:2]), 0.0, process.memory_info().rss
+        own, servers, memory = sum(process.cpu_times()[:2]), 0.0, _memory_bytes(process)
         for child in process.children(recursive=True):
             servers += sum(child.cpu_times()[:2])
-            memory += child.memory_info().rss
+            memory += _memory_bytes(child)
     except psutil.Error:
         return before
     return Cost(own, max(servers, before.servers_cpu_s), max(memory / 1e6, before.memory_mb))
