@@ -1,6 +1,7 @@
 """Many seeds at once: over processes, with a bar, and with planted bugs."""
 
 import multiprocessing
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -15,6 +16,7 @@ __all__ = ["catch_all", "console", "first_catch", "run_all"]
 console = Console(stderr=True, soft_wrap=True)
 CHUNK = 4
 MUTATION_SEEDS = 100
+LINE_EVERY_S = 30.0  # where no bar can be drawn
 
 
 def run_seeds(seeds: Sequence[int]) -> list[Result]:
@@ -43,12 +45,15 @@ def run_all(first: int, count: int, jobs: int) -> list[Result]:
         Progress(*columns, TextColumn("{task.description}"), console=console) as progress,
         ProcessPoolExecutor(jobs, mp_context=context) as pool,
     ):
-        bar = progress.add_task("", total=count)
+        bar, said_s = progress.add_task("", total=count), time.monotonic()
         for done in as_completed([pool.submit(run_seeds, chunk) for chunk in chunks]):
             results += done.result()
             failed = sum(result.failure is not None for result in results)
             shown = f"[red]{failed} failed" if failed else ""
             progress.update(bar, completed=len(results), description=shown)
+            if not console.is_terminal and time.monotonic() - said_s > LINE_EVERY_S:
+                said_s = time.monotonic()
+                console.print(f"simulated {len(results):,} of {count:,} seeds {shown}")
     return sorted(results)
 
 
