@@ -39,9 +39,18 @@ _SAY_EVERY_S: Final = 15.0
 _FAILED: Final = "not-compiled-"
 _LOCK_POLL_S: Final = 0.2
 _OUTPUT_LINES_SHOWN: Final = 15
-_LAYOUT: Final = "3"  # part of the key: raise it when this file builds differently
-# Nobody outside calls a function by its name in C, so the compiler may call each directly, or inline it.
-_COMPILER_FLAGS: Final = ["-fvisibility=hidden"]
+_LAYOUT: Final = "4"  # part of the key: raise it when this file builds differently
+_COLD_HEADER: Final = "cold.h"
+# Nobody outside calls a function by its name in C, so the compiler may call each directly, or inline it; what
+# is called of Python is looked up when the library is loaded.
+_COMPILER_FLAGS: Final = ["-fvisibility=hidden", "-fno-plt", "-include", _COLD_HEADER]
+# What fails is told here, after nearly every line: code that leads to these moves out of the way of the rest.
+_COLD: Final = """#include <Python.h>
+void CPy_AddTraceback(const char *, const char *, int, PyObject *) __attribute__((cold));
+void CPy_TypeError(const char *, PyObject *) __attribute__((cold));
+void CPy_TypeErrorTraceback(const char *, const char *, int, PyObject *, const char *, PyObject *)
+    __attribute__((cold));
+"""
 _COMPLETE: Final = "COMPLETE"
 _KEPT: Final = 8  # builds of other sources: another checkout may be running one
 
@@ -244,6 +253,7 @@ def _compile(cache: Path, folder: Path, key: str, deadline: float, stop: threadi
             target = sources / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_ROOT / path, target)
+        Path(sources, _COLD_HEADER).write_text(_COLD, encoding="utf-8")
         _run_compiler(sources, f"exchange_engine_{key[:16]}", deadline, stop)
         for package in _PACKAGES:
             found = list((sources / package.replace(".", "/")).glob(f"*{_suffix()}"))

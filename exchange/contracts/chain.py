@@ -12,7 +12,7 @@ from typing import Final
 from librt.strings import BytesWriter, write_i32_be
 from mypy_extensions import i64, mypyc_attr, u8
 
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from exchange.contracts.message_pack import put_array, put_bytes, put_integer
 from exchange.contracts.packing import put_event
 
@@ -77,7 +77,7 @@ class LinkWriter:
         self._first_index = 0
         self._first_id = 0
 
-    def add(self, index: int, command_id: int, time_ms: int, events: list[Event]) -> None:
+    def add(self, index: int, command_id: int, time_ms: int, events: Outcome) -> None:
         """The outcome of the record's command at `index`: at least one event."""
         if self._form == 1:
             self._add_hashed(index, command_id, time_ms, events)
@@ -86,17 +86,17 @@ class LinkWriter:
             self._begin(index, command_id)
         out = self._out
         start: i64 = len(out)
-        self._put_head(out, index, command_id, time_ms, len(events))
-        for event in events:
+        self._put_head(out, index, command_id, time_ms, events.count)
+        for place in range(events.count):
             out.append(0x92)
-            put_event(out, event)
+            put_event(out, events.at(place))
         if len(out) > self._size_bytes_max and self._commands:
             outcome = out.getvalue()[start:]
             out.truncate(start)
             self._close()
             self._begin(index, command_id)
             self._out.write(outcome)
-        self._seq += len(events)
+        self._seq += events.count
         self._commands += 1
 
     def finish(self) -> list[ChainLink]:
@@ -146,16 +146,16 @@ class LinkWriter:
         )
         self._chain = digest
 
-    def _add_hashed(self, index: int, command_id: int, time_ms: int, events: list[Event]) -> None:
+    def _add_hashed(self, index: int, command_id: int, time_ms: int, events: Outcome) -> None:
         """Format 1: each event has its hash, over the one before and its own place and fields."""
         out, first = BytesWriter(), self._chain
         self._first_index, self._first_id, self._first_seq = index, command_id, self._seq + 1
-        self._put_head(out, index, command_id, time_ms, len(events))
+        self._put_head(out, index, command_id, time_ms, events.count)
         digest = first
-        for event in events:
+        for place in range(events.count):
             self._seq += 1
             packed, hashed = BytesWriter(), BytesWriter()
-            put_event(packed, event)
+            put_event(packed, events.at(place))
             fields = packed.getvalue()
             hashed.append(0x97)
             put_integer(hashed, self._seq)

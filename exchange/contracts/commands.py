@@ -6,14 +6,14 @@ Units: `_ticks` counts a market's price steps, `_lots` its quantity steps, `_ato
 unit of an asset (10**-decimals), `_ppm` millionths, `_ms` milliseconds since 1970.
 """
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 
 @mypyc_attr(acyclic=True)
 class Command:
     """Base of all commands."""
 
-    def __init__(self, command_id: int) -> None:
+    def __init__(self, command_id: i64) -> None:
         self.command_id = command_id
 
 
@@ -106,18 +106,18 @@ class PlaceOrder(Command):
 
     def __init__(
         self,
-        command_id: int,
-        user_id: int,
-        market_id: int,
+        command_id: i64,
+        user_id: i64,
+        market_id: i64,
         client_order_id: str,
-        side: int,
-        order_type: int,
-        time_in_force: int,
-        price_ticks: int,
-        quantity_lots: int,
-        quote_quantity_atoms: int,
-        stp_mode: int,
-        valid_until_ms: int,
+        side: i64,
+        order_type: i64,
+        time_in_force: i64,
+        price_ticks: i64,
+        quantity_lots: i64,
+        quote_quantity_atoms: i64,
+        stp_mode: i64,
+        valid_until_ms: i64,
     ) -> None:
         self.command_id = command_id
         self.user_id = user_id
@@ -131,6 +131,9 @@ class PlaceOrder(Command):
         self.quote_quantity_atoms = quote_quantity_atoms
         self.stp_mode = stp_mode
         self.valid_until_ms = valid_until_ms
+        # The fields from `user_id` to `stp_mode` in the bytes of its record, where they are in their shortest
+        # form: those of the event that accepts it.
+        self.as_sent: bytes | None = None
 
 
 @mypyc_attr(acyclic=True)
@@ -142,14 +145,14 @@ class CancelOrder(Command):
 
     def __init__(
         self,
-        command_id: int,
-        user_id: int,
-        market_id: int,
-        order_id: int,
+        command_id: i64,
+        user_id: i64,
+        market_id: i64,
+        order_id: i64,
         client_order_id: str,
         cancel_client_order_id: str,
-        restriction: int,
-        valid_until_ms: int,
+        restriction: i64,
+        valid_until_ms: i64,
     ) -> None:
         self.command_id = command_id
         self.user_id = user_id

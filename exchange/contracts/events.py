@@ -8,7 +8,7 @@ the quote received.
 `free_list_len`: of the frequent kinds the compiled build uses the last one again instead of allocating.
 """
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 
 @mypyc_attr(acyclic=True)
@@ -16,11 +16,40 @@ class Event:
     """Base of all events."""
 
 
+class Outcome:
+    """What one command has led to so far: `count` events, in order. The next command takes its slots."""
+
+    def __init__(self) -> None:
+        self.count: i64 = 0
+        self._slots: list[Event] = []
+
+    def begin(self) -> None:
+        """Nothing has been decided; the events of the command before stay until others take their slots."""
+        self.count = 0
+
+    def append(self, event: Event) -> None:
+        """One event more."""
+        if self.count < len(self._slots):
+            self._slots[self.count] = event
+        else:
+            self._slots.append(event)
+        self.count += 1
+
+    def at(self, place: i64) -> Event:
+        """The event at a place, from 0 on."""
+        assert place < self.count, "it has been decided"
+        return self._slots[place]
+
+    def all(self) -> list[Event]:
+        """All of them, in a list of their own."""
+        return self._slots[: self.count]
+
+
 @mypyc_attr(acyclic=True, free_list_len=1)
 class CommandRejected(Event):
     """A command was refused and changed nothing. `reason`: codes.REJECT_*."""
 
-    def __init__(self, user_id: int, market_id: int, reason: int, client_order_id: str, detail: str) -> None:
+    def __init__(self, user_id: i64, market_id: i64, reason: i64, client_order_id: str, detail: str) -> None:
         self.user_id = user_id
         self.market_id = market_id
         self.reason = reason
@@ -113,19 +142,19 @@ class OrderAccepted(Event):
 
     def __init__(
         self,
-        order_id: int,
-        user_id: int,
-        market_id: int,
+        order_id: i64,
+        user_id: i64,
+        market_id: i64,
         client_order_id: str,
-        side: int,
-        order_type: int,
-        time_in_force: int,
-        price_ticks: int,
-        quantity_lots: int,
-        quote_quantity_atoms: int,
-        stp_mode: int,
-        held_atoms: int,
-        resting_lots: int,
+        side: i64,
+        order_type: i64,
+        time_in_force: i64,
+        price_ticks: i64,
+        quantity_lots: i64,
+        quote_quantity_atoms: i64,
+        stp_mode: i64,
+        held_atoms: i64,
+        resting_lots: i64,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id
@@ -140,6 +169,8 @@ class OrderAccepted(Event):
         self.stp_mode = stp_mode
         self.held_atoms = held_atoms
         self.resting_lots = resting_lots
+        # The fields from `user_id` to `stp_mode` as its command's record has them, if they are the same.
+        self.as_sent: bytes | None = None
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -155,20 +186,20 @@ class TradeExecuted(Event):
 
     def __init__(
         self,
-        market_id: int,
-        trade_id: int,
-        taker_side: int,
-        price_ticks: int,
-        quantity_lots: int,
-        base_atoms: int,
-        quote_atoms: int,
-        buyer_order_id: int,
-        buyer_user_id: int,
-        buyer_fee_atoms: int,
-        buyer_released_atoms: int,
-        seller_order_id: int,
-        seller_user_id: int,
-        seller_fee_atoms: int,
+        market_id: i64,
+        trade_id: i64,
+        taker_side: i64,
+        price_ticks: i64,
+        quantity_lots: i64,
+        base_atoms: i64,
+        quote_atoms: i64,
+        buyer_order_id: i64,
+        buyer_user_id: i64,
+        buyer_fee_atoms: i64,
+        buyer_released_atoms: i64,
+        seller_order_id: i64,
+        seller_user_id: i64,
+        seller_fee_atoms: i64,
     ) -> None:
         self.market_id = market_id
         self.trade_id = trade_id
@@ -198,17 +229,17 @@ class OrderClosed(Event):
 
     def __init__(
         self,
-        order_id: int,
-        user_id: int,
-        market_id: int,
-        side: int,
-        price_ticks: int,
-        status: int,
-        reason: int,
-        released_atoms: int,
-        unbooked_lots: int,
+        order_id: i64,
+        user_id: i64,
+        market_id: i64,
+        side: i64,
+        price_ticks: i64,
+        status: i64,
+        reason: i64,
+        released_atoms: i64,
+        unbooked_lots: i64,
         cancel_client_order_id: str,
-        counter_order_id: int,
+        counter_order_id: i64,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id

@@ -1,6 +1,6 @@
 """Events about fees, all of rules version 5 (ADR 0047). Units as in `events`."""
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 from exchange.contracts.events import Event, TradeExecuted
 
@@ -82,23 +82,23 @@ class TradeExecutedWithDiscount(TradeExecuted):
 
     def __init__(
         self,
-        market_id: int,
-        trade_id: int,
-        taker_side: int,
-        price_ticks: int,
-        quantity_lots: int,
-        base_atoms: int,
-        quote_atoms: int,
-        buyer_order_id: int,
-        buyer_user_id: int,
-        buyer_fee_atoms: int,
-        buyer_released_atoms: int,
-        seller_order_id: int,
-        seller_user_id: int,
-        seller_fee_atoms: int,
-        discount_asset_id: int,
-        buyer_discount_fee_atoms: int,
-        seller_discount_fee_atoms: int,
+        market_id: i64,
+        trade_id: i64,
+        taker_side: i64,
+        price_ticks: i64,
+        quantity_lots: i64,
+        base_atoms: i64,
+        quote_atoms: i64,
+        buyer_order_id: i64,
+        buyer_user_id: i64,
+        buyer_fee_atoms: i64,
+        buyer_released_atoms: i64,
+        seller_order_id: i64,
+        seller_user_id: i64,
+        seller_fee_atoms: i64,
+        discount_asset_id: i64,
+        buyer_discount_fee_atoms: i64,
+        seller_discount_fee_atoms: i64,
     ) -> None:
         self.market_id = market_id
         self.trade_id = trade_id

@@ -16,9 +16,9 @@ from exchange.contracts.commands import (
 from exchange.contracts.events import (
     AssetRegistered,
     CommandRejected,
-    Event,
     LeaderChanged,
     MarketRegistered,
+    Outcome,
     RulesActivated,
     SkipRecorded,
     TimeKept,
@@ -46,7 +46,7 @@ NO_COMMAND = "no command"
 ID_MAX = 2**31 - 1  # what the ledger's columns hold
 
 
-def administer(state: EngineState, command: Command, events: list[Event]) -> None:
+def administer(state: EngineState, command: Command, events: Outcome) -> None:
     """Everything that is neither an order nor money."""
     if first_rules_version(command) > state.rules_version:
         # As code without this kind of command decides it; its first rules version brings it to life.
@@ -77,7 +77,7 @@ def administer(state: EngineState, command: Command, events: list[Event]) -> Non
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_COMMAND, "", ""))
 
 
-def _refuse_malformed(state: EngineState, command: Malformed, events: list[Event]) -> None:
+def _refuse_malformed(state: EngineState, command: Malformed, events: Outcome) -> None:
     """Say what is no command; the words of the decoder's library only where the rules are version 1."""
     detail = command.detail
     if has_constant_texts(state.rules_version):
@@ -85,7 +85,7 @@ def _refuse_malformed(state: EngineState, command: Malformed, events: list[Event
     events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", detail))
 
 
-def _keep_time(state: EngineState, command: KeepTime, events: list[Event]) -> None:
+def _keep_time(state: EngineState, command: KeepTime, events: Outcome) -> None:
     if command.epoch != state.epoch:
         events.append(CommandRejected(0, 0, codes.REJECT_STALE, "", "another leads"))
         return
@@ -94,12 +94,12 @@ def _keep_time(state: EngineState, command: KeepTime, events: list[Event]) -> No
     events.append(TimeKept(command.epoch))
     if state.backlog:
         follow_up_backlog(state, events)
-    if state.retiring and len(events) == 1:
+    if state.retiring and events.count == 1:
         # A word that has sent orders to work has done enough.
         close_retired(state, events)
 
 
-def _activate_rules(state: EngineState, command: ActivateRules, events: list[Event]) -> None:
+def _activate_rules(state: EngineState, command: ActivateRules, events: Outcome) -> None:
     if command.version == 0:
         events.append(CommandRejected(0, 0, codes.REJECT_MALFORMED, "", "rules begin with version 1"))
         return
@@ -112,7 +112,7 @@ def _activate_rules(state: EngineState, command: ActivateRules, events: list[Eve
     events.append(RulesActivated(command.version))
 
 
-def _register_asset(state: EngineState, command: RegisterAsset, events: list[Event]) -> None:
+def _register_asset(state: EngineState, command: RegisterAsset, events: Outcome) -> None:
     asset_id = command.asset_id
     if asset_id in state.asset_decimals or command.code in state.asset_codes.values():
         events.append(CommandRejected(0, 0, codes.REJECT_ALREADY_EXISTS, "", command.code))
@@ -127,7 +127,7 @@ def _register_asset(state: EngineState, command: RegisterAsset, events: list[Eve
         events.append(AssetRegistered(asset_id, command.code, command.decimals))
 
 
-def _register_market(state: EngineState, command: RegisterMarket, events: list[Event]) -> None:
+def _register_market(state: EngineState, command: RegisterMarket, events: Outcome) -> None:
     market_id = command.market_id
     decimals = state.asset_decimals.get(command.base_asset_id)
     taken = [market.rules.symbol for market in state.markets.values()]
@@ -157,7 +157,7 @@ def _register_market(state: EngineState, command: RegisterMarket, events: list[E
     events.append(_market_registered(command, unit_atoms))
 
 
-def _set_trading_mode(state: EngineState, command: SetTradingMode, events: list[Event]) -> None:
+def _set_trading_mode(state: EngineState, command: SetTradingMode, events: Outcome) -> None:
     known = not command.market_id or command.market_id in state.markets
     # One market after the other ends: its open orders are cancelled, for which one command has room.
     retires = (
@@ -177,7 +177,7 @@ def _set_trading_mode(state: EngineState, command: SetTradingMode, events: list[
             events.append(TradingModeChanged(market_id, command.mode))
     if retires:
         retire(state, state.markets[command.market_id], events)
-    if not events:
+    if events.count == 0:
         events.append(CommandRejected(0, 0, codes.REJECT_UNKNOWN_MARKET, "", ""))
 
 

@@ -2,7 +2,7 @@
 
 from exchange.contracts import codes
 from exchange.contracts.codes import SELL
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.contracts.order_commands import AmendOrder
 from exchange.contracts.order_events import OrderAmended
 from matching_engine.core.cancelling import found_order, order_rejection
@@ -15,9 +15,9 @@ from matching_engine.core.position import count_buy
 from matching_engine.core.terms_rules import need_atoms
 
 
-def amend(state: EngineState, command: AmendOrder, events: list[Event]) -> None:
+def amend(state: EngineState, command: AmendOrder, events: Outcome) -> None:
     """Change an open order's quantity, and its name; the legs of an OCO change together."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     order = found_order(state, command.user_id, command.order_id, command.client_order_id)
     reason = order_rejection(market, order, command.user_id, command.market_id, command.client_order_id)
     if not reason and market is not None and order is not None:
@@ -104,7 +104,7 @@ def _holds_after(market: Market, orders: list[Order], cut: int) -> list[int]:
     return shared_holds(terms, needs)
 
 
-def _shrink(market: Market, order: Order, terms: Terms, cut: int, hold: int, events: list[Event]) -> None:
+def _shrink(market: Market, order: Order, terms: Terms, cut: int, hold: int, events: Outcome) -> None:
     """Take lots from an order, the hidden ones first, and give back what it need not hold any more."""
     hidden = min(terms.hidden_lots, cut)
     terms.hidden_lots -= hidden

@@ -2,7 +2,7 @@
 
 from exchange.contracts import codes
 from exchange.contracts.commands import CancelAllOrders, CancelOrder
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.contracts.order_commands import CancelOrderList
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market
@@ -34,9 +34,9 @@ def order_rejection(
     return 0
 
 
-def cancel(state: EngineState, command: CancelOrder, events: list[Event]) -> None:
+def cancel(state: EngineState, command: CancelOrder, events: Outcome) -> None:
     """Close one open order of the user, and the list that it stands in."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     order = found_order(state, command.user_id, command.order_id, command.client_order_id)
     if market is not None and _is_stale_cancel(state, command.valid_until_ms):
         reason = codes.REJECT_STALE
@@ -52,14 +52,14 @@ def cancel(state: EngineState, command: CancelOrder, events: list[Event]) -> Non
     _close_for_user(state, market, order, command.cancel_client_order_id, events)
 
 
-def _close_for_user(state: EngineState, market: Market, order: Order, name: str, events: list[Event]) -> None:
+def _close_for_user(state: EngineState, market: Market, order: Order, name: str, events: Outcome) -> None:
     """Its owner has cancelled the order; `name`: the cancellation's own."""
     close(state, market, order, codes.CANCELED, codes.CLOSED_BY_USER, name, 0, events)
 
 
-def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]) -> None:
+def cancel_all(state: EngineState, command: CancelAllOrders, events: Outcome) -> None:
     """Close every open order of the user in one market, oldest first."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     reason = 0
     if market is None:
         reason = codes.REJECT_UNKNOWN_MARKET
@@ -86,9 +86,9 @@ def cancel_all(state: EngineState, command: CancelAllOrders, events: list[Event]
         _close_for_user(state, market, order, command.cancel_client_order_id, events)
 
 
-def cancel_list(state: EngineState, command: CancelOrderList, events: list[Event]) -> None:
+def cancel_list(state: EngineState, command: CancelOrderList, events: Outcome) -> None:
     """Close all orders of a list."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     order_list = _found_list(state, command)
     reason = 0
     if market is None:

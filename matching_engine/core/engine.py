@@ -1,6 +1,6 @@
-"""The engine: `apply(command, time_ms)` returns the events, and is the only way to change its state.
+"""The engine: `decide` a command, or `apply` it and get the events: the only way to change its state.
 
-Read it from `apply` down: trading.py and placing.py (orders), matching.py, follow_ups.py, cancelling.py and
+Read it from `decide` down: trading.py and placing.py (orders), matching.py, follow_ups.py, cancelling.py and
 amending.py, treasury.py (money), administration.py. Every command
 yields at least one event (invariant I10). What a user can cause is answered by an event; what nobody
 can cause is an assertion, and ends the process.
@@ -17,7 +17,7 @@ from exchange.contracts.commands import (
     ReserveWithdrawal,
     SettleWithdrawal,
 )
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Event, Outcome
 from exchange.contracts.order_commands import (
     AmendOrder,
     CancelOrderList,
@@ -39,9 +39,14 @@ class Engine(EngineState):
 
     def apply(self, command: Command, time_ms: int) -> list[Event]:
         """Decide one command. `time_ms` is the log's stamp; the engine's clock never goes back."""
+        events = Outcome()
+        self.decide(command, time_ms, events)
+        return events.all()
+
+    def decide(self, command: Command, time_ms: int, events: Outcome) -> None:
+        """The same, told in an outcome that has just begun."""
         if time_ms > self.now_ms:
             self.now_ms = time_ms
-        events: list[Event] = []
         self.fills_used = self.follow_ups_used = 0
         if isinstance(command, PlaceOrder):
             place(self, command, events)
@@ -59,11 +64,10 @@ class Engine(EngineState):
             release_withdrawal(self, command, events)
         elif not (has_terms(self.rules_version) and self._apply_with_terms(command, events)):
             administer(self, command, events)
-        assert events, "every command has an outcome"
-        self.seq += len(events)
-        return events
+        assert events.count > 0, "every command has an outcome"
+        self.seq += events.count
 
-    def _apply_with_terms(self, command: Command, events: list[Event]) -> bool:
+    def _apply_with_terms(self, command: Command, events: Outcome) -> bool:
         """Decide a command of rules version 4; False if it is none."""
         if isinstance(command, PlaceOrderWithTerms):
             place_with_terms(self, command, events)
@@ -77,8 +81,8 @@ class Engine(EngineState):
             return False
         return True
 
-    def refuse(self, time_ms: int) -> list[Event]:
+    def refuse(self, time_ms: int, events: Outcome) -> None:
         """The outcome of a command that the operator has ordered to go past."""
         self.now_ms = max(self.now_ms, time_ms)
         self.seq += 1
-        return [CommandRejected(0, 0, codes.REJECT_SKIPPED, "", "")]
+        events.append(CommandRejected(0, 0, codes.REJECT_SKIPPED, "", ""))

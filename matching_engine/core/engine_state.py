@@ -1,6 +1,9 @@
 """What the engine remembers. The modules around it change it; only `engine.Engine` starts them."""
 
 from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
 
 from exchange.contracts.codes import BUY
 from exchange.contracts.commands import RegisterMarket
@@ -17,6 +20,8 @@ from matching_engine.core.order_table import OrderTable
 from matching_engine.core.position import count_buy
 from matching_engine.core.rules_version import bounds_work
 from matching_engine.core.waiting import Waiting
+
+_NEAR_MARKETS: Final = 64  # a power of two
 
 
 class Withdrawal:
@@ -54,6 +59,8 @@ class EngineState:
         self.asset_decimals: dict[int, int] = {}
         self.asset_codes: dict[int, str] = {}
         self.markets: dict[int, Market] = {}
+        # Of those whose ids end in the same bits, the one that was last asked for.
+        self._near_markets: list[Market | None] = [None] * _NEAR_MARKETS
         self.accounts = Accounts()
         self.orders = OrderTable()
         # user_id -> client order id -> open order; kept when empty, as most users come back.
@@ -89,6 +96,16 @@ class EngineState:
         for named in self.orders_by_name.values():
             named.clear()
 
+    def market(self, market_id: i64) -> Market | None:
+        """The market of this id, None if there is none."""
+        slot = market_id & (_NEAR_MARKETS - 1)
+        market = self._near_markets[slot]
+        if market is None or market.rules.market_id != market_id:
+            market = self.markets.get(market_id)
+            if market is not None:
+                self._near_markets[slot] = market
+        return market
+
     def fills_max(self) -> int:
         """How many resting orders one order may meet by the active rules."""
         return self.limits.fills_per_command_max if bounds_work(self.rules_version) else UNBOUNDED
@@ -115,7 +132,7 @@ class EngineState:
 
     def trader(self, market: Market, user_id: int) -> Trader:
         """The user in this market; for one who has never traded here, a draft that `admit` would keep."""
-        trader = market.traders.get(user_id)
+        trader = market.trader(user_id)
         if trader is None:
             base = self.accounts.find(user_id, market.rules.base_asset_id)
             quote = self.accounts.find(user_id, market.rules.quote_asset_id)

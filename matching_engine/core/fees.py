@@ -2,7 +2,7 @@
 
 from exchange.contracts import codes
 from exchange.contracts.commands import Command
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.contracts.fee_commands import (
     SetAccountTier,
     SetFeeDiscount,
@@ -23,7 +23,7 @@ from matching_engine.core.fee_table import FeeTier, Standing
 from matching_engine.core.rules import PPM, copy_of
 
 
-def change_fees(state: EngineState, command: Command, events: list[Event]) -> bool:
+def change_fees(state: EngineState, command: Command, events: Outcome) -> bool:
     """Decide a command about fees; False if it is none."""
     if isinstance(command, SetMarketFees):
         _set_market_fees(state, command, events)
@@ -40,7 +40,7 @@ def change_fees(state: EngineState, command: Command, events: list[Event]) -> bo
     return True
 
 
-def _set_market_fees(state: EngineState, command: SetMarketFees, events: list[Event]) -> None:
+def _set_market_fees(state: EngineState, command: SetMarketFees, events: Outcome) -> None:
     """Every trade from now on pays the new fees, of orders that rest already too."""
     market = state.markets.get(command.market_id)
     if market is None:
@@ -57,11 +57,11 @@ def _set_market_fees(state: EngineState, command: SetMarketFees, events: list[Ev
     events.append(MarketFeesChanged(command.market_id, maker_ppm, taker_ppm))
 
 
-def _refuse(reason: int, user_id: int, detail: str, events: list[Event]) -> None:
+def _refuse(reason: int, user_id: int, detail: str, events: Outcome) -> None:
     events.append(CommandRejected(user_id, 0, reason, "", detail))
 
 
-def _set_fee_tier(state: EngineState, command: SetFeeTier, events: list[Event]) -> None:
+def _set_fee_tier(state: EngineState, command: SetFeeTier, events: Outcome) -> None:
     tier, asset_id, volume_atoms = command.tier, command.asset_id, command.volume_atoms_min
     maker_ppm, taker_ppm = command.maker_share_ppm, command.taker_share_ppm
     if not 0 < tier <= FEE_TIERS_MAX or maker_ppm > PPM or taker_ppm > PPM:
@@ -77,7 +77,7 @@ def _set_fee_tier(state: EngineState, command: SetFeeTier, events: list[Event]) 
     events.append(FeeTierChanged(tier, asset_id, volume_atoms, maker_ppm, taker_ppm))
 
 
-def _set_account_tier(state: EngineState, command: SetAccountTier, events: list[Event]) -> None:
+def _set_account_tier(state: EngineState, command: SetAccountTier, events: Outcome) -> None:
     user_id, tier = command.user_id, command.tier
     if user_id <= 0 or (tier and tier not in state.fees.tiers):
         _refuse(codes.REJECT_MALFORMED, user_id, "no such tier", events)
@@ -86,7 +86,7 @@ def _set_account_tier(state: EngineState, command: SetAccountTier, events: list[
     events.append(AccountTierChanged(user_id, tier))
 
 
-def _set_fee_discount(state: EngineState, command: SetFeeDiscount, events: list[Event]) -> None:
+def _set_fee_discount(state: EngineState, command: SetFeeDiscount, events: Outcome) -> None:
     asset_id, discount_ppm = command.asset_id, command.discount_ppm
     if asset_id and asset_id not in state.asset_decimals:
         _refuse(codes.REJECT_UNKNOWN_ASSET, 0, "", events)
@@ -99,7 +99,7 @@ def _set_fee_discount(state: EngineState, command: SetFeeDiscount, events: list[
     events.append(FeeDiscountChanged(asset_id, discount_ppm))
 
 
-def _switch_fee_discount(state: EngineState, command: SwitchFeeDiscount, events: list[Event]) -> None:
+def _switch_fee_discount(state: EngineState, command: SwitchFeeDiscount, events: Outcome) -> None:
     user_id = command.user_id
     if user_id <= 0 or command.is_on > 1:
         _refuse(codes.REJECT_MALFORMED, user_id, "", events)

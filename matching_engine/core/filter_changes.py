@@ -1,7 +1,7 @@
 """Filters that change while markets trade (rules version 5, ADR 0045). Open orders keep what they have."""
 
 from exchange.contracts import codes
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.limits import ICEBERG_PARTS_MAX, TRAILING_BIPS_MAX, TRAILING_BIPS_MIN
@@ -23,7 +23,7 @@ _VALUES = {
 }
 
 
-def set_filter(state: EngineState, command: SetFilter, events: list[Event]) -> None:
+def set_filter(state: EngineState, command: SetFilter, events: Outcome) -> None:
     """Change one filter, or say why not."""
     market = state.markets.get(command.market_id)
     kind, reason = command.filter_type, 0

@@ -8,7 +8,7 @@ next placement in the market, or for the leader's next word.
 
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from exchange.contracts.order_events import (
     OrderListDone,
     OrderTriggered,
@@ -37,7 +37,7 @@ from matching_engine.core.waiting import Waiting
 from matching_engine.core.working import set_hold, work
 
 
-def follow_up(state: EngineState, market: Market, events: list[Event]) -> None:
+def follow_up(state: EngineState, market: Market, events: Outcome) -> None:
     """Send to work what is due in a market that trades, as far as the command's bounds go."""
     waiting = market.waits()
     while waiting.is_due():
@@ -57,7 +57,7 @@ def follow_up(state: EngineState, market: Market, events: list[Event]) -> None:
     state.backlog.pop(market.rules.market_id, None)
 
 
-def follow_up_backlog(state: EngineState, events: list[Event]) -> None:
+def follow_up_backlog(state: EngineState, events: Outcome) -> None:
     """Send to work what other commands have left over, market after market; each has its turn."""
     for market_id in list(state.backlog):
         if not _may_go_on(state):
@@ -73,7 +73,7 @@ def _may_go_on(state: EngineState) -> bool:
     return state.follow_ups_used < limits.follow_ups_per_command_max and state.fills_used <= fills_max
 
 
-def _start(market: Market, waiting: Waiting, events: list[Event]) -> None:
+def _start(market: Market, waiting: Waiting, events: Outcome) -> None:
     order = waiting.due_start()
     assert order is not None, "something is due"
     last = market.reference.last_ticks
@@ -81,7 +81,7 @@ def _start(market: Market, waiting: Waiting, events: list[Event]) -> None:
     events.append(TrailingStarted(order.order_id, order.user_id, market.rules.market_id, last))
 
 
-def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order, events: list[Event]) -> None:
+def _trigger(state: EngineState, market: Market, waiting: Waiting, order: Order, events: Outcome) -> None:
     """A price that an order waited for has been there."""
     terms = terms_of(order)
     trigger = waiting.trigger_of(order, terms)
@@ -130,7 +130,7 @@ def _take_price_back(state: EngineState, order: Order, terms: Terms) -> None:
         order.price_ticks = 0
 
 
-def _place_pending(state: EngineState, market: Market, order_list: OrderList, events: list[Event]) -> None:
+def _place_pending(state: EngineState, market: Market, order_list: OrderList, events: Outcome) -> None:
     """The working order of a list is filled: its pending orders take their place, both or none."""
     order_list.is_due = False
     orders = list(order_list.orders)
@@ -176,7 +176,7 @@ def _pass_filters(state: EngineState, market: Market, orders: list[Order]) -> bo
     return True
 
 
-def _tell_funded(order: Order, hold: int, events: list[Event]) -> None:
+def _tell_funded(order: Order, hold: int, events: Outcome) -> None:
     """A pending order has its quantity, and holds no more than that needs."""
     _, released = set_hold(order, hold)
     lots = order.quantity_lots
@@ -227,7 +227,7 @@ def _turn_needs(market: Market, order: Order, makers_max: int) -> int:
 
 
 def _place_one(
-    state: EngineState, market: Market, order: Order, terms: Terms, hold: int, events: list[Event]
+    state: EngineState, market: Market, order: Order, terms: Terms, hold: int, events: Outcome
 ) -> None:
     """A pending order holds its money, and waits or works."""
     waits = terms.waits_for_price()

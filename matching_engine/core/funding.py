@@ -5,7 +5,7 @@ how many lots that makes is decided when the working order is filled.
 """
 
 from exchange.contracts import codes
-from exchange.contracts.events import Event, TradeExecuted
+from exchange.contracts.events import Outcome, TradeExecuted
 from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.order_events import PendingOrderFunded
 from matching_engine.core.market import Market
@@ -20,7 +20,7 @@ def pays_pending(contingency: int) -> bool:
 
 
 def fund_pending(
-    market: Market, order: Order, order_list: OrderList, told_from: int, events: list[Event]
+    market: Market, order: Order, order_list: OrderList, told_from: int, events: Outcome
 ) -> None:
     """Hold what a working order bought in the trades that `events` tell from `told_from` on.
 
@@ -30,8 +30,8 @@ def fund_pending(
     if order_list.working is not order or not pays_pending(order_list.contingency):
         return
     base = fee = 0
-    for at in range(told_from, len(events)):
-        event = events[at]
+    for at in range(told_from, events.count):
+        event = events.at(at)
         if isinstance(event, TradeExecuted) and event.buyer_order_id == order.order_id:
             base += event.base_atoms
             fee += event.buyer_fee_atoms + _discounted_in_base(market, event)

@@ -11,6 +11,7 @@ from mypy_extensions import i64
 from matching_engine.core.order import Level
 
 BLOCK_MAX: Final = 512
+_NEAR: Final = 256  # a power of two
 
 
 class Ladder:
@@ -24,6 +25,8 @@ class Ladder:
         # Levels by key in blocks, none of them empty, and the first level of each block.
         self._blocks: list[list[Level]] = []
         self._firsts: list[Level] = []
+        # Of the levels whose keys end in the same bits, the newest: prices near each other have a slot each.
+        self._near: list[Level | None] = [None] * _NEAR
 
     def find(self, key: int) -> Level | None:
         """The level of this key, None when there is none."""
@@ -32,6 +35,9 @@ class Ladder:
             return None
         if key == best.key:
             return best
+        near = self._near[slot_of(key)]
+        if near is not None and near.key == key:
+            return near
         at = place_of(self._firsts, key + 1) - 1
         if at < 0:
             return None
@@ -45,6 +51,7 @@ class Ladder:
     def insert(self, key: int, level: Level) -> None:
         """Put in a level whose key is not there yet."""
         level.key = key
+        self._near[slot_of(key)] = level
         blocks, best = self._blocks, self.best
         if best is None:
             level.worse = level.better = None
@@ -91,6 +98,9 @@ class Ladder:
         """Take out an empty level."""
         worse, better = level.worse, level.better
         level.worse = level.better = None
+        slot = slot_of(level.key)
+        if self._near[slot] is level:
+            self._near[slot] = None
         if worse is not None:
             worse.better = better
         if better is None:
@@ -122,6 +132,11 @@ class Ladder:
             level.better = level.worse = None
             level.head = level.tail = None
         self.best = None
+
+
+def slot_of(key: int) -> int:
+    """Where a ladder keeps a level of this key at hand. What trails has keys beyond 63 bits."""
+    return key & (_NEAR - 1)
 
 
 def place_of(levels: list[Level], key: int) -> int:

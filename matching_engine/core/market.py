@@ -1,6 +1,9 @@
 """One market: its rules, its book, and the walks over the book that need no change of state."""
 
 from collections.abc import Callable
+from typing import Final
+
+from mypy_extensions import i64
 
 from exchange.contracts.codes import BUY, SELL, STP_EXPIRE_MAKER, STP_NONE
 from exchange.contracts.commands import RegisterMarket
@@ -10,6 +13,8 @@ from matching_engine.core.filters import MarketFilters
 from matching_engine.core.order import Order, Trader
 from matching_engine.core.rules import ReferencePrice
 from matching_engine.core.waiting import Waiting
+
+NEAR_TRADERS: Final = 1_024  # a power of two
 
 
 class Market:
@@ -40,8 +45,20 @@ class Market:
         self.base = base
         self.quote = quote
         self.traders: dict[int, Trader] = {}
+        # Of those whose ids end in the same bits, the one who has last been asked for.
+        self.near: list[Trader | None] = [None] * NEAR_TRADERS
         self.waiting: Waiting | None = None  # until the first order of the market waits
         self._waiting_factory = waiting_factory
+
+    def trader(self, user_id: i64) -> Trader | None:
+        """Who has traded here, None if it never has."""
+        slot = user_id & (NEAR_TRADERS - 1)
+        trader = self.near[slot]
+        if trader is None or trader.user_id != user_id:
+            trader = self.traders.get(user_id)
+            if trader is not None:
+                self.near[slot] = trader
+        return trader
 
     def waits(self) -> Waiting:
         """All that waits here."""

@@ -1,8 +1,10 @@
 """Orders that meet: trades, self-trade prevention, and how orders end. Every movement stands in an event."""
 
+from mypy_extensions import i64
+
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
-from exchange.contracts.events import Event, OrderClosed, TradeExecuted
+from exchange.contracts.events import OrderClosed, Outcome, TradeExecuted
 from exchange.contracts.order_events import IcebergRefilled, OrderListDone, SelfTradeDecremented
 from matching_engine.core.charging import charge
 from matching_engine.core.engine_state import EngineState
@@ -13,7 +15,7 @@ from matching_engine.core.position import count_buy
 from matching_engine.core.rules import fee_atoms
 
 
-def match(state: EngineState, market: Market, taker: Order, left: int, events: list[Event]) -> bool:
+def match(state: EngineState, market: Market, taker: Order, left: int, events: Outcome) -> bool:
     """Trade while prices cross, with `left` resting orders at most. False when the taker was closed.
 
     That is: by self-trade prevention, or because it has met as many orders as one may. What is left of it
@@ -39,7 +41,7 @@ def match(state: EngineState, market: Market, taker: Order, left: int, events: l
     return True
 
 
-def _prevent(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> bool:
+def _prevent(state: EngineState, market: Market, taker: Order, maker: Order, events: Outcome) -> bool:
     """Keep a user from trading with itself (binance-spot-api 2.8). False when the taker ended."""
     mode = taker.stp_mode
     if mode >= codes.STP_DECREMENT:
@@ -53,7 +55,7 @@ def _prevent(state: EngineState, market: Market, taker: Order, maker: Order, eve
     return True
 
 
-def _decrement(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> bool:
+def _decrement(state: EngineState, market: Market, taker: Order, maker: Order, events: Outcome) -> bool:
     """Make both orders smaller by what they would have traded. False when nothing of the taker is left."""
     lots = min(taker.open_lots, maker.open_lots)
     market.book.reduce(maker, lots)
@@ -108,9 +110,7 @@ def _lose(market: Market, order: Order, is_known: bool, lots: int) -> int:
     return released
 
 
-def _end(
-    state: EngineState, market: Market, order: Order, counter_order_id: int, events: list[Event]
-) -> None:
+def _end(state: EngineState, market: Market, order: Order, counter_order_id: int, events: Outcome) -> None:
     """Close an order of which self-trade prevention has left nothing."""
     assert order.held_atoms == 0, "nothing is left of it"
     order_list = leave_list(order)
@@ -120,7 +120,7 @@ def _end(
         end_list(state, market, order_list, codes.EXPIRED, _reason_of(order_list), "", events)
 
 
-def refill(market: Market, maker: Order, terms: Terms, events: list[Event]) -> None:
+def refill(market: Market, maker: Order, terms: Terms, events: Outcome) -> None:
     """Show the next slice of an iceberg whose shown part is used up: behind all others of its price."""
     if maker.open_lots or not terms.hidden_lots:
         return
@@ -135,7 +135,7 @@ def refill(market: Market, maker: Order, terms: Terms, events: list[Event]) -> N
     )
 
 
-def _trade(state: EngineState, market: Market, taker: Order, maker: Order, events: list[Event]) -> None:
+def _trade(state: EngineState, market: Market, taker: Order, maker: Order, events: Outcome) -> None:
     """One trade at the maker's price: move lots on the book and money in the accounts."""
     rules = market.rules
     price = maker.price_ticks
@@ -190,7 +190,7 @@ def _settled(
     trade = TradeExecuted(
         rules.market_id,
         market.next_trade_id,
-        taker.side,
+        i64(taker.side),
         price,
         lots,
         base,
@@ -210,9 +210,9 @@ def _settled(
     return trade
 
 
-def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms, events: list[Event]) -> None:
+def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms, events: Outcome) -> None:
     """What a trade means for a resting order with terms: its next slice, its end, and its list."""
-    traded = len(events) - 1
+    traded = events.count - 1
     refill(market, maker, terms, events)
     count_buy(maker, terms)
     if maker.open_lots == 0:
@@ -222,7 +222,7 @@ def _after_trade(state: EngineState, market: Market, maker: Order, terms: Terms,
     list_works(state, market, maker, events)
 
 
-def list_works(state: EngineState, market: Market, order: Order, events: list[Event]) -> None:
+def list_works(state: EngineState, market: Market, order: Order, events: Outcome) -> None:
     """An order has traded (or lost lots): the others of its OCO end; what an OTO has pending may be due."""
     terms = order.terms
     order_list = None if terms is None else terms.order_list
@@ -264,7 +264,7 @@ def end_list(
     status: int,
     reason: int,
     cancel_client_order_id: str,
-    events: list[Event],
+    events: Outcome,
 ) -> None:
     """A list decides nothing any more: close what still belongs to it."""
     state.forget_list(order_list, market)
@@ -282,7 +282,7 @@ def close(
     reason: int,
     cancel_client_order_id: str,
     counter_order_id: int,
-    events: list[Event],
+    events: Outcome,
 ) -> None:
     """End an order that is not filled, wherever it stands, and give its hold back; its list ends with it."""
     released, open_lots = order.held_atoms, order.open_lots
@@ -322,14 +322,14 @@ def _tell_closed(
     unbooked_lots: int,
     cancel_client_order_id: str,
     counter_order_id: int,
-    events: list[Event],
+    events: Outcome,
 ) -> None:
     events.append(
         OrderClosed(
             order.order_id,
             order.trader.user_id,
             market.rules.market_id,
-            order.side,
+            i64(order.side),
             order.price_ticks,
             status,
             reason,

@@ -1,9 +1,11 @@
 """Placing orders with terms, one by one or as a list (ADR 0037)."""
 
+from mypy_extensions import u8
+
 from exchange.contracts import codes
 from exchange.contracts.codes import SELL
 from exchange.contracts.commands import PlaceOrder
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.contracts.order_commands import OrderLeg, PlaceOrderList, PlaceOrderWithTerms
 from exchange.contracts.order_events import OrderListPlaced, OrderWithTermsAccepted
 from matching_engine.core.draft import Draft, count_rejection
@@ -31,9 +33,9 @@ from matching_engine.core.trading import quantity_and_hold
 from matching_engine.core.working import work
 
 
-def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: list[Event]) -> None:
+def place_with_terms(state: EngineState, command: PlaceOrderWithTerms, events: Outcome) -> None:
     """Check an order, hold its money, and let it work or wait; then what follows from its trades."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     draft = _draft_of(command)
     if market is None:
         _reject(draft.plain, codes.REJECT_UNKNOWN_MARKET, "", events)
@@ -84,7 +86,7 @@ def _draft_of(command: PlaceOrderWithTerms) -> Draft:
     return Draft(leg, plain, codes.STATE_WAITING if waits else codes.STATE_WORKING)
 
 
-def _reject(command: PlaceOrder, reason: int, name: str, events: list[Event]) -> None:
+def _reject(command: PlaceOrder, reason: int, name: str, events: Outcome) -> None:
     name = name or command.client_order_id
     events.append(CommandRejected(command.user_id, command.market_id, reason, name, ""))
 
@@ -149,7 +151,7 @@ def _accept(
     quantity: int,
     hold: int,
     order_list_id: int,
-    events: list[Event],
+    events: Outcome,
 ) -> tuple[Order, OrderWithTermsAccepted]:
     """Make the order, hold its money, and say so."""
     leg, plain = draft.leg, draft.plain
@@ -161,7 +163,7 @@ def _accept(
         plain.price_ticks,
         quantity,
         quantity,
-        plain.stp_mode,
+        u8(plain.stp_mode),
         hold,
         trader,
     )
@@ -195,9 +197,9 @@ def _accept(
     return order, accepted
 
 
-def place_list(state: EngineState, command: PlaceOrderList, events: list[Event]) -> None:
+def place_list(state: EngineState, command: PlaceOrderList, events: Outcome) -> None:
     """Check all orders of a list, hold what they need together, and let them work, wait or be pending."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     drafts = _drafts_of(command)
     user_id, name = command.user_id, command.list_client_order_id
     if market is None:
@@ -239,7 +241,7 @@ def place_list(state: EngineState, command: PlaceOrderList, events: list[Event])
     follow_up(state, market, events)
 
 
-def _reject_list(command: PlaceOrderList, reason: int, events: list[Event]) -> None:
+def _reject_list(command: PlaceOrderList, reason: int, events: Outcome) -> None:
     name = command.list_client_order_id
     events.append(CommandRejected(command.user_id, command.market_id, reason, name, ""))
 

@@ -2,7 +2,7 @@
 
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.market import Market
 from matching_engine.core.matching import close
@@ -11,13 +11,13 @@ from matching_engine.core.order import Order
 __all__ = ["close_retired", "retire"]
 
 
-def retire(state: EngineState, market: Market, events: list[Event]) -> None:
+def retire(state: EngineState, market: Market, events: Outcome) -> None:
     """Begin to cancel what is open in a market that takes nothing more."""
     state.retiring[market.rules.market_id] = True
     close_retired(state, events)
 
 
-def close_retired(state: EngineState, events: list[Event]) -> None:
+def close_retired(state: EngineState, events: Outcome) -> None:
     """Cancel what is open in markets that have ended, as far as one command goes; each has its turn.
 
     Bids by price, then asks, then what waits: as it would have been met.
@@ -29,10 +29,10 @@ def close_retired(state: EngineState, events: list[Event]) -> None:
             order = _next_order(market)
             if order is None:
                 break
-            before = len(events)
+            before = events.count
             close(state, market, order, codes.EXPIRED, codes.CLOSED_MARKET_RETIRED, "", 0, events)
             # Its list may have ended with it; a list's end weighs less than an order's.
-            left -= len(events) - before
+            left -= events.count - before
         if left <= 0:
             return
         del state.retiring[market_id]

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from mypy_extensions import i64
+
 from exchange.contracts import codes
 from exchange.contracts.commands import PlaceOrder, RegisterMarket
 from matching_engine.core.filters import MarketFilters
@@ -10,6 +12,7 @@ PPM: Final = 1_000_000
 NOTIONAL_UNIT_ATOMS_MAX: Final = 2**62  # events carry it, and their integers have 63 bits
 _BUCKET_MS: Final = 60_000
 _BUCKETS: Final = 5
+_NO_MINUTE: Final = -1
 
 
 class ReferencePrice:
@@ -20,30 +23,61 @@ class ReferencePrice:
     """
 
     def __init__(self) -> None:
-        self.minutes: list[int] = []
-        self.tick_lots: list[int] = []
-        self.lots: list[int] = []
+        # Buckets of earlier minutes, the oldest first; beside them the newest, to which each trade adds.
+        self._minutes: list[int] = []
+        self._tick_lots: list[int] = []
+        self._lots: list[int] = []
+        self._minute = _NO_MINUTE
+        self._newest_tick_lots = 0
+        self._newest_lots = 0
         self.last_ticks = 0
         # The sums as of one minute, so that an order need not add the buckets up again.
-        self._summed_minute = -1
+        self._summed_minute = _NO_MINUTE
         self._tick_lots_sum = 0
         self._lots_sum = 0
 
     def record(self, now_ms: int, price_ticks: int, lots: int) -> None:
         """Count a trade."""
         minute = now_ms // _BUCKET_MS
-        if not self.minutes or self.minutes[-1] != minute:
-            self.minutes.append(minute)
-            self.tick_lots.append(0)
-            self.lots.append(0)
-            if len(self.minutes) > _BUCKETS:
-                del self.minutes[0], self.tick_lots[0], self.lots[0]
-        self.tick_lots[-1] += price_ticks * lots
-        self.lots[-1] += lots
+        if self._minute != minute:
+            self._begin(minute)
+        tick_lots = price_ticks * lots
+        self._newest_tick_lots += tick_lots
+        self._newest_lots += lots
         self.last_ticks = price_ticks
         if self._summed_minute == minute:
-            self._tick_lots_sum += price_ticks * lots
+            self._tick_lots_sum += tick_lots
             self._lots_sum += lots
+
+    def _begin(self, minute: int) -> None:
+        """A new bucket; of the earlier ones, as many as count with it."""
+        if self._minute != _NO_MINUTE:
+            self._minutes.append(self._minute)
+            self._tick_lots.append(self._newest_tick_lots)
+            self._lots.append(self._newest_lots)
+            if len(self._minutes) == _BUCKETS:
+                del self._minutes[0], self._tick_lots[0], self._lots[0]
+        self._minute = minute
+        self._newest_tick_lots = self._newest_lots = 0
+
+    def buckets(self) -> list[list[int]]:
+        """All buckets, the oldest first: their minutes, what was traded in ticks · lots, and in lots."""
+        if self._minute == _NO_MINUTE:
+            return [[], [], []]
+        return [
+            [*self._minutes, self._minute],
+            [*self._tick_lots, self._newest_tick_lots],
+            [*self._lots, self._newest_lots],
+        ]
+
+    def restore(self, minutes: list[int], tick_lots: list[int], lots: list[int], last_ticks: int) -> None:
+        """Take over what `buckets` has told, and the last price."""
+        self.last_ticks = last_ticks
+        self._summed_minute = _NO_MINUTE
+        if minutes:
+            self._minutes, self._tick_lots, self._lots = minutes[:-1], tick_lots[:-1], lots[:-1]
+            self._minute = minutes[-1]
+            self._newest_tick_lots, self._newest_lots = tick_lots[-1], lots[-1]
 
     def fraction(self, now_ms: int) -> tuple[int, int]:
         """Return (numerator, denominator) of the price in ticks; (0, 0) when there is none."""
@@ -57,10 +91,13 @@ class ReferencePrice:
     def _sum_up(self, minute: int) -> None:
         self._summed_minute = minute
         self._tick_lots_sum = self._lots_sum = 0
-        for position in range(len(self.minutes)):
-            if self.minutes[position] > minute - _BUCKETS:
-                self._tick_lots_sum += self.tick_lots[position]
-                self._lots_sum += self.lots[position]
+        for position in range(len(self._minutes)):
+            if self._minutes[position] > minute - _BUCKETS:
+                self._tick_lots_sum += self._tick_lots[position]
+                self._lots_sum += self._lots[position]
+        if self._minute > minute - _BUCKETS:
+            self._tick_lots_sum += self._newest_tick_lots
+            self._lots_sum += self._newest_lots
 
 
 def copy_of(rules: RegisterMarket) -> RegisterMarket:
@@ -132,7 +169,9 @@ def limit_order_rejection(
     rules: RegisterMarket, unit_atoms: int, order: PlaceOrder, reference: tuple[int, int]
 ) -> int:
     """Check a LIMIT or LIMIT_MAKER order. Returns codes.REJECT_* or 0."""
-    price, quantity = order.price_ticks, order.quantity_lots
+    # Products of what somebody has sent may pass 63 bits.
+    price: int = order.price_ticks
+    quantity: int = order.quantity_lots
     if not rules.price_ticks_min <= price <= rules.price_ticks_max:
         return codes.REJECT_PRICE_FILTER
     if not rules.quantity_lots_min <= quantity <= rules.quantity_lots_max:
@@ -168,19 +207,20 @@ def market_order_rejection(
         if not low <= order.quote_quantity_atoms <= high:
             return codes.REJECT_NOTIONAL
         return 0
-    if not rules.quantity_lots_min <= order.quantity_lots <= rules.quantity_lots_max:
+    quantity: int = order.quantity_lots
+    if not rules.quantity_lots_min <= quantity <= rules.quantity_lots_max:
         return codes.REJECT_LOT_SIZE
-    if order.quantity_lots > rules.market_quantity_lots_max:
+    if quantity > rules.market_quantity_lots_max:
         return codes.REJECT_MARKET_LOT_SIZE
     numerator, denominator = reference
     if denominator:
-        notional = numerator * order.quantity_lots * unit_atoms // denominator
+        notional = numerator * quantity * unit_atoms // denominator
         if not low <= notional <= high:
             return codes.REJECT_NOTIONAL
     return 0
 
 
-def fee_atoms(received_atoms: int, fee_ppm: int) -> int:
+def fee_atoms(received_atoms: i64, fee_ppm: i64) -> i64:
     """The fee on a received amount, rounded down to the atom (in the trader's favour)."""
-    # The same as received_atoms * fee_ppm // PPM, in smaller integers.
+    # The same as received_atoms * fee_ppm // PPM; no product passes what was received, or a million millions.
     return received_atoms // PPM * fee_ppm + received_atoms % PPM * fee_ppm // PPM

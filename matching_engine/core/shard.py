@@ -3,7 +3,7 @@
 from exchange.contracts.chain import ChainLink, LinkWriter
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, decode_commands
 from exchange.contracts.commands import Command
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from exchange.contracts.unpacking import IS_COMPILED, read_commands
 from matching_engine.core.attendance import ATTENDED_MS, NO_CLOCK, clock_of
 from matching_engine.core.engine import Engine
@@ -35,6 +35,7 @@ class Shard:
         # (offset, index) of commands that the operator ordered to go past, and when; no part of the state.
         self.skipped: dict[tuple[int, int], int] = {}
         self._waiting: list[list[Command]] = []
+        self._outcome = Outcome()  # of the command that is being decided
 
     @property
     def read_offset(self) -> int:
@@ -75,21 +76,24 @@ class Shard:
         form, size_bytes_max = event_format(engine.rules_version), engine.limits.link_size_bytes_max
         writer = LinkWriter(form, offset, self.chain, engine.seq, size_bytes_max)
         for index, command in enumerate(commands):
-            events = self._decide(offset, index, command, timestamp_ms)
-            writer.add(index, command.command_id, engine.now_ms, events)
+            self._decide(offset, index, command, timestamp_ms)
+            writer.add(index, command.command_id, engine.now_ms, self._outcome)
         links = writer.finish()
         self.chain = links[-1].hash
         self.next_command_offset = offset + 1
         return links
 
-    def _decide(self, offset: int, index: int, command: Command, timestamp_ms: int) -> list[Event]:
+    def _decide(self, offset: int, index: int, command: Command, timestamp_ms: int) -> None:
+        outcome = self._outcome
+        outcome.begin()
         if self.skipped and (offset, index) in self.skipped:
             if attends_clock(self.engine.rules_version):
                 # Every engine stood here until then: what comes next is decided no earlier.
                 timestamp_ms = max(timestamp_ms, self.skipped[offset, index])
-            return self.engine.refuse(timestamp_ms)
+            self.engine.refuse(timestamp_ms, outcome)
+            return
         try:
-            return self.engine.apply(command, timestamp_ms)
+            self.engine.decide(command, timestamp_ms, outcome)
         except UnknownRulesError:
             raise  # Nothing is broken: other code can decide this command, and no order may go past it.
         except Exception as error:

@@ -209,18 +209,12 @@ def _counter(value: int) -> int | str:
 
 
 def _market_row(market: Market) -> list[Any]:
-    reference = market.reference
     return [
         [getattr(market.rules, name) for name in _RULE_FIELDS],
         market.unit_atoms,
         market.mode,
         market.next_trade_id,
-        [
-            list(reference.minutes),
-            list(reference.tick_lots),
-            list(reference.lots),
-            reference.last_ticks,
-        ],
+        [*market.reference.buckets(), market.reference.last_ticks],
         [
             [getattr(order, name) for name in ORDER_FIELDS]
             for side in (BUY, SELL)
@@ -234,8 +228,8 @@ def _restore_market(engine: Engine, row: list[Any], terms_of: dict[int, Terms]) 
     rules = RegisterMarket(*rules_row)
     market = engine.new_market(rules, unit_atoms, mode)
     market.next_trade_id = next_trade_id
-    reference = market.reference
-    reference.minutes, reference.tick_lots, reference.lots, reference.last_ticks = reference_row
+    minutes, tick_lots, lots, last_ticks = reference_row
+    market.reference.restore(minutes, tick_lots, lots, last_ticks)
     engine.markets[rules.market_id] = market
     # Worst price first, so that each new level becomes the last of its ladder and moves no other.
     levels = _by_level(orders)

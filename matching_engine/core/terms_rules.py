@@ -145,14 +145,14 @@ def _own_rejection(market: Market, leg: OrderLeg, plain: PlaceOrder, reference: 
     reason = reason or step_rejection(market, leg.stop_price_ticks, leg.iceberg_lots)
     if reason:
         return reason
-    if plain.quote_quantity_atoms:
-        notional = plain.quote_quantity_atoms
-    elif leg.order_type == codes.MARKET:
+    notional: int = plain.quote_quantity_atoms
+    price: int = plain.price_ticks
+    if not notional and leg.order_type == codes.MARKET:
         notional = reference_notional(market, lots, reference)
-    else:
-        at = leg.stop_price_ticks or market.reference.last_ticks if at_any_price else plain.price_ticks
+    elif not notional:
+        at = leg.stop_price_ticks or market.reference.last_ticks if at_any_price else price
         notional = at * (lots * market.unit_atoms)
-    return own_rejection(market, at_any_price, plain.price_ticks, lots, notional, reference)
+    return own_rejection(market, at_any_price, price, lots, notional, reference)
 
 
 def _trigger_rejection(market: Market, leg: OrderLeg) -> int:

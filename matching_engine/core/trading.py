@@ -1,9 +1,11 @@
 """Placing plain orders: what may be refused, what is held, and where the order goes."""
 
+from mypy_extensions import u8
+
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import PlaceOrder
-from exchange.contracts.events import CommandRejected, Event, OrderAccepted
+from exchange.contracts.events import CommandRejected, OrderAccepted, Outcome
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.filtering import (
@@ -26,9 +28,9 @@ from matching_engine.core.rules_version import bounds_work, has_terms
 from matching_engine.core.survey import Survey
 
 
-def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
+def place(state: EngineState, command: PlaceOrder, events: Outcome) -> None:
     """Check an order, hold its money, trade what crosses, rest or expire the remainder; then what follows."""
-    market = state.markets.get(command.market_id)
+    market = state.market(command.market_id)
     if market is None:
         _reject(command, codes.REJECT_UNKNOWN_MARKET, events)
         return
@@ -36,12 +38,12 @@ def place(state: EngineState, command: PlaceOrder, events: list[Event]) -> None:
     waiting = market.waiting
     if waiting is None or not (waiting.is_due() or state.backlog):
         return
-    if not isinstance(events[0], CommandRejected):
+    if not isinstance(events.at(0), CommandRejected):
         # What was refused changes nothing, not even for orders that are due.
         follow_up(state, market, events)
 
 
-def _place(state: EngineState, market: Market, command: PlaceOrder, events: list[Event]) -> None:
+def _place(state: EngineState, market: Market, command: PlaceOrder, events: Outcome) -> None:
     user_id = command.user_id
     trader = state.trader(market, user_id)
     reason = placement_rejection(state, market, trader, command)
@@ -74,11 +76,11 @@ def _place(state: EngineState, market: Market, command: PlaceOrder, events: list
     order = Order(
         state.next_order_id,
         command.client_order_id,
-        side,
+        u8(side),
         command.price_ticks,
         quantity,
         quantity,
-        command.stp_mode,
+        u8(command.stp_mode),
         hold,
         trader,
     )
@@ -101,7 +103,7 @@ def _place(state: EngineState, market: Market, command: PlaceOrder, events: list
         close(state, market, order, codes.EXPIRED, codes.CLOSED_IOC_REMAINDER, "", 0, events)
 
 
-def _reject(command: PlaceOrder, reason: int, events: list[Event]) -> None:
+def _reject(command: PlaceOrder, reason: int, events: Outcome) -> None:
     events.append(CommandRejected(command.user_id, command.market_id, reason, command.client_order_id, ""))
 
 
@@ -137,7 +139,10 @@ def quantity_and_hold(
     result is only known to be too much. By quote quantity the lots include those that matching will not
     come to, so that the order ends as expired, not as filled.
     """
-    side, quantity = command.side, command.quantity_lots
+    side = command.side
+    # Products of what somebody has sent may pass 63 bits.
+    quantity: int = command.quantity_lots
+    price: int = command.price_ticks
     makers_max = state.fills_max()
     bounded = bounds_work(state.rules_version)
     if command.quote_quantity_atoms:
@@ -169,7 +174,7 @@ def quantity_and_hold(
             side, 0, quantity, command.user_id, command.stp_mode, makers_max, cost_max, has_own
         )
         return quantity, cost * market.unit_atoms
-    return quantity, command.price_ticks * (quantity * market.unit_atoms)
+    return quantity, price * (quantity * market.unit_atoms)
 
 
 def _needs_survey(market: Market, stp_mode: int, has_own: bool) -> bool:
@@ -229,11 +234,12 @@ def _filter_rejection(
     state: EngineState, market: Market, trader: Trader, command: PlaceOrder, reference: tuple[int, int]
 ) -> int:
     """What the filters refuse that the market has beside its rules; by quote amount, what is known by now."""
-    price, lots = command.price_ticks, command.quantity_lots
+    price: int = command.price_ticks
+    lots: int = command.quantity_lots
     reason = step_rejection(market, price, lots)
     if reason:
         return reason
-    notional = command.quote_quantity_atoms
+    notional: int = command.quote_quantity_atoms
     if price:
         notional = price * (lots * market.unit_atoms)
     elif not notional:
@@ -247,18 +253,21 @@ def _filter_rejection(
 
 
 def _accepted(order: Order, command: PlaceOrder) -> OrderAccepted:
-    return OrderAccepted(
+    accepted = OrderAccepted(
         order.order_id,
         command.user_id,
         command.market_id,
         order.client_order_id,
-        order.side,
+        command.side,
         command.order_type,
         command.time_in_force,
         order.price_ticks,
         order.quantity_lots,
         command.quote_quantity_atoms,
-        order.stp_mode,
+        command.stp_mode,
         order.held_atoms,
         0,
     )
+    if order.quantity_lots == command.quantity_lots:
+        accepted.as_sent = command.as_sent
+    return accepted

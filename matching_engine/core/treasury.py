@@ -10,7 +10,7 @@ from exchange.contracts.commands import (
 from exchange.contracts.events import (
     CommandRejected,
     DepositCredited,
-    Event,
+    Outcome,
     WithdrawalReleased,
     WithdrawalReserved,
     WithdrawalSettled,
@@ -19,7 +19,7 @@ from matching_engine.core.engine_state import EngineState, Withdrawal
 from matching_engine.core.rules_version import counts_money_inside
 
 
-def credit(state: EngineState, command: CreditDeposit, events: list[Event]) -> None:
+def credit(state: EngineState, command: CreditDeposit, events: Outcome) -> None:
     """Money comes in, once for each deposit id."""
     reason = 0
     if command.asset_id not in state.asset_decimals:
@@ -48,7 +48,7 @@ def _may_deposit(state: EngineState, command: CreditDeposit) -> bool:
     return accounts.deposited_with(asset_id, amount) <= state.limits.amount_atoms_max
 
 
-def reserve_withdrawal(state: EngineState, command: ReserveWithdrawal, events: list[Event]) -> None:
+def reserve_withdrawal(state: EngineState, command: ReserveWithdrawal, events: Outcome) -> None:
     """Hold money until the withdrawal is settled or released."""
     user_id, asset_id, amount = command.user_id, command.asset_id, command.amount_atoms
     reason = 0
@@ -69,7 +69,7 @@ def reserve_withdrawal(state: EngineState, command: ReserveWithdrawal, events: l
     events.append(WithdrawalReserved(user_id, asset_id, amount, command.withdrawal_id, command.address))
 
 
-def settle_withdrawal(state: EngineState, command: SettleWithdrawal, events: list[Event]) -> None:
+def settle_withdrawal(state: EngineState, command: SettleWithdrawal, events: Outcome) -> None:
     """The held money has left."""
     w = state.withdrawals.pop(command.withdrawal_id, None)
     if w is None:
@@ -79,7 +79,7 @@ def settle_withdrawal(state: EngineState, command: SettleWithdrawal, events: lis
     events.append(WithdrawalSettled(w.user_id, w.asset_id, w.amount, w.withdrawal_id))
 
 
-def release_withdrawal(state: EngineState, command: ReleaseWithdrawal, events: list[Event]) -> None:
+def release_withdrawal(state: EngineState, command: ReleaseWithdrawal, events: Outcome) -> None:
     """The withdrawal failed: the money is available again."""
     w = state.withdrawals.pop(command.withdrawal_id, None)
     if w is None:

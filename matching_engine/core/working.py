@@ -1,7 +1,7 @@
 """An order with terms goes to work: it trades, then rests, expires or is filled."""
 
 from exchange.contracts import codes
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from matching_engine.core.engine_limits import UNBOUNDED
 from matching_engine.core.engine_state import EngineState
 from matching_engine.core.funding import fund_pending
@@ -18,7 +18,7 @@ def work(
     terms: Terms,
     unpaid_lots: int,
     makers_max: int,
-    events: list[Event],
+    events: Outcome,
 ) -> int:
     """Let an order trade with `makers_max` others at most; returns the lots that the book shows of it then.
 
@@ -30,7 +30,7 @@ def work(
         if survey.filled < order.open_lots:
             close(state, market, order, codes.EXPIRED, codes.CLOSED_FOK_UNFILLABLE, "", 0, events)
             return 0
-    told = len(events)
+    told = events.count
     if not match(state, market, order, makers_max, events):
         return 0
     if terms.order_list is not None:

@@ -12,7 +12,14 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome, decode_events, encode_commands
 from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder, SkipCommand
-from exchange.contracts.events import CommandRejected, DepositCredited, Event, OrderAccepted, OrderClosed
+from exchange.contracts.events import (
+    CommandRejected,
+    DepositCredited,
+    Event,
+    OrderAccepted,
+    OrderClosed,
+    Outcome,
+)
 from exchange.log.event_tail import newest_event
 from exchange.security.skip_order import sign_skip
 from matching_engine.core.engine import Engine
@@ -179,14 +186,14 @@ async def test_a_halt_lifted_by_skip_refuses_what_came_meanwhile(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also what came in the second after the leader's last word: all engines stood before it."""
-    apply = Engine.apply
+    decide = Engine.decide
 
-    def breaks(self: Engine, command: Command, time_ms: int) -> list[Event]:
+    def breaks(self: Engine, command: Command, time_ms: int, events: Outcome) -> None:
         if isinstance(command, CreditDeposit) and command.deposit_id == POISONED:
             raise AssertionError("a promise is broken")
-        return apply(self, command, time_ms)
+        decide(self, command, time_ms, events)
 
-    monkeypatch.setattr(Engine, "apply", breaks)
+    monkeypatch.setattr(Engine, "decide", breaks)
     await place.send(CreditDeposit(2, ALICE, USDT, 1, POISONED))
     await place.send(place.order(3, "attended"))
     place.now_ms += 5_000

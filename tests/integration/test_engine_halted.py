@@ -19,7 +19,7 @@ from exchange.adapters.postgres.queue import DatabaseQueue
 from exchange.contracts import codes
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import Command, CreditDeposit, PlaceOrder
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from exchange.security.credentials import PostgresCredentials
@@ -58,14 +58,14 @@ RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "EngineHalted.md"
 
 @pytest.fixture
 def poisoned_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    apply = Engine.apply
+    decide = Engine.decide
 
-    def breaks(self: Engine, command: Command, time_ms: int) -> list[Event]:
+    def breaks(self: Engine, command: Command, time_ms: int, events: Outcome) -> None:
         if isinstance(command, CreditDeposit) and command.deposit_id == POISON:
             raise AssertionError("a promise is broken")
-        return apply(self, command, time_ms)
+        decide(self, command, time_ms, events)
 
-    monkeypatch.setattr(Engine, "apply", breaks)
+    monkeypatch.setattr(Engine, "decide", breaks)
 
 
 class World:

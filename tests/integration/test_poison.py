@@ -11,7 +11,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_events, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit, SkipCommand
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Outcome
 from exchange.security.skip_order import sign_skip
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
@@ -27,15 +27,15 @@ OPERATOR, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 @pytest.fixture
 def broken_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that loses its footing at one deposit."""
-    apply = Engine.apply
+    decide = Engine.decide
 
-    def breaks(self: Engine, command: Command, time_ms: int) -> list[Event]:
+    def breaks(self: Engine, command: Command, time_ms: int, events: Outcome) -> None:
         if isinstance(command, CreditDeposit) and command.deposit_id in (POISONED_DEPOSIT, ANOTHER):
             self.next_order_id = -1
             raise AssertionError("a promise is broken")
-        return apply(self, command, time_ms)
+        decide(self, command, time_ms, events)
 
-    monkeypatch.setattr(Engine, "apply", breaks)
+    monkeypatch.setattr(Engine, "decide", breaks)
 
 
 def skip(key: Ed25519PrivateKey, offset: int, index: int) -> SkipCommand:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from exchange.contracts.chain import ChainLink
 from exchange.contracts.codec import CommandOutcome, ReadLink, encode_commands
 from exchange.contracts.codes import CLOSED_TOO_MANY_FILLS, EXPIRED, STP_NONE
+from exchange.contracts.events import Outcome
 from exchange.log import event_tail, gateway
 from exchange.ports.world import LogError
 from matching_engine import runner, snapshotting
@@ -72,7 +73,7 @@ def _deposit_ids_not_remembered() -> AbstractContextManager[None]:
 def _withdrawal_settled_twice() -> AbstractContextManager[None]:
     settle = treasury.settle_withdrawal
 
-    def settling(state: Any, command: Any, events: list[Any]) -> None:
+    def settling(state: Any, command: Any, events: Outcome) -> None:
         pending = state.withdrawals.get(command.withdrawal_id)
         settle(state, command, events)
         if pending is not None:
@@ -99,13 +100,13 @@ def _last_in_first_out() -> AbstractContextManager[None]:
 
 
 def _clock_follows_the_broker() -> AbstractContextManager[None]:
-    apply = engine.Engine.apply
+    decide = engine.Engine.decide
 
-    def applying(self: engine.Engine, command: Any, time_ms: int) -> Any:
+    def deciding(self: engine.Engine, command: Any, time_ms: int, events: Any) -> None:
         self.now_ms = 0
-        return apply(self, command, time_ms)
+        decide(self, command, time_ms, events)
 
-    return patched(engine.Engine, apply=applying)
+    return patched(engine.Engine, decide=deciding)
 
 
 def _fills_unbounded() -> AbstractContextManager[None]:
@@ -124,7 +125,7 @@ def _walk_beyond_the_bound() -> AbstractContextManager[None]:
 def _remainder_rests_crossed() -> AbstractContextManager[None]:
     match = matching.match
 
-    def meeting(state: Any, market: Any, taker: Order, left: int, events: list[Any]) -> bool:
+    def meeting(state: Any, market: Any, taker: Order, left: int, events: Outcome) -> bool:
         close, was_cut = matching.close, False
 
         def closing(*arguments: Any) -> None:
@@ -146,7 +147,7 @@ def _remainder_rests_crossed() -> AbstractContextManager[None]:
 def _prevented_trades_not_counted() -> AbstractContextManager[None]:
     prevent = matching._prevent
 
-    def meeting(state: Any, market: Any, taker: Order, left: int, events: list[Any]) -> bool:
+    def meeting(state: Any, market: Any, taker: Order, left: int, events: Outcome) -> bool:
         side = 3 - taker.side
         while taker.open_lots:
             maker = market.book.best(side)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from exchange.contracts.events import Outcome
 from exchange.contracts.order_events import IcebergRefilled
 from matching_engine.core import amending, follow_ups, funding, matching, placing, survey, waiting
 from matching_engine.core.engine_state import EngineState
@@ -36,7 +37,7 @@ def _triggered_twice() -> AbstractContextManager[None]:
 def _iceberg_shows_all_it_hides() -> AbstractContextManager[None]:
     refill = matching.refill
 
-    def showing(market: Any, maker: Order, terms: Terms, events: list[Any]) -> None:
+    def showing(market: Any, maker: Order, terms: Terms, events: Outcome) -> None:
         slice_lots, terms.iceberg_lots = terms.iceberg_lots, max(terms.iceberg_lots, terms.hidden_lots)
         refill(market, maker, terms, events)
         terms.iceberg_lots = slice_lots
@@ -52,7 +53,7 @@ def _oco_holds_twice() -> AbstractContextManager[None]:
 
 
 def _oco_leaves_its_other_leg() -> AbstractContextManager[None]:
-    def list_works(state: EngineState, market: Any, order: Order, events: list[Any]) -> None:
+    def list_works(state: EngineState, market: Any, order: Order, events: Outcome) -> None:
         return None
 
     return patched(matching, list_works=list_works)
@@ -61,7 +62,7 @@ def _oco_leaves_its_other_leg() -> AbstractContextManager[None]:
 def _pending_placed_at_the_first_fill() -> AbstractContextManager[None]:
     list_works = matching.list_works
 
-    def working_early(state: EngineState, market: Any, order: Order, events: list[Any]) -> None:
+    def working_early(state: EngineState, market: Any, order: Order, events: Outcome) -> None:
         order_list = None if order.terms is None else order.terms.order_list
         if order_list is not None and order_list.working is order and order.lots_left():
             order_list.working, order_list.is_due = None, True
@@ -76,7 +77,7 @@ def _pending_placed_at_the_first_fill() -> AbstractContextManager[None]:
 
 
 def _iceberg_keeps_its_place() -> AbstractContextManager[None]:
-    def refill(market: Any, maker: Order, terms: Terms, events: list[Any]) -> None:
+    def refill(market: Any, maker: Order, terms: Terms, events: Outcome) -> None:
         if maker.open_lots or not terms.hidden_lots:
             return
         lots = min(terms.iceberg_lots, terms.hidden_lots)
@@ -114,7 +115,7 @@ def _hidden_lots_are_not_seen() -> AbstractContextManager[None]:
 def _amendment_keeps_the_hold() -> AbstractContextManager[None]:
     shrink = amending._shrink
 
-    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: list[Any]) -> None:
+    def shrinking(market: Any, order: Order, terms: Terms, cut: int, hold: int, events: Outcome) -> None:
         shrink(market, order, terms, cut, order.held_atoms, events)
 
     return patched(amending, _shrink=shrinking)
@@ -123,7 +124,7 @@ def _amendment_keeps_the_hold() -> AbstractContextManager[None]:
 def _due_orders_have_no_turn() -> AbstractContextManager[None]:
     follow_up = follow_ups.follow_up
 
-    def following(state: EngineState, market: Any, events: list[Any]) -> None:
+    def following(state: EngineState, market: Any, events: Outcome) -> None:
         follow_up(state, market, events)
         state.backlog.clear()
 

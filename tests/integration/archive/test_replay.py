@@ -6,7 +6,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts.chain import pack_links
 from exchange.contracts.codec import decode_commands, encode_commands
 from exchange.contracts.commands import Command, CreditDeposit, KeepTime, Malformed
-from exchange.contracts.events import Event
+from exchange.contracts.events import Outcome
 from exchange.log.event_tail import ChainError, TailPosition, newest_event
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
@@ -51,12 +51,12 @@ async def test_replay_comes_to_the_same_state() -> None:
 async def test_commands_that_the_operator_ordered_to_go_past_are_skipped_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    apply = Engine.apply
+    decide = Engine.decide
 
-    def breaks(self: Engine, command: Command, time_ms: int) -> list[Event]:
+    def breaks(self: Engine, command: Command, time_ms: int, events: Outcome) -> None:
         if isinstance(command, CreditDeposit) and command.deposit_id == POISONED:
             raise AssertionError("a promise is broken")
-        return apply(self, command, time_ms)
+        decide(self, command, time_ms, events)
 
     known, *_ = await history({})
     (place,) = [
@@ -65,7 +65,7 @@ async def test_commands_that_the_operator_ordered_to_go_past_are_skipped_again(
         if isinstance(command := decode_commands(record.value)[0], CreditDeposit)
         and command.deposit_id == POISONED
     ]
-    monkeypatch.setattr(Engine, "apply", breaks)
+    monkeypatch.setattr(Engine, "decide", breaks)
     commands, events, shard = await history({place: 1})
     newest = await newest_event(events)
     skipped = await skipped_commands(events)

@@ -6,7 +6,7 @@ import pytest
 
 from exchange.contracts.chain import LinkWriter, pack_links
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, decode_events
-from exchange.contracts.events import TimeKept
+from exchange.contracts.events import Outcome, TimeKept
 from exchange.ports.world import LogRecord
 from services.archive.restore import _before
 from tests.property.replay import SEED
@@ -14,11 +14,12 @@ from tests.property.replay import SEED
 
 def record_of(form: int, place: int, first_command: int, commands: int) -> LogRecord:
     """An event record as a leader makes it of so many command records, two commands in each."""
-    links = []
+    links, outcome = [], Outcome()
+    outcome.append(TimeKept(1))
     for offset in range(first_command, first_command + commands):
         writer = LinkWriter(form, offset, EMPTY_CHAIN_HASH, 2 * offset, 65_536)
         for index in range(2):
-            writer.add(index, index + 1, 1, [TimeKept(1)])
+            writer.add(index, index + 1, 1, outcome)
         links += writer.finish()
     return LogRecord(place, 1, pack_links(0, 1, links))
 

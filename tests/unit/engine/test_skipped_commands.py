@@ -6,7 +6,7 @@ from exchange.adapters.memory.log import MemoryLog
 from exchange.contracts import codes
 from exchange.contracts.chain import LinkWriter, pack_links
 from exchange.contracts.codec import EMPTY_CHAIN_HASH, outcomes_beginning_with
-from exchange.contracts.events import CommandRejected, Event, TimeKept
+from exchange.contracts.events import CommandRejected, Event, Outcome, TimeKept
 from matching_engine.replay import skipped_commands
 
 SKIPPED = CommandRejected(0, 0, codes.REJECT_SKIPPED, "", "")
@@ -19,7 +19,9 @@ OTHERS: list[Event] = [
 def record(form: int, offset: int, events: list[Event]) -> bytes:
     writer = LinkWriter(form, offset, EMPTY_CHAIN_HASH, 0, 65_536)
     for index, event in enumerate(events):
-        writer.add(index, 7, 1_700_000_000_000 + offset, [event])
+        outcome = Outcome()
+        outcome.append(event)
+        writer.add(index, 7, 1_700_000_000_000 + offset, outcome)
     return pack_links(0, 1, writer.finish())
 
 

@@ -24,7 +24,14 @@ from exchange.contracts.codec import (
     read_links,
 )
 from exchange.contracts.commands import ActivateRules
-from exchange.contracts.events import CommandRejected, Event, OrderClosed, TimeKept, TradingModeChanged
+from exchange.contracts.events import (
+    CommandRejected,
+    Event,
+    OrderClosed,
+    Outcome,
+    TimeKept,
+    TradingModeChanged,
+)
 from exchange.contracts.limits import INTEGER_MAX
 from exchange.contracts.plain_packing import packed
 from exchange.log.event_tail import ChainError, EventTail, TailPosition, newest_event
@@ -53,7 +60,10 @@ def history(versions: dict[int, int], count: int = 600) -> list[ChainLink]:
 def linked(*outcomes: list[Event], size_bytes_max: int = 65_536, form: int = 2) -> list[ChainLink]:
     writer = LinkWriter(form, 5, EMPTY_CHAIN_HASH, 0, size_bytes_max)
     for index, events in enumerate(outcomes):
-        writer.add(index, 100 + index, 1_000, events)
+        outcome = Outcome()
+        for event in events:
+            outcome.append(event)
+        writer.add(index, 100 + index, 1_000, outcome)
     return writer.finish()
 
 

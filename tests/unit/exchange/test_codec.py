@@ -71,7 +71,7 @@ def constructors(file: str) -> dict[str, list[tuple[str, str]]]:
 
 @pytest.mark.parametrize(
     ("table", "file", "not_sent"),
-    [(COMMANDS, "commands.py", {"Command", "Malformed"}), (EVENTS, "events.py", set())],
+    [(COMMANDS, "commands.py", {"Command", "Malformed"}), (EVENTS, "events.py", {"Outcome"})],
 )
 def test_tables_equal_the_constructors(table: dict[int, Any], file: str, not_sent: set[str]) -> None:
     parts = (file, f"order_{file}", f"filter_{file}", f"fee_{file}")
@@ -83,8 +83,10 @@ def test_tables_equal_the_constructors(table: dict[int, Any], file: str, not_sen
     for cls, names in table.values():
         assert list(names) == [name for name, _ in declared[cls.__name__]]
         for name, annotation in declared[cls.__name__]:
-            expected = "list[OrderLeg]" if name == LEGS_FIELD else "str" if name in TEXT_FIELDS else "int"
-            assert annotation == expected, f"{cls.__name__}.{name}"
+            number = {"int", "i64"}  # which of them is a matter of speed: no field passes 63 bits
+            text = name in TEXT_FIELDS
+            expected = {"list[OrderLeg]"} if name == LEGS_FIELD else {"str"} if text else number
+            assert annotation in expected, f"{cls.__name__}.{name}"
 
 
 def test_every_command_and_event_class_has_a_tag() -> None:

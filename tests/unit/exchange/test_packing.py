@@ -11,7 +11,7 @@ from librt.strings import BytesWriter
 
 from exchange.contracts.codec import COMMANDS, EVENTS, decode_commands, encode_commands, field_names
 from exchange.contracts.commands import CancelOrder, Command, CreditDeposit, KeepTime, PlaceOrder
-from exchange.contracts.events import Event
+from exchange.contracts.events import Event, OrderAccepted
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX, INTEGER_MAX
 from exchange.contracts.message_pack import put_array, put_bytes, put_integer, put_text
 from exchange.contracts.packing import put_fields
@@ -105,6 +105,37 @@ def test_frequent_commands_are_read_as_the_codec_reads_them() -> None:
     assert read_alike(encode_commands(Traffic(SEED).take(2_000)))
     taken = sum(read_alike(record) for _, record in mischief_log(SEED, 5_000))
     assert 300 < taken < 710, "most records are ordinary; those with wrong bytes and rare kinds are not"
+
+
+def test_an_order_is_accepted_in_the_bytes_in_which_it_was_sent() -> None:
+    print(f"SEED={SEED}")
+    records = [record for _, record in mischief_log(SEED, 2_000)]
+    read = [command for record in records for command in read_commands(record) or []]
+    orders = [command for command in read if isinstance(command, PlaceOrder)]
+    assert len(orders) > 500
+    for order in orders:
+        # `command_id` and `valid_until_ms` are not the event's.
+        values = [getattr(order, name) for name in field_names(PlaceOrder)[1:-1]]
+        event = OrderAccepted(7, *values, 70_000, 5)
+        assert order.as_sent == b"".join(map(msgspec.msgpack.encode, values))
+        event.as_sent = order.as_sent
+        assert packed(lambda out, event=event: put_fields(out, event)) == packed_by_library(event)
+
+
+LONGER = [b"\xcc\x07", b"\xcd\x00\xff", b"\xce\x00\x00\xff\xff", b"\xcf" + b"\x00" * 4 + b"\xff" * 4]
+
+
+@pytest.mark.parametrize("longer", [*LONGER, b"\xd9\x01a"], ids=bytes.hex)
+def test_a_value_in_more_bytes_than_it_needs_is_left_to_the_codec(longer: bytes) -> None:
+    """The event would have it in its shortest form, and so would not be the bytes that were sent."""
+    values = [b"\x01"] * len(field_names(PlaceOrder))
+    values[3] = b"\xa1a"
+    place = 3 if longer[0] == 0xD9 else 7
+    for value, is_read in ((values[place], True), (longer, False)):
+        values[place] = value
+        record = b"\x92\x01\x91\x92\x04" + bytes([0x90 + len(values)]) + b"".join(values)
+        assert (read_commands(record) is not None) == is_read
+        assert isinstance(decode_commands(record)[0], PlaceOrder)
 
 
 @pytest.mark.parametrize("text", TEXTS)
