@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["list_anomalies", "name_of"]
 
 _LISTED: Final = """
-SELECT a.anomaly_id, a.kind, a.user_id, a.raised_ms, a.value, a.limit_value, a.cleared_ms, a.outcome,
+SELECT a.anomaly_id, a.kind, a.raised_ms, a.value, a.limit_value, a.cleared_ms, a.acted_ms, a.outcome,
        CASE WHEN a.market_id <> 0 THEN coalesce(m.symbol, 'market ' || a.market_id)
             WHEN a.user_id <> 0 THEN 'account ' || a.user_id ELSE 'the exchange' END AS whose
 FROM anomalies a LEFT JOIN markets m USING (market_id)
@@ -27,7 +27,9 @@ async def list_anomalies(connection: "PoolConnectionProxy[Any]", shard: int) -> 
     lines = []
     for row in rows:
         ended = "OPEN" if row["cleared_ms"] is None else f"over {utc(row['cleared_ms'])}"
-        done = f"; {row['outcome']}" if row["outcome"] else ""
+        # Who took it up has died, or is at it: what holds, the list of markets says.
+        pending = "" if row["acted_ms"] is None else "cancel-only was taken up, and not concluded"
+        done = f"; {row['outcome'] or pending}".removesuffix("; ")
         lines.append(f"{name_of(row)}, since {utc(row['raised_ms'])}, {ended}{done}")
     return lines or ["nothing was unusual"]
 

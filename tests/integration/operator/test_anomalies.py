@@ -166,6 +166,7 @@ async def test_who_died_in_between_has_acted(funded: Room, now: StillClock) -> N
     assert not await AnomalyActs(acting, funded.desk.carry_out, now).look()
     assert turned(funded) == []
     assert (await rows(funded))[0]["acted_ms"] == now.now_ms
+    assert (await listed(funded))[0].endswith(", OPEN; cancel-only was taken up, and not concluded")
 
 
 async def test_what_is_old_is_not_acted_on(funded: Room, now: StillClock) -> None:
