@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
 from exchange.contracts import codes, limits
 from exchange.contracts.anomaly_kinds import ACCOUNT_BURST, LATENCY, PRICE_JUMP
+from exchange.contracts.codec import CodecError
 from exchange.contracts.commands import SetTradingMode
 from exchange.contracts.limits import ANOMALY_ACTS_WITHIN_MS
+from exchange.log.event_tail import ChainError
+from exchange.ports.world import LogError
 from exchange.process.components import Resources
 from services.anomalies import store
 from services.anomalies.component import AnomalyWatcher
@@ -138,6 +142,49 @@ async def test_what_is_caught_up_with_never_acts(funded: Room, clock: StillClock
         await walk(funded, 50_000, 56_000)
         await until_row(funded, lambda row: row["kind"] == PRICE_JUMP)
     assert [row["asks_cancel_only"] for row in await rows(funded) if row["kind"] == PRICE_JUMP] == [False]
+    assert turned(funded) == []
+
+
+@pytest.mark.parametrize("error", [LogError("away"), ChainError("a gap"), CodecError("no events")])
+async def test_a_log_that_cannot_be_read_is_watched_again_from_its_end(
+    funded: Room, now: StillClock, error: Exception
+) -> None:
+    async with watching(funded, now) as watcher:
+        tail = watcher._tail
+        assert tail is not None
+
+        async def fails(_: int) -> Any:
+            raise error
+
+        tail.read = fails  # type: ignore[method-assign]
+        await eventually(lambda: watcher._tail not in (None, tail))
+        await walk(funded, 50_000, 56_000)
+        await until_row(funded, lambda row: row["outcome"] is not None)
+    assert turned(funded) == [BTCUSDT]
+
+
+async def test_what_could_not_be_written_at_once_is_written_later_and_acted_on_only_while_it_is_new(
+    funded: Room, now: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tries = AnomalyStore.write, 0
+
+    async def away_twice(self: AnomalyStore, changes: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise asyncpg.InterfaceError("away")
+        now.now_ms = START_MS + 5_000 + ANOMALY_ACTS_WITHIN_MS
+        await write(self, changes)
+
+    monkeypatch.setattr(AnomalyStore, "write", away_twice)
+    async with watching(funded, now) as watcher:
+        await walk(funded, 50_000, 56_000)
+        await until_row(funded, lambda row: row["kind"] == PRICE_JUMP)
+        assert tries == 3
+        assert not await AnomalyActs(resources_with(funded, "cancel_only"), funded.desk.carry_out, now).look()
+        assert len(watcher.watch.open) == 1
+    (row,) = await rows(funded)
+    assert (row["asks_cancel_only"], row["acted_ms"]) == (True, None)
     assert turned(funded) == []
 
 
