@@ -138,6 +138,9 @@ endif
 ifdef RATE_LIMITS
 run stack: export RATE_LIMITS := $(RATE_LIMITS)
 endif
+ifdef ANOMALY_ACTION
+run stack: export ANOMALY_ACTION := $(ANOMALY_ACTION)
+endif
 ifdef REQUEST_LIMITS
 run stack: export REQUEST_LIMITS := $(REQUEST_LIMITS)
 endif

@@ -41,6 +41,7 @@ from services.auditor.component import Auditor
 from services.market_data.api import create_app as create_market_data_app
 from services.market_data.component import MarketDataService
 from services.operator.admin import AdminApi
+from services.operator.anomalies.acts import AnomalyActs
 from services.operator.markets.daily import DailyTierCount
 from services.order.api import create_app as create_order_app
 from services.order.component import OrderService
@@ -130,6 +131,7 @@ async def assemble(
         market_data,
         user,
         DailyTierCount(resources),
+        AnomalyActs(resources),
         Auditor(resources, store),
     ]
     whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)

@@ -80,9 +80,16 @@ async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None
             )
             server = HttpServer(exchange.app, listener, direct=exchange.direct)
             house = house_addresses(store_of_house(options.data_dir))
-            notices = notice_components(resources, house) if far_side is None else []
-            parts = [*exchange.components, *notices]
+            beside = [] if far_side is not None else [*notice_components(resources, house), _watch(resources)]
+            parts = [*exchange.components, *beside]
             await run_components([*servers, server, door, *parts, announce], settle_process)
+
+
+def _watch(resources: Resources) -> Component:
+    # Imported where it is: the metrics of a process are those of its modules.
+    from services.anomalies.component import AnomalyWatcher
+
+    return AnomalyWatcher(resources)
 
 
 class _Announcement:

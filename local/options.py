@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from exchange.contracts.anomaly_kinds import ALERT, kinds_that_act
 from local.calling import data_dir_default
 from local.listening import HOST_DEFAULT, PORT_DEFAULT
 from matching_engine import build
@@ -56,6 +57,8 @@ class LocalOptions:
     sight: bool = True
     # `make run` keeps ledger, hot books and notices in the exchange's own process (local/far_side).
     one_process: bool = False
+    # What an anomaly does beside being told, as the setting says.
+    anomaly_action: str = ALERT
 
     @property
     def url(self) -> str:
@@ -76,13 +79,14 @@ class LocalOptions:
             "webhook_loopback": "true" if self.webhook_loopback else "false",
             "engine_build": self.engine_build,
             "log_kept_days": str(self.log_kept_days),
+            "anomaly_action": self.anomaly_action,
         }
 
     @classmethod
     def from_environment(cls) -> "LocalOptions":
         """Read HOST, PORT, DATA_DIR, MARKET_MAKER, RATE_LIMITS, REQUEST_LIMITS, LOG_KEPT_DAYS,
-        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, PROMETHEUS, ONE_PROCESS, and ENGINE_BUILD,
-        FAST_START.
+        BAD_DAYS, HISTORY, MARKETS, WEBHOOK_LOOPBACK, PROMETHEUS, ONE_PROCESS,
+        ANOMALY_ACTION, and ENGINE_BUILD, FAST_START.
 
         Raises OptionError.
         """
@@ -106,6 +110,7 @@ class LocalOptions:
             _switch("WEBHOOK_LOOPBACK", False),
             _switch("PROMETHEUS", True),
             _switch("ONE_PROCESS", False),
+            _action(_value("ANOMALY_ACTION", ALERT)),
         )
 
 
@@ -147,6 +152,14 @@ def _switch(name: str, default: bool) -> bool:
     if value not in ("0", "1"):
         raise OptionError(f"{name}={value}: 0 or 1")
     return value == "1"
+
+
+def _action(text: str) -> str:
+    try:
+        kinds_that_act(text)
+    except ValueError as error:
+        raise OptionError(f"ANOMALY_ACTION={error}") from None
+    return text
 
 
 def _file(name: str) -> Path | None:

@@ -93,6 +93,13 @@ AMOUNT_ATOMS_MAX: Final = 2**62
 FEE_TIERS_MAX: Final = 20
 IDS_REMEMBERED_MAX: Final = 100_000  # deposit ids, and withdrawal ids
 
+# -- anomalies (ADR 0057)
+
+ANOMALY_ACCOUNTS_MAX: Final = 10_000  # whose commands are counted: those that were at work last
+ANOMALIES_OPEN_MAX: Final = 200  # at once; what is more is no alarm until others are over
+ANOMALIES_KEPT_MAX: Final = 200  # that are over, for operators to look at
+ANOMALY_ACTS_WITHIN_MS: Final = 30_000  # after it was raised; later it is told alone
+
 # -- the logs
 
 # What the engine packs into one record, so that a reader's step and a fetch stay small.
@@ -297,6 +304,8 @@ _TABLE: Final = (
     Limit("levels of one depth", DEPTH_LEVELS_MAX, "", "a larger `limit` is cut"),
     Limit("API keys of one user", API_KEYS_PER_USER_MAX, "", "409"),
     Limit("withdrawal addresses of one user", ADDRESSES_PER_USER_MAX, "", "409"),
+    Limit("accounts whose bursts are watched", ANOMALY_ACCOUNTS_MAX, "", "nobody: who was at work last"),
+    Limit("anomalies that are open", ANOMALIES_OPEN_MAX, "", "the operator: no more are raised"),
     Limit("one fetch from a log", FETCH_SIZE_BYTES_MAX, "bytes", "nobody: it reads again"),
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ service, market data.
 from typing import Final
 
 __all__ = [
+    "ANOMALIES_MS",
     "ARCHIVE_MS",
     "AUDITOR_MS",
     "BOOK_MS",
@@ -20,6 +21,8 @@ __all__ = [
     "WITHDRAWALS_MS",
 ]
 
+# What is unusual is told within the second, and may turn a market to cancel-only.
+ANOMALIES_MS: Final = 100
 # Segments are closed by their size or after minutes.
 ARCHIVE_MS: Final = 500
 # Its heartbeat may be a minute old before money waits (exchange/security/withdrawal_stop.py).

@@ -5,10 +5,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from exchange.contracts import limits
+from exchange.contracts.anomaly_kinds import kinds_that_act
 from exchange.process.log_lines import LogFormat
 
 __all__ = ["LOGINS", "Settings", "SettingsError"]
@@ -27,6 +28,12 @@ def _networks(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _anomaly_action(value: str) -> str:
+    """The text as it is, if it names an action. Raises ValueError."""
+    kinds_that_act(value)
+    return value
 
 
 class Settings(BaseSettings):
@@ -121,6 +128,16 @@ class Settings(BaseSettings):
     withdrawal_daily_amounts_max: str = "BTC=10,ETH=200,BNB=2000,*=500000"
     # No withdrawals unless the auditor has said lately that all is well; never while it says otherwise.
     auditor_required: bool = True
+    # What an anomaly does: "alert" tells alone; "cancel_only" also turns its market to cancel-only, as an
+    # operator would; or so for some kinds: price_jump, order_rate, cancel_ratio, by commas (ADR 0057).
+    anomaly_action: Annotated[str, AfterValidator(_anomaly_action)] = "alert"
+    # What is always an anomaly, whatever was learned: of one market within 10 s, then of its price in
+    # hundredths of a percent within 60 s, of one account within 10 s, and the average of decisions.
+    anomaly_orders_max: int = Field(default=20_000, ge=1)
+    anomaly_cancels_permille_max: int = Field(default=3_000, ge=1)
+    anomaly_jump_bips_max: int = Field(default=1_000, ge=1)
+    anomaly_account_commands_max: int = Field(default=1_000, ge=1)
+    anomaly_latency_ms_max: int = Field(default=5_000, ge=1)
     # auto, compiled or interpreted (matching_engine/build.py).
     engine_build: str = "auto"
     snapshot_every_commands: int = 100_000

@@ -28,7 +28,9 @@ _LOG_NAME: Final = "far-side.log"
 _STATE_EVERY_S: Final = 0.25
 # Metrics are made anew once in so many states.
 _METRICS_EVERY: Final = 8
-_OWN_METRICS: Final = ("exchange_ledger_", "exchange_book_", "exchange_notifier_", "exchange_notices_")
+_OWN_METRICS: Final = (
+    "exchange_ledger_", "exchange_book_", "exchange_notifier_", "exchange_notices_", "exchange_anomalies_",
+)  # fmt: skip
 
 
 class _Ends:
@@ -103,6 +105,7 @@ async def _run(settings: Settings, end: int) -> None:
     from local.market_maker.account import house_addresses
     from local.notices import notice_components
     from local.options import store_of_house
+    from services.anomalies.component import AnomalyWatcher
     from services.projections.book.projection import BookProjection
     from services.projections.ledger.projection import LedgerProjection
 
@@ -113,6 +116,7 @@ async def _run(settings: Settings, end: int) -> None:
         parts: list[Component] = [
             LedgerProjection(resources),
             BookProjection(resources),
+            AnomalyWatcher(resources),
             *notice_components(resources, house_addresses(store_of_house(settings.data_dir.parent))),
         ]
         await run_components([_Ends(log), _Told(parts), *parts], settle_process)

@@ -6,8 +6,10 @@ from exchange.adapters.chosen.object_store import open_object_store
 from exchange.adapters.chosen.resources import deployed_resources
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
+from exchange.process.components import Component
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
+from services.anomalies.component import AnomalyWatcher
 from services.auditor.component import Auditor
 
 __all__ = ["main"]
@@ -17,7 +19,9 @@ async def main(settings: Settings) -> None:
     """Compose and run the auditor over Kafka, PostgreSQL, Redis and the object store."""
     async with open_object_store(settings) as store, deployed_resources(settings) as resources:
         auditor = Auditor(resources, store)
-        await serve(operations_app("auditor", [auditor]), [auditor], settings)
+        # Beside the auditor, not in it: it reads the same log, and nobody waits for it.
+        parts: list[Component] = [auditor, AnomalyWatcher(resources)]
+        await serve(operations_app("auditor", parts), parts, settings)
 
 
 if __name__ == "__main__":

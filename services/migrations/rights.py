@@ -55,6 +55,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
     "user": {
         **_MARKETS,
         "administrators": _CHANGE, "administrator_factors": _CHANGE,
+        "anomalies": "SELECT, UPDATE (acted_ms, outcome)",
         "administrator_sessions": "SELECT, INSERT, DELETE",
         "api_keys": _CHANGE, "audit_breaches": "SELECT, UPDATE (cleared_ms)",
         "audit_log": _ADD, "audit_log_head": _CHANGE, "data_keys": _ADD, "deposits": _READ,
@@ -80,6 +81,7 @@ RIGHTS: Final[Mapping[str, Mapping[str, str]]] = {
         "prevented_ends": "INSERT",
     },
     "auditor": {
+        "anomalies": _ALL,
         "audit_breaches": _CHANGE, "balances": _READ, "ledger_entries": _READ, "markets": _READ,
         "orders": _READ, "positions": _READ, "withdrawals": _READ,
         # What the ledger is held against itself by, which its alarm's page asks for from here.

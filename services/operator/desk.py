@@ -39,6 +39,7 @@ from exchange.trading.markets_file import KnownMarkets, MarketsFileError, comman
 from exchange.wall_clock import clock_ms
 from matching_engine.core.rules_version import RULES_VERSION_MAX
 from services.operator import accounts, administrators, second_factors, sight
+from services.operator.anomalies.listing import list_anomalies
 from services.operator.markets.counting import TierCount
 from services.operator.markets.desk import MarketDesk
 from services.operator.markets.fees import market_in
@@ -55,6 +56,7 @@ from services.operator.orders import (
     FindAccounts,
     FreezeAccount,
     ListAdministrators,
+    ListAnomalies,
     ListBreaches,
     ListFreezes,
     ListMarkets,
@@ -90,7 +92,13 @@ _FAILURES: Final[tuple[type[BaseException], ...]] = (
     KeyRingError,
 )
 _Sight: TypeAlias = (
-    FindAccounts | ListWithdrawals | ShowReaders | ListFreezes | ShowWithdrawalStop | SearchAuditLog
+    FindAccounts
+    | ListAnomalies
+    | ListWithdrawals
+    | ShowReaders
+    | ListFreezes
+    | ShowWithdrawalStop
+    | SearchAuditLog
 )
 _OfAdministrators: TypeAlias = AddAdministrator | RenewFactor | ListAdministrators | RevokeAdministrator
 # They change nothing, so they need no reason and no line in the audit log.
@@ -181,7 +189,7 @@ class OperatorDesk:
             case ShowAccount(account) | FreezeAccount(account) | UnfreezeAccount(account):
                 return await self._account(signed, account)
             case (
-                FindAccounts() | ListWithdrawals() | ShowReaders()
+                FindAccounts() | ListAnomalies() | ListWithdrawals() | ShowReaders()
                 | ListFreezes() | ShowWithdrawalStop() | SearchAuditLog()
             ):  # fmt: skip
                 return await self._look(signed.order)
@@ -330,6 +338,8 @@ class OperatorDesk:
             match order:
                 case FindAccounts(text):
                     return await sight.find_accounts(connection, text)
+                case ListAnomalies():
+                    return await list_anomalies(connection, self._settings.shard)
                 case ListWithdrawals():
                     return await sight.list_withdrawals(connection, clock_ms())
                 case ListFreezes():

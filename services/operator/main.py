@@ -25,6 +25,7 @@ from services.operator.orders import (
     FindAccounts,
     FreezeAccount,
     ListAdministrators,
+    ListAnomalies,
     ListBreaches,
     ListFreezes,
     ListWithdrawals,
@@ -167,6 +168,12 @@ def show_withdrawal_stop() -> None:
 def list_freezes() -> None:
     """Which accounts are frozen, and by whom."""
     order_now(ListFreezes(), HERE, LOOK)
+
+
+@cli.command("anomalies")
+def list_anomalies() -> None:
+    """What is unusual in the events: what is open, then what is over, the newest first."""
+    order_now(ListAnomalies(), HERE, LOOK)
 
 
 @cli.command("audit-log")

@@ -21,6 +21,7 @@ __all__ = [
     "FindAccounts",
     "FreezeAccount",
     "ListAdministrators",
+    "ListAnomalies",
     "ListBreaches",
     "ListFreezes",
     "ListMarkets",
@@ -140,6 +141,10 @@ class ShowReaders(Tagged, frozen=True, tag=True):
     """How far each reader of the event log is."""
 
 
+class ListAnomalies(Tagged, frozen=True, tag=True):
+    """What is unusual in the events now, and what was lately."""
+
+
 class FreezeAccount(Tagged, frozen=True, tag=True):
     """Nothing leaves this account any more."""
 
@@ -215,6 +220,7 @@ Order = (
     | ShowWithdrawalStop
     | SearchAuditLog
     | ShowReaders
+    | ListAnomalies
     | FreezeAccount
     | UnfreezeAccount
     | ListBreaches

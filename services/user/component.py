@@ -168,7 +168,6 @@ class UserService:
         """Find the ledger's position, open the logs. Raises what is still wrong after a minute."""
         settings, resources = self.settings, self._resources
         await self._wait_for_database()
-        await self._ledger.advance_sequences()
         position = await self._ledger.position(settings.shard)
         writer = await resources.command_log.writer()
         self._closing.push_async_callback(writer.close)
@@ -208,7 +207,7 @@ class UserService:
         accounts = self._make_accounts(store, passwords)
         changes = self._make_changes(store, passwords)
         self._parts = _Parts(accounts, freezes, transfers, gateway, follower, changes)
-        self._problems = {}
+        self._problems = {"log": "not read up to its end yet"}
 
     def _make_accounts(self, store: AccountStore, passwords: Passwords) -> Accounts:
         settings = self.settings
@@ -274,13 +273,25 @@ class UserService:
             gateway.resolve(outcomes)
 
     async def _learn_place(self, follower: EventFollower) -> None:
-        """How far the engine had decided at our start: the ledger may hold it all, and no event come."""
+        """How far the engine had decided at our start: the ledger may hold it all, and no event come.
+
+        And which numbers transfers have: the ledger may be behind, and would give some out again.
+        """
         event_log = self._resources.event_log
         end_offset = await event_log.end_offset()
         newest = await newest_outcome(event_log, end_offset)
         await follower.has_read_to(end_offset)
         if newest is not None:
             self._barrier.saw([newest])
+        while True:
+            try:
+                await self._ledger.advance_sequences(follower.deposit_id, follower.withdrawal_id)
+            except DatabaseUnavailableError as error:
+                logger.warning("the numbers of transfers are not known yet: %s", error)
+                await asyncio.sleep(_START_RETRY_S)
+            else:
+                self._problems["log"] = None
+                return
 
     async def _probe(self) -> None:
         while True:
@@ -301,7 +312,7 @@ class UserService:
         await self._closing.aclose()
 
     def readiness(self) -> Mapping[str, str | None]:
-        """The start, the database, the cache, and the way to the engine."""
+        """The start, the log, the database, the cache, and the way to the engine."""
         parts = dict(self._problems)
         if self._parts is not None:
             failure = self._parts.gateway.failure

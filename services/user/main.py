@@ -10,6 +10,7 @@ from exchange.process.components import Component
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
 from services.operator.admin import AdminApi
+from services.operator.anomalies.acts import AnomalyActs
 from services.operator.markets.daily import DailyTierCount
 from services.user.api import create_app
 from services.user.component import UserService
@@ -25,7 +26,7 @@ async def main(settings: Settings) -> None:
         app = create_app(service)
         # Beside the service, not in it: operators' orders are another room's, and this process has the path.
         add_exchange_readiness_route(app, peers.readiness)
-        parts: list[Component] = [peers, service, DailyTierCount(resources)]
+        parts: list[Component] = [peers, service, DailyTierCount(resources), AnomalyActs(resources)]
         await serve(AdminApi(app, resources, peers.readiness), parts, settings)
 
 

@@ -114,6 +114,19 @@ def test_every_process_knows_its_region_by_both_names(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_who_watches_for_anomalies_and_who_acts_on_them_are_told_the_same(shape: str) -> None:
+    for more, action in (((), "alert"), (("--set", "global.anomalyAction=cancel_only"), "cancel_only")):
+        told = {
+            name: given["EXCHANGE_ANOMALY_ACTION"]
+            for name, given in environment(shape, *more).items()
+            if "EXCHANGE_ANOMALY_ACTION" in given
+        }
+        assert told == {"auditor": action, "user": action}
+    with pytest.raises(HelmError, match="anomalyAction"):
+        environment(shape, "--set", "global.anomalyAction=halt")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_an_engine_that_is_not_compiled_does_not_start(shape: str) -> None:
     for name, given in environment(shape).items():
         if name != "readiness":

@@ -50,6 +50,7 @@ def test_tables_and_books_follow_and_readiness_and_metrics_tell_of_them(exchange
     open_account(exchange.url)  # with three deposits
     until(lambda: metric(exchange, "exchange_ledger_last_seq") >= before + 3)
     until(lambda: metric(exchange, "exchange_book_last_seq") >= before + 3)
+    assert metric(exchange, 'exchange_anomalies_open{kind="price_jump"}') == 0
 
 
 def test_it_ends_in_order_with_the_exchange_and_is_killed_with_it(exchange: ExchangeProcess) -> None:

@@ -106,6 +106,7 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
         "BAD_DAYS",
         "HISTORY",
         "ONE_PROCESS",
+        "ANOMALY_ACTION",
     }
     for name in (*table, "ENGINE_BUILD", "FAST_START"):
         monkeypatch.delenv(name, raising=False)
@@ -121,3 +122,4 @@ def test_variables_of_the_readme_have_the_defaults_that_it_says(monkeypatch: pyt
     assert options.sight == (table["PROMETHEUS"] == "1")
     assert options.one_process == (table["ONE_PROCESS"] == "1")
     assert options.log_kept_days == int(table["LOG_KEPT_DAYS"])
+    assert options.anomaly_action == table["ANOMALY_ACTION"]

@@ -43,6 +43,7 @@ from exchange.contracts.order_commands import AmendOrder, OrderLeg, PlaceOrderLi
 from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from exchange.log.event_tail import EventTail, TailPosition
 from matching_engine.core.engine import Engine
+from services.anomalies.watch import FLOORS, AnomalyWatch
 from services.auditor.audit.outcomes import Audit
 from services.auditor.audit.state import AuditState
 from services.market_data.markets.state import MarketState
@@ -197,6 +198,7 @@ def _readers() -> dict[str, Callable[[list[CommandOutcome]], None]]:
         "market data": _outcome_by_outcome(MarketState().apply),
         "ledger": LedgerBatch({}).add,
         "hot book": Books().apply,
+        "anomalies": AnomalyWatch(FLOORS).fold,
         "auditor": _outcome_by_outcome(lambda outcome: _audited(outcome, audit)),
         "market history": _outcome_by_outcome(lambda outcome: _catalogue(outcome, catalogue)),
         "notifier": _outcome_by_outcome(NoticeMaker(0).notices_of),
@@ -231,12 +233,21 @@ FEES: Final = f"MarketFeesChanged {AGREED}"
 # A trade to all that ask for trades; it is named where its own fields are read, and by tables of kinds.
 DISCOUNT: Final = "TradeExecutedWithDiscount"
 RULES: Final = f"{FILTERS} {FEES}"
+# What the leader and operators say to all.
+LED: Final = "LeaderChanged RulesActivated SkipRecorded TimeKept"
+# What is neither an order's beginning nor its end.
+NOT_COUNTED: Final = (
+    "AssetRegistered MarketRegistered TradingModeChanged DepositCredited WithdrawalReserved "
+    f"WithdrawalSettled WithdrawalReleased {LED} OrderTriggered TrailingStarted PendingOrderFunded "
+    f"PendingOrderPlaced IcebergRefilled SelfTradeDecremented OrderListDone {RULES}"
+)
 LEFT_ALONE: Final = {
     "exchange/contracts/packing.py": "",
     "exchange/trading/book_rule.py": (
         f"{PLAIN} {RULES} TrailingStarted PendingOrderFunded OrderListPlaced OrderListDone"
     ),
     "services/auditor/audit/outcomes.py": "",
+    "services/anomalies/watch.py": NOT_COUNTED,
     "services/order/view/model.py": TERMS,
     "services/order/view/term_events.py": f"{PLAIN} {RULES}",
     "services/order/user_data/hub.py": (
@@ -253,34 +264,23 @@ LEFT_ALONE: Final = {
         f"SkipRecorded TimeKept {TERMS} {RULES}"
     ),
     "services/notifier/notices.py": (
-        "CommandRejected TradingModeChanged OrderAccepted OrderClosed LeaderChanged RulesActivated "
-        f"SkipRecorded TimeKept {TERMS} {RULES}"
+        f"CommandRejected TradingModeChanged OrderAccepted OrderClosed {LED} {TERMS} {RULES}"
     ),
     "services/projections/book/state.py": (
         "CommandRejected AssetRegistered TradingModeChanged DepositCredited WithdrawalReserved "
-        f"WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated SkipRecorded TimeKept {TERMS} "
-        f"{RULES}"
+        f"WithdrawalSettled WithdrawalReleased {LED} {TERMS} {RULES}"
     ),
-    "services/projections/ledger/batch.py": (
-        "CommandRejected LeaderChanged RulesActivated SkipRecorded TimeKept"
-    ),
+    "services/projections/ledger/batch.py": f"CommandRejected {LED}",
     "services/projections/ledger/entries.py": (
         "CommandRejected AssetRegistered MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
         f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {RULES}"
     ),
-    "services/order/decisions/order_counts.py": (
-        "CommandRejected AssetRegistered MarketRegistered TradingModeChanged DepositCredited "
-        "WithdrawalReserved WithdrawalSettled WithdrawalReleased LeaderChanged RulesActivated "
-        "SkipRecorded TimeKept OrderTriggered TrailingStarted PendingOrderFunded PendingOrderPlaced "
-        f"IcebergRefilled OrderAmended SelfTradeDecremented OrderListPlaced OrderListDone {RULES}"
-    ),
+    "services/order/decisions/order_counts.py": f"CommandRejected OrderAmended OrderListPlaced {NOT_COUNTED}",
     "services/user/money/event_follower.py": (
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
         f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {RULES}"
     ),
-    "tests/simulation/model.py": (
-        "CommandRejected AssetRegistered LeaderChanged RulesActivated SkipRecorded TimeKept"
-    ),
+    "tests/simulation/model.py": f"CommandRejected AssetRegistered {LED}",
 }
 # Where the kinds of rules version 4 have a module of their own.
 OTHER_HALVES: Final = {

@@ -91,7 +91,8 @@ def foreign_port() -> Iterator[int]:
         ("MARKET_MAKER", "yes"),
     ]
     + [("HOST", "example.com"), ("HOST", "256.1.1.1"), ("HOST", "::1")]
-    + [("ENGINE_BUILD", ""), ("ENGINE_BUILD", "fast")],
+    + [("ENGINE_BUILD", ""), ("ENGINE_BUILD", "fast")]
+    + [("ANOMALY_ACTION", ""), ("ANOMALY_ACTION", "halt"), ("ANOMALY_ACTION", "latency")],
 )
 def test_a_variable_without_a_sensible_value_is_refused(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch

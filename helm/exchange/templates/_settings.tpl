@@ -8,6 +8,7 @@ What a process is told, as YAML: {plain: {name: value}, logins: {name: {name, ke
   notices    the ways to people and to browsers
   issuers    of tokens that people sign in with
   traces     the collector of spans
+  anomalies  what one does beside being told
 "user" is the service account, whose user of the database the process is where these have users (database.auth iam).
 */}}
 {{- define "exchange.settings" -}}
@@ -88,6 +89,9 @@ plain:
   {{- with and (has "traces" $needs) $global.tracing.endpoint }}
   tracing_endpoint: {{ . | quote }}
   tracing_share: {{ $global.tracing.share | quote }}
+  {{- end }}
+  {{- if has "anomalies" $needs }}
+  anomaly_action: {{ $global.anomalyAction | quote }}
   {{- end }}
   {{- if has "clients" $needs }}
   trusted_proxies: {{ concat (default list .root.Values.ingress.proxyCidrs) .root.Values.ingress.forwarderCidrs | join "," | quote }}

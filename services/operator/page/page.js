@@ -58,6 +58,7 @@ const LOOKS = [
   ["stop", "ShowWithdrawalStop", (line) => line.startsWith("STOPPED")],
   ["withdrawals", "ListWithdrawals", (line) => line.endsWith("FROZEN")],
   ["freezes", "ListFreezes", () => false],
+  ["anomalies", "ListAnomalies", (line) => line.includes(", OPEN")],
   ["breaches", "ListBreaches", (line) => line !== "no breach is open"],
 ];
 

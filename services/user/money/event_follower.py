@@ -60,6 +60,8 @@ class EventFollower:
         self._last_seqs: OrderedDict[int, int] = OrderedDict()
         self._seq_of_others = tail.position.seq
         self._moved = asyncio.Condition()
+        # The highest numbers of transfers that were read.
+        self.deposit_id = self.withdrawal_id = 0
 
     async def read(self, timeout_ms: int) -> list[CommandOutcome]:
         """The next outcomes, remembered. Raises as EventTail.read does."""
@@ -77,6 +79,10 @@ class EventFollower:
             self._touch(event.seller_user_id, seq)
         elif isinstance(event, _OF_ONE_USER):
             self._touch(event.user_id, seq)
+            if isinstance(event, DepositCredited):
+                self.deposit_id = max(self.deposit_id, event.deposit_id)
+            elif isinstance(event, WithdrawalReserved):
+                self.withdrawal_id = max(self.withdrawal_id, event.withdrawal_id)
         elif isinstance(event, AssetRegistered):
             asset = Asset(event.asset_id, event.code, event.decimals)
             self._by_code[asset.code] = self._by_id[asset.asset_id] = asset

@@ -47,16 +47,21 @@ class Ledger:
         async with self._database.connection() as connection:
             return int(await connection.fetchval("SELECT nextval('withdrawal_ids')"))
 
-    async def advance_sequences(self) -> None:
-        """Move the sequences past the ids in use: a ledger rebuilt from the events starts them anew."""
+    async def advance_sequences(self, deposit_id: int, withdrawal_id: int) -> None:
+        """Move the sequences past the ids in use: a ledger rebuilt from the events starts them anew.
+
+        In use is what the ledger has, and what the log has up to `deposit_id` and `withdrawal_id`.
+        """
         async with self._database.connection() as connection:
-            for name, table, column in (
-                ("deposit_ids", "deposits", "deposit_id"),
-                ("withdrawal_ids", "withdrawals", "withdrawal_id"),
+            for name, table, column, read_id in (
+                ("deposit_ids", "deposits", "deposit_id", deposit_id),
+                ("withdrawal_ids", "withdrawals", "withdrawal_id", withdrawal_id),
             ):
                 await connection.execute(
-                    f"SELECT setval('{name}', used.id) FROM (SELECT max({column}) AS id FROM {table}) used, "
-                    f"{name} WHERE used.id > {name}.last_value"
+                    f"SELECT setval('{name}', used.id) FROM "
+                    f"(SELECT GREATEST(max({column}), $1) AS id FROM {table}) used, {name} "
+                    f"WHERE used.id > {name}.last_value",
+                    read_id,
                 )
 
     # -- what the projection has written

@@ -11,7 +11,7 @@ import pytest
 
 from exchange.contracts import codes
 from exchange.contracts.codec import decode_commands
-from exchange.contracts.commands import Command, KeepTime, PlaceOrder
+from exchange.contracts.commands import Command, CreditDeposit, KeepTime, PlaceOrder, ReserveWithdrawal
 from exchange.log.records import records_between
 from services.user.component import UserService
 from services.user.money import transfers
@@ -251,3 +251,25 @@ async def _until_decided(exchange: Exchange) -> None:
 
 def _asset_ids(exchange: Exchange) -> dict[str, int]:
     return {code: asset_id for asset_id, code in exchange.engine.shard.engine.asset_codes.items()}
+
+
+async def test_numbers_go_on_behind_the_log_however_far_behind_it_the_ledger_is(exchange: Exchange) -> None:
+    """A fresh `make run` has a past that its ledger has yet to read."""
+    person = await exchange.signed_in()
+    await exchange.running.stop(exchange.ledger)
+    before = exchange.engine.shard.engine.seq
+    await exchange.command(
+        *(CreditDeposit(number, person.user_id, 3, 500_000_000, number) for number in range(1, 6)),
+        ReserveWithdrawal(6, person.user_id, 3, 1, 4, "away"),
+    )
+    await eventually(lambda: exchange.engine.shard.engine.seq == before + 6)
+    service = UserService(exchange.resources)
+    await exchange.running.start(service)
+    await eventually(lambda: not any(service.readiness().values()))
+    async with client_of(service) as client:
+        body: dict[str, str] = {"asset": "USDT", "amount": "1"}
+        credited = await client.post("/v1/deposits", json=body, headers=person.headers)
+        assert (credited.status_code, credited.json().get("depositId")) == (201, 6), credited.text
+        body |= {"address": "bc1qexample"}
+        reserved = await client.post("/v1/withdrawals", json=body, headers=person.headers)
+        assert (reserved.status_code, reserved.json().get("withdrawalId")) == (202, 5), reserved.text

@@ -1,0 +1,1 @@
+"""What is unusual in the events: bands around what is usual, and alarms (ADR 0057)."""

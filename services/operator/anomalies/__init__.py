@@ -1,0 +1,1 @@
+"""Anomalies as operators see them, and who turns a market to cancel-only for one."""
