@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 WAIT_S: Final = 0.1
 WAIT_S_MAX: Final = 3.0
+# What passes by itself in nearly every start is no warning before it has failed so often.
+PASSING_ATTEMPTS: Final = 8
 
 
 class Patience:
@@ -36,14 +38,19 @@ class Patience:
         *,
         give_up: stop_base = stop_never,
         log_level: int = logging.WARNING,
+        passing: tuple[type[BaseException], ...] = (),
     ) -> None:
-        """Only `errors` are tried again; each such failure is logged under `name` and counted."""
+        """Only `errors` are tried again; each such failure is logged under `name` and counted.
+
+        `passing`: those of them that a start brings with it, told as information at first.
+        """
         self.name = name
         self.problem: str | None = "not started"
         self._errors = errors
         self._failures_total = failures_total
         self._give_up = give_up
         self._log_level = log_level
+        self._passing = passing
 
     def attempts(self) -> "Attempts":
         """Attempts for `async for`, until one works. Other errors, and the last one, are raised at once."""
@@ -62,7 +69,9 @@ class Patience:
         self.problem = f"{type(error).__name__}: {error}"
         if self._failures_total is not None:
             self._failures_total.inc()
-        logger.log(self._log_level, "%s: attempt %d failed: %s", self.name, attempt_number, self.problem)
+        is_usual = isinstance(error, self._passing) and attempt_number <= PASSING_ATTEMPTS
+        level = logging.INFO if is_usual else self._log_level
+        logger.log(level, "%s: attempt %d failed: %s", self.name, attempt_number, self.problem)
 
 
 class Attempts:

@@ -28,4 +28,5 @@ _failures_total = Counter(
 
 def patience(part: str) -> Patience:
     """The attempts of one part of the notifier."""
-    return Patience(part, RETRYABLE, _failures_total.labels(part))
+    # The ledger begins at the same moment.
+    return Patience(part, RETRYABLE, _failures_total.labels(part), passing=(UnknownNameError,))

@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import logging
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from tenacity import stop_after_attempt, stop_after_delay
 
-from exchange.process.patience import Patience
+from exchange.process.patience import PASSING_ATTEMPTS, Patience
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +76,13 @@ async def test_a_cancelled_attempt_is_not_tried_again() -> None:
     with pytest.raises(asyncio.CancelledError):
         await work(Patience("part", (OSError,)), errors)
     assert len(errors) == 1
+
+
+async def test_what_every_start_brings_with_it_is_no_warning_until_it_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    patience = Patience("part", (OSError, ValueError), passing=(ValueError,))
+    with caplog.at_level(logging.INFO):
+        await work(patience, [ValueError("no name yet")] * (PASSING_ATTEMPTS + 1) + [OSError("away")])
+    levels = [record.levelno for record in caplog.records]
+    assert levels == [logging.INFO] * PASSING_ATTEMPTS + [logging.WARNING] * 2
