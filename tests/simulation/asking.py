@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from exchange.contracts.codec import CommandOutcome, decode_commands
-from exchange.contracts.commands import CreditDeposit, KeepTime, LeaderElected, PlaceOrder
+from exchange.contracts.commands import ActivateRules, CreditDeposit, KeepTime, LeaderElected, PlaceOrder
 from exchange.contracts.events import OrderAccepted
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
@@ -147,6 +147,9 @@ class Answers:
         asked.denied, asked.is_told = why, True
 
     def _is_over_for_good(self, asked: Asked, now_s: float) -> bool:
+        """Never by clocks that jump: as long as the engine's stands still, a window stays open."""
+        if not (self.has_steady_clock and self.has_attended_clock):
+            return False
         return now_s > asked.sent_s + asked.window_ms / 1000 + WAY_S_MAX
 
     # -- what is true ---------------------------------------------------------------------------
@@ -156,7 +159,8 @@ class Answers:
         for command in decode_commands(record.value):
             if isinstance(command, PlaceOrder) and command.client_order_id in self.orders:
                 self.orders[command.client_order_id].landed_s = self._now_s()
-            elif isinstance(command, KeepTime | LeaderElected):
+            elif isinstance(command, KeepTime | LeaderElected | ActivateRules):
+                # Rules that attend to the clock begin attended: whoever brings them in looks at the exchange.
                 self._words_s.append(self._now_s())
 
     def decided(self, outcomes: Sequence[CommandOutcome]) -> None:

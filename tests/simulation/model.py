@@ -78,12 +78,12 @@ class Model:
         self._takers: list[ModelOrder] = []
         self._places = 0
         self.open_lists: set[int] = set()
-        self._filters = ModelFilters(self)
+        self.filters = ModelFilters(self)
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
             MarketFeesChanged: self._market_fees,
-            TradingModeChanged: self._filters.mode_changed,
-            FilterChanged: self._filters.changed,
+            TradingModeChanged: self.filters.mode_changed,
+            FilterChanged: self.filters.changed,
             OrderAccepted: self._accepted,
             TradeExecuted: self._trade,
             TradeExecutedWithDiscount: self._trade,
@@ -156,7 +156,7 @@ class Model:
         self._names.add(name)
         order = self.orders[event.order_id] = ModelOrder(event)
         self.move(event.user_id, self.pays(order), -event.held_atoms, event.held_atoms)
-        self._filters.check(order)
+        self.filters.check(order)
         return order
 
     def begin(self, order: ModelOrder) -> None:

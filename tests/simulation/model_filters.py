@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, MODE_RETIRED
-from exchange.contracts.events import TradingModeChanged
+from exchange.contracts.events import MarketRegistered, TradingModeChanged
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.order_events import OrderWithTermsAccepted
 from tests.simulation.violations import require
@@ -46,6 +46,20 @@ class ModelFilters:
         mine = [one for one in self._model.orders.values() if one.accepted.user_id == event.user_id]
         require(not most or len(mine) <= most, "I8: more orders than one account may have")
         self._check_position(order, mine)
+
+    def sellable_lots(self, market: MarketRegistered, lots: int, *, at_any_price: bool) -> int:
+        """How many of what a list has bought its next orders may sell: as one order may, in whole steps."""
+        unchanged = 0, market.quantity_lots_max, 1
+        _, most, step = self._values.get((codes.FILTER_LOT_SIZE, market.market_id), unchanged)
+        lots = min(lots, most)
+        if at_any_price:
+            unchanged = 0, market.market_quantity_lots_max, 1
+            _, most, market_step = self._values.get(
+                (codes.FILTER_MARKET_LOT_SIZE, market.market_id), unchanged
+            )
+            lots = min(lots, most)
+            lots -= lots % market_step
+        return lots - lots % step
 
     def _of(self, kind: int, market_id: int) -> tuple[int, int, int]:
         return self._values.get((kind, market_id), (0, 0, 0))

@@ -170,8 +170,8 @@ class _Terms:
         )
         kinds = [other.accepted.order_type for other in paying.orders[1:]]
         any_price = {codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT}.intersection(kinds)
-        lots = min(paying.kept // market.lot_atoms, market.quantity_lots_max)
-        lots = min(lots, market.market_quantity_lots_max) if any_price else lots
+        bought_lots = paying.kept // market.lot_atoms
+        lots = self._model.filters.sellable_lots(market, bought_lots, at_any_price=bool(any_price))
         require(event.quantity_lots == lots, "I8: it sells what was bought, in whole lots")
         require(order.held == (lots * market.lot_atoms if is_first else 0), "I3: it holds what it sells")
         order.quantity_lots = order.open_lots = lots
