@@ -63,7 +63,10 @@ def main(
 def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[Watched]:
     """One exchange, and each size of the crowd in turn. Raises ServerError, LoadTestError."""
     rows: list[Watched] = []
-    with tempfile.TemporaryDirectory(prefix="watchers-") as folder, ExchangeProcess(mode) as exchange:
+    with (
+        tempfile.TemporaryDirectory(prefix="watchers-") as folder,
+        ExchangeProcess(mode, dies_with_owner=True) as exchange,
+    ):
         ask(exchange, rps, WARM_UP_S, [], Path(folder))
         ways = {"": exchange.url}
         if mode == "stack":
