@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from exchange.contracts import limits
-from exchange.contracts.anomaly_kinds import kinds_that_act
+from exchange.contracts.anomaly_kinds import ALERT, kinds_that_act
 from exchange.process.log_lines import LogFormat
 
 __all__ = ["LOGINS", "Settings", "SettingsError"]
@@ -130,9 +130,9 @@ class Settings(BaseSettings):
     auditor_required: bool = True
     # What an anomaly does: "alert" tells alone; "cancel_only" also turns its market to cancel-only, as an
     # operator would; or so for some kinds: price_jump, order_rate, cancel_ratio, by commas (ADR 0057).
-    anomaly_action: Annotated[str, AfterValidator(_anomaly_action)] = "alert"
+    anomaly_action: Annotated[str, AfterValidator(_anomaly_action)] = ALERT
     # What is always an anomaly, whatever was learned: of one market within 10 s, then of its price in
-    # hundredths of a percent within 60 s, of one account within 10 s, and the average of decisions.
+    # hundredths of a percent within 60 s, of one account within 10 s, and the average way from the log.
     anomaly_orders_max: int = Field(default=20_000, ge=1)
     anomaly_cancels_permille_max: int = Field(default=3_000, ge=1)
     anomaly_jump_bips_max: int = Field(default=1_000, ge=1)
