@@ -118,9 +118,10 @@ async def test_one_order_against_20_000_is_answered_and_trading_goes_on(place: P
         assert events[-1].reason == codes.CLOSED_TOO_MANY_FILLS
         await place.send([sweep(AFTER_ID, "again")])
         await place.outcome(AFTER_ID)
-        seq = runner.shard.engine.seq
+    # Read once the engine has stopped: its leader's own word counts as well, and may come at any time before.
+    seq = runner.shard.engine.seq
     async with place.engine() as runner:
-        assert runner.shard.engine.seq == seq
+        assert runner.shard.engine.seq >= seq
         assert len(runner.shard.engine.orders) == MAKERS * ORDERS_EACH - 2 * limits.FILLS_PER_COMMAND_MAX
 
 

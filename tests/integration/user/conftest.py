@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.files.objects import FolderStore
-from exchange.contracts.codec import encode_commands
-from exchange.contracts.commands import Command
+from exchange.contracts.codec import decode_commands, encode_commands
+from exchange.contracts.commands import Command, KeepTime
+from exchange.log.records import records_between
 from exchange.process.components import Component, Resources
 from exchange.process.config import Settings
 from matching_engine.genesis import write_genesis
@@ -102,6 +103,16 @@ class Exchange:
     async def command(self, *commands: Command) -> None:
         """Send commands as another service would."""
         await (await self.resources.command_log.writer()).append(encode_commands(commands))
+
+    async def sent_since(self, offset: int) -> list[Command]:
+        """What has been asked of the engine; the leader's word that it is at work is nobody's wish."""
+        log = self.resources.command_log
+        return [
+            command
+            async for record in records_between(log, offset, await log.end_offset())
+            for command in decode_commands(record.value)
+            if not isinstance(command, KeepTime)
+        ]
 
     async def signed_in(self, email: str | None = None) -> "Person":
         """A new account with a session."""

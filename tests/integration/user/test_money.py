@@ -10,9 +10,7 @@ import httpx
 import pytest
 
 from exchange.contracts import codes
-from exchange.contracts.codec import decode_commands
-from exchange.contracts.commands import Command, CreditDeposit, KeepTime, PlaceOrder, ReserveWithdrawal
-from exchange.log.records import records_between
+from exchange.contracts.commands import CreditDeposit, PlaceOrder, ReserveWithdrawal
 from services.user.component import UserService
 from services.user.money import transfers
 from tests.at_work import eventually
@@ -228,23 +226,13 @@ async def test_an_amount_that_is_none_changes_nothing(exchange: Exchange, asset:
             continue
         assert_problem(answer, 422)
         assert answer.json()["errors"]
-    sent = await _sent_since(exchange, before)
+    sent = await exchange.sent_since(before)
     assert len(sent) <= (amount == "100000000.00000001"), sent
     assert await ledger(exchange.client, person) == []
 
 
-async def _sent_since(exchange: Exchange, offset: int) -> list[Command]:
-    """What has been asked of the engine; the leader's word that it is at work is nobody's wish."""
-    log = exchange.resources.command_log
-    return [
-        command
-        async for record in records_between(log, offset, await log.end_offset())
-        for command in decode_commands(record.value)
-        if not isinstance(command, KeepTime)
-    ]
-
-
 async def _until_decided(exchange: Exchange) -> None:
+    """Until the engine has decided what was sent. It may be farther: its leader's own word counts as well."""
     end = await exchange.resources.command_log.end_offset()
     await eventually(lambda: exchange.engine.shard.next_command_offset >= end)
 
@@ -257,12 +245,11 @@ async def test_numbers_go_on_behind_the_log_however_far_behind_it_the_ledger_is(
     """A fresh `make run` has a past that its ledger has yet to read."""
     person = await exchange.signed_in()
     await exchange.running.stop(exchange.ledger)
-    before = exchange.engine.shard.engine.seq
     await exchange.command(
         *(CreditDeposit(number, person.user_id, 3, 500_000_000, number) for number in range(1, 6)),
         ReserveWithdrawal(6, person.user_id, 3, 1, 4, "away"),
     )
-    await eventually(lambda: exchange.engine.shard.engine.seq == before + 6)
+    await _until_decided(exchange)
     service = UserService(exchange.resources)
     await exchange.running.start(service)
     await eventually(lambda: not any(service.readiness().values()))

@@ -276,9 +276,9 @@ async def test_a_freeze_is_confirmed_when_nothing_leaves_any_more(exchange: Exch
     await exchange.running.start(engine)
     assert (await freezing).status_code == 201
     assert not engine.shard.engine.withdrawals, "what was on its way has left before the answer"
-    seq = engine.shard.engine.seq
+    sent = await exchange.resources.command_log.end_offset()
     await asyncio.sleep(SOME_ROUNDS_S)
-    assert engine.shard.engine.seq == seq
+    assert await exchange.sent_since(sent) == []
 
 
 async def test_what_is_held_can_be_taken_back_exactly_once(exchange: Exchange) -> None:
