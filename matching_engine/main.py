@@ -19,6 +19,7 @@ from exchange.adapters.chosen.lease import open_lease
 from exchange.adapters.chosen.object_store import open_object_store
 from exchange.adapters.chosen.tracing import open_tracing
 from exchange.adapters.kafka.log import shard_logs
+from exchange.adapters.kafka.waiting import wait_for_brokers
 from exchange.http.operations import operations_app
 from exchange.http.server import serve
 from exchange.ports.object_keys import snapshots_prefix
@@ -55,7 +56,9 @@ async def main(settings: Settings) -> None:
     from matching_engine.runner import EngineRunner
     from matching_engine.snapshots import Snapshots
 
+    await wait_for_brokers(settings)
     command_log, event_log = shard_logs(settings)
+    # The topics may come a little later still.
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(LogError),
         wait=wait_fixed(_LOG_PAUSE_S),

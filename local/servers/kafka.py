@@ -67,8 +67,8 @@ _PROPERTIES: Mapping[str, str] = {
     "log.cleaner.dedupe.buffer.size": "16777216",
     # After a kill the broker may register again only when its old session has run out: 9 s by default.
     # Broker and controller share one process here, so a pause stops both and no shorter limit is at risk.
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "400",
     # Topics that may forget say so themselves.
     "log.retention.ms": "-1",
 }

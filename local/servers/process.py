@@ -21,7 +21,11 @@ Probe = Callable[[], Awaitable[bool]]
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _LOG_LIMIT_BYTES = 32 * 1024 * 1024
-_POLL_S = 0.05
+# How often one who starts is asked: at first often, for many are there at once, and then seldom, for each
+# question takes processor from those who start.
+_POLL_S_MIN = 0.02
+_POLL_S_MAX = 0.25
+_POLL_GROWS = 1.3
 # Of those nobody waits for: on a full machine they get a third of the processor that another process gets. At
 # 10, a ninth, the ledger fell behind by seconds at 1,000 orders a second on two cores (ADR 0063).
 GIVES_WAY = 5
@@ -152,6 +156,7 @@ class ManagedProcess:
         Raises ServerError if the child ends first or `deadline_s` seconds pass; the child is then stopped.
         """
         give_up = time.monotonic() + deadline_s
+        pause_s = _POLL_S_MIN
         while True:
             if self.returncode is not None:
                 self._pid_file.unlink(missing_ok=True)
@@ -161,7 +166,8 @@ class ManagedProcess:
             if time.monotonic() >= give_up:
                 await self.stop(5.0)
                 raise ServerError(f"{self.name} was not ready after {deadline_s:g} s:\n{self.log_tail()}")
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * _POLL_GROWS, _POLL_S_MAX)
 
     async def stop(self, deadline_s: float = 15.0) -> int:
         """Stops the child politely, and its whole group by SIGKILL after `deadline_s` seconds.

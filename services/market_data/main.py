@@ -3,6 +3,7 @@
 import sys
 
 from exchange.adapters.chosen.resources import deployed_resources
+from exchange.adapters.kafka.waiting import wait_for_brokers
 from exchange.http.server import serve
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
@@ -14,6 +15,7 @@ __all__ = ["main"]
 
 async def main(settings: Settings) -> None:
     """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
+    await wait_for_brokers(settings)
     async with deployed_resources(settings) as resources:
         service = MarketDataService(resources)
         await serve(create_app(service), [service], settings)

@@ -129,7 +129,8 @@ class NoticeWorker:
         while True:
             async for attempt in self._patience.attempts():
                 with attempt:
-                    await self.work_once(RECEIVE_WAIT_MS)
+                    # Not known to answer: whoever asks whether we work does not wait for the first notice.
+                    await self.work_once(RECEIVE_WAIT_MS if self._patience.problem is None else 0)
                     self._patience.worked()
 
     async def _watch_dead(self) -> None:
