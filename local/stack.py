@@ -116,10 +116,11 @@ class _Stack:
         await asyncio.gather(*(self._keep(name, partial(self._start_service, name)) for name in names))
 
     async def _wait_until_one_trades(self) -> None:
-        """Until an engine has decided what was left to decide. The others do not wait for a long tail."""
+        """Until what was left is decided and the order service knows it, or that takes long."""
         give_up_s = time.monotonic() + _TAIL_DEADLINE_S
         while time.monotonic() < give_up_s:
-            if await self._answers("engine-0", "readyz") or await self._answers("engine-1", "readyz"):
+            engines = [await self._answers(name, "readyz") for name in ("engine-0", "engine-1")]
+            if any(engines) and await self._answers("order", "readyz"):
                 return
             await asyncio.sleep(0.1)
 
