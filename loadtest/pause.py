@@ -65,7 +65,7 @@ def main(
     try:
         with (
             tempfile.TemporaryDirectory(prefix="pause-") as folder,
-            ExchangeProcess(mode, settings=settings, dies_with_owner=True) as exchange,
+            ExchangeProcess(mode, settings=settings) as exchange,
         ):
             found["empty"] = _measured(exchange, rps, duration, Path(folder))
             fill(exchange, live)

@@ -85,7 +85,7 @@ def exchange_under_test(host: str) -> Iterator[tuple[str, Path | None]]:
         yield host.rstrip("/"), None
         return
     with console.status("starting a stack of its own ..."):
-        stack = ExchangeProcess("stack", dies_with_owner=True)
+        stack = ExchangeProcess("stack")
         stack.__enter__()
     try:
         console.print(f"stack: {stack.url}", highlight=False)

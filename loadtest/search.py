@@ -103,7 +103,7 @@ def search(mode: str, first: int, duration: int, extra: list[str], *, market_mak
     settings = {"MARKET_MAKER": "1" if market_maker else "0"}
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         with console.status(f"starting make {mode} ..."):
-            exchange = ExchangeProcess(mode, settings=settings, dies_with_owner=True)
+            exchange = ExchangeProcess(mode, settings=settings)
             exchange.__enter__()
         try:
             while (rate := next_rate(steps, first)) is not None:

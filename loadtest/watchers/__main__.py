@@ -65,7 +65,7 @@ def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[
     rows: list[Watched] = []
     with (
         tempfile.TemporaryDirectory(prefix="watchers-") as folder,
-        ExchangeProcess(mode, dies_with_owner=True) as exchange,
+        ExchangeProcess(mode) as exchange,
     ):
         ask(exchange, rps, WARM_UP_S, [], Path(folder))
         ways = {"": exchange.url}
