@@ -114,10 +114,11 @@ def _fills_unbounded() -> AbstractContextManager[None]:
 
 
 def _walk_beyond_the_bound() -> AbstractContextManager[None]:
-    fillable = Market.fillable
+    fillable: Any = Market.fillable
 
     def walking(self: Market, *arguments: Any) -> tuple[int, int]:
-        return fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
+        found: tuple[int, int] = fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
+        return found
 
     return patched(Market, fillable=walking)
 
@@ -135,11 +136,8 @@ def _remainder_rests_crossed() -> AbstractContextManager[None]:
             else:
                 close(*arguments)
 
-        matching.close = closing
-        try:
+        with patched(matching, close=closing):
             return match(state, market, taker, left, events) or was_cut
-        finally:
-            matching.close = close
 
     return patched(core_trading, match=meeting)
 

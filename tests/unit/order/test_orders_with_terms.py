@@ -23,7 +23,9 @@ async def trade_at(exchange: OrderExchange, price: str) -> None:
     assert answer.json()["status"] == "FILLED", answer.text
 
 
-async def ask(exchange: OrderExchange, verb: str, path: str, user: int = ALICE, **parameters: object) -> Any:
+async def ask(
+    exchange: OrderExchange, verb: str, path: str, user: int = ALICE, /, **parameters: object
+) -> Any:
     answer = await exchange.request(verb, path, user, **parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
