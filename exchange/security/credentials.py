@@ -340,7 +340,7 @@ class PostgresCredentials:
                 self._heed(await self._next_message(subscription))
         finally:
             async with asyncio.timeout(self._cache_deadline_s):
-                await subscription.aclose()  # type: ignore[no-untyped-call]
+                await subscription.aclose()
 
     async def _next_message(self, subscription: Any) -> Mapping[str, Any]:
         message = await subscription.get_message(timeout=_SILENCE_S_MAX)

@@ -44,6 +44,7 @@ class Keeper:
                     await asyncio.sleep(60)
                 self.seen.append(f"{method} {path}")
                 given = json.loads(body) if body else None
+                answer: object
                 if headers.get("authorization") != f"bearer {TOKEN}":
                     code, answer = 401, {"message": "Unauthorized"}
                 else:

@@ -53,7 +53,8 @@ def test_an_hour_of_sleep_takes_no_time() -> None:
 def test_ready_tasks_run_in_every_order() -> None:
     orders = set()
     for seed in range(100):
-        loop, order = SimulatedLoop.seeded(str(seed)), []
+        order: list[int] = []
+        loop = SimulatedLoop.seeded(str(seed))
 
         async def add(number: int, order: list[int] = order) -> None:
             order.append(number)

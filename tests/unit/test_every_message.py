@@ -190,7 +190,7 @@ def _remembered(outcome: CommandOutcome, follower: EventFollower) -> None:
         follower._remember(recorded.seq, recorded.event)
 
 
-def _readers() -> dict[str, Callable[[list[CommandOutcome]], None]]:
+def _readers() -> dict[str, Callable[[list[CommandOutcome]], object]]:
     audit, catalogue = Audit(AuditState()), Catalogue(0)
     follower = EventFollower(EventTail(_NoReader(), TailPosition(0, EMPTY_CHAIN_HASH, 0)), [])
     return {
