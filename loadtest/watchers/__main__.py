@@ -60,7 +60,7 @@ def main(
     raise typer.Exit(0 if all(not row.problems() for row in rows) else 1)
 
 
-def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[Watched]:
+def measured_rows(mode: str, sizes: list[int], rps: int, duration_s: int) -> list[Watched]:
     """One exchange, and each size of the crowd in turn. Raises ServerError, LoadTestError."""
     rows: list[Watched] = []
     with (
@@ -78,7 +78,7 @@ def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[
                 load = os.getloadavg()[0]
                 with peak_memory(exchange.pid) as memory:
                     extra = ["--watchers", str(size), "--watch-url", url]
-                    told = ask(exchange, rps, duration, extra, Path(folder))
+                    told = ask(exchange, rps, duration_s, extra, Path(folder))
                 row = Watched(f"{mode} {way}".strip(), size, told, judge(told, rps), max(memory), load)
                 console.print(f"{row.line()}", highlight=False)
                 if size:
