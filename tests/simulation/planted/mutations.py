@@ -33,11 +33,11 @@ from services.projections.ledger.store import OpenBooks
 from tests.simulation.adapters.calls import ask
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
-from tests.simulation.chain_bugs import CHAIN_BUGS
-from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
-from tests.simulation.mutations_of_fees import MUTATIONS_OF_FEES
-from tests.simulation.mutations_of_terms import MUTATIONS_OF_TERMS
+from tests.simulation.planted.chain import CHAIN_BUGS
+from tests.simulation.planted.fees import MUTATIONS_OF_FEES
+from tests.simulation.planted.lies import LIES
+from tests.simulation.planted.terms import MUTATIONS_OF_TERMS
 
 __all__ = ["MUTATIONS"]
 
