@@ -115,7 +115,7 @@ async def test_it_is_made_once_a_second_however_often_it_is_asked_for(
     # Words that nobody speaks are English, and no page of their own.
     for name in ("", "xx", "en", "%00", "de" * 200):
         await offline.get(f"/?lang={name}&x=1")
-    assert len(made) == 3
+    assert made.call_count == 3
 
 
 async def test_methods_and_the_time_before_the_markets_are_known(offline: OfflineService) -> None:
