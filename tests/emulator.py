@@ -14,7 +14,7 @@ __all__ = ["start_emulator"]
 _tables = threading.Lock()
 
 
-class _TablesOneCallAtATime(DomainDispatcherApplication):
+class _TablesOneCallAtATime(DomainDispatcherApplication):  # type: ignore[misc]
     """moto keeps a table as a `defaultdict` whose keys are hashed by Python code.
 
     Two calls at once that begin the same series each make its inner dictionary, and the rows of one are lost.
