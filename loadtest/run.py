@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadtest.crowd.beside import Watchers, WatchersError, watched_line
 from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge, write_reports
-from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
 

@@ -19,11 +19,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import watched_line
 from loadtest.pauses import pauses_of, process_urls
 from loadtest.processes import OUTSIDE
 from loadtest.report import Verdict, judge
 from loadtest.run import LoadTestError, follow
-from loadtest.watchers.beside import watched_line
 from local.exchange_process import ROOT, ExchangeProcess
 from local.servers import ServerError
 

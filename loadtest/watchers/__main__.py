@@ -18,12 +18,12 @@ import psutil
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import watched_line
 from loadtest.pauses import process_urls
 from loadtest.processes import name_of
 from loadtest.report import judge
 from loadtest.run import LoadTestError
 from loadtest.search import MODES, ask
-from loadtest.watchers.beside import watched_line
 from loadtest.watchers.report import PUBLISHERS, Watched, write_report
 from local.exchange_process import ROOT, ExchangeProcess
 from local.servers import ServerError

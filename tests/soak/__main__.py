@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import Watchers
 from loadtest.run import LoadTestError, run_locust
-from loadtest.watchers.beside import Watchers
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
 from tests.soak.report import write_reports
