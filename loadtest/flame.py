@@ -61,7 +61,7 @@ def main(
 ) -> None:
     """Measure, draw, and print what each module costs a request."""
     with (
-        ExchangeProcess("run", settings={"MARKET_MAKER": "0"}, dies_with_owner=True) as exchange,
+        ExchangeProcess("run", settings={"MARKET_MAKER": "0"}) as exchange,
         tempfile.TemporaryDirectory(prefix="flame-") as folder,
     ):
         ask(exchange, rps, WARM_UP_S, [], Path(folder))

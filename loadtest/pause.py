@@ -65,7 +65,7 @@ def main(
     try:
         with (
             tempfile.TemporaryDirectory(prefix="pause-") as folder,
-            ExchangeProcess(mode, settings=settings, dies_with_owner=True) as exchange,
+            ExchangeProcess(mode, settings=settings) as exchange,
         ):
             found["empty"] = _measured(exchange, rps, duration, Path(folder))
             fill(exchange, live)
@@ -79,9 +79,9 @@ def main(
     console.print(f"report: {path}", highlight=False)
 
 
-def _measured(exchange: ExchangeProcess, rps: int, duration: int, folder: Path) -> dict[str, Any]:
+def _measured(exchange: ExchangeProcess, rps: int, duration_s: int, folder: Path) -> dict[str, Any]:
     before = _snapshots(exchange.data_dir)
-    measured = ask(exchange, rps, duration, [], folder)
+    measured = ask(exchange, rps, duration_s, [], folder)
     made = len(_snapshots(exchange.data_dir) - before)
     found = {name: measured[name] for name in ("total", "errors", "pauses")} | {"snapshots": made}
     total = measured["total"]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.watchers.beside import watched_line
+from loadtest.crowd.beside import watched_line
 
 __all__ = ["Verdict", "judge", "write_reports"]
 

@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from loadtest.crowd.beside import Watchers, WatchersError, watched_line
 from loadtest.pauses import pauses_of, process_urls
 from loadtest.report import Verdict, judge, write_reports
-from loadtest.watchers.beside import Watchers, WatchersError, watched_line
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
 
@@ -85,7 +85,7 @@ def exchange_under_test(host: str) -> Iterator[tuple[str, Path | None]]:
         yield host.rstrip("/"), None
         return
     with console.status("starting a stack of its own ..."):
-        stack = ExchangeProcess("stack", dies_with_owner=True)
+        stack = ExchangeProcess("stack")
         stack.__enter__()
     try:
         console.print(f"stack: {stack.url}", highlight=False)

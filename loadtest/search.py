@@ -19,11 +19,11 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import watched_line
 from loadtest.pauses import pauses_of, process_urls
 from loadtest.processes import OUTSIDE
 from loadtest.report import Verdict, judge
 from loadtest.run import LoadTestError, follow
-from loadtest.watchers.beside import watched_line
 from local.exchange_process import ROOT, ExchangeProcess
 from local.servers import ServerError
 
@@ -97,18 +97,18 @@ def main(
     raise typer.Exit(0 if all(any(s.verdict.passed for s in steps) for steps in found.values()) else 1)
 
 
-def search(mode: str, first: int, duration: int, extra: list[str], *, market_maker: bool) -> list[Step]:
+def search(mode: str, first: int, duration_s: int, extra: list[str], *, market_maker: bool) -> list[Step]:
     """Ask a fresh exchange of a mode at one rate after the other. Raises ServerError, LoadTestError."""
     steps: list[Step] = []
     settings = {"MARKET_MAKER": "1" if market_maker else "0"}
     with tempfile.TemporaryDirectory(prefix="loadtest-") as folder:
         with console.status(f"starting make {mode} ..."):
-            exchange = ExchangeProcess(mode, settings=settings, dies_with_owner=True)
+            exchange = ExchangeProcess(mode, settings=settings)
             exchange.__enter__()
         try:
             while (rate := next_rate(steps, first)) is not None:
                 for attempt in range(ATTEMPTS):
-                    measured = ask(exchange, rate, duration, extra, Path(folder))
+                    measured = ask(exchange, rate, duration_s, extra, Path(folder))
                     step = Step(rate, measured, judge(measured, rate))
                     console.print(f"{mode}: {_line(step)}", highlight=False)
                     console.print(*measured["pauses"][:1], highlight=False)
@@ -123,15 +123,15 @@ def search(mode: str, first: int, duration: int, extra: list[str], *, market_mak
 
 
 def ask(
-    exchange: ExchangeProcess, rate: int, duration: int, extra: list[str], folder: Path
+    exchange: ExchangeProcess, rate: int, duration_s: int, extra: list[str], folder: Path
 ) -> dict[str, Any]:
     """One rate for so long. Raises LoadTestError when the generator gives no figures."""
     figures = folder / "figures.json"
     figures.unlink(missing_ok=True)
     command = [sys.executable, "-m", "loadtest.lean", exchange.url, "--rps", str(rate)]
-    command += ["--measure-s", str(duration), "--exchange-pid", str(exchange.pid)]
+    command += ["--measure-s", str(duration_s), "--exchange-pid", str(exchange.pid)]
     command += ["--keys-file", str(folder / "keys.json"), "--figures-file", str(figures), *extra]
-    said = follow(command, SETUP_DEADLINE_S + duration)
+    said = follow(command, SETUP_DEADLINE_S + duration_s)
     if not figures.exists():
         raise LoadTestError("the generator gave no figures; it said:\n" + "\n".join(said[-30:]))
     measured: dict[str, Any] = json.loads(figures.read_text())

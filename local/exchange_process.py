@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import httpx
 import psutil
@@ -26,6 +27,9 @@ KILL_DEADLINE_S = 15.0
 _SERVER_LOG_LINES = 6
 _LOG_LINE_LENGTH_MAX = 240
 ROOT = Path(__file__).resolve().parents[1]
+# Linux ends a tied child with the thread that started it: this one lives as long as the process, whoever
+# calls `start`, and from whichever thread.
+_STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="exchange-starter")
 
 
 class NotReadyError(ServerError):
@@ -35,22 +39,15 @@ class NotReadyError(ServerError):
 class ExchangeProcess:
     """`python -m local <mode>` on a free port, with its own data folder, for tests of all sorts.
 
-    No market maker, no rate limits, no Prometheus. The folder lies in the system's temporary folder, not in
-    pytest's, which is closed to other users: PostgreSQL runs as `nobody` when root starts it, and has to
-    reach its files.
+    No market maker, no rate limits, no Prometheus. It ends with this process, however that ends (Linux). The
+    folder lies in the system's temporary folder, not in pytest's, which is closed to other users: PostgreSQL
+    runs as `nobody` when root starts it, and has to reach its files.
     """
 
-    def __init__(
-        self, mode: str, *, settings: Mapping[str, str] | None = None, dies_with_owner: bool = False
-    ) -> None:
-        """`settings`: EXCHANGE_* variables for the services of a stack, as far as it passes them on.
-
-        `dies_with_owner`: a SIGKILL of this process, or the end of the thread that calls `start`, ends the
-        exchange too (Linux).
-        """
+    def __init__(self, mode: str, *, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: EXCHANGE_* variables for the services of a stack, as far as it passes them on."""
         self.mode = mode
         self.settings = dict(settings or {})
-        self._dies_with_owner = dies_with_owner
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = Path(tempfile.mkdtemp(prefix=f"exchange-{mode}-"))
@@ -93,12 +90,10 @@ class ExchangeProcess:
         environment |= {"PORT": str(self.port), "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         environment |= {"MARKET_MAKER": "0", "HISTORY": "0", "RATE_LIMITS": "0", "PROMETHEUS": "0"}
         environment |= self.settings
-        argv = self._command()
-        if self._dies_with_owner:
-            argv = tied_to_this_process(argv, signal.SIGKILL)
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                argv,
+            starting = _STARTER.submit(
+                subprocess.Popen[bytes],
+                tied_to_this_process(self._command(), signal.SIGKILL, umask=None),
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -106,6 +101,7 @@ class ExchangeProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self._process = starting.result()
         try:
             self.wait_ready(deadline_s or START_DEADLINE_S[self.mode])
         except BaseException:

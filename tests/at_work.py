@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from exchange.adapters.files.key import FileKeyWrapper
 from exchange.adapters.memory.log import MemoryLog
@@ -19,7 +19,7 @@ WAIT_S = 60.0
 POLL_S = 0.005
 # What a test gives to servers that it does not try to be slow. On a full machine production's seconds pass:
 # a connection is given up and made anew, a call is sent twice, and the test is another one than it says.
-PATIENT: Final = {
+PATIENT: Final[Mapping[str, Any]] = {
     "cache_deadline_ms": 60_000,
     "database_deadline_ms": 60_000,
     "kms_deadline_ms": 60_000,

@@ -6,15 +6,15 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.moto_server import threaded_moto_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 
 __all__ = ["start_emulator"]
 
-_Dispatcher: Any = threaded_moto_server.DomainDispatcherApplication
 _tables = threading.Lock()
 
 
-class _TablesOneCallAtATime(_Dispatcher):  # type: ignore[misc]
+class _TablesOneCallAtATime(DomainDispatcherApplication):  # type: ignore[misc]
     """moto keeps a table as a `defaultdict` whose keys are hashed by Python code.
 
     Two calls at once that begin the same series each make its inner dictionary, and the rows of one are lost.

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 __all__ = ["Owner", "owner_of", "owner_with_network"]
 
-# One /48 is what a provider hands to a customer without a question, and holds 65,536 owners as we tell them
-# apart: so many of them are counted apart at once, the others of that network together.
+# A provider hands a whole /48 to any customer, who could pose as 65,536 owners (each /64 is one). This many
+# owners of a /48 are counted apart at once, all others of it together.
 OWNERS_OF_V6_NETWORK_MAX: Final = 64
-# A provider of mobile access has as many customers in a /16: their number alone is no sign of anything.
+# All of a /16: a mobile provider really has that many customers there, so their number alone proves nothing.
 OWNERS_OF_V4_NETWORK_MAX: Final = 65_536
 
 

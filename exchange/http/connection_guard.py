@@ -48,7 +48,8 @@ class GuardedHttp(HttpToolsProtocol):
         self._timed: tuple[int, _Phase] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        # Of the head that is arriving: what came for it alone, and what it cannot be larger than.
+        # The arriving head is at least as large as the bytes that came for it alone, and at most as large as
+        # these and the rest of the read in which it began.
         self._head_size_bytes = self._head_size_bytes_most = 0
         self._read_size_bytes = 0
         self._idle = IdleTimer(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)

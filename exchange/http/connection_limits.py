@@ -27,16 +27,16 @@ class ConnectionLimits:
     http_stall_s: float = 30.0
     # A little less than the five seconds after which a stream client is cut.
     websocket_stall_s: float = 4.5
-    # For what is still to be sent when the connection is closed.
+    # How long a connection that is being closed may take to send the rest.
     close_s: float = 5.0
-    # As much as the gateway takes (infra/nginx: large_client_header_buffers).
+    # As large as the gateway's (infra/nginx: large_client_header_buffers).
     head_size_bytes_max: int = 65_536
     headers_max: int = 100
     pipelined_max: int = 1_000
     fragments_max: int = 1_000
     # Pings and pongs of a peer within a second; they are answered without the application.
     controls_per_s_max: int = 50
-    # Of the connections, so many may be WebSockets: the others are for requests. None: three quarters.
+    # How many of the connections may be WebSockets; the others are for requests. None: three quarters.
     sockets_max: int | None = None
     # Above limit_concurrency, where requests get 503; here connections are dropped unheard.
     spare_connections: int = 256

@@ -73,7 +73,7 @@ class UsageSharing:
         number, counts = window.take_unshared(_KEYS_MAX)
         while counts:
             name = f"usage:{window.limit.name}:{number}"
-            # It lives for twice the window, for clocks that differ.
+            # Kept for twice the window: another process's clock may still be in the window before.
             lifetime_ms = 2 * window.limit.length_ms
             async with asyncio.timeout(self._deadline_s):
                 told: bytes = await self._cache.eval(

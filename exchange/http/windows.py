@@ -64,7 +64,8 @@ class Window:
         self._unshared: dict[str, int] = {}
         # All keys, those first that were not looked up for longest.
         self._in_turn: deque[str] = deque()
-        # Names apart in a network, names apart of a kind, networks of a kind. A kind is "IPv6" or not.
+        # How many names are counted apart: in each network, and of each kind of address (True: IPv6); and how
+        # many networks of each kind are counted.
         self._siblings: dict[str, int] = {}
         self._names = {False: 0, True: 0}
         self._networks = {False: 0, True: 0}

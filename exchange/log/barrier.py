@@ -20,7 +20,7 @@ __all__ = ["OutcomeBarrier"]
 
 # How long an asker waits at the most, the question to the log included.
 WAIT_MAX_S: Final = 1.5
-# So many wait at once; who comes on top is not kept, as nothing is known.
+# So many wait at once; whoever comes on top is told at once that nothing is known.
 ASKERS_MAX: Final = 1_000
 _CLOSE_DEADLINE_S: Final = 3.0
 # A place before every command.
@@ -33,7 +33,7 @@ class OutcomeBarrier:
     def __init__(self, command_log: Log) -> None:
         self._command_log = command_log
         self._probe: LogProbe | None = None
-        # Of the newest outcome that the view has: record of the command log, and command within it.
+        # Which command the view's newest outcome answers: offset of its record, and its index within that.
         self._decided = _NOWHERE
         self._moved: asyncio.Future[None] | None = None
         self._asking = asyncio.Lock()

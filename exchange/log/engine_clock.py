@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 __all__ = ["EngineClock"]
 
-# The greatest of the present such window and of the one before it counts.
+# How long one window is. What counts is the greatest of the present one and of the one before it.
 _WINDOW_MS: Final = 5_000
 
 _skew_s = Gauge(

@@ -35,11 +35,11 @@ LEDGER_MS: Final = 100
 MARKET_HISTORY_MS: Final = 250
 # Notices to people, on their way for seconds anyhow.
 NOTIFIER_MS: Final = 100
-# A takeover begins up to so much behind; a lease is seconds long.
+# A standby that takes over starts this far behind, which is little beside a lease of seconds.
 STANDBY_MS: Final = 30
-# What a standby forgets because its leader has published it: memory alone.
+# A standby compares the leader's events with its own and lets these go: reading late costs it memory alone.
 STANDBY_EVENTS_MS: Final = 200
-# A transfer's answer at /v1 is so much later, where a password's hash takes longer.
+# Delays the answer to a transfer at /v1, where hashing a password takes longer than this.
 USER_MS: Final = 20
 # The settler looks for withdrawals four times a second.
 WITHDRAWALS_MS: Final = 50

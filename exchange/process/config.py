@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     cache_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     cache_cluster: bool = False
     # A folder with a file for each login that may change while a process runs (LOGINS), named as it is here.
-    # It goes before the variable, and is read anew for each connection; None for variables alone.
+    # A file goes before its login's variable, and is read anew for each connection. None: variables alone.
     logins_dir: Path | None = None
     market_data_url: str = "http://127.0.0.1:8080"
     # Addresses or networks, separated by commas, whose X-Forwarded-For is believed; "*" for all.

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_S: Final = 0.1
 WAIT_S_MAX: Final = 3.0
-# What passes by itself in nearly every start is no warning before it has failed so often.
+# Errors that pass by themselves in nearly every start (`passing`) are no warning before so many in a row.
 PASSING_ATTEMPTS: Final = 8
 
 
@@ -123,7 +123,7 @@ class Attempts:
     def _failed(self, error: BaseException) -> RetryCallState:
         """What tenacity's stops and waits are asked with."""
         if self._state is None:
-            # They look at the numbers alone: there is no function that is called again.
+            # They look at numbers of attempts and times alone, so the function that is retried may be None.
             self._state = RetryCallState(cast(Any, None), None, (), {})
             self._state.start_time = self._started_s
         else:

@@ -27,8 +27,8 @@ __all__ = [
     "traces_header",
 ]
 
-# Of one record; those beyond lose the rest of their trace. A record holds 1,000 commands at most, of which
-# one in a hundred is sampled.
+# So many traces go on with one record; commands beyond lose the rest of theirs. A record usually holds 1,000
+# commands at most, of which one in a hundred is sampled.
 TRACED_COMMANDS_MAX: Final = 128
 _HEADER_NAME: Final = "exchange-trace"
 _ID_DIGITS_MAX: Final = 19

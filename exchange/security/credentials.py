@@ -309,7 +309,7 @@ class PostgresCredentials:
         """Ask the database again about this key the next time."""
         self._revocations += 1
         self._found.forget(key_hash)
-        # What is under way may have seen the key before it was revoked: who comes now waits for another one.
+        # A look-up under way may have read the key before it was revoked: whoever comes now begins another.
         self._look_ups.pop(key_hash, None)
 
     async def start(self) -> None:
@@ -340,7 +340,7 @@ class PostgresCredentials:
                 self._heed(await self._next_message(subscription))
         finally:
             async with asyncio.timeout(self._cache_deadline_s):
-                await subscription.aclose()  # type: ignore[no-untyped-call]
+                await subscription.aclose()
 
     async def _next_message(self, subscription: Any) -> Mapping[str, Any]:
         message = await subscription.get_message(timeout=_SILENCE_S_MAX)

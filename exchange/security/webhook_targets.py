@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 __all__ = ["URL_LENGTH_MAX", "Target", "TargetRefusedError", "may_connect", "target_of"]
 
 URL_LENGTH_MAX: Final = 500
-# Of a public service. Others are where people run what is not for everybody.
+# The ports of public services; on others people run what is not for everybody.
 PORTS: Final = (443, 8443)
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 

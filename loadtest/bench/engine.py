@@ -23,7 +23,6 @@ from rich.table import Table
 from matching_engine import build
 
 _COMMANDS_PER_RECORD = 100
-_LIVE_ORDERS = (1_000, 100_000, 1_000_000)
 _WORKER_DEADLINE_S = 1_800.0
 
 

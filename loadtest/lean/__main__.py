@@ -21,12 +21,12 @@ import typer
 import uvloop
 
 from loadtest.accounts import TradingKey, open_account
+from loadtest.crowd.beside import Watchers, WatchersError
 from loadtest.lean.connections import Connections
 from loadtest.lean.figures import Counts
 from loadtest.lean.sockets import METHODS, OrderSockets
 from loadtest.mix import Asked, Mix, signed
 from loadtest.processes import GENERATOR, WATCHERS, cpu_by_name, spent
-from loadtest.watchers.beside import Watchers, WatchersError
 
 PROGRESS_MARK: Final = "progress "
 TURN_S: Final = 0.001

@@ -1,1 +1,1 @@
-"""Thousands of clients of streams in a lean process of their own, and what they saw."""
+"""How many watchers an exchange serves beside 300 orders a second, in which delay."""

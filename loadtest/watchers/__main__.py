@@ -18,12 +18,12 @@ import psutil
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import watched_line
 from loadtest.pauses import process_urls
 from loadtest.processes import name_of
 from loadtest.report import judge
 from loadtest.run import LoadTestError
 from loadtest.search import MODES, ask
-from loadtest.watchers.beside import watched_line
 from loadtest.watchers.report import PUBLISHERS, Watched, write_report
 from local.exchange_process import ROOT, ExchangeProcess
 from local.servers import ServerError
@@ -60,12 +60,12 @@ def main(
     raise typer.Exit(0 if all(not row.problems() for row in rows) else 1)
 
 
-def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[Watched]:
+def measured_rows(mode: str, sizes: list[int], rps: int, duration_s: int) -> list[Watched]:
     """One exchange, and each size of the crowd in turn. Raises ServerError, LoadTestError."""
     rows: list[Watched] = []
     with (
         tempfile.TemporaryDirectory(prefix="watchers-") as folder,
-        ExchangeProcess(mode, dies_with_owner=True) as exchange,
+        ExchangeProcess(mode) as exchange,
     ):
         ask(exchange, rps, WARM_UP_S, [], Path(folder))
         ways = {"": exchange.url}
@@ -78,7 +78,7 @@ def measured_rows(mode: str, sizes: list[int], rps: int, duration: int) -> list[
                 load = os.getloadavg()[0]
                 with peak_memory(exchange.pid) as memory:
                     extra = ["--watchers", str(size), "--watch-url", url]
-                    told = ask(exchange, rps, duration, extra, Path(folder))
+                    told = ask(exchange, rps, duration_s, extra, Path(folder))
                 row = Watched(f"{mode} {way}".strip(), size, told, judge(told, rps), max(memory), load)
                 console.print(f"{row.line()}", highlight=False)
                 if size:

@@ -1,8 +1,9 @@
 """Becomes a server process: ties its life to the parent's, drops to another user, then execs.
 
-Run as ``python -I -S launch.py PARENT_PID SIGNAL UID NICENESS PROGRAM [ARG ...]``, by path, so that it
+Run as ``python -I -S launch.py PARENT_PID SIGNAL UID UMASK NICENESS PROGRAM [ARG ...]``, by path, so that it
 imports nothing of the project. A separate program, not ``preexec_fn``: that one runs Python between fork and
-exec, which can deadlock when the parent has threads. UID -1 keeps the user, NICENESS 0 the priority.
+exec, which can deadlock when the parent has threads. All five are decimal numbers; UID -1 keeps the user,
+UMASK -1 the parent's, NICENESS 0 the priority.
 """
 
 import ctypes
@@ -35,8 +36,8 @@ def give_way(niceness: int) -> None:
 
 def main(argv: list[str]) -> None:
     """Does not return: execs the program, or exits with a message."""
-    parent_pid, death_signal, uid, niceness = (int(word) for word in argv[1:5])
-    command = argv[5:]
+    parent_pid, death_signal, uid, umask, niceness = (int(word) for word in argv[1:6])
+    command = argv[6:]
     if niceness:
         give_way(niceness)
     if uid >= 0:
@@ -48,9 +49,10 @@ def main(argv: list[str]) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent_pid:
             sys.exit("the parent ended before the server could start")
-    os.umask(0o077)
+    if umask >= 0:
+        os.umask(umask)
     try:
-        os.execv(command[0], command)
+        os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"cannot run {command[0]}: {error}")
 

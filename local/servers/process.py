@@ -69,14 +69,20 @@ class Command:
 
 
 def tied_to_this_process(
-    argv: Sequence[str], death_signal: signal.Signals, uid: int | None = None, niceness: int = 0
+    argv: Sequence[str],
+    death_signal: signal.Signals,
+    uid: int | None = None,
+    niceness: int = 0,
+    umask: int | None = 0o077,
 ) -> list[str]:
     """The command line that runs `argv` and has it get `death_signal` when the thread that starts it ends.
 
-    `niceness`: 0, or `GIVES_WAY` for a session of its own that nobody waits for.
+    `niceness`: 0, or `GIVES_WAY` for a session of its own that nobody waits for. `uid`, `umask`: None keeps
+    this process's own.
     """
     launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), str(int(death_signal))]
-    return [*launcher, str(-1 if uid is None else uid), str(niceness), *argv]
+    kept = [str(-1 if number is None else number) for number in (uid, umask)]
+    return [*launcher, *kept, str(niceness), *argv]
 
 
 class ManagedProcess:

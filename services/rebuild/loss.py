@@ -18,7 +18,8 @@ _TRADES_LOST: Final = (
     "SELECT count(DISTINCT reference) FROM ledger_entries "
     f"WHERE entry_id >= ($1::bigint + 1) * {ENTRIES_PER_EVENT_MAX} AND kind = 'TRADE'"
 )
-# A follower of the events that stands behind their new end would wait for it, and then skip.
+# The notifier may stand beyond the new, shorter end of the events. Left there, it would wait until the log
+# has grown to that seq again, and never tell of what comes before it: so it is put back to the end.
 _NOTICES_BACK: Final = (
     "UPDATE notice_positions SET last_id = $2, last_hash = $3, next_offset = $4 "
     "WHERE source = $1 AND last_id > $2"

@@ -18,8 +18,6 @@ Facts = Mapping[str, float]
 Judge = Callable[[Answers, Facts, float], list[str]]
 # A count that another process made is known a second later: what 300 requests a second may slip in by.
 _LATE: Final = 300
-# Of those who clear up afterwards and look what there is.
-_SLACK: Final = 5
 
 
 def judge(name: str, answers: Answers, facts: Facts, seconds: float) -> list[str]:

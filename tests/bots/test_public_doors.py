@@ -39,7 +39,7 @@ def test_prices_go_where_the_test_says_and_meet_what_rests(public: Exchange) -> 
     account.request("POST", "/api/v3/order", price="60000", **order)
     market.walk_to(64_000)
     (fill,) = account.wait_for_fills(SYMBOL)
-    assert (fill.price, fill.order_id, fill.is_maker) == (64_500, placed["orderId"], True)
+    assert (fill.price, fill.order_id, fill.is_maker) == (Decimal(64_500), placed["orderId"], True)
     assert market.price == 64_000
     book = market.book()
     assert book["bids"][0][0] < 64_000 < book["asks"][0][0]

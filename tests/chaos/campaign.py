@@ -98,7 +98,7 @@ class Result:
 def running_stack(*, isolated: bool, snapshot_every_commands: int) -> Iterator[StackUnderTest]:
     """A stack that may be hurt; all of it is gone afterwards. Raises ServerError."""
     with contextlib.ExitStack() as exits:
-        process = ExchangeProcess("stack", dies_with_owner=True)
+        process = ExchangeProcess("stack")
         under_test = StackUnderTest(process)
         process.settings["EXCHANGE_CRASH_POINTS"] = str(under_test.crash_points)
         process.settings["EXCHANGE_SNAPSHOT_EVERY_COMMANDS"] = str(snapshot_every_commands)

@@ -1,6 +1,7 @@
 """The witness tells a sound exchange from one that loses, doubles or invents: who checks the checker."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_answer_that_is_as_the_log_says_is_good() -> None:
     ],
     ids=["order id", "executed", "another fill", "quantity", "price"],
 )
-def test_answer_that_the_log_does_not_bear_out_is_a_loss(answer: dict[str, object]) -> None:
+def test_answer_that_the_log_does_not_bear_out_is_a_loss(answer: dict[str, Any]) -> None:
     assert judged(one_trade(), bought(**answer))["lost"] >= 1
 
 

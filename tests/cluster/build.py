@@ -61,7 +61,7 @@ _ADAPTER = f"prometheus-adapter-{ADAPTER}"
 _DEADLINE_S = 3_600
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
     """Takes a lone "=" for a text, as YAML 1.2 does."""
 
 

@@ -234,7 +234,7 @@ def _line(message: str) -> str:
 def _file(pods: Path, pod: Object) -> Path:
     """Where a node keeps what the pod says."""
     metadata, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
-    folder = pods / f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}" / container
+    folder: Path = pods / f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}" / container
     folder.mkdir(parents=True, exist_ok=True)
     return folder / "0.log"
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from infra.ready.looks import STEPS, Look
 from tests.cluster.api import NAMESPACE, Api, Object, until
@@ -69,7 +70,7 @@ async def install(scene: Scene) -> list[str]:
     await scene.operator.deploy()
     took_s = time.monotonic() - started_s
     for name in SCALED:
-        await until(f"two pods of {name}", lambda name=name: _has(scene.api, name, 2), _WAIT_S)
+        await until(f"two pods of {name}", partial(_has, scene.api, name, 2), _WAIT_S)
     assert len(await scene.api.ready_pods("engine")) == 2
     for name in SINGLE:
         assert len(await scene.api.ready_pods(name)) == 1, name
@@ -154,7 +155,7 @@ async def upgrade_and_rollback(scene: Scene) -> list[str]:
                 await scene.operator.deploy("--set", f"global.image.digest={digest}")
             else:
                 await scene.operator.helm("rollback", RELEASE, "1", "--wait", "--timeout", "150s")
-            await until(f"{what} everywhere", lambda digest=digest: _all_run(scene.api, digest), _WAIT_S)
+            await until(f"{what} everywhere", partial(_all_run, scene.api, digest), _WAIT_S)
             fewest = least()
         assert fewest["engine"] >= 1, "one engine at a time"
         assert fewest["order"] >= 4, "no pod goes before its successor is ready"

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
-
 from exchange.process.readers import Readers
 
 if TYPE_CHECKING:
@@ -48,8 +46,8 @@ class WatchedReaders(Readers):
 
 
 async def rows_read(
-    connection: "asyncpg.Connection[asyncpg.Record]", statement: str, arguments: tuple[Any, ...]
-) -> Mapping[str, float]:
+    connection: "Connection", statement: str, arguments: tuple[Any, ...]
+) -> Mapping[str, int]:
     """Ask again, and count: table -> rows that a scan of it looked at, those it threw away among them."""
     text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *arguments)
     counted: Counter[str] = Counter()

@@ -134,7 +134,7 @@ async def test_every_log_refuses_alike(log: Log, promise) -> None:  # type: igno
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
 def test_simulated_log_refuses_what_the_others_do(promise) -> None:  # type: ignore[no-untyped-def]
-    loop, faults = SimulatedLoop("calm"), Faults.of("calm")
+    loop, faults = SimulatedLoop.seeded("calm"), Faults.of("calm")
     faults.active = False
     wires = cast(Any, SimpleNamespace(loop=loop, faults=faults, crash_soon=None))
     log = SimulatedLog(wires, "log", lambda: 1, lambda record: None, repeats=False)

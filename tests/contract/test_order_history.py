@@ -198,7 +198,7 @@ async def test_listen_keys_work_on_a_real_cache(ledger_exchange: OrderExchange) 
             heard.append(message["data"])
         if len(heard) == 2:
             break
-    await subscription.aclose()  # type: ignore[no-untyped-call]
+    await subscription.aclose()
     assert b'"e":"executionReport"' in heard[0]
     assert b'"e":"outboundAccountPosition"' in heard[1]
     assert (await keyed(ledger_exchange, "POST", ALICE)).json()["listenKey"] == key

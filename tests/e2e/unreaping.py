@@ -16,6 +16,7 @@ from typing import Final
 import psutil
 
 from local.exchange_process import STOP_DEADLINE_S, ExchangeProcess
+from local.servers.process import tied_to_this_process
 
 __all__ = ["UnreapedExchange"]
 
@@ -68,7 +69,8 @@ class UnreapedExchange(ExchangeProcess):
 def main(command: list[str]) -> int:
     """Run the command; returns its exit code, or never."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    pid = os.posix_spawn(command[0], command, os.environ)
+    tied = tied_to_this_process(command, signal.SIGKILL, umask=None)
+    pid = os.posix_spawn(tied[0], tied, os.environ)
     ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     while ended is None or ended.si_code != os.CLD_EXITED:
         signal.pause()

@@ -12,6 +12,7 @@ import httpx
 import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from schemathesis.core.result import Err
 
 __all__ = ["Asked", "check_answer", "operations", "try_operation"]
 
@@ -29,8 +30,13 @@ class Asked(NamedTuple):
 
 
 def operations(document: Mapping[str, Any], count: int, seed_number: int) -> list[Any]:
-    """That many operations of a document, or all."""
-    found = [result.ok() for result in schemathesis.openapi.from_dict(dict(document)).get_all_operations()]
+    """That many operations of a document, or all. Raises what Schemathesis says of one it cannot read."""
+    described = schemathesis.openapi.from_dict(dict(document)).get_all_operations()
+    found = []
+    for result in described:
+        if isinstance(result, Err):
+            raise result.err()
+        found.append(result.ok())
     return random.Random(seed_number).sample(found, min(count, len(found)))
 
 

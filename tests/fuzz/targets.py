@@ -9,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ import orjson
 from exchange.adapters.files import log_format
 from exchange.adapters.files.log import FileLog
 from exchange.adapters.files.objects import FolderStore
-from exchange.contracts import codec, limits, tables
 from exchange.contracts.codec import (
     CodecError,
     decode_commands,
@@ -30,8 +30,7 @@ from exchange.contracts.codec import (
 from exchange.contracts.commands import ActivateRules, Command, CreditDeposit, Malformed
 from exchange.contracts.errors import ApiError
 from exchange.contracts.events import CommandRejected
-from exchange.contracts.order_commands import OrderLeg
-from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
+from exchange.contracts.tables import COMMANDS
 from exchange.contracts.unpacking import read_commands
 from exchange.http import query_parameters as shared
 from exchange.log.records import records_between
@@ -64,13 +63,11 @@ from services.order.requests.placement import parse_placement
 from services.order.view.model import AccountView
 from services.user.doors.problems import ProblemError
 from services.user.doors.request_guard import check_json
+from tests.fuzz.chosen import START_MS, USERS, ChosenByBytes
 
 __all__ = ["TARGETS", "Target"]
 
-START_MS: Final = 1_700_000_000_000
-USERS: Final = (1001, 1002)
 _INTEGER_NAMES: Final = ("orderId", "limit", "timestamp", "recvWindow", "startTime")
-_EDGES: Final = (0, 1, 2, 3, 10**8, 2**31, 2**62, 2**63 - 1)
 
 
 @dataclass(frozen=True)
@@ -148,11 +145,11 @@ def poison(data: bytes) -> None:
 
 def trading(data: bytes) -> None:
     """Well-formed commands made of the bytes, with values that no service would send."""
-    chance = _Bytes(data)
-    made = []
+    chance = ChosenByBytes(data)
+    made: list[Command] = []
     while not chance.is_empty and len(made) < 64:
-        tags = sorted(codec.COMMANDS)
-        cls, names = codec.COMMANDS[tags[chance.number(len(tags))]]
+        tags = sorted(COMMANDS)
+        cls, names = COMMANDS[tags[chance.number(len(tags))]]
         made.append(cls(*(chance.field(name) for name in names)))
     if made:
         poison(encode_commands(made))
@@ -161,46 +158,6 @@ def trading(data: bytes) -> None:
 def _survives_snapshot(shard: Shard) -> None:
     rows = msgspec.msgpack.encode(to_rows(shard))
     assert msgspec.msgpack.encode(to_rows(from_rows(msgspec.msgpack.decode(rows), Engine()))) == rows
-
-
-class _Bytes:
-    """Choices made by bytes; zeros when they are used up."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-
-    @property
-    def is_empty(self) -> bool:
-        return self._position >= len(self._data)
-
-    def number(self, below: int) -> int:
-        """One byte's choice of a number."""
-        value = 0 if self.is_empty else self._data[self._position]
-        self._position += 1
-        return value % below
-
-    def field(self, name: str) -> Any:
-        """A value for a field: often one that fits, sometimes none that does."""
-        if name == LEGS_FIELD:
-            return [OrderLeg(*(self.field(x) for x in LEG_FIELDS)) for _ in range(self.number(5))]
-        if name in tables.TEXT_FIELDS:
-            return ("", "a", "b", "BTCUSDT", "x" * limits.TEXT_LENGTH_MAX)[self.number(5)]
-        kind = self.number(16)
-        if kind == 0:
-            return _EDGES[self.number(len(_EDGES))]
-        if kind == 1:
-            return int.from_bytes(bytes(self.number(256) for _ in range(8)), "big") >> 1
-        if name == "user_id":
-            return USERS[self.number(2)]
-        if name in ("price_ticks", "stop_price_ticks", "quantity_lots"):
-            if kind == 2:
-                return 0
-            return 1 + self.number(256) * self.number(256) * 80
-        if name == "valid_until_ms":
-            return START_MS + 60_000
-        # Codes, one more than there are; what a leg leaves open is none of the others.
-        return self.number({"order_type": 9, "contingency": 7, "stp_mode": 8}.get(name, 4))
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -298,17 +255,22 @@ def order_parameters(data: bytes) -> None:
     signed_payload(line, body)
     with contextlib.suppress(ApiError):
         found = parse_parameters(line, body)
-        for read in (
-            *(lambda name=name: shared.integer(found, name) for name in _INTEGER_NAMES),
-            lambda: parameters.amount(found, "price", 8),
-            lambda: shared.boolean(found, "computeCommissionRates"),
-            lambda: parameters.limit(found),
-            lambda: parameters.client_order_id(found, "newClientOrderId"),
+        readings: list[Callable[[], object]] = [
+            *(partial(shared.integer, found, name) for name in _INTEGER_NAMES),
+            partial(parameters.amount, found, "price", 8),
+            partial(shared.boolean, found, "computeCommissionRates"),
+            partial(parameters.limit, found),
+            partial(parameters.client_order_id, found, "newClientOrderId"),
             lambda: parse_placement(found, _VIEW).command(1, 1001, START_MS),
-            *(lambda parse=parse: parse(found, _VIEW).command(1, 1001, START_MS) for parse in _LISTS),
-        ):
+            *(partial(_listed, parse, found) for parse in _LISTS),
+        ]
+        for read in readings:
             with contextlib.suppress(ApiError):
                 _all_integers_fit(read())
+
+
+def _listed(parse: Callable[..., Any], found: dict[str, str]) -> object:
+    return parse(found, _VIEW).command(1, 1001, START_MS)
 
 
 def _all_integers_fit(value: Any) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from fnmatch import fnmatch
+from typing import Any
 
 import pytest
 import yaml
@@ -45,7 +46,7 @@ def paths_of_hosts(shape: str, *more: str) -> dict[str, list[Object]]:
 def rules(shape: str, *more: str) -> list[tuple[list[str], str]]:
     """(patterns, service) of each of the ALB's rules for the main name, by priority."""
     paths = paths_of_hosts(shape, *more)[HOST]
-    by_kind: dict[str, list[dict[str, object]]] = {"Exact": [], "Prefix": [], "ImplementationSpecific": []}
+    by_kind: dict[str, list[dict[str, Any]]] = {"Exact": [], "Prefix": [], "ImplementationSpecific": []}
     for path in paths:
         by_kind[path["pathType"]].append(path)
     by_kind["Prefix"].sort(key=lambda path: len(str(path["path"])), reverse=True)

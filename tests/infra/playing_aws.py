@@ -21,7 +21,6 @@ from botocore.validate import ParamValidator
 __all__ = ["Aws", "AwsError"]
 
 _SERVICES = {"s3api": "s3"}
-_FLAGS = {"--region", "--query", "--output", "--max-items"}
 # Done by the client itself, or by nobody but AWS.
 _NOTHING = {("eks", "update-kubeconfig"), ("ecr", "get-login-password")}
 _SAID: dict[tuple[str, str], dict[str, Any]] = {

@@ -210,7 +210,7 @@ async def test_what_is_published_through_one_node_is_heard_through_every_other(
             pipeline.execute_command("PUBLISH", channel_of(name), name)
         await pipeline.execute()
         for subscription in heard:
-            found = set()
+            found: set[tuple[str, str]] = set()
             async with asyncio.timeout(10):
                 while len(found) < 4:
                     message = await subscription.get_message(timeout=1)

@@ -4,6 +4,7 @@ import asyncio
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -188,4 +189,5 @@ async def test_the_page_brings_a_halted_exchange_back_and_no_service_ends(
         await services.stop()
         await engine.stop()
         for table in world.history:
-            await table.close()
+            closable: Any = table
+            await closable.close()

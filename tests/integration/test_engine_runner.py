@@ -17,7 +17,7 @@ from exchange.contracts.codec import CommandOutcome, decode_events, encode_comma
 from exchange.contracts.commands import LeaderElected, Malformed
 from exchange.log.event_tail import ChainError
 from exchange.log.records import records_between
-from exchange.ports.world import Log, LogError, LogReader, LogWriter
+from exchange.ports.world import Headers, Log, LogError, LogReader, LogWriter
 from loadtest.bench.workload import Mischief
 from matching_engine.genesis import write_genesis
 from matching_engine.runner import EngineRunner
@@ -231,7 +231,7 @@ async def test_other_history_on_the_event_log_stops(tmp_path: Path) -> None:
 
 
 class FailingLog(MemoryLog):
-    """Takes some appends, then none."""
+    """Takes some appends, then none. Its own writer."""
 
     def __init__(self, taken_max: int) -> None:
         super().__init__(lambda: 1)
@@ -240,7 +240,7 @@ class FailingLog(MemoryLog):
     async def writer(self) -> LogWriter:
         return self
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         if len(self.records) >= self.taken_max:
             raise LogError("the broker is away")
         return await self._append(value)

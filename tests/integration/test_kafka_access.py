@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -18,7 +19,7 @@ from exchange.adapters.kafka.log import shard_logs
 from exchange.adapters.kafka.restore import KafkaRestorer
 from exchange.adapters.kafka.topics import ensure_topics
 from exchange.contracts.topics import commands_topic, events_topic
-from exchange.ports.world import LogError
+from exchange.ports.world import LogError, LogRecord
 from exchange.process.config import Settings, SettingsError
 from local.servers import free_port, kafka, kafka_jars
 from tests import certificates
@@ -138,7 +139,8 @@ async def test_a_password_that_was_changed_is_taken_by_what_runs(broker: Broker,
     settings = broker.settings(logins_dir=tmp_path, kafka_username="", kafka_password=SecretStr(""), shard=2)
     assert await write_and_read(settings) == b"order"
     command_log, _ = shard_logs(settings)
-    writer, reader = await command_log.writer(), await command_log.reader(0)
+    writer: Any = await command_log.writer()
+    reader: Any = await command_log.reader(0)
     try:
         for password in ("another-password", PASSWORD):
             await change_password(broker, password)
@@ -151,7 +153,7 @@ async def test_a_password_that_was_changed_is_taken_by_what_runs(broker: Broker,
                 await refused
             (tmp_path / "kafka_password").write_text(password)
             last = await appended
-        read = []
+        read: list[LogRecord] = []
         while not read or read[-1].offset < last:
             records = await reader.read(DEADLINE_MS)
             assert records

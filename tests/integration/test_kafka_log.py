@@ -4,6 +4,9 @@ import asyncio
 import gc
 import time
 import uuid
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -11,7 +14,7 @@ from aiokafka.errors import NodeNotReadyError
 
 from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.adapters.kafka.log import KafkaLog, _KafkaReader, _KafkaWriter
-from exchange.ports.world import LogError, LogReader, LogRecord
+from exchange.ports.world import LogError, LogReader, LogRecord, LogWriter
 from local.servers import free_port
 from tests.at_work import WAIT_S
 
@@ -146,9 +149,11 @@ async def test_opening_and_closing_may_be_cancelled_at_any_moment_and_leave_no_c
     await append(log, b"a")
     await (await log.reader(0)).close()
     elapsed_s = time.monotonic() - started
-    for opening in (log.reader, lambda _: log.writer()):
+    openings: tuple[Callable[[], Coroutine[Any, Any, LogReader | LogWriter]], ...]
+    openings = (partial(log.reader, 0), log.writer)
+    for opening in openings:
         for step in range(12):
-            task = asyncio.create_task(opening(0))
+            task: asyncio.Task[LogReader | LogWriter] = asyncio.create_task(opening())
             await asyncio.sleep(elapsed_s * step / 12)
             if not task.cancel():
                 closing = asyncio.create_task((await task).close())

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from exchange.contracts import codes
 from exchange.contracts.chain import pack_links
 from exchange.contracts.codec import (
-    COMMANDS,
     EventBatch,
     decode_commands,
     decode_events,
@@ -27,6 +26,7 @@ from exchange.contracts.commands import (
     RegisterMarket,
 )
 from exchange.contracts.events import CommandRejected, MarketRegistered
+from exchange.contracts.tables import COMMANDS
 from loadtest.bench.workload import Mischief
 from matching_engine.core.engine import Engine
 from matching_engine.core.engine_limits import EngineLimits

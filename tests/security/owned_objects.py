@@ -107,10 +107,6 @@ def _is_own_order(result: Any, owner: Owner, stranger: Trader) -> bool:
     return bool(result["side"] == "BUY" and str(result["orderId"]) not in (owner.resting_id, owner.filled_id))
 
 
-def _has_own_orders_only(result: Any, owner: Owner, stranger: Trader) -> bool:
-    return all(order["side"] == "BUY" and order["price"].startswith("20000") for order in result)
-
-
 def _is_own_account(result: Any, owner: Owner, stranger: Trader) -> bool:
     return bool(result["uid"] == stranger.user_id)
 

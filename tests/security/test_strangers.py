@@ -51,7 +51,7 @@ def v1_routes(exchange: Exchange) -> set[str]:
         if inner is not None:
             waiting += inner.routes
         elif isinstance(route, APIRoute):
-            found |= {f"{method} {route.path}" for method in route.methods}
+            found |= {f"{method} {route.path}" for method in route.methods or ()}
         else:
             found.add(str(getattr(route, "path", route)))
     return found - {"/v1/openapi.json", "/healthz", "/readyz", "/metrics"}
@@ -59,7 +59,7 @@ def v1_routes(exchange: Exchange) -> set[str]:
 
 def socket_methods(exchange: Exchange) -> set[str]:
     service = next(c for c in exchange.assembled.components if isinstance(c, OrderService))
-    scope = {"type": "websocket", "query_string": b"", "headers": [], "client": None}
+    scope: dict[str, Any] = {"type": "websocket", "query_string": b"", "headers": [], "client": None}
     return set(_Session(service.websocket, WebSocket(scope, AsyncMock(), AsyncMock()))._own_methods)
 
 

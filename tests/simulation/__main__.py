@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tests.simulation.campaign import catch_all, console, run_all
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.planted.mutations import MUTATIONS
 from tests.simulation.report import figures, replay_command, write_report
 from tests.simulation.world import Result, run_seed
 

@@ -15,7 +15,7 @@ from exchange.contracts.commands import ActivateRules, CreditDeposit, KeepTime, 
 from exchange.contracts.events import OrderAccepted
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
-from tests.simulation.model import require
+from tests.simulation.violations import require
 
 __all__ = ["Answers", "Asked", "deposits"]
 

@@ -29,7 +29,9 @@ from exchange.contracts.order_events import (
     TrailingStarted,
 )
 from matching_engine.core.engine_limits import EngineLimits
-from tests.simulation.model import Model, ModelOrder, require
+from tests.simulation.model.auditor import Model
+from tests.simulation.model.order import ModelOrder
+from tests.simulation.violations import require
 
 __all__ = ["Bounds"]
 

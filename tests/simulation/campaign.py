@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.planted.mutations import MUTATIONS
 from tests.simulation.world import Result, run_seed
 
 __all__ = ["catch_all", "console", "first_catch", "run_all"]

@@ -15,7 +15,10 @@ import random
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, Self, TypeVar, TypeVarTuple
+
+_Result = TypeVar("_Result")
+_Arguments = TypeVarTuple("_Arguments")
 
 __all__ = ["PROCESS", "Process", "SimulatedLoop", "patched"]
 
@@ -75,6 +78,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._outside = contextvars.copy_context()
         self.steps = 0
         self.after_step: Callable[[], None] | None = None
+
+    @classmethod
+    def seeded(cls, seed: str) -> Self:
+        """A loop for this seed. Typeshed calls all that it leaves out abstract; Python does not."""
+        return cls(seed)
 
     # -- the trace ------------------------------------------------------------------------------
 
@@ -172,7 +180,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return self._now_s
 
     def call_soon(
-        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         context = contextvars.copy_context() if context is None else context
         handle = asyncio.Handle(callback, args, self, context)
@@ -181,12 +192,20 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return handle
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         context = contextvars.copy_context() if context is None else context
         handle = asyncio.TimerHandle(when, callback, args, self, context)
@@ -209,9 +228,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             process.tasks.append(task)
         return task
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(
+        self,
+        executor: object,
+        func: Callable[[*_Arguments], _Result],
+        *args: *_Arguments,
+    ) -> "asyncio.Future[_Result]":
         """Inline: what a thread would do happens at once."""
-        future = self.create_future()
+        future: asyncio.Future[_Result] = self.create_future()
         try:
             future.set_result(func(*args))
         except Exception as error:

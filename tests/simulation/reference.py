@@ -27,7 +27,9 @@ from services.projections.ledger.batch import RESERVED
 from tests.simulation.adapters.hot_books import HotBook
 from tests.simulation.adapters.ledger import SimulatedLedger
 from tests.simulation.bounds import Bounds
-from tests.simulation.model import Levels, Model, require
+from tests.simulation.model.auditor import Model
+from tests.simulation.model.books import Levels
+from tests.simulation.violations import require
 
 __all__ = ["Reference"]
 

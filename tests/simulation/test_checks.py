@@ -10,7 +10,7 @@ from exchange.contracts.filter_events import FilterChanged
 from exchange.ports.world import LogRecord
 from matching_engine.core.engine import Engine
 from tests.simulation.asking import Answers, Asked
-from tests.simulation.model import Model
+from tests.simulation.model.auditor import Model
 from tests.simulation.violations import Violation
 
 USER = 2_001

@@ -37,7 +37,7 @@ def test_trace_does_not_depend_on_the_hash_seed(hash_seed: str) -> None:
 
 
 def test_an_hour_of_sleep_takes_no_time() -> None:
-    loop = SimulatedLoop("hour")
+    loop = SimulatedLoop.seeded("hour")
     woken: list[float] = []
 
     async def sleep() -> None:
@@ -53,7 +53,8 @@ def test_an_hour_of_sleep_takes_no_time() -> None:
 def test_ready_tasks_run_in_every_order() -> None:
     orders = set()
     for seed in range(100):
-        loop, order = SimulatedLoop(str(seed)), []
+        order: list[int] = []
+        loop = SimulatedLoop.seeded(str(seed))
 
         async def add(number: int, order: list[int] = order) -> None:
             order.append(number)
@@ -67,7 +68,7 @@ def test_ready_tasks_run_in_every_order() -> None:
 
 
 def test_killed_process_does_nothing_more_not_even_its_finally_blocks() -> None:
-    loop, done = SimulatedLoop("kill"), []
+    loop, done = SimulatedLoop.seeded("kill"), []
 
     async def work() -> None:
         try:
@@ -87,7 +88,7 @@ def test_killed_process_does_nothing_more_not_even_its_finally_blocks() -> None:
 
 
 def test_paused_process_goes_on_where_it_was() -> None:
-    loop, done = SimulatedLoop("pause"), []
+    loop, done = SimulatedLoop.seeded("pause"), []
 
     async def work() -> None:
         await asyncio.sleep(1)
@@ -103,7 +104,7 @@ def test_paused_process_goes_on_where_it_was() -> None:
 
 
 def test_sockets_and_subprocesses_are_refused() -> None:
-    loop, problems = SimulatedLoop("sockets"), []
+    loop, problems = SimulatedLoop.seeded("sockets"), []
 
     async def connect() -> None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import MUTATION_SEEDS, first_catch
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.planted.mutations import MUTATIONS
 from tests.simulation.report import replay_command
 from tests.simulation.world import Result, run_seed
 

@@ -80,7 +80,7 @@ class World(Servers):
 
     def __init__(self, seed: int) -> None:
         name = f"seed {seed}"
-        self.loop = SimulatedLoop(name)
+        self.loop = SimulatedLoop.seeded(name)
         self.faults = Faults.of(name)
         self.chance = random.Random(f"{name}/world")
         self.failure: str | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from loadtest.crowd.beside import Watchers
 from loadtest.run import LoadTestError, run_locust
 from local.exchange_process import ExchangeProcess
 from local.servers import ServerError
@@ -82,7 +83,10 @@ async def soak(
 ) -> tuple[Sampler, StreamClients, dict[str, Any]]:
     """Load, listen and sample side by side until the load has ended."""
     clients = StreamClients(stack.url, sockets)
-    load = asyncio.create_task(asyncio.to_thread(run_locust, stack.url, rps, round(duration_s), 5.0, html))
+    nobody = Watchers(stack.url, 0)  # the clients of streams are the soak's own
+    load = asyncio.create_task(
+        asyncio.to_thread(run_locust, stack.url, rps, round(duration_s), 5.0, html, nobody)
+    )
     listening = asyncio.create_task(clients.run())
     try:
         await accounts_made(stack, load)

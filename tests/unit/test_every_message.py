@@ -54,7 +54,7 @@ from services.projections.book.state import Books
 from services.projections.ledger.batch import LedgerBatch
 from services.user.money.event_follower import EventFollower
 from tests.event_streams import ONE, START_MS, EngineStream
-from tests.simulation.model import Model
+from tests.simulation.model.auditor import Model
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALICE, BOB = 1001, 1002
@@ -190,7 +190,7 @@ def _remembered(outcome: CommandOutcome, follower: EventFollower) -> None:
         follower._remember(recorded.seq, recorded.event)
 
 
-def _readers() -> dict[str, Callable[[list[CommandOutcome]], None]]:
+def _readers() -> dict[str, Callable[[list[CommandOutcome]], object]]:
     audit, catalogue = Audit(AuditState()), Catalogue(0)
     follower = EventFollower(EventTail(_NoReader(), TailPosition(0, EMPTY_CHAIN_HASH, 0)), [])
     return {
@@ -280,7 +280,7 @@ LEFT_ALONE: Final = {
         "CommandRejected MarketRegistered TradingModeChanged LeaderChanged RulesActivated "
         f"SkipRecorded TimeKept TrailingStarted IcebergRefilled OrderListPlaced OrderListDone {RULES}"
     ),
-    "tests/simulation/model.py": f"CommandRejected AssetRegistered {LED}",
+    "tests/simulation/model/auditor.py": f"CommandRejected AssetRegistered {LED}",
 }
 # Where the kinds of rules version 4 have a module of their own.
 OTHER_HALVES: Final = {
@@ -290,7 +290,7 @@ OTHER_HALVES: Final = {
     ),
     "services/order/view/model.py": ("services/order/view/fees.py",),
     "services/projections/ledger/batch.py": ("services/projections/ledger/fee_rows.py",),
-    "tests/simulation/model.py": ("tests/simulation/model_terms.py", "tests/simulation/model_fees.py"),
+    "tests/simulation/model/auditor.py": tuple(f"tests/simulation/model/{n}.py" for n in ("terms", "fees")),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
 BY_TABLE: Final = {

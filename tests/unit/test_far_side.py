@@ -1,5 +1,6 @@
 """Promises of local/far_side: what goes through its pipes, and what is said of a silent child."""
 
+import time
 from pathlib import Path
 from typing import cast
 
@@ -9,7 +10,6 @@ from pydantic import SecretStr
 
 from exchange.adapters.files.log import FileLog
 from exchange.process.config import Settings
-from local.far_side import component
 from local.far_side.__main__ import own_metrics
 from local.far_side.component import FarSide
 from local.far_side.words import State, Task, state_of, task_for
@@ -49,7 +49,7 @@ def test_only_metrics_that_the_exchange_itself_has_not_are_told() -> None:
 
 def test_who_says_nothing_for_long_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
-    monkeypatch.setattr(component.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     side = FarSide(cast("FileLog", None), Settings(), "auto")
     assert side.readiness() == {"far side": "starting"}
     side._state = state_of(msgspec.json.encode(State({"ledger": None, "book": "cache away"}, METRICS)))

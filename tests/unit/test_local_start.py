@@ -308,7 +308,10 @@ async def test_a_refused_start_leaves_the_folder_of_the_other_as_it_is(tmp_path:
     first.release()
 
 
-class FullFile(io.StringIO):
+class FullFile(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO())
+
     def write(self, _: str) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 

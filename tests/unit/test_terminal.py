@@ -254,7 +254,7 @@ def test_every_refusal_has_a_sentence_for_people() -> None:
     kinds = re.findall(r'^    "([a-z-]+)": \(\d', Path(problems.__file__).read_text("utf-8"), re.MULTILINE)
     assert len(kinds) > 30
     assert [kind for kind in kinds if not re.search(rf'^  "?{kind}"?: ', by_kind, re.MULTILINE)] == []
-    sources = "".join(Path(module.__file__).read_text("utf-8") for module in (errors, rejections))
+    sources = "".join(Path(str(module.__file__)).read_text("utf-8") for module in (errors, rejections))
     codes = set(re.findall(r"\((-\d{4}), ", sources))
     # Malformed requests (-11xx) are the page's own fault, and have one sentence.
     assert [code for code in sorted(codes) if not re.match("-11", code) and f"  [{code}, " not in words] == []

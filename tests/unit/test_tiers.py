@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.planted.mutations import MUTATIONS
 from tests.tiers.campaigns import CAMPAIGNS
 from tests.tiers.groups import group_of, times
 from tests.tiers.pytests import with_bytecode_kept

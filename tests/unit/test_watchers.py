@@ -18,16 +18,16 @@ import uvloop
 from exchange.contracts.errors import ApiError
 from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
 from exchange.http.server import HttpServer, bind
+from loadtest.crowd.beside import Watchers, WatchersError, watched_line
+from loadtest.crowd.crowd import Crowd, source_addresses
+from loadtest.crowd.process import descriptors_missing
+from loadtest.crowd.tally import Delays, StreamSeen, Tally, read_update
 from loadtest.orders import MARKETS
 from loadtest.processes import GENERATOR, WATCHERS
 from loadtest.report import Verdict
 from loadtest.run import PROGRESS_MARK, follow
 from loadtest.search import Step, cpu_us
-from loadtest.watchers.beside import Watchers, WatchersError, watched_line
-from loadtest.watchers.crowd import Crowd, source_addresses
-from loadtest.watchers.process import descriptors_missing
 from loadtest.watchers.report import P99_MS_MAX, Watched, write_report
-from loadtest.watchers.tally import Delays, StreamSeen, Tally, read_update
 from services.market_data.streams.hub import Hub
 from services.market_data.streams.messages import depth_message
 from services.market_data.streams.sockets import StreamSockets

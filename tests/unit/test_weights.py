@@ -15,6 +15,8 @@ from tests.unit.order.order_exchange import ALICE, KEYS, OrderExchange, limit_or
 from tests.unit.order.ws_client import WsClient, connected, signed
 
 Parameters = dict[str, object]
+# The way by REST, the way by the WebSocket API, the weight, and parameters.
+Requests = tuple[tuple[str, str, int, Parameters], ...]
 
 
 def named(count: int) -> Parameters:
@@ -26,7 +28,7 @@ BTC: Parameters = {"symbol": "BTCUSDT"}
 
 
 # binance-spot-api, section 2; the ways of the WebSocket API that have no path of REST: its section 5.
-MARKET_DATA = (
+MARKET_DATA: Requests = (
     ("/ping", "ping", 1, {}),
     ("/time", "time", 1, {}),
     ("/exchangeInfo", "exchangeInfo", 20, {}),
@@ -69,7 +71,7 @@ MARKET_DATA = (
     ("/referencePrice/calculation", "referencePrice.calculation", 2, BTC),
     ("/historicalBlockTrades", "blockTrades.historical", 25, BTC | {"fromId": 1}),
 )
-BY_BOTH = (
+BY_BOTH: Requests = (
     ("POST /order/test", "order.test", 1, limit_order("BUY", "50000", "1")),
     (
         "POST /order/test",
@@ -118,7 +120,7 @@ BY_BOTH = (
     ("DELETE /order", "order.cancel", 0, BTC | {"origClientOrderId": "to-cancel"}),
     ("DELETE /order", "order.cancel", 1, BTC | {"orderId": 999_999}),
 )
-KEY_ONLY = (
+KEY_ONLY: Requests = (
     ("POST /userDataStream", "userDataStream.start", 2, {}),
     ("PUT /userDataStream", "userDataStream.ping", 2, {"listenKey": "x"}),
     ("DELETE /userDataStream", "userDataStream.stop", 2, {"listenKey": "x"}),

@@ -14,7 +14,7 @@ from exchange.ports.world import HistoryError
 
 __all__ = ["KinesisStream"]
 
-# Of PutRecords: 1 MiB a record, 5 MiB and 500 records a call; partition keys count.
+# PutRecords takes 1 MiB a record, 5 MiB and 500 records a call, partition keys included.
 RECORD_SIZE_BYTES_MAX: Final = 1_000_000
 _CALL_SIZE_BYTES_MAX: Final = 5_000_000
 _RECORDS_PER_CALL_MAX: Final = 500

@@ -21,7 +21,7 @@ _FOLDER: Final = re.compile(r"folder:(.+)")
 # DynamoDB: one key takes 1,000 writes a second, so more calls at once do not make more writes.
 _DYNAMODB_THREADS: Final = 16
 _DYNAMODB_TRIES: Final = 3
-# Whoever waits for a refused record does so in order, which botocore knows nothing of.
+# The writer sends refused records again itself, in order (services/market_history); botocore would mix them.
 _KINESIS_TRIES: Final = 1
 
 

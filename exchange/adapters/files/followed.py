@@ -43,7 +43,7 @@ class FollowedLog(ReadableFiles):
             self._wake_readers()
 
     def _load(self, end: int) -> None:
-        # Of an owner that begins a file at this moment, its first records come with the next word.
+        # A file that the owner begins just now is left out: its first records come with the next word.
         self._files = [file for file in files_in(self._path) if file.first_offset <= end]
         if not self._files:
             raise LogError(f"{self._path.name} has no files")

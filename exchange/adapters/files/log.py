@@ -43,7 +43,7 @@ __all__ = ["FILE_SIZE_BYTES", "FileLog"]
 # A file that has reached this is followed by the next one: what retention removes at once.
 FILE_SIZE_BYTES: Final = 64 * 1_048_576
 _PENDING_RECORDS_MAX: Final = 10_000
-# How often it is noted how far the newest file is durable, beside it and without an fsync.
+# How often a small file beside the newest one notes up to where that is durable; the note has no fsync.
 DURABLE_MARK_EVERY_S: Final = 1.0
 _DURABLE_MARK: Final = "durable"
 

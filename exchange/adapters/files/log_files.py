@@ -43,7 +43,7 @@ class LogFile:
         self.end_offset = first_offset
         self.end_position = self.start_position
         self.last: LogRecord | None = None
-        # What a crash had torn and the last opening has cut off.
+        # How much the last opening has cut off, because a crash had torn it.
         self.cut_bytes = 0
         # Sparse: offset and position of a record or batch, one in every 64 KiB.
         self._index_offsets = [first_offset]

@@ -89,7 +89,7 @@ class FileRestorer:
 def _holds_records(path: Path) -> bool:
     if path.is_file():
         return path.stat().st_size > 0
-    # Bytes behind the header of a file, whole or not, or a file before it.
+    # Several files, or one with anything behind its header, be it a whole record or a torn one.
     return len(list(path.glob("*.log*"))) > 1 or any(
         file.stat().st_size > FILE_HEADER_SIZE_BYTES for file in path.glob("*.log*")
     )

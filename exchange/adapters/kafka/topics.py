@@ -33,7 +33,7 @@ def topic_settings(replicas: int, timestamps: str = APPEND_TIME) -> dict[str, st
         "retention.ms": "-1",
         "retention.bytes": "-1",
         "max.message.bytes": str(TOPIC_MESSAGE_SIZE_BYTES_MAX),
-        # As the producers have packed them: a broker that packs anew takes time at each append.
+        # Batches stay compressed as they were sent: a broker that compresses anew takes time at each append.
         "compression.type": "producer",
     }
 

@@ -17,7 +17,7 @@ __all__ = ["DatabaseQueue"]
 
 MESSAGES_MAX: Final = 100_000
 HIDDEN_MS: Final = 60_000
-# As SQS does with dead letters (infra/terraform/modules/messaging).
+# How long dead letters are kept: as long as SQS keeps them (infra/terraform/modules/messaging).
 _DEAD_DAYS_MAX: Final = 14
 _POLL_S: Final = 0.25
 # The server is away, or the migrations have not run yet.

@@ -21,7 +21,8 @@ __all__ = ["FRONT_PATH", "FrontPage"]
 
 FRONT_PATH: Final = "/"
 _KEPT_MS: Final = 1_000
-# What lies between may keep it for so long, and hand out an old one for as long while it fetches the next.
+# An edge or a browser may keep the page for _CACHED_S, and hand out an old one for _STALE_S more while it
+# fetches the next.
 _CACHED_S: Final = 5
 _STALE_S: Final = 30
 _QUERY_SIZE_MAX: Final = 200

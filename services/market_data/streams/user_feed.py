@@ -163,7 +163,7 @@ class UserFeed:
                 await self._beat()
         finally:
             async with asyncio.timeout(self._deadline_s):
-                await subscription.aclose()  # type: ignore[no-untyped-call]
+                await subscription.aclose()
 
     async def _begin_pulse(self, subscription: PubSub) -> None:
         """From now on somebody listens: the connection must show that it lives."""

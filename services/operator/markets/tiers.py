@@ -21,7 +21,7 @@ __all__ = ["CHANGES_MAX", "Change", "Tier", "changes", "fee_lines", "fold_trades
 
 _DAY_MS: Final = 86_400_000
 _WINDOW_DAYS: Final = 30
-# Of one order: a minute at the pace of a busy exchange. Who needs more orders again.
+# What one order of an operator changes at most: a minute of a busy exchange. Who needs more orders it again.
 CHANGES_MAX: Final = 10_000
 PAGES_MAX: Final = 1_000
 # Added up at once; a page is some ten milliseconds of the database's.
@@ -58,7 +58,7 @@ _VOLUMES: Final = """
 SELECT user_id, quote_asset_id, sum(atoms) AS atoms FROM fee_volumes WHERE day > $1 AND day <= $2
 GROUP BY user_id, quote_asset_id
 """
-# What one whole lot of each asset has cost last in the asset of the tiers: in the oldest market of the pair.
+# The last price of each asset in the asset of the tiers, per lot, from the oldest market of the pair.
 _PRICES: Final = """
 SELECT DISTINCT ON (m.base_asset_id) m.base_asset_id, t.price_ticks * m.notional_unit_atoms::numeric AS worth,
        m.lot_atoms

@@ -23,7 +23,7 @@ _FILES: Final = {
         ("icon.svg", "icon.svg", b"image/svg+xml"),
     )
 }
-# As the terminal's, less what it does not need: no other origin, in nobody's frame.
+# The terminal's policy less what this page does without: nothing from another origin, in nobody's frame.
 _POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

@@ -34,7 +34,7 @@ __all__ = [
     "parse_otoco",
 ]
 
-# Of a name in a list behind its order's place -> of the same in a single order.
+# A list's parameter without the place of its order ("Price" of `abovePrice`) -> its name for a single order.
 _FIELDS: Final = {
     "Type": "type",
     "Side": "side",

@@ -44,7 +44,7 @@ DECREMENT_COLUMNS: Final = columns(
 PREVENTED_COLUMNS: Final = columns("order_id counter_order_id match_id")
 NOT_YET_MS: Final = -1
 
-# What the book shows: nothing of what waits, of an iceberg its slice, of a plain order all that is open.
+# What the book shows: all that is open of a plain order, an iceberg's slice, nothing of an order that waits.
 LEVELS_OF_OPEN_ORDERS: Final = """
 SELECT market_id, side, price_ticks,
        sum(coalesce(displayed_lots, quantity_lots - executed_lots - prevented_lots))::bigint AS lots

@@ -91,7 +91,7 @@ def with_examples(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "components": {**document["components"], "schemas": {**told, **kept}}}
 
 
-# Of FastAPI: answers of that form are never given (doors/problems.py).
+# FastAPI adds these schemas of its own; no answer ever has that form (doors/problems.py).
 _FRAMEWORK: Final = ("HTTPValidationError", "ValidationError")
 
 

@@ -15,7 +15,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 _TYPE_PREFIX: Final = "urn:exchange:problem:"
 _ERRORS_MAX: Final = 20
 _TEXT_LENGTH_MAX: Final = 200
-# What a field has to look like, in words: a pattern is no sentence. By the last name of the field.
+# What a field has to look like, by the last part of its name: in words, for nobody reads patterns.
 _FORMS: Final[Mapping[str, str]] = {
     "amount": "an amount is digits with at most one point, such as 100.25",
     "asset": "an asset is named by capital letters and digits, such as USDT",

@@ -91,7 +91,7 @@ class EventFollower:
         self._last_seqs[user_id] = seq
         self._last_seqs.move_to_end(user_id)
         if len(self._last_seqs) > _USERS_MAX:
-            # The one that is forgotten may have moved as late as this.
+            # Whoever is forgotten is from now on taken for as late as the latest that was forgotten.
             self._seq_of_others = self._last_seqs.popitem(last=False)[1]
 
     async def has_read_to(self, offset: int) -> None:

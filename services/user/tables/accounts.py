@@ -118,7 +118,7 @@ class AccountStore:
                 "permissions": list(key.permissions),
                 "ip_allow_list": list(key.ip_allow_list),
             }
-            # Of the key that a session works with its owner is told by the session's own notice.
+            # No notice of a session's own key: the notice of the sign-in has told of it.
             act = "key-made" if key.session_id is None else "session-key-made"
             await audit_log.append(connection, Act(act, key.user_id, ip, key.created_ms, detail))
         return replaced

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import NoReturn
 
 import pytest
 
@@ -147,7 +148,7 @@ class Shaky:
         self._fail(LogError("away"))
         return await self._log.end_offset()
 
-    async def writer(self) -> None:  # type: ignore[override]
+    async def writer(self) -> NoReturn:
         raise AssertionError("an archiver never writes to the log")
 
     async def last(self) -> LogRecord | None:

@@ -266,7 +266,8 @@ async def test_rebuild_from_the_archive_alone_on_kafka_keeps_offsets_and_times(
     topics = [commands_topic(shard_before), events_topic(shard_before)]
     await ensure_topics(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topics, replicas=1)
     logs = [KafkaLog(KafkaCluster(kafka_bootstrap, DEADLINE_MS), topic) for topic in topics]
-    original = await trade(settings, *logs)
+    command_log, event_log = logs
+    original = await trade(settings, command_log, event_log)
     await delete_topics(kafka_bootstrap, topics)
 
     said = await rebuilt(settings, "stack", "archive")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -118,7 +118,8 @@ async def test_sound_exchange_is_compared_again_and_again_while_it_trades(resour
     await world.running.until(lambda: world.auditor.state.seq == world.trading.stream.seq)
     answer = await readyz(world.auditor)
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
-    beat = msgspec.json.decode(await resources.cache.get(HEARTBEAT_KEY))
+    told: Any = await resources.cache.get(HEARTBEAT_KEY)
+    beat = msgspec.json.decode(told)
     assert beat["state"] in ("replaying", "auditing")
     assert metric("red") == 0
     assert await resources.cache.get(RED_KEY) is None
@@ -147,7 +148,7 @@ async def test_store_that_kept_its_caller_waiting_and_was_not_reached_is_soon_as
     monkeypatch.setattr("services.auditor.component.COMPARE_PAUSES", 100_000)
     auditor, store = Auditor(resources, store_of(resources), compare_every_s=OFTEN_S), AwayAtFirst()
     await auditor.start()
-    auditor._comparisons, auditor._compared_at = [store], {store.store: 0.0}
+    vars(auditor).update(_comparisons=[store], _compared_at={store.store: 0.0})
     running = asyncio.create_task(auditor.run())
     await eventually(lambda: running.done() or store.asked >= 5)
     assert not running.done()
@@ -220,7 +221,8 @@ async def test_level_changed_in_redis_is_found(resources: Resources, what: str) 
     world = World(resources, 621)
     await world.start()
     cache = resources.cache
-    generation = (await cache.get("book:{ETHUSDT}:current")).decode()
+    current: Any = await cache.get("book:{ETHUSDT}:current")
+    generation = current.decode()
     prefix = f"book:{{ETHUSDT}}:{generation}"
     side = "bids" if await cache.hlen(f"{prefix}:bids") else "asks"
     price = next(iter(await cache.hgetall(f"{prefix}:{side}")))

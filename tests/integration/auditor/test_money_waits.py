@@ -11,7 +11,7 @@ from exchange.adapters.files.objects import FolderStore
 from exchange.contracts.audit_keys import AUDITING, HEARTBEAT_KEY, RED_KEY, REPLAYING, Heartbeat
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import CreditDeposit, ReserveWithdrawal
-from exchange.ports.world import Log, LogReader, LogRecord, LogWriter
+from exchange.ports.world import Log, LogProbe, LogReader, LogRecord, LogWriter
 from exchange.process.components import Resources
 from exchange.security.withdrawal_stop import WithdrawalStop
 from services.auditor import component
@@ -40,6 +40,12 @@ class HeldLog(Log):
 
     async def writer(self) -> LogWriter:
         return await self._log.writer()
+
+    async def first_offset(self) -> int:
+        return await self._log.first_offset()
+
+    async def probe(self) -> LogProbe:
+        return await self._log.probe()
 
     async def end_offset(self) -> int:
         return await self._log.end_offset()

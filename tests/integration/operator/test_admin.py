@@ -215,9 +215,9 @@ async def test_a_role_allows_what_it_allows(desk: Desk) -> None:
     sent = len(desk.room.engine.commands)
     for order in ORDERS:
         assert (await desk.order("victor", order)).status_code == 403
-    for order in NEVER:
+    for forbidden in NEVER:
         for name in desk.tokens:
-            assert (await desk.order(name, order)).status_code == 403
+            assert (await desk.order(name, forbidden)).status_code == 403
     assert len(desk.room.engine.commands) == sent
     assert (await desk.order("victor", LOOKS[0])).json()["lines"][0] == "BTCUSDT: trading"
 

@@ -146,7 +146,8 @@ async def test_random_fees_reconcile_and_a_start_knows_what_the_events_have_told
     followed = AccountView()
     for outcome in stream.outcomes:
         followed.apply(outcome)
-    loaded, _ = await load_view(connection, 0, 5.0)
+    lent: Any = connection
+    loaded, _ = await load_view(lent, 0, 5.0)
     assert loaded.balances == followed.balances
     for user_id in USERS:
         for market_id, market in followed.markets.items():

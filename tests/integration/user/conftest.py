@@ -157,7 +157,8 @@ async def exchange(resources: Resources, tmp_path: Path) -> AsyncIterator[Exchan
     running = Running()
     clients = [client_of(service) for service in replicas]
     try:
-        for component in (engine, ledger, *replicas):
+        components: list[Component] = [engine, ledger, *replicas]
+        for component in components:
             await running.start(component)
         await eventually(lambda: ledger.last_seq == engine.shard.engine.seq)
         yield Exchange(resources, running, ledger, engine, replicas, clients)

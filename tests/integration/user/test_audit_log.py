@@ -42,7 +42,7 @@ async def test_every_act_is_written_down_with_who_and_from_where(exchange: Excha
     ) -> dict[str, object]:
         answer = await client.post(path, json=body, headers=headers)
         assert answer.status_code == status, answer.text
-        found: Mapping[str, object] = answer.json()
+        found: dict[str, object] = answer.json()
         return found
 
     await post("/v1/sessions", 401, {}, email=person.email, password="wrong password")

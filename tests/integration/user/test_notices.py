@@ -41,13 +41,14 @@ async def test_choices_hold_topic_by_topic_and_are_written_down(exchange: Exchan
     before = await shown(exchange, person)
     assert [choice["topic"] for choice in before["choices"]] == list(TOPICS)  # type: ignore[attr-defined]
     wanted = {"topic": "FILLS", "mail": True, "webhook": False, "browser": False}
-    for body in (
+    refused: tuple[dict[str, object], ...] = (
         {"choices": []},
         {"choices": [wanted, wanted]},
         {"choices": [{**wanted, "topic": "ALL"}]},
         {"choices": [{**wanted, "mail": "yes"}]},
         {"choices": [{"topic": "FILLS", "mail": True}]},
-    ):
+    )
+    for body in refused:
         assert_problem(await call(exchange, person, "PUT", "/choices", body), 422)
     assert await shown(exchange, person) == before
     assert (await call(exchange, person, "PUT", "/choices", {"choices": [wanted]})).status_code == 204

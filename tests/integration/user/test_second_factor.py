@@ -157,6 +157,7 @@ async def reset_link(exchange: Exchange, person: Person) -> str:
         "ORDER BY id DESC LIMIT 1",
         person.user_id,
     )
+    assert row is not None
     notice = act_notice("password-reset-asked", row["id"], person.user_id, row["time_ms"], row["ip"], {})
     links = FreezeLinks(exchange.resources.database, 5_000, "https://exchange.example")
     (sent,) = await links.add([notice])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from exchange.ports.world import (
+    Headers,
     LogError,
     LogProbe,
     LogReader,
@@ -104,7 +105,7 @@ class _Writer:
         self._is_appending = False
         self._is_closed = False
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         port = self._port
         if self._is_closed:
             raise LogError("the writer is closed")

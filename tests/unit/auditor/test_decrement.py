@@ -1,7 +1,11 @@
 """A self-trade that makes both orders smaller, of a buyer whose hold pays less than it would buy."""
 
+from functools import partial
+from typing import Any
+
 from exchange.contracts import codes
 from exchange.contracts.commands import CancelAllOrders
+from exchange.contracts.events import Event
 from exchange.contracts.order_commands import PlaceOrderWithTerms
 from exchange.contracts.order_events import OrderTriggered, SelfTradeDecremented
 from tests.unit.auditor.planted import (
@@ -38,9 +42,9 @@ def test_a_triggered_buyer_meets_its_own_order_with_what_its_hold_pays() -> None
     assert 0 < met.prevented_lots < LOTS
     assert first_breaches(stream.outcomes) == ()
     for lots in (0, LOTS + 1):
-        wrong = changed(
-            stream.outcomes,
-            SelfTradeDecremented,
-            lambda event, n=lots: [with_fields(event, prevented_lots=n)],
-        )
+        wrong = changed(stream.outcomes, SelfTradeDecremented, partial(_with_lots, lots))
         assert "I8" in {breach.invariant for breach in first_breaches(wrong)}
+
+
+def _with_lots(lots: int, event: Any) -> list[Event]:
+    return [with_fields(event, prevented_lots=lots)]

@@ -136,7 +136,8 @@ def test_a_discount_without_a_price_is_found() -> None:
 
     def discounted(event: Any) -> list[Event]:
         values = {name: getattr(event, name) for name in field_names(TradeExecuted)}
-        return [TradeExecutedWithDiscount(*(values | {"buyer_fee_atoms": 0}).values(), ETH, 1, 0)]
+        made: Any = TradeExecutedWithDiscount
+        return [made(*(values | {"buyer_fee_atoms": 0}).values(), ETH, 1, 0)]
 
     trades = sum(type(r.event) is TradeExecuted for o in stream.outcomes for r in o.events)
     outcomes = changed(stream.outcomes, TradeExecuted, discounted, trades - 1)

@@ -57,6 +57,7 @@ def test_the_reference_price_is_the_sum_of_five_minutes_whoever_remembers_it() -
         assert kept.fraction(now_ms) == again.fraction(now_ms) == expected
         if draw.random() < 0.1:
             again = ReferencePrice()
-            again.restore(*kept.buckets(), kept.last_ticks)
+            minutes, sums_then, lots_then = kept.buckets()
+            again.restore(minutes, sums_then, lots_then, kept.last_ticks)
         assert again.buckets() == kept.buckets()
         assert len(kept.buckets()[0]) <= 5

@@ -7,7 +7,7 @@ import pytest
 from exchange.contracts import codes
 from exchange.contracts.codes import BUY, SELL
 from exchange.contracts.commands import ActivateRules
-from exchange.contracts.events import CommandRejected, Event
+from exchange.contracts.events import CommandRejected, Event, TradeExecuted
 from exchange.contracts.filter_commands import SetFilter
 from exchange.contracts.filter_events import FilterChanged
 from exchange.contracts.filter_kinds import FILTER_KINDS, MARKET
@@ -95,7 +95,7 @@ def test_a_market_order_by_quote_amount_ends_on_a_step(exchange: Filtered, side:
     accepted: Any = events[0]
     # Of 375 lots there, and what would come behind them.
     assert accepted.quantity_lots == (275 + extra // (P * UNIT)) // 50 * 50
-    filled = sum(e.quantity_lots for e in events if type(e).__name__ == "TradeExecuted")
+    filled = sum(e.quantity_lots for e in events if isinstance(e, TradeExecuted))
     assert filled == min(accepted.quantity_lots, 375)
     assert exchange.held(BOB, USDT) == exchange.held(BOB, BTC) == 0
 

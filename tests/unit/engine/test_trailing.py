@@ -78,7 +78,9 @@ def test_segments_merge_and_split_as_one_list_of_orders_would() -> None:
         price += draw.randint(-3_000, 3_500)
         x.trade_at(price, 20)
         x.engine = x.restored()
-    trail = x.engine.markets[1].waiting.trails.sells
+    waiting = x.engine.markets[1].waiting
+    assert waiting is not None
+    trail = waiting.trails.sells
     extremes = [segment.extreme_ticks for segment in trail.segments()]
     assert extremes == sorted(set(extremes), reverse=True)
     assert len(extremes) > 1

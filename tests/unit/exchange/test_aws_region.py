@@ -17,7 +17,7 @@ CLIENTS: dict[str, Callable[[], Any]] = {
     "s3": lambda: S3Store(S3StoreOptions("bucket"))._client,
     "kms": lambda: KmsKeyWrapper("key", 1_000)._connected(),
     **{
-        service: lambda service=service: AwsCalls(service, deadline_ms=1_000, failure=OSError)._connected()
+        service: AwsCalls(service, deadline_ms=1_000, failure=OSError)._connected
         for service in ("sqs", "sns", "dynamodb", "kinesis", "apigatewaymanagementapi")
     },
 }

@@ -23,9 +23,7 @@ from exchange.contracts import (
     order_events,
 )
 from exchange.contracts.codec import (
-    COMMANDS,
     EMPTY_CHAIN_HASH,
-    EVENTS,
     CodecError,
     CommandOutcome,
     EventBatch,
@@ -46,7 +44,7 @@ from exchange.contracts.limits import (
     TEXT_LENGTH_MAX,
 )
 from exchange.contracts.order_commands import OrderLeg
-from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD
+from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD
 from tests.examples import examples
 
 CONTRACTS = Path(codec.__file__).parent

@@ -1,10 +1,11 @@
 """Promises of exchange/process/loop/deadlines.py and worker.py: they end as a timer and a thread each."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import TypeVarTuple, cast
 from unittest.mock import Mock
 
 import pytest
@@ -12,15 +13,23 @@ import pytest
 from exchange.process.loop.deadlines import Deadlines, IdleTimer, WaitTimer
 from exchange.process.loop.worker import WorkerThread
 
+_Arguments = TypeVarTuple("_Arguments")
+
 
 class CountingLoop(asyncio.SelectorEventLoop):
     """Counts the timers that are made."""
 
     timers = 0
 
-    def call_at(self, *arguments: Any, **named: Any) -> asyncio.TimerHandle:
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*_Arguments], object],
+        *args: *_Arguments,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
         self.timers += 1
-        return super().call_at(*arguments, **named)
+        return super().call_at(when, callback, *args, context=context)
 
 
 async def test_what_is_not_done_in_time_gets_a_timeout_and_the_rest_nothing() -> None:

@@ -86,7 +86,12 @@ async def test_appends_that_wait_together_share_one_fsync(
     log = await opened(tmp_path / "log")
     syncs: list[int] = []
     real = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (syncs.append(fd), real(fd))[1])
+
+    def counted(fd: int) -> None:
+        syncs.append(fd)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
     offsets = await asyncio.gather(*(log.append(str(n).encode()) for n in range(500)))
     assert offsets == list(range(500))
     assert len(syncs) <= 3

@@ -17,7 +17,7 @@ from exchange.log.gateway import (
     OutcomeUnknownError,
     run_and_settle,
 )
-from exchange.ports.world import LogError
+from exchange.ports.world import Headers, LogError
 
 
 class Writer:
@@ -29,7 +29,7 @@ class Writer:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         await self.gate.wait()
         if self.error is not None:
             raise self.error

@@ -3,15 +3,7 @@
 import pytest
 
 from exchange.contracts import limits
-from exchange.contracts.codec import (
-    COMMANDS,
-    EVENTS,
-    CommandOutcome,
-    EventBatch,
-    RecordedEvent,
-    encode_commands,
-    encode_events,
-)
+from exchange.contracts.codec import CommandOutcome, EventBatch, RecordedEvent, encode_commands, encode_events
 from exchange.contracts.commands import Command
 from exchange.contracts.events import (
     CommandRejected,
@@ -35,7 +27,7 @@ from exchange.contracts.order_events import (
     SelfTradeDecremented,
     TrailingStarted,
 )
-from exchange.contracts.tables import LEG_FIELDS, LEGS_FIELD, TEXT_FIELDS
+from exchange.contracts.tables import COMMANDS, EVENTS, LEG_FIELDS, LEGS_FIELD, TEXT_FIELDS
 
 WIDEST = "\U0001f600" * TEXT_LENGTH_MAX  # four bytes a character
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -75,7 +76,7 @@ async def test_a_command_s_connection_has_a_token_and_the_login_of_now(
     async def drawn(dsn: str) -> str:
         return f"token for {dsn}"
 
-    monkeypatch.setattr(pool.asyncpg, "connect", connect)
+    monkeypatch.setattr(asyncpg, "connect", connect)
     monkeypatch.setattr(rds_token, "rds_token", drawn)
     settings = Settings(
         database_dsn=SecretStr("postgresql://of-the-start/"), database_tokens=True, logins_dir=tmp_path

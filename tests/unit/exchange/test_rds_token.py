@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import pytest
 from pydantic import SecretStr
 
@@ -47,7 +48,7 @@ async def test_each_connection_has_a_token_of_its_own(monkeypatch: pytest.Monkey
     async def drawn(dsn: str) -> str:
         return f"token {len(told)} for {dsn}"
 
-    monkeypatch.setattr(pool.asyncpg, "connect", connect)
+    monkeypatch.setattr(asyncpg, "connect", connect)
     monkeypatch.setattr(rds_token, "rds_token", drawn)
     settings = Settings(database_dsn=SecretStr(DSN), database_tokens=tokens)
     connecting = pool._connecting(settings, "database_dsn", None)

@@ -4,11 +4,12 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import pytest
 
 from services.market_data.front import page as front
-from services.market_data.front.rows import ROWS_MAX, readable
+from services.market_data.front.rows import ROWS_MAX, front_rows, readable
 from services.market_data.front.words import LANGUAGES
 from tests.event_streams import RandomTrading
 from tests.unit.market_data.services import OfflineService
@@ -104,18 +105,17 @@ async def test_it_loads_what_is_ours_and_allows_one_style_by_its_hash(offline: O
 async def test_it_is_made_once_a_second_however_often_it_is_asked_for(
     offline: OfflineService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
-    rows = front.front_rows
-    monkeypatch.setattr(front, "front_rows", lambda *args: made.append(1) or rows(*args))
+    made = Mock(wraps=front_rows)
+    monkeypatch.setattr(front, "front_rows", made)
     for _ in range(20):
         await offline.get("/?lang=de")
-    assert len(made) == 1
+    assert made.call_count == 1
     offline.now_ms += 1_000
     await offline.get("/?lang=de")
     # Words that nobody speaks are English, and no page of their own.
     for name in ("", "xx", "en", "%00", "de" * 200):
         await offline.get(f"/?lang={name}&x=1")
-    assert len(made) == 3
+    assert made.call_count == 3
 
 
 async def test_methods_and_the_time_before_the_markets_are_known(offline: OfflineService) -> None:

@@ -114,6 +114,7 @@ async def test_depth_is_the_book_at_the_last_event(offline: OfflineService) -> N
         assert depth["bids"][0] == [view.market.price(best[0]), view.market.quantity(best[1])]
         assert len(depth["bids"]) == min(5, len(view.book.bids))
         offline.state.seq += 1
+    assert best is not None
     view.book.change(BUY, best[0], 1)
     depth = (await offline.get("/api/v3/depth?symbol=BTCUSDT&limit=5")).json()
     assert depth["bids"][0][1] == view.market.quantity(best[1] + 1)

@@ -1,6 +1,7 @@
 """Messages of every stream: exact keys, right moments."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -156,7 +157,8 @@ def test_arrays_hold_all_for_a_newcomer_and_then_only_what_changed(
     offline.tick(1_000)
     assert client.take() == []
     trade_for_a_while(offline, trading, 10)
-    changed = {row["s"] for rows in client.take() for row in rows}
+    told: list[Any] = client.take()
+    changed = {row["s"] for rows in told for row in rows}
     assert changed == {"BTCUSDT", "ETHUSDT"}
 
 

@@ -71,8 +71,8 @@ def compare(checkout: Path, rounds: int, count: int) -> None:
 async def serve() -> None:
     """Ask of ourselves what standard input says, and print what it cost, until it ends."""
     from exchange.http.server import HttpServer, bind
-    from tests.unit.order.door_cost import BOB, PROXY, _make_room, batch
-    from tests.unit.order.order_exchange import ALICE, limit_order, running_exchange
+    from tests.unit.order.door_cost import PROXY, _make_room, batch
+    from tests.unit.order.order_exchange import ALICE, BOB, limit_order, running_exchange
 
     async with running_exchange(request_limits=True, request_limits_exempt="10.0.0.0/8") as exchange:
         exchange.service.rest._limits.reserve_orders(BOB, 100)

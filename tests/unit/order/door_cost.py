@@ -17,7 +17,6 @@ import sys
 import time
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode
 
 import orjson
 import uvloop
@@ -31,7 +30,7 @@ from tests.unit.order.order_exchange import (
     OrderExchange,
     limit_order,
     running_exchange,
-    sign,
+    signed,
 )
 
 KINDS: Final = ("order", "refused order", "cancel of nothing", "query", "open orders", "no signature")
@@ -39,26 +38,21 @@ PROXY: Final = "127.0.0.1"
 BURST: Final = 400
 
 
-def signed(user_id: int, **parameters: object) -> str:
-    """A query that is good for a minute."""
-    payload = urlencode({**parameters, "recvWindow": 60_000, "timestamp": time.time_ns() // 1_000_000})
-    return f"{payload}&signature={sign(payload.encode(), user_id)}"
-
-
 def request(kind: str, number: int) -> bytes:
     """One of a kind, as nginx passes it on."""
     user_id = BOB if kind == "refused order" else ALICE
     order = limit_order("BUY", "50000", "0.001", timeInForce="IOC", newOrderRespType="RESULT")
-    named = {"symbol": "BTCUSDT", "origClientOrderId": "resting"}
-    method, path, query = {
+    named: dict[str, object] = {"symbol": "BTCUSDT", "origClientOrderId": "resting"}
+    kinds: dict[str, tuple[str, str, dict[str, object]]] = {
         "order": ("POST", "order", {**order, "newClientOrderId": f"c{number}"}),
         "refused order": ("POST", "order", order),
         "cancel of nothing": ("DELETE", "order", {"symbol": "BTCUSDT", "orderId": 999_999_999}),
         "query": ("GET", "order", named),
         "open orders": ("GET", "openOrders", {"symbol": "BTCUSDT"}),
         "no signature": ("GET", "account", {}),
-    }[kind]
-    text = signed(user_id, **query) if kind != "no signature" else ""
+    }
+    method, path, query = kinds[kind]
+    text = signed(user_id, recvWindow=60_000, **query) if kind != "no signature" else ""
     return (
         f"{method} /api/v3/{path}?{text} HTTP/1.1\r\nX-Forwarded-For: 203.0.113.{number % 200}\r\n"
         f"Host: 127.0.0.1:8080\r\nX-MBX-APIKEY: {KEYS[user_id]}\r\nAccept: */*\r\n"

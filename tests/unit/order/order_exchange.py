@@ -71,7 +71,8 @@ class EmptyDatabase:
         return None
 
     async def cursor(self, *_: object, **__: object) -> AsyncIterator[object]:
-        for row in ():
+        rows: tuple[object, ...] = ()
+        for row in rows:
             yield row
 
 
@@ -176,7 +177,7 @@ class OrderExchange:
     ) -> None:
         now_ms = lambda: time.time_ns() // 1_000_000  # noqa: E731
         self.command_log, self.event_log = MemoryLog(now_ms), MemoryLog(now_ms)
-        self.cache: Any = cache or FakeCache()
+        self.cache = cast("Any", cache or FakeCache())
         self.credentials = FakeCredentials()
         # Tests place in a moment what nobody may, but for those of the limits.
         settings = {"request_limits": False, **settings}
@@ -255,22 +256,20 @@ class OrderExchange:
         method: str,
         path: str,
         user_id: int = ALICE,
-        /,
-        in_body: bool = False,
         headers: Mapping[str, str] | None = None,
+        /,
         **parameters: object,
     ) -> httpx.Response:
-        """A signed request with the parameters in the query, or in the body."""
-        parameters.setdefault("timestamp", time.time_ns() // 1_000_000)
-        payload = urlencode(parameters)
-        signed = f"{payload}&signature={sign(payload.encode(), user_id)}"
-        return await self.raw(
-            method,
-            path,
-            query="" if in_body else signed,
-            body=signed.encode() if in_body else b"",
-            headers={"X-MBX-APIKEY": KEYS[user_id], **(headers or {})},
-        )
+        """A signed request with the parameters in the query."""
+        all_headers = {"X-MBX-APIKEY": KEYS[user_id], **(headers or {})}
+        return await self.raw(method, path, query=signed(user_id, **parameters), headers=all_headers)
+
+    async def request_in_body(
+        self, method: str, path: str, user_id: int = ALICE, /, **parameters: object
+    ) -> httpx.Response:
+        """A signed request with the parameters in the body."""
+        body = signed(user_id, **parameters).encode()
+        return await self.raw(method, path, body=body, headers={"X-MBX-APIKEY": KEYS[user_id]})
 
     async def raw(
         self,
@@ -302,6 +301,12 @@ class OrderExchange:
         await self.app(scope, receive, send)
         content = b"".join(message["body"] for message in sent[1:])
         return httpx.Response(sent[0]["status"], headers=sent[0]["headers"], content=content)
+
+
+def signed(user_id: int, /, **parameters: object) -> str:
+    """The parameters as a query that is signed, and stamped now unless it has a time."""
+    payload = urlencode({**parameters, "timestamp": parameters.get("timestamp", time.time_ns() // 1_000_000)})
+    return f"{payload}&signature={sign(payload.encode(), user_id)}"
 
 
 def sign(payload: bytes, user_id: int) -> str:

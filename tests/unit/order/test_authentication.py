@@ -3,6 +3,7 @@
 import base64
 import time
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -106,7 +107,7 @@ def test_ed25519_and_rsa_signatures_are_accepted_and_checked() -> None:
     payload = b"symbol=BTCUSDT&timestamp=1"
     edwards = Ed25519PrivateKey.generate()
     big = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    signatures = [
+    signatures: list[tuple[Any, bytes]] = [
         (edwards.public_key(), edwards.sign(payload)),
         (big.public_key(), big.sign(payload, PKCS1v15(), SHA256())),
     ]

@@ -2,10 +2,11 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
-from exchange.ports.world import LogError
+from exchange.ports.world import Headers, LogError
 from services.order import component
 from services.order.component import OrderService
 from tests.at_work import eventually
@@ -63,7 +64,7 @@ async def test_what_is_not_loaded_yet_is_not_called_missing(
 
 async def test_failed_append_leaves_the_outcome_unknown_and_ends_the_service() -> None:
     class BrokenWriter:
-        async def append(self, value: bytes) -> int:
+        async def append(self, value: bytes, headers: Headers = ()) -> int:
             raise LogError("the broker is away")
 
         async def close(self) -> None:
@@ -89,7 +90,7 @@ async def test_service_waits_for_a_log_that_is_away_when_it_starts(monkeypatch: 
     monkeypatch.setattr(component, "START_PAUSE_S", 0.0)
     exchange = OrderExchange()
     await (await exchange.event_log.writer()).append(exchange.stream.take_record())
-    there = {"reader": exchange.event_log.reader, "writer": exchange.command_log.writer}
+    there: dict[str, Any] = {"reader": exchange.event_log.reader, "writer": exchange.command_log.writer}
     failures = {"reader": 2, "writer": 1}
 
     async def fail_at_first(part: str, *arguments: int) -> object:

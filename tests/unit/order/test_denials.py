@@ -11,7 +11,7 @@ import pytest
 from exchange.contracts.codec import encode_commands
 from exchange.contracts.commands import CreditDeposit
 from exchange.log import barrier
-from exchange.ports.world import Log, LogError, LogReader, LogRecord, LogWriter
+from exchange.ports.world import Headers, Log, LogError, LogReader, LogRecord, LogWriter
 from services.order.component import OrderService
 from tests.unit.order.order_exchange import ALICE, BOB, OrderExchange, limit_order, running_exchange
 from tests.unit.order.ws_client import connected
@@ -174,9 +174,12 @@ class _GatedWriter:
         self._writer = writer
         self._gate = gate
 
-    async def append(self, value: bytes) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         await self._gate.wait()
-        return await self._writer.append(value)
+        return await self._writer.append(value, headers)
+
+    async def close(self) -> None:
+        await self._writer.close()
 
 
 async def test_the_newest_order_of_a_name_is_not_hidden_by_an_older_one(exchange: OrderExchange) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import re
-import time
 from collections.abc import AsyncIterator
-from urllib.parse import urlencode
 
 import pytest
 
@@ -19,18 +17,13 @@ from tests.unit.order.order_exchange import (
     hmac_key,
     limit_order,
     running_exchange,
-    sign,
+    signed,
 )
 
 DEADLINE_S = 60.0
 # What may differ from one answer to the next one of the same request.
 CHANGING = re.compile(rb"(?m)^(date|x-mbx-used-weight|x-mbx-used-weight-1m|x-mbx-order-count-\w+): .*\r$")
 NUMBERS = re.compile(rb'("orderId":|"\w*[tT]ime":)\d+')
-
-
-def signed(user_id: int, **parameters: object) -> str:
-    payload = urlencode({**parameters, "timestamp": time.time_ns() // 1_000_000})
-    return f"{payload}&signature={sign(payload.encode(), user_id)}"
 
 
 def request(

@@ -27,7 +27,7 @@ JSON_TOO = [
 @pytest.mark.parametrize("accept", SBE_ALONE)
 async def test_who_takes_sbe_alone_is_told_that_it_is_off(exchange: OrderExchange, accept: str) -> None:
     headers = {"Accept": accept, "X-MBX-SBE": "3:1"}
-    private = await exchange.request("GET", "/account", ALICE, headers=headers)
+    private = await exchange.request("GET", "/account", ALICE, headers)
     public = await OfflineService().get("/api/v3/time", **headers)
     for answer in (private, public):
         assert (answer.status_code, answer.json()) == (406, DISABLED)
@@ -38,7 +38,7 @@ async def test_who_takes_sbe_alone_is_told_that_it_is_off(exchange: OrderExchang
 @pytest.mark.parametrize("accept", JSON_TOO)
 async def test_who_takes_anything_else_gets_json(exchange: OrderExchange, accept: str) -> None:
     headers = {"Accept": accept, "X-MBX-SBE": "3:1"}
-    assert (await exchange.request("GET", "/account", ALICE, headers=headers)).json()["balances"]
+    assert (await exchange.request("GET", "/account", ALICE, headers)).json()["balances"]
     assert (await OfflineService().get("/api/v3/time", **headers)).json()["serverTime"]
 
 

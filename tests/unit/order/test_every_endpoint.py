@@ -172,7 +172,7 @@ async def test_orders_are_placed_changed_and_cancelled_by_both_doors(exchange: O
         async with connected(exchange) as socket:
 
             async def ask(
-                place: str, method: str, door: str = door, socket: Any = socket, **parameters: object
+                place: str, method: str, door: str = door, socket: Any = socket, /, **parameters: object
             ) -> Any:
                 if door == "REST":
                     verb, path = place.split()

@@ -1,5 +1,7 @@
 """What holds money, and how its owner hears of it."""
 
+from typing import Any
+
 from exchange.contracts.commands import ReleaseWithdrawal, ReserveWithdrawal, SettleWithdrawal
 from tests.conformance import covers
 from tests.event_streams import ONE
@@ -27,7 +29,8 @@ async def test_whatever_holds_money_is_told_by_the_position_for_nobody_outside_l
         await exchange.publish()
         events = await events_until_quiet(socket)
         assert {event["e"] for event in events} <= {"balanceUpdate", "outboundAccountPosition"}
-        (row,) = events[-1]["B"]  # type: ignore[misc]
+        rows: Any = events[-1]["B"]
+        (row,) = rows
         held.append((row["f"], row["l"]))
     assert held == [
         ("999995.00000000", "5.00000000"),

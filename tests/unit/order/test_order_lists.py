@@ -60,7 +60,7 @@ ABOVE_AT_STOP = {"abovePrice": None, "aboveStopPrice": "61000"}
 
 
 def locked(account: dict[str, Any], asset: str) -> str:
-    return {row["asset"]: row["locked"] for row in account["balances"]}[asset]
+    return str({row["asset"]: row["locked"] for row in account["balances"]}[asset])
 
 
 @covers(
@@ -90,7 +90,7 @@ async def test_lists_are_placed_asked_for_and_cancelled_by_both_doors(
         async with connected(exchange) as socket:
 
             async def both(
-                verb: str, path: str, method: str, door: str = door, socket: Any = socket, **more: object
+                verb: str, path: str, method: str, door: str = door, socket: Any = socket, /, **more: object
             ) -> Any:
                 if door == "REST":
                     return await ask(exchange, verb, path, **more)
@@ -318,7 +318,7 @@ async def test_a_list_is_told_of_once_where_an_amendment_brings_a_new_name(excha
                 newClientOrderId=name,
             )
         await ask(exchange, "POST", "/order", **limit_order("BUY", "50000", "0.1", newClientOrderId="last"))
-        seen = []
+        seen: list[dict[str, Any]] = []
         while not seen or seen[-1].get("c") != "last":
             seen += await told(socket, 1)
     assert [one["c"] for one in seen if one.get("x") == "REPLACED"].count("other") == 1

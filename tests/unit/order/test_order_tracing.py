@@ -168,7 +168,8 @@ async def test_a_traceparent_is_believed_only_from_a_trusted_proxy(
         sent.append(message)
 
     async with running_exchange(tracing=traces.tracing) as exchange:
-        app = ProxyHeadersMiddleware(exchange.app, trusted_hosts="127.0.0.1")
+        inner: Any = exchange.app
+        app = ProxyHeadersMiddleware(inner, trusted_hosts="127.0.0.1")
         scope: Any = {
             "type": "http",
             "method": "GET",

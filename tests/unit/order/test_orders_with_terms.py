@@ -23,7 +23,9 @@ async def trade_at(exchange: OrderExchange, price: str) -> None:
     assert answer.json()["status"] == "FILLED", answer.text
 
 
-async def ask(exchange: OrderExchange, verb: str, path: str, user: int = ALICE, **parameters: object) -> Any:
+async def ask(
+    exchange: OrderExchange, verb: str, path: str, user: int = ALICE, /, **parameters: object
+) -> Any:
     answer = await exchange.request(verb, path, user, **parameters)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -235,11 +237,11 @@ async def test_an_order_is_made_smaller_by_both_doors(exchange: OrderExchange) -
     assert await refusal(exchange, "PUT", "/order/amend/keepPriority", **unknown) == (
         -2038, "Unknown order sent.",
     )  # fmt: skip
-    quantity = 29_000
+    left = 29_000
     while (await exchange.request("PUT", "/order/amend/keepPriority", ALICE, **amend,
-                                  newQty=f"0.{quantity:05d}")).status_code == 200:  # fmt: skip
-        quantity -= 1
-    assert 29_000 - quantity == 8, "ten in all"
+                                  newQty=f"0.{left:05d}")).status_code == 200:  # fmt: skip
+        left -= 1
+    assert 29_000 - left == 8, "ten in all"
     assert await refusal(exchange, "PUT", "/order/amend/keepPriority", **amend, newQty="0.1") == (
         -2038, "Filter failure: MAX_NUM_ORDER_AMENDS",
     )  # fmt: skip

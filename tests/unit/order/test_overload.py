@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -85,7 +86,7 @@ class SlowEngine:
 
 
 @contextlib.asynccontextmanager
-async def slow_engine(**settings: object) -> AsyncIterator[SlowEngine]:
+async def slow_engine(**settings: Any) -> AsyncIterator[SlowEngine]:
     slow = SlowEngine()
     # The clock stands still while nobody turns it, so the real deadline is far away.
     async with running_exchange(monotonic_s=lambda: slow.now_s, **settings) as exchange:

@@ -80,7 +80,12 @@ async def test_sockets_of_one_address_do_not_hold_up_those_of_another(
     await asyncio.sleep(0)
     limits, begun = exchange.service.websocket.limits, list[str]()
     admit = limits.admit
-    monkeypatch.setattr(limits, "admit", lambda address: (begun.append(address), admit(address))[1])
+
+    def admitted(address: str) -> None:
+        begun.append(address)
+        admit(address)
+
+    monkeypatch.setattr(limits, "admit", admitted)
     # Refused at once: nothing in them is waited for.
     message = Frame(Opcode.TEXT, b'{"id":1,"method":"order.status"}').serialize(mask=True)
     try:

@@ -16,12 +16,9 @@ RESULT_KEYS = {
 
 @pytest.mark.parametrize("in_body", [False, True])
 async def test_limit_order_rests_and_is_answered_in_full(exchange: OrderExchange, in_body: bool) -> None:
-    answer = await exchange.request(
-        "POST",
-        "/order",
-        ALICE,
-        in_body=in_body,
-        **limit_order("BUY", "50000.0", "0.1", newClientOrderId="mine-1"),
+    ask = exchange.request_in_body if in_body else exchange.request
+    answer = await ask(
+        "POST", "/order", ALICE, **limit_order("BUY", "50000.0", "0.1", newClientOrderId="mine-1")
     )
     assert answer.status_code == 200
     order = answer.json()
@@ -106,11 +103,10 @@ async def test_cancel_names_both_the_order_and_the_cancellation(exchange: OrderE
             "POST", "/order", ALICE, **limit_order("BUY", "50000", "1", newClientOrderId="a")
         )
     ).json()
-    answer = await exchange.request(
+    answer = await exchange.request_in_body(
         "DELETE",
         "/order",
         ALICE,
-        in_body=True,
         symbol="BTCUSDT",
         origClientOrderId="a",
         newClientOrderId="stop-it",
@@ -278,10 +274,10 @@ async def test_too_many_waiting_commands_are_refused_at_once() -> None:
 async def test_microseconds_are_given_when_asked_for(exchange: OrderExchange) -> None:
     headers = {"X-MBX-TIME-UNIT": "microsecond"}
     order = (
-        await exchange.request("POST", "/order", ALICE, headers=headers, **limit_order("BUY", "50000", "1"))
+        await exchange.request("POST", "/order", ALICE, headers, **limit_order("BUY", "50000", "1"))
     ).json()
     assert order["transactTime"] > 10**15
-    bad = await exchange.request("GET", "/account", ALICE, headers={"X-MBX-TIME-UNIT": "hours"})
+    bad = await exchange.request("GET", "/account", ALICE, {"X-MBX-TIME-UNIT": "hours"})
     assert bad.json()["code"] == -1194
 
 

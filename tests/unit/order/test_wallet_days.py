@@ -62,6 +62,7 @@ def test_reckoned_back_is_what_was_reckoned_forward(seed: int) -> None:
                 moved[(*key, day)] = amount
         every = {asset: Balance(atoms[asset, AVAILABLE], atoms[asset, HELD]) for asset in (BTC, USDT)}
         truth[day] = {asset: balance for asset, balance in every.items() if any(balance)}
+    rows: list[tuple[int, int, int | None, int]]
     rows = [(asset, what, None, much) for (asset, what), much in atoms.items()]
     rows += [(asset, what, day, much) for (asset, what, day), much in moved.items() if day >= TODAY - 9]
     began = {asset: min((key[2] for key in moved if key[0] == asset), default=TODAY) for asset in (BTC, USDT)}

@@ -10,8 +10,6 @@ from local.replay.files import check_beginnings, merged, symbols
 from local.replay.prints import FileError, Print, prints_of
 
 TRADES = ["7,65000.10000000,0.01000000,650.00,1714521600123,True,True"]
-EARLIER = TRADES[0].replace("0123", "0122")
-NO_TIME = TRADES[0].replace("1714521600123", "noon")
 MICROSECONDS = ["7,65000.10000000,0.01000000,650.00,1735689600123456,False,True"]
 AGGREGATES = [
     "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker,best",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -84,7 +85,7 @@ def test_a_stop_with_a_limit_waits_at_its_limit(exchange: Exchange, account: Acc
     assert waiting["info"]["isWorking"] is True
     market.walk_to(64_600)
     (fill,) = account.wait_for_fills("BTCUSDT")
-    assert (fill.price, str(fill.order_id), fill.is_maker) == (64_400, stop["id"], True)
+    assert (fill.price, str(fill.order_id), fill.is_maker) == (Decimal(64_400), stop["id"], True)
 
 
 def test_a_trailing_stop_follows_the_price_up(exchange: Exchange, account: Account, client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -123,7 +124,11 @@ async def test_market_orders_are_filled_on_both_sides(bot: Bot) -> None:
     assert completed.quote_asset_amount == sum(fill.price * fill.quantity for fill in sale)
     assert its_fees(bot.events("OrderFilledEvent")) == paid | {"USDT": sum(fill.fee for fill in sale)}
     for asset in ("BTC", "USDT"):
-        await until(lambda asset=asset: bot.available(asset) == bot.account.balances()[asset])
+        await until(partial(_knows_its_balance, bot, asset))
+
+
+def _knows_its_balance(bot: Bot, asset: str) -> bool:
+    return bool(bot.available(asset) == bot.account.balances()[asset])
 
 
 @pytest.mark.parametrize(

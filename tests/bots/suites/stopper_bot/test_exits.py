@@ -102,7 +102,10 @@ def test_a_purchase_brings_its_exits_along(exchange: Exchange, account: Account,
     assert {row["type"] for row in client.get_open_orders(symbol=SYMBOL)} == {"LIMIT_MAKER", "STOP_LOSS"}
     exchange.market(SYMBOL).walk_to(66_100)
     fills = account.wait_for_fills(SYMBOL, 2)
-    assert [(fill.side, fill.price) for fill in fills] == [("BUY", 64_500), ("SELL", 66_000)]
+    assert [(fill.side, fill.price) for fill in fills] == [
+        ("BUY", Decimal(64_500)),
+        ("SELL", Decimal(66_000)),
+    ]
     assert client.get_open_orders(symbol=SYMBOL) == []
     assert client.v3_get_order_list(orderListId=placed["orderListId"])["listOrderStatus"] == "ALL_DONE"
 

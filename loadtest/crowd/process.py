@@ -1,4 +1,4 @@
-"""`python -m loadtest.watchers.process URL COUNT`: the process of the watchers; `beside` starts it.
+"""`python -m loadtest.crowd.process URL COUNT`: the process of the watchers; `beside` starts it.
 
 It prints a line of JSON when all sockets are open, then obeys the words of its standard input, a line each:
 `reset` counts from zero, `figures` prints a line. It ends with its input.
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import uvloop
 
-from loadtest.watchers.crowd import Crowd
+from loadtest.crowd.crowd import Crowd
 
 __all__ = ["FIGURES", "RESET", "descriptors_missing"]
 

@@ -33,11 +33,11 @@ from services.projections.ledger.store import OpenBooks
 from tests.simulation.adapters.calls import ask
 from tests.simulation.adapters.hot_books import SimulatedHotBooks
 from tests.simulation.adapters.ledger import LedgerPort, SimulatedLedger
-from tests.simulation.chain_bugs import CHAIN_BUGS
-from tests.simulation.lies import LIES
 from tests.simulation.loop import patched
-from tests.simulation.mutations_of_fees import MUTATIONS_OF_FEES
-from tests.simulation.mutations_of_terms import MUTATIONS_OF_TERMS
+from tests.simulation.planted.chain import CHAIN_BUGS
+from tests.simulation.planted.fees import MUTATIONS_OF_FEES
+from tests.simulation.planted.lies import LIES
+from tests.simulation.planted.terms import MUTATIONS_OF_TERMS
 
 __all__ = ["MUTATIONS"]
 
@@ -114,10 +114,11 @@ def _fills_unbounded() -> AbstractContextManager[None]:
 
 
 def _walk_beyond_the_bound() -> AbstractContextManager[None]:
-    fillable = Market.fillable
+    fillable: Any = Market.fillable
 
     def walking(self: Market, *arguments: Any) -> tuple[int, int]:
-        return fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
+        found: tuple[int, int] = fillable(self, *arguments[:5], UNBOUNDED, *arguments[6:])
+        return found
 
     return patched(Market, fillable=walking)
 
@@ -135,11 +136,8 @@ def _remainder_rests_crossed() -> AbstractContextManager[None]:
             else:
                 close(*arguments)
 
-        matching.close = closing
-        try:
+        with patched(matching, close=closing):
             return match(state, market, taker, left, events) or was_cut
-        finally:
-            matching.close = close
 
     return patched(core_trading, match=meeting)
 

@@ -8,7 +8,7 @@ from exchange.contracts import codes
 from exchange.contracts.commands import Command
 from exchange.contracts.rejections import order_rejection
 from exchange.log.barrier import OutcomeBarrier
-from exchange.log.gateway import CommandGateway, OutcomeUnknownError
+from exchange.log.gateway import CommandGateway, GatewayUnavailableError, OutcomeUnknownError
 from matching_engine.core import administration, attendance, cancelling, shard
 from services.order.decisions import engine_link
 from services.order.decisions.engine_link import EngineLink
@@ -82,7 +82,7 @@ def _unknown_told_as_unsent() -> AbstractContextManager[None]:
         try:
             return await submit(self, command, **more)
         except OutcomeUnknownError as error:
-            raise engine_link.GatewayUnavailableError(str(error)) from error
+            raise GatewayUnavailableError(str(error)) from error
 
     return patched(CommandGateway, submit=submitting)
 

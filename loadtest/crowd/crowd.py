@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from picows import WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from exchange.contracts.limits import SOCKETS_PER_ADDRESS_MAX
+from loadtest.crowd.tally import StreamSeen, Tally
 from loadtest.orders import MARKETS
-from loadtest.watchers.tally import StreamSeen, Tally
 
 __all__ = ["Crowd", "source_addresses"]
 

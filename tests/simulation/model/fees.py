@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, floor
-from typing import Protocol
 
 from exchange.contracts.codes import BUY
 from exchange.contracts.events import Event, MarketRegistered, TradeExecuted
@@ -14,31 +13,19 @@ from exchange.contracts.fee_events import (
     FeeTierChanged,
     TradeExecutedWithDiscount,
 )
+from tests.simulation.model.books import Books
 from tests.simulation.violations import require
 
-__all__ = ["ModelFees", "Money"]
+__all__ = ["ModelFees"]
 
 PPM = 1_000_000
-
-
-class Money(Protocol):
-    """What fees need of the model: everybody's money, and what was traded at which price."""
-
-    markets: dict[int, MarketRegistered]
-    balances: dict[tuple[int, int], tuple[int, int]]
-    fees: dict[int, int]
-    prices: dict[int, list[int]]
-
-    def move(self, user_id: int, asset_id: int, available: int, held: int) -> None:
-        """Money comes and goes."""
-        ...
 
 
 class ModelFees:
     """What is agreed about fees, as the events tell it."""
 
-    def __init__(self, money: Money) -> None:
-        self._money = money
+    def __init__(self, books: Books) -> None:
+        self._books = books
         self._tiers: dict[int, FeeTierChanged] = {}
         self._tier_of: dict[int, int] = {}
         self._discount = FeeDiscountChanged(0, 0)
@@ -53,7 +40,7 @@ class ModelFees:
 
     def take(self, event: TradeExecuted, rates: tuple[int, int]) -> None:
         """The buyer receives and pays, then the seller. `rates`: taker's and maker's, in ppm."""
-        market = self._money.markets[event.market_id]
+        market = self._books.markets[event.market_id]
         is_told = isinstance(event, TradeExecutedWithDiscount)
         told = {True: (event.buyer_fee_atoms, 0), False: (event.seller_fee_atoms, 0)}
         if isinstance(event, TradeExecutedWithDiscount):
@@ -67,7 +54,7 @@ class ModelFees:
             ppm = self._rate(user_id, rates, is_taker)
             asset_id = market.base_asset_id if is_buyer else market.quote_asset_id
             received = event.base_atoms if is_buyer else event.quote_atoms
-            self._money.move(user_id, asset_id, received, 0)
+            self._books.move(user_id, asset_id, received, 0)
             fee = floor(Fraction(received * ppm, PPM))
             discounted = self._discounted(user_id, market, Fraction(event.quote_atoms * ppm, PPM))
             due = (0, discounted) if discounted else (fee, 0)
@@ -92,20 +79,20 @@ class ModelFees:
         atoms = worth * Fraction(PPM - self._discount.discount_ppm, PPM)
         if market.quote_asset_id != asset_id:
             pair = (asset_id, market.quote_asset_id)
-            of_pair = [m for m in self._money.markets.values() if (m.base_asset_id, m.quote_asset_id) == pair]
+            of_pair = [m for m in self._books.markets.values() if (m.base_asset_id, m.quote_asset_id) == pair]
             first = min(of_pair, key=lambda m: m.market_id, default=None)
-            if first is None or not self._money.prices.get(first.market_id):
+            if first is None or not self._books.prices.get(first.market_id):
                 return 0
-            price = self._money.prices[first.market_id][-1]
+            price = self._books.prices[first.market_id][-1]
             atoms /= Fraction(price * first.notional_unit_atoms, first.lot_atoms)
         due = ceil(atoms)
-        available, _ = self._money.balances.get((user_id, asset_id), (0, 0))
+        available, _ = self._books.balances.get((user_id, asset_id), (0, 0))
         return due if due <= available else 0
 
     def _pay(self, user_id: int, asset_id: int, atoms: int) -> None:
         if atoms:
-            self._money.move(user_id, asset_id, -atoms, 0)
-            self._money.fees[asset_id] = self._money.fees.get(asset_id, 0) + atoms
+            self._books.move(user_id, asset_id, -atoms, 0)
+            self._books.fees[asset_id] = self._books.fees.get(asset_id, 0) + atoms
 
     def _tier(self, event: FeeTierChanged) -> None:
         if event.volume_atoms_min:

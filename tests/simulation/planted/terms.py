@@ -11,7 +11,7 @@ from matching_engine.core.engine_state import EngineState
 from matching_engine.core.order import Order, Terms
 from matching_engine.core.waiting import Waiting
 from tests.simulation.loop import patched
-from tests.simulation.mutations_of_filters import MUTATIONS_OF_FILTERS
+from tests.simulation.planted.filters import MUTATIONS_OF_FILTERS
 
 __all__ = ["MUTATIONS_OF_TERMS"]
 

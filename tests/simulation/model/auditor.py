@@ -21,63 +21,27 @@ from exchange.contracts.events import (
 )
 from exchange.contracts.fee_events import MarketFeesChanged, TradeExecutedWithDiscount
 from exchange.contracts.filter_events import FilterChanged
-from exchange.contracts.order_events import OrderWithTermsAccepted
-from tests.simulation.model_fees import ModelFees
-from tests.simulation.model_filters import ModelFilters
-from tests.simulation.model_terms import terms_handlers
-from tests.simulation.violations import Violation, require
+from tests.simulation.model.books import Books
+from tests.simulation.model.fees import ModelFees
+from tests.simulation.model.filters import ModelFilters
+from tests.simulation.model.order import ModelOrder
+from tests.simulation.model.terms import terms_handlers
+from tests.simulation.violations import require
 
-__all__ = ["Model", "ModelOrder", "Violation", "require"]
-
-Levels = tuple[tuple[int, int], ...]
-
-
-class ModelOrder:
-    """An order that has not ended. `place`: its turn among those of its price, counted as they come to rest.
-
-    `open_lots`: what may still trade; of an iceberg the book shows `shown_lots` of it.
-    """
-
-    def __init__(self, accepted: OrderAccepted | OrderWithTermsAccepted) -> None:
-        self.accepted = accepted
-        self.name = accepted.client_order_id
-        self.price_ticks = accepted.price_ticks
-        self.quantity_lots = accepted.quantity_lots
-        self.open_lots = accepted.quantity_lots
-        self.held = accepted.held_atoms
-        self.resting_lots = accepted.resting_lots
-        self.rests = False
-        self.place = 0
-        self.shown_lots = 0
-        with_terms = isinstance(accepted, OrderWithTermsAccepted)
-        self.state = accepted.state if with_terms else STATE_WORKING
-        self.iceberg_lots = accepted.iceberg_lots if with_terms else 0
-        self.list_id = accepted.order_list_id if with_terms else 0
-        self.since = 0  # how many trades its market had when it began to wait
-        self.bought = self.bought_fees = 0  # base atoms, and the fees taken from them
+__all__ = ["Model"]
 
 
-class Model:
+class Model(Books):
     """Everybody's money and all books, as the events tell them."""
 
     def __init__(self) -> None:
-        self.markets: dict[int, MarketRegistered] = {}
+        super().__init__()
         self._rates: dict[int, tuple[int, int]] = {}  # taker's and maker's fee in ppm, by market
-        self.balances: dict[tuple[int, int], tuple[int, int]] = {}
-        self.fees: dict[int, int] = {}
         self.inflow: dict[int, int] = {}
-        self.orders: dict[int, ModelOrder] = {}
         self.withdrawals: dict[int, WithdrawalReserved] = {}
         self.agreed = ModelFees(self)
-        self._names: set[tuple[int, str]] = set()
         self._ids: set[tuple[str, int]] = set()
         self._trades: dict[int, int] = {}
-        self.prices: dict[int, list[int]] = {}  # of all trades, by market
-        self._newest_order_id = 0
-        # Those that have begun to work, the newest last: it takes; none has come to rest yet.
-        self._takers: list[ModelOrder] = []
-        self._places = 0
-        self.open_lists: set[int] = set()
         self.filters = ModelFilters(self)
         self._handlers: dict[type[Event], Callable[..., None]] = {
             MarketRegistered: self._market,
@@ -94,7 +58,7 @@ class Model:
             WithdrawalReleased: self._release,
             **self.agreed.handlers,
         }
-        of_terms, self._check_lists = terms_handlers(self)
+        of_terms, self._check_lists = terms_handlers(self, self.filters)
         self._handlers |= of_terms
 
     def apply(self, outcome: CommandOutcome) -> None:
@@ -117,15 +81,6 @@ class Model:
         """How many there have been."""
         return sum(self._trades.values())
 
-    def levels(self, market_id: int) -> tuple[Levels, Levels]:
-        """Bids and asks as (price_ticks, lots), best first."""
-        sides: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
-        for order in self.orders.values():
-            if order.accepted.market_id == market_id and order.rests:
-                levels = sides[order.accepted.side]
-                levels[order.price_ticks] = levels.get(order.price_ticks, 0) + order.shown_lots
-        return tuple(sorted(sides[BUY].items(), reverse=True)), tuple(sorted(sides[SELL].items()))
-
     # -- events ---------------------------------------------------------------------------------
 
     def _market(self, event: MarketRegistered) -> None:
@@ -145,43 +100,9 @@ class Model:
         elif event.side == BUY and event.order_type != MARKET:
             cost = event.price_ticks * event.quantity_lots * market.notional_unit_atoms
             require(event.held_atoms == cost, "I3: a buyer's hold")
-        self.begin(self.take_in(event))
-
-    def take_in(self, event: OrderAccepted | OrderWithTermsAccepted) -> ModelOrder:
-        """A new order: its id, its name and its hold."""
-        require(event.order_id == self._newest_order_id + 1, "order ids count up")
-        self._newest_order_id = event.order_id
-        name = (event.user_id, event.client_order_id)
-        require(name not in self._names, f"I11: client order id {name} is taken")
-        self._names.add(name)
-        order = self.orders[event.order_id] = ModelOrder(event)
-        self.move(event.user_id, self.pays(order), -event.held_atoms, event.held_atoms)
+        order = self.take_in(event)
         self.filters.check(order)
-        return order
-
-    def begin(self, order: ModelOrder) -> None:
-        """An order works: its trades follow."""
-        self._takers.append(order)
-
-    def pays(self, order: ModelOrder) -> int:
-        """The asset that an order holds."""
-        market = self.markets[order.accepted.market_id]
-        return market.base_asset_id if order.accepted.side == SELL else market.quote_asset_id
-
-    def rename(self, order: ModelOrder, name: str) -> None:
-        """An order has another name from now on."""
-        user_id = order.accepted.user_id
-        self._names.discard((user_id, order.name))
-        require((user_id, name) not in self._names, f"I11: client order id {name} is taken")
-        self._names.add((user_id, name))
-        order.name = name
-
-    def show(self, order: ModelOrder) -> None:
-        """An order comes to rest, or shows its next slice: behind all others of its price."""
-        self._places += 1
-        order.place = self._places
-        iceberg = order.iceberg_lots
-        order.shown_lots = min(iceberg, order.open_lots) if iceberg else order.open_lots
+        self.begin(order)
 
     def _trade(self, event: TradeExecuted) -> None:
         market = self.markets[event.market_id]
@@ -216,7 +137,7 @@ class Model:
             order.open_lots -= lots
             if order.open_lots == 0:
                 require(order.held == 0, "I3: a filled order holds nothing")
-                self._forget(order)
+                self.forget(order)
 
     def _settle_trade(
         self, event: TradeExecuted, market: MarketRegistered, buyer: ModelOrder, seller: ModelOrder
@@ -253,7 +174,7 @@ class Model:
         require(event.released_atoms == order.held, f"I3: order {event.order_id} releases its hold")
         require(event.unbooked_lots == (order.shown_lots if order.rests else 0), "I5: what leaves the book")
         self.move(event.user_id, self.pays(order), order.held, -order.held)
-        self._forget(order)
+        self.forget(order)
 
     def _deposit(self, event: DepositCredited) -> None:
         self._once("deposit", event.deposit_id)
@@ -278,40 +199,6 @@ class Model:
 
     # -- rules ----------------------------------------------------------------------------------
 
-    def move(self, user_id: int, asset_id: int, available: int, held: int) -> None:
-        """Money comes and goes, and is never less than nothing."""
-        before = self.balances.get((user_id, asset_id), (0, 0))
-        after = (before[0] + available, before[1] + held)
-        require(min(after) >= 0, f"I2: user {user_id} would have {after} of asset {asset_id}")
-        self.balances[user_id, asset_id] = after
-
     def _once(self, kind: str, identifier: int) -> None:
         require((kind, identifier) not in self._ids, f"I11: {kind} {identifier} took effect twice")
         self._ids.add((kind, identifier))
-
-    def best(self, market_id: int, side: int) -> ModelOrder | None:
-        """The order that trades next: best price, then who came to rest there first."""
-        resting = [
-            o
-            for o in self.orders.values()
-            if o.accepted.market_id == market_id and o.accepted.side == side and o.rests
-        ]
-        sign = -1 if side == BUY else 1
-        return min(resting, key=lambda o: (sign * o.price_ticks, o.place), default=None)
-
-    def _forget(self, order: ModelOrder) -> None:
-        del self.orders[order.accepted.order_id]
-        self._names.discard((order.accepted.user_id, order.name))
-
-    def finish_takers(self) -> None:
-        """Those that worked have ended or rest, as they have announced."""
-        for taker in self._takers:
-            if taker.accepted.order_id in self.orders:
-                self.show(taker)
-                taker.rests, taker.state = True, STATE_WORKING
-                require(taker.resting_lots == taker.shown_lots, "I5: what is left rests")
-            else:
-                require(taker.resting_lots == 0, "I5: what has ended does not rest")
-            bids, asks = self.levels(taker.accepted.market_id)
-            require(not bids or not asks or bids[0][0] < asks[0][0], "I6: the book is crossed")
-        self._takers.clear()

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any, Final, Self
 
-from loadtest.watchers.process import FIGURES, RESET
+from loadtest.crowd.process import FIGURES, RESET
 
 __all__ = ["Watchers", "WatchersError", "watched_line"]
 
@@ -26,7 +26,7 @@ class Watchers:
     """`count` clients of `depth@100ms`; none: no process. Enter it to have them open."""
 
     def __init__(self, url: str, count: int) -> None:
-        self._command = [sys.executable, "-m", "loadtest.watchers.process", url.rstrip("/"), str(count)]
+        self._command = [sys.executable, "-m", "loadtest.crowd.process", url.rstrip("/"), str(count)]
         self._count = count
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str] = queue.Queue()

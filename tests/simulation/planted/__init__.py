@@ -1,0 +1,1 @@
+"""Bugs that are planted one at a time; `mutations` has them all. A check that sees none of one is none."""
