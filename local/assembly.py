@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.adapters.files.log import FileLog
@@ -134,7 +134,7 @@ async def assemble(
         AnomalyActs(resources),
         Auditor(resources, store),
     ]
-    whole = FastAPI(title="exchange", docs_url=None, redoc_url=None, openapi_url=None)
+    whole = Starlette()
     apps: dict[str, ASGIApp] = {
         "order": create_order_app(order),
         "market-data": create_market_data_app(market_data),

@@ -61,7 +61,7 @@ async def main(settings: Settings) -> None:
     async with deployed_resources(settings) as resources:
         house = house_addresses(store_of_house(settings.data_dir.parent))
         components = notice_components(resources, house)
-        await serve(operations_app("notifier", components), components, settings)
+        await serve(operations_app(components), components, settings)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ async def main(settings: Settings) -> None:
             tracing=tracing,
             activates_rules=settings.activates_rules,
         )
-        await serve(operations_app("matching engine", [runner]), [runner], settings)
+        await serve(operations_app([runner]), [runner], settings)
 
 
 if __name__ == "__main__":

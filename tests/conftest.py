@@ -18,7 +18,7 @@ from redis import Redis
 
 from local.servers import free_port, kafka, postgres, valkey
 from tests.background import Background
-from tests.sharing import put_off, put_together
+from tests.sharing import put_last, put_off, put_together
 from tests.tiers.servers import (
     HASTY,
     KAFKA_BOOTSTRAP,
@@ -50,6 +50,7 @@ def background() -> Iterator[Background]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the work, tests that share an exchange go to one of them."""
     put_off(items)
+    put_last(items)
     if hasattr(config, "workerinput"):
         put_together(items)
 

@@ -2,20 +2,23 @@
 
 A test that shares nothing goes to whichever process is free. What shares an exchange, or one Terraform
 folder, stays together; and what takes long begins first, so that no process is left with it at the end.
+Who kills or silences parts of what is shared (the mark `hurts`) comes after all who share it.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-__all__ = ["put_off", "put_together"]
+__all__ = ["put_last", "put_off", "put_together"]
 
 # Fixture -> group. A fixture with parameters makes a group for each of them.
 _SHARED: Final = {
-    "stack_exchange": "hurt stack",
+    # Before "exchange", which is either of the next two.
+    "embedded_exchange": "exchange-run",
+    "stack_exchange": "exchange-stack",
     "exchange": "exchange",
-    "embedded_exchange": "embedded exchange",
     "terminal_exchange": "terminal exchange",
     "outcome_of": "terraform",
     "old_database": "old database",
@@ -24,7 +27,7 @@ _SHARED: Final = {
     "bench_exchange": "bench",
 }
 # Groups by what they take, the longest first.
-_LONG: Final = ("hurt stack", "exchange-stack", "exchange-run", "terminal exchange", "embedded exchange")
+_LONG: Final = ("terminal exchange", "exchange-stack", "exchange-run")
 
 
 def put_together(items: list[pytest.Item]) -> None:
@@ -42,6 +45,14 @@ def put_off(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("thorough_for"):
             if values & set(mark.args):
                 item.add_marker(pytest.mark.thorough)
+
+
+def put_last(items: list[pytest.Item]) -> None:
+    """Within a folder, what is marked `hurts` comes after all else, which keeps its order."""
+    folders: dict[Path, int] = {}
+    for item in items:
+        folders.setdefault(item.path.parent, len(folders))
+    items.sort(key=lambda item: (folders[item.path.parent], item.get_closest_marker("hurts") is not None))
 
 
 def _groups(item: pytest.Item) -> Iterator[str]:

@@ -5,7 +5,7 @@ As deployed but for the logs, of which each process has a copy: nothing is trade
 
 import sys
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from exchange.adapters.chosen.own_logs import file_logs, own_log_resources
 from exchange.http.server import serve
@@ -16,7 +16,7 @@ from exchange.process.frame import run_process
 __all__ = ["main"]
 
 
-def _made(service: str, resources: Resources) -> tuple[FastAPI, list[Component]]:
+def _made(service: str, resources: Resources) -> tuple[Starlette, list[Component]]:
     if service == "order":
         from exchange.security.credentials import PostgresCredentials
         from services.order.api import create_app as create_order_app

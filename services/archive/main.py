@@ -22,7 +22,7 @@ async def main(settings: Settings) -> None:
     async with open_object_store(settings) as store:
         components: list[Component] = [*archivers(settings, command_log, event_log, store)]
         components += retentions(settings, command_log, event_log, store, clock_ms)
-        await serve(operations_app("archive", components), components, settings)
+        await serve(operations_app(components), components, settings)
 
 
 if __name__ == "__main__":

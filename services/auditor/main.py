@@ -21,7 +21,7 @@ async def main(settings: Settings) -> None:
         auditor = Auditor(resources, store)
         # Beside the auditor, not in it: it reads the same log, and nobody waits for it.
         parts: list[Component] = [auditor, AnomalyWatcher(resources)]
-        await serve(operations_app("auditor", parts), parts, settings)
+        await serve(operations_app(parts), parts, settings)
 
 
 if __name__ == "__main__":

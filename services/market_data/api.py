@@ -1,8 +1,9 @@
 """The market-data service's application: public REST, streams, and the operators' routes."""
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.contracts.errors import not_supported
@@ -15,9 +16,9 @@ from services.market_data.streams.sockets import StreamSockets
 __all__ = ["create_app"]
 
 
-def create_app(service: MarketDataService) -> FastAPI:
+def create_app(service: MarketDataService) -> Starlette:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
-    app = FastAPI(title="Market-data service", docs_url=None, redoc_url=None, openapi_url=None)
+    app = Starlette()
     app.add_middleware(_PublicPaths, front=service.front, rest=service.rest, sockets=service.sockets)
     add_operations_routes(app, service.readiness)
     app.add_exception_handler(HTTPException, _no_route)

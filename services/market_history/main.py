@@ -51,7 +51,7 @@ async def main(settings: Settings) -> None:
     _, event_log = shard_logs(settings)
     async with open_market_history(settings) as tables, open_lake(settings) as lake:
         components = followers(settings, event_log, tables, lake)
-        await serve(operations_app("market-history", components), components, settings)
+        await serve(operations_app(components), components, settings)
 
 
 if __name__ == "__main__":

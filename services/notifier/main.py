@@ -27,7 +27,7 @@ async def main(settings: Settings) -> None:
         try:
             webhooks = HttpWebhookSender(WEBHOOK_DEADLINE_MS, loopback=settings.webhook_loopback)
             components = components_for(resources, queue, topic, push, mailer, webhooks=webhooks)
-            await serve(operations_app("notifier", components), components, settings)
+            await serve(operations_app(components), components, settings)
         finally:
             for channel in (queue, topic, *(windows or ()), *([mailer] if mailer else ())):
                 await channel.close()

@@ -1,9 +1,10 @@
 """The order service's application: /api/v3, /sapi and /ws-api/v3, and the operators' routes."""
 
 import orjson
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from exchange.contracts.errors import not_supported
@@ -15,9 +16,9 @@ from services.order.doors.rest import PREFIX
 __all__ = ["create_app"]
 
 
-def create_app(service: OrderService) -> FastAPI:
+def create_app(service: OrderService) -> Starlette:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
-    app = FastAPI(title="Order service", docs_url=None, redoc_url=None, openapi_url=None)
+    app = Starlette()
     described = orjson.dumps(openapi(service.routes, PREFIX))
 
     async def own_document(request: Request) -> Response:

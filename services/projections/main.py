@@ -39,7 +39,7 @@ async def main(part: str, settings: Settings) -> None:
     service = f"projections-{part}"
     async with open_tracing(settings, service) as tracing, deployed_resources(settings) as resources:
         components = components_for(part, resources, tracing)
-        await serve(operations_app("projections", components), components, settings)
+        await serve(operations_app(components), components, settings)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

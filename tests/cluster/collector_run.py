@@ -184,7 +184,7 @@ async def metrics_page() -> AsyncIterator[int]:
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     port = free_port()
-    app = operations_app("page", [])
+    app = operations_app([])
     server = _Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
     )

@@ -1,4 +1,5 @@
-"""Whole exchanges for unmodified clients: the embedded one and the stack, each started once."""
+"""Whole exchanges for unmodified clients: the embedded one and the stack, each started once; one more for
+the terminal, whose browsers take as long as all other tests together."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
@@ -18,17 +19,29 @@ PLENTY: Mapping[str, str] = {"BTC": "100", "ETH": "1000", "USDT": "10000000"}
 SignUp = Callable[..., Trader]
 
 
+@pytest.fixture(scope="package")
+def embedded_exchange() -> Iterator[ExchangeProcess]:
+    """One embedded exchange for all but the terminal's tests; those marked `hurts` come last."""
+    with ExchangeProcess("run") as process:
+        yield process
+
+
+@pytest.fixture(scope="package")
+def stack_exchange() -> Iterator[ExchangeProcess]:
+    """One stack for all tests; those marked `hurts` come last, and leave it whole, or fail."""
+    with ExchangeProcess("stack") as process:
+        yield process
+
+
 @pytest.fixture(scope="package", params=MODES, ids=["embedded", "stack"])
 def exchange(request: pytest.FixtureRequest) -> Iterator[ExchangeProcess]:
-    """Either kind of exchange, for all tests before the other kind starts: the machine may have two cores.
-
-    Both are gone when the tests of other folders run.
-    """
-    with ExchangeProcess(request.param) as process:
-        failed_before = request.session.testsfailed
-        yield process
-        if request.session.testsfailed > failed_before:
-            print(process.log_tail())
+    """Either kind of exchange, as others have left it: their orders are cancelled."""
+    name = "embedded_exchange" if request.param == "run" else "stack_exchange"
+    process: ExchangeProcess = request.getfixturevalue(name)
+    failed_before = request.session.testsfailed
+    yield process
+    if request.session.testsfailed > failed_before:
+        print(process.log_tail())
 
 
 @pytest.fixture
@@ -38,23 +51,21 @@ def exchange_url(exchange: ExchangeProcess) -> str:
 
 
 @pytest.fixture(scope="module")
-def embedded_exchange() -> Iterator[ExchangeProcess]:
-    """An embedded exchange of the module's own, which may be killed."""
-    with ExchangeProcess("run") as process:
-        yield process
+def market(embedded_exchange: ExchangeProcess) -> Iterator[ExchangeProcess]:
+    """An exchange with somebody to trade with, in place of the market maker and as the documents have it."""
+    maker = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
+    for side, price in (("BUY", "59000"), ("SELL", "61000")):
+        order: dict[str, str] = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "5"}
+        maker.ask("POST", "/api/v3/order", side=side, price=price, **order)
+    yield embedded_exchange
+    maker.cancel_everything()
+    maker.close()
 
 
 @pytest.fixture(scope="package")
 def terminal_exchange() -> Iterator[ExchangeProcess]:
     """An embedded exchange for all tests of the terminal: each leaves no order that others would meet."""
     with ExchangeProcess("run") as process:
-        yield process
-
-
-@pytest.fixture(scope="package")
-def stack_exchange() -> Iterator[ExchangeProcess]:
-    """One stack for all tests that kill or silence parts of it: each leaves it whole, or fails."""
-    with ExchangeProcess("stack") as process:
         yield process
 
 

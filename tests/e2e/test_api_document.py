@@ -11,7 +11,6 @@ from typing import Any, Final
 import pytest
 
 from local.exchange_process import ExchangeProcess
-from tests.e2e.trader import Trader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -86,17 +85,6 @@ def differences(told: Any, got: Any, place: str) -> Iterator[str]:
             yield from differences(one, other, f"{place}[{index}]")
     elif told != got and (name not in VARYING or (isinstance(told, str) and GIVEN.fullmatch(told))):
         yield f"{place}: {told!r} is told, {got!r} came"
-
-
-@pytest.fixture(scope="module")
-def market(embedded_exchange: ExchangeProcess) -> Iterator[ExchangeProcess]:
-    """An exchange with somebody to trade with, as the document says."""
-    maker = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
-    for side, price in (("BUY", "59000"), ("SELL", "61000")):
-        order: dict[str, str] = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "5"}
-        maker.ask("POST", "/api/v3/order", side=side, price=price, **order)
-    yield embedded_exchange
-    maker.close()
 
 
 def test_each_call_is_answered_as_it_is_told(market: ExchangeProcess) -> None:

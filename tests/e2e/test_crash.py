@@ -15,7 +15,7 @@ from tests.e2e.journal import Journal, Load, Outcome
 from tests.e2e.trader import Trader, TraderError
 from tests.e2e.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.hurts, pytest.mark.timeout(900)]
 
 SEED = 20_261_121
 KILLS = 2

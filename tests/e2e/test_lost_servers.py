@@ -13,7 +13,7 @@ from tests.e2e.journal import Journal, Load, Outcome
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.hurts, pytest.mark.timeout(600)]
 
 SEED = 20_261_122
 NOTICE_S = 45.0

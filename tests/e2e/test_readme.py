@@ -5,13 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.exchange_process import ExchangeProcess
-from tests.e2e.trader import Trader
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -26,17 +24,6 @@ def first_order(language: str, document: str = "README.md", heading: str = "## F
     block = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
     assert block is not None
     return block[1]
-
-
-@pytest.fixture(scope="module")
-def market(embedded_exchange: ExchangeProcess) -> Iterator[ExchangeProcess]:
-    """An exchange with somebody to trade with, in place of the market maker."""
-    maker = Trader.sign_up(embedded_exchange.url, deposits={"BTC": "10", "USDT": "1000000"})
-    for side, price in (("BUY", "59000"), ("SELL", "61000")):
-        order: dict[str, str] = {"symbol": "BTCUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "5"}
-        maker.ask("POST", "/api/v3/order", side=side, price=price, **order)
-    yield embedded_exchange
-    maker.close()
 
 
 def test_first_order_trades(market: ExchangeProcess) -> None:

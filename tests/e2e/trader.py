@@ -19,6 +19,8 @@ __all__ = ["Credentials", "Trader", "TraderError", "signed_query"]
 
 REQUEST_DEADLINE_S = 20.0
 LEDGER_PAGE = 500
+# How long a read is asked for again that the exchange cannot answer now.
+READABLE_S = 30.0
 
 
 class TraderError(AssertionError):
@@ -89,8 +91,16 @@ class Trader:
         return self._client.request(method, url, headers={"X-MBX-APIKEY": self.credentials.api_key})
 
     def ask(self, method: str, path: str, **parameters: str | int) -> Any:
-        """The JSON of a signed request that must succeed."""
+        """The JSON of a signed request that must succeed.
+
+        What cannot be read now, on a machine that is busy or from a ledger that lags, is asked for again, as
+        the answer (503, -1001) bids: a test is of what is read.
+        """
+        give_up = time.monotonic() + READABLE_S
         response = self.signed(method, path, **parameters)
+        while method == "GET" and response.status_code == 503 and time.monotonic() < give_up:
+            time.sleep(0.1)
+            response = self.signed(method, path, **parameters)
         if response.status_code != 200:
             raise TraderError(f"{method} {path}: {response.status_code} {response.text[:300]}")
         return response.json()

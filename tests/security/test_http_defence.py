@@ -43,7 +43,7 @@ async def test_private_answers_are_stored_nowhere(exchange: Exchange) -> None:
 
 async def test_without_tls_nobody_is_told_to_use_it() -> None:
     port = free_port()
-    server = HttpServer(operations_app("bare", []), bind("127.0.0.1", port))
+    server = HttpServer(operations_app([]), bind("127.0.0.1", port))
     serving = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         while True:

@@ -148,17 +148,21 @@ async def everything_of(exchange: Exchange, owner: Owner) -> dict[str, Any]:
     await exchange.settled()
     database, trader = exchange.resources.database, owner.trader
     columns = await database.fetch(
-        "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema = 'public' AND column_name LIKE '%user_id' ORDER BY 1, 2"
+        "SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') "
+        "AND attname LIKE '%user_id' ORDER BY 1, 2"
     )
-    tables = {column["table_name"] for column in columns}
+    tables = {table for table, _ in columns}
     assert {"orders", "trades", "balances", "api_keys", "withdrawal_addresses", "users"} <= tables
-    found: dict[str, Any] = {}
-    for table, column in columns:
-        if table not in TABLES_NOT_COMPARED:
-            query = f"SELECT to_json(t)::text FROM {table} t WHERE {column} = $1 ORDER BY 1"
-            rows = await database.fetch(query, trader.user_id)
-            found[f"{table}.{column}"] = [_USED.sub(r"\1:0", row[0]) for row in rows]
+    places = [(table, column) for table, column in columns if table not in TABLES_NOT_COMPARED]
+    found: dict[str, Any] = {f"{table}.{column}": [] for table, column in places}
+    # All in one: they are looked at after each of hundreds of requests.
+    looks = (
+        f"SELECT '{table}.{column}', to_json(t)::text FROM {table} t WHERE {column} = $1"
+        for table, column in places
+    )
+    for place, row in await database.fetch(" UNION ALL ".join(looks) + " ORDER BY 1, 2", trader.user_id):
+        found[place].append(_USED.sub(r"\1:0", row))
     for path in ("/v1/me", "/v1/api-keys", "/v1/withdrawal-addresses", "/v1/ledger", "/v1/withdrawals"):
         shown = (await exchange.client.get(path, headers=trader.headers)).text
         found[path] = json.loads(_USED.sub(r"\1:0", shown))

@@ -101,7 +101,7 @@ class World:
 
 
 async def readyz(auditor: Auditor) -> httpx.Response:
-    transport = httpx.ASGITransport(app=operations_app("auditor", [auditor]))
+    transport = httpx.ASGITransport(app=operations_app([auditor]))
     async with httpx.AsyncClient(transport=transport, base_url="http://auditor") as client:
         return await client.get("/readyz")
 

@@ -32,23 +32,47 @@ class CountingLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
 
-async def test_what_is_not_done_in_time_gets_a_timeout_and_the_rest_nothing() -> None:
-    loop = asyncio.get_running_loop()
-    deadlines = Deadlines(0.03)
-    late, done, cancelled = (loop.create_future() for _ in range(3))
-    for future in (done, late, cancelled):
-        deadlines.watch(future)
-    done.set_result("in time")
-    cancelled.cancel()
-    await asyncio.sleep(0.015)
-    later = loop.create_future()
-    deadlines.watch(later)
-    with pytest.raises(TimeoutError):
-        await late
-    assert await done == "in time"
-    assert not later.done(), "its own time has just begun"
-    with pytest.raises(TimeoutError):
-        await later
+class SetLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock is put forward by hand."""
+
+    now_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+    async def comes_to(self, now_s: float) -> None:
+        """Put the clock forward and let happen what is due."""
+        self.now_s = now_s
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+
+def test_what_is_not_done_in_time_gets_a_timeout_and_the_rest_nothing() -> None:
+    loop = SetLoop()
+
+    async def work() -> None:
+        deadlines = Deadlines(0.03)
+        late, done, cancelled = (loop.create_future() for _ in range(3))
+        for future in (done, late, cancelled):
+            deadlines.watch(future)
+        done.set_result("in time")
+        cancelled.cancel()
+        await loop.comes_to(0.015)
+        later = loop.create_future()
+        deadlines.watch(later)
+        await loop.comes_to(0.028)
+        assert not late.done(), "some time is left"
+        await loop.comes_to(0.031)
+        with pytest.raises(TimeoutError):
+            late.result()
+        assert await done == "in time"
+        assert not later.done(), "its own time has just begun"
+        await loop.comes_to(0.046)
+        with pytest.raises(TimeoutError):
+            later.result()
+
+    loop.run_until_complete(work())
+    loop.close()
 
 
 def test_a_thousand_waits_that_end_well_make_a_timer_or_two() -> None:
