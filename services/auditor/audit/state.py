@@ -4,6 +4,8 @@ from bisect import bisect_right
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from exchange.contracts import limits
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import BUY, MODE_TRADING, STATE_WORKING
@@ -37,6 +39,7 @@ class Breach(NamedTuple):
     detail: str
 
 
+@mypyc_attr(acyclic=True)
 class Asset:
     """Totals in atoms. `kept`: available and held of all users, as the checks have last seen them."""
 
@@ -52,6 +55,7 @@ class Asset:
         self.withdrawn = 0
 
 
+@mypyc_attr(acyclic=True)
 class Balance:
     """One user's money in one asset.
 
@@ -71,6 +75,7 @@ class Balance:
         self.worth = 0
 
 
+@mypyc_attr(acyclic=True)
 class Fees:
     """What is agreed about fees beside a market's own. `tiers`: tier -> shares of maker and taker, in ppm.
 
@@ -87,6 +92,7 @@ class Fees:
         self.discounted: set[int] = set()
 
 
+@mypyc_attr(acyclic=True)
 class BookSide:
     """Levels of one side, price_ticks -> lots, and the best price in amortised O(log n)."""
 
@@ -125,6 +131,7 @@ class BookSide:
         return 0
 
 
+@mypyc_attr(acyclic=True)
 class Market:
     """One market's rules, trades and book. `touched_seq`: the last seq that changed the book."""
 
@@ -179,10 +186,14 @@ class Market:
     def record(self, seq: int, price_ticks: int) -> None:
         """Remember a trade's price, for whoever asks about prices since then."""
         self.last_price_ticks = price_ticks
-        for kept, sign in ((self.highs, 1), (self.lows, -1)):
-            while kept and sign * kept[-1][1] <= sign * price_ticks:
-                kept.pop()
-            kept.append((seq, price_ticks))
+        traded = (seq, price_ticks)
+        highs, lows = self.highs, self.lows
+        while highs and highs[-1][1] <= price_ticks:
+            highs.pop()
+        while lows and lows[-1][1] >= price_ticks:
+            lows.pop()
+        for kept in (highs, lows):
+            kept.append(traded)
             if len(kept) > PRICES_KEPT_MAX:
                 # What was the oldest extreme counts as a later one's: a range may seem wider, never narrower.
                 oldest = kept[0][1]
@@ -202,6 +213,7 @@ class Market:
         return self.bids if side == BUY else self.asks
 
 
+@mypyc_attr(acyclic=True)
 class Order:
     """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what was announced of it.
 
@@ -275,6 +287,7 @@ class Order:
         self.seq = 0  # since when it waits
 
 
+@mypyc_attr(acyclic=True)
 class OrderList:
     """Orders that decide about each other; those that were accepted as its own, the ended ones too."""
 
@@ -295,6 +308,7 @@ class Withdrawal(NamedTuple):
     amount_atoms: int
 
 
+@mypyc_attr(acyclic=True)
 class SpentIds:
     """Deposit or withdrawal ids that have taken effect, the newest SPENT_IDS_MAX of them.
 

@@ -36,7 +36,7 @@ class TermsAudit:
 
     def accepted(self, event: OrderWithTermsAccepted) -> None:
         """A new order with terms takes its hold; only one that works may have a place on the book."""
-        order = self._orders.accept(event, event.state == codes.STATE_WORKING)
+        order = self._orders.accept_with_terms(event)
         if order is None:
             return
         order.state = event.state
