@@ -13,10 +13,8 @@ from services.auditor.audit.state import Market, Order
 __all__ = ["PAYING", "OrdersAudit"]
 
 _TYPES: Final = codes.ORDER_TYPE_NAMES.keys() | codes.TRIGGERED_TYPE_NAMES.keys()
-_ANY_PRICE: Final = (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 # Lists whose pending orders sell what the working one buys (ADR 0046).
 PAYING: Final = (codes.CONTINGENCY_OPO, codes.CONTINGENCY_OPOCO)
-_CLOSED_STATUSES: Final = (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH)
 
 
 class OrdersAudit:
@@ -47,7 +45,7 @@ class OrdersAudit:
         )
         by_quote_atoms: int = event.quote_quantity_atoms
         held_atoms: int = event.held_atoms
-        price_fits = (order.price_ticks == 0) == (order.order_type in _ANY_PRICE)
+        price_fits = (order.price_ticks == 0) == _takes_any_price(order.order_type)
         self._check_acceptance(order, price_fits and order.quantity_lots > 0, by_quote_atoms, held_atoms)
         order.holds_as_told = _holds_as_told(order, by_quote_atoms)
         self._keep(order, held_atoms)
@@ -92,7 +90,6 @@ class OrdersAudit:
         price_ticks: int,
         quantity_lots: int,
     ) -> Order:
-        pays, gets = self._state.sides_of(user_id, market, side)
         return Order(
             order_id,
             user_id,
@@ -103,8 +100,7 @@ class OrdersAudit:
             time_in_force,
             price_ticks,
             quantity_lots,
-            pays,
-            gets,
+            self._state.trader(user_id, market),
         )
 
     def _keep(self, order: Order, held_atoms: int) -> None:
@@ -117,10 +113,10 @@ class OrdersAudit:
         pays.explained += order.hold_atoms
         self._scope.touched.append(pays)
         state.orders[order.order_id] = order
-        name = (order.user_id, order.client_order_id)
-        if state.names.setdefault(name, order) is not order:
-            self._breach("I11", f"user {order.user_id} has {order.client_order_id!r} open twice")
-            state.names[name] = order
+        names, name = state.names_of(order.user_id), order.client_order_id
+        if names.setdefault(name, order) is not order:
+            self._breach("I11", f"user {order.user_id} has {name!r} open twice")
+            names[name] = order
 
     def begin(self, order: Order, resting_lots: int) -> None:
         """An order begins to work; what the event says it leaves on the book stands there from now on."""
@@ -131,9 +127,8 @@ class OrdersAudit:
 
     def settle(self) -> None:
         """I8: the orders that worked so far have ended, or left on the book what was announced."""
-        orders = self._state.orders
         for order in self._scope.accepted:
-            if order.order_id not in orders:
+            if not order.is_open:
                 if order.resting_lots:
                     self._breach("I8", f"order {order.order_id} ended and left {order.resting_lots} lots")
                 continue
@@ -156,7 +151,7 @@ class OrdersAudit:
             self._breach("I8", f"order id {order_id} after {state.last_order_id}")
         else:
             state.last_order_id = order_id
-        if not is_sound or order.side not in codes.SIDE_NAMES or order.order_type not in _TYPES:
+        if not is_sound or order.side not in (codes.BUY, codes.SELL) or order.order_type not in _TYPES:
             self._breach("I8", f"order {order_id} is none: see its side, type, price and quantity")
         if by_quote_atoms and order.side == codes.BUY and held_atoms > by_quote_atoms:
             self._breach("I3", f"order {order_id} holds more than it may spend")
@@ -294,7 +289,7 @@ class OrdersAudit:
         )
         if not is_true:
             self._breach("I8", f"order {event.order_id} was closed as another than it is")
-        if event.status not in _CLOSED_STATUSES:
+        if event.status not in (codes.CANCELED, codes.EXPIRED, codes.EXPIRED_IN_MATCH):
             self._breach("I8", f"order {event.order_id} was closed with status {event.status}")
         released: int = event.released_atoms
         unbooked: int = event.unbooked_lots
@@ -319,22 +314,31 @@ class OrdersAudit:
         return order.open_lots * order.market.lot_atoms
 
     def _forget(self, order: Order) -> None:
-        state = self._state
-        state.orders.pop(order.order_id, None)
-        state.names.pop((order.user_id, order.client_order_id), None)
+        order.is_open = False
+        orders, names = self._state.orders, self._state.names_of(order.user_id)
+        if order.order_id in orders:
+            del orders[order.order_id]
+        if order.client_order_id in names:
+            del names[order.client_order_id]
 
     def change_level(self, market: Market, side: int, price_ticks: int, lots: int) -> None:
         """Lots come to a level of the book, or leave it."""
         if not market.side(side).change(price_ticks, lots):
             self._breach("I6", f"{market.symbol}: less than nothing at {price_ticks} on side {side}")
-        self._scope.markets[market.market_id] = market
+        markets = self._scope.markets
+        if not markets or markets[-1] is not market:
+            markets.append(market)
 
 
 def _price_fits(event: OrderWithTermsAccepted) -> bool:
     """A price where the type wants one; a pegged order has it once it works."""
     if event.peg_price_type:
         return (event.price_ticks > 0) == (event.state == codes.STATE_WORKING)
-    return (event.price_ticks == 0) == (event.order_type in _ANY_PRICE)
+    return (event.price_ticks == 0) == _takes_any_price(event.order_type)
+
+
+def _takes_any_price(order_type: int) -> bool:
+    return order_type in (codes.MARKET, codes.STOP_LOSS, codes.TAKE_PROFIT)
 
 
 def _leaves_quantity_open(event: OrderWithTermsAccepted) -> bool:

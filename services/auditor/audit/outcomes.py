@@ -226,7 +226,7 @@ class Audit:
     def _check_books(self) -> None:
         """I6: no bid at or above an ask."""
         scope = self._scope
-        for market in scope.markets.values():
+        for market in scope.markets:
             market.touched_seq = scope.seq
             bid, ask = market.bids.best(), market.asks.best()
             if bid and ask and bid >= ask:

@@ -22,6 +22,7 @@ __all__ = [
     "Order",
     "OrderList",
     "SpentIds",
+    "Trader",
     "Withdrawal",
 ]
 
@@ -132,6 +133,17 @@ class BookSide:
 
 
 @mypyc_attr(acyclic=True)
+class Trader:
+    """A user's balances in the two assets of a market."""
+
+    __slots__ = ("base", "quote")
+
+    def __init__(self, base: Balance, quote: Balance) -> None:
+        self.base = base
+        self.quote = quote
+
+
+@mypyc_attr(acyclic=True)
 class Market:
     """One market's rules, trades and book. `touched_seq`: the last seq that changed the book."""
 
@@ -151,6 +163,7 @@ class Market:
         "symbol",
         "taker_fee_ppm",
         "touched_seq",
+        "traders",
         "unit_atoms",
     )
 
@@ -182,6 +195,7 @@ class Market:
         self.bids = BookSide(BUY)
         self.asks = BookSide(3 - BUY)
         self.touched_seq = 0
+        self.traders: dict[int, Trader] = {}
 
     def record(self, seq: int, price_ticks: int) -> None:
         """Remember a trade's price, for whoever asks about prices since then."""
@@ -217,7 +231,7 @@ class Market:
 class Order:
     """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what was announced of it.
 
-    `shown_lots`: what the book shows of it; of an iceberg less than is open.
+    `shown_lots`: what the book shows of it; of an iceberg less than is open. `is_open`: until it has ended.
     """
 
     __slots__ = (
@@ -227,6 +241,7 @@ class Order:
         "hold_atoms",
         "holds_as_told",
         "iceberg_lots",
+        "is_open",
         "is_resting",
         "market",
         "open_lots",
@@ -258,8 +273,7 @@ class Order:
         time_in_force: int,
         price_ticks: int,
         quantity_lots: int,
-        pays: Balance,
-        gets: Balance,
+        trader: Trader,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id
@@ -274,8 +288,8 @@ class Order:
         self.resting_lots = 0
         self.hold_atoms = 0
         self.holds_as_told = False
-        self.pays = pays
-        self.gets = gets
+        self.pays, self.gets = (trader.quote, trader.base) if side == BUY else (trader.base, trader.quote)
+        self.is_open = True
         self.is_resting = False
         self.shown_lots = 0
         self.order_list_id = 0
@@ -349,7 +363,8 @@ class AuditState:
         self.markets: dict[int, Market] = {}
         self.balances: dict[tuple[int, int], Balance] = {}
         self.orders: dict[int, Order] = {}
-        self.names: dict[tuple[int, str], Order] = {}
+        # By user, then by name.
+        self.names: dict[int, dict[str, Order]] = {}
         self.order_lists: dict[int, OrderList] = {}
         self.withdrawals: dict[int, Withdrawal] = {}
         self.deposit_ids = SpentIds()
@@ -364,7 +379,17 @@ class AuditState:
             balance = self.balances[key] = Balance(user_id, asset)
         return balance
 
-    def sides_of(self, user_id: int, market: Market, side: int) -> tuple[Balance, Balance]:
-        """What an order pays from and what it fills: a BUY pays quote for base, a SELL base for quote."""
-        base, quote = self.balance(user_id, market.base), self.balance(user_id, market.quote)
-        return (quote, base) if side == BUY else (base, quote)
+    def names_of(self, user_id: int) -> dict[str, Order]:
+        """A user's open orders by name."""
+        names = self.names.get(user_id)
+        if names is None:
+            names = self.names[user_id] = {}
+        return names
+
+    def trader(self, user_id: int, market: Market) -> Trader:
+        """Who trades there: a BUY pays quote for base, a SELL base for quote."""
+        trader = market.traders.get(user_id)
+        if trader is None:
+            base, quote = self.balance(user_id, market.base), self.balance(user_id, market.quote)
+            trader = market.traders[user_id] = Trader(base, quote)
+        return trader
