@@ -31,8 +31,8 @@ __all__ = ["BuildError", "BuildInfo", "activate", "active_build", "can_compile"]
 
 Mode = Literal["auto", "compiled", "interpreted"]
 MODES: Final = ("auto", "compiled", "interpreted")
-# What a machine of one's own needs ten times over; a builder that emulates another processor needs more.
-COMPILE_DEADLINE_S: Final = 300.0
+# Several times what a machine of one's own needs, for it may be busy; one that emulates another needs more.
+COMPILE_DEADLINE_S: Final = 600.0
 _STOP_POLL_S: Final = 0.2
 _SAY_EVERY_S: Final = 15.0
 # In the cache, with the build's key behind it: why it could not be made.
