@@ -20,7 +20,7 @@ COPY matching_engine matching_engine
 COPY services services
 # Fails here, and not at the start of the engine, when the engine cannot be compiled. Half a minute; a builder that
 # emulates another processor takes twenty times as long, and is told so: --build-arg COMPILE_DEADLINE_S=3600.
-ARG COMPILE_DEADLINE_S=300
+ARG COMPILE_DEADLINE_S=600
 RUN EXCHANGE_ENGINE_BUILD=compiled python -m matching_engine.build --deadline-s ${COMPILE_DEADLINE_S}
 
 FROM ${PYTHON_IMAGE}

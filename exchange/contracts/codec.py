@@ -46,6 +46,8 @@ __all__ = [
     "first_wrong_seq",
     "last_outcome",
     "link_hash",
+    "linked_rows",
+    "outcome_in",
     "outcomes_beginning_with",
     "outcomes_of",
     "read_links",
@@ -141,11 +143,10 @@ _TAG_OF: Final = {cls: tag for table in (COMMANDS, EVENTS) for tag, (cls, _) in 
 _FIELDS_OF: Final = {cls: _getter(names) for table in (COMMANDS, EVENTS) for cls, names in table.values()}
 _COMMAND_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in COMMANDS.items()}
 _EVENT_DECODERS: Final = {tag: (cls, fields_decoder(names)) for tag, (cls, names) in EVENTS.items()}
-_CommandEntry = tuple[int, msgspec.Raw]
 _command_record_decoder: Final = msgspec.msgpack.Decoder(
     tuple[int, Annotated[list[msgspec.Raw], msgspec.Meta(max_length=COMMANDS_PER_RECORD_MAX)]]
 )
-_command_entry_decoder: Final = msgspec.msgpack.Decoder(_CommandEntry)
+_command_entry_decoder: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
 _command_id_decoder: Final = msgspec.msgpack.Decoder(list[Any])
 _HashedRow = tuple[int, int, int, int, int, list[tuple[bytes, int, msgspec.Raw]]]
 _hashed_row_decoder: Final = msgspec.msgpack.Decoder(_HashedRow)
@@ -155,6 +156,7 @@ _linked_record_decoder: Final = msgspec.msgpack.Decoder(
 )
 _Row = tuple[int, int, int, int, int, list[tuple[int, msgspec.Raw]]]
 _body_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
+_row_decoder: Final = msgspec.msgpack.Decoder(_Row)
 
 
 def field_names(message: type[Command] | type[Event]) -> tuple[str, ...]:
@@ -293,6 +295,24 @@ def read_links(record: bytes) -> EventRecord:
         raise CodecError(f"event record cannot be read: {error}") from error
 
 
+def linked_rows(record: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | None:
+    """The hash before a record, and (hash, body) of each link; None: of format 1. Raises CodecError."""
+    if _known_form_of(record) == 1:
+        return None
+    try:
+        return _linked_record_decoder.decode(record)[3:]
+    except _UNREADABLE as error:
+        raise CodecError(f"event record cannot be read: {error}") from error
+
+
+def outcome_in(row: bytes) -> CommandOutcome:
+    """One outcome of a link's body, its events without a hash. Raises CodecError."""
+    try:
+        return _outcome(_row_decoder.decode(row), b"", b"")
+    except (*_UNREADABLE, KeyError) as error:
+        raise CodecError(f"event record cannot be read: {error}") from error
+
+
 def outcomes_of(links: Sequence[ChainLink]) -> list[CommandOutcome]:
     """What the engine has decided, as whoever reads the event log gets it."""
     outcomes: list[CommandOutcome] = []
@@ -328,7 +348,7 @@ def link_hash(previous: bytes, body: bytes) -> bytes:
 
 def _known_form_of(record: bytes) -> int:
     """The format of an event record: its first entry. Raises CodecError on one that nobody reads."""
-    # Both formats are arrays of less than sixteen entries, and their numbers one byte each.
+    # Both are arrays of less than sixteen entries.
     form = record[1] if len(record) > 1 and record[0] & 0xF0 == 0x90 else 0
     if form not in EVENT_FORMATS:
         raise CodecError(f"event record of unknown format {form}")
@@ -340,8 +360,7 @@ def _hashed_outcomes(record: bytes) -> EventRecord:
     links = []
     for row in rows:
         outcome = _hashed_outcome(row)
-        digest = outcome.events[-1].hash if outcome.events else b""
-        links.append(ReadLink(1, b"", digest, b"", (outcome,)))
+        links.append(ReadLink(1, b"", outcome.events[-1].hash if outcome.events else b"", b"", (outcome,)))
     return EventRecord(shard, epoch, tuple(links))
 
 
@@ -367,9 +386,7 @@ def _outcomes(previous: bytes, digest: bytes, body: bytes) -> list[CommandOutcom
     rows = _body_decoder.decode(body)
     if not rows:
         raise CodecError("a link of the chain without outcomes")
-    outcomes = [_outcome(row, previous, previous) for row in rows[:-1]]
-    outcomes.append(_outcome(rows[-1], previous, digest))
-    return outcomes
+    return [*(_outcome(row, previous, previous) for row in rows[:-1]), _outcome(rows[-1], previous, digest)]
 
 
 def _outcome(row: _Row, previous: bytes, digest: bytes) -> CommandOutcome:

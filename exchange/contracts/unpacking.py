@@ -20,7 +20,7 @@ from exchange.contracts.commands import (
 )
 from exchange.contracts.limits import COMMANDS_PER_RECORD_MAX
 
-__all__ = ["IS_COMPILED", "read_commands"]
+__all__ = ["IS_COMPILED", "Reader", "UnusualError", "read_commands"]
 
 # The interpreter is faster by the codec.
 IS_COMPILED: Final = not __file__.endswith(".py")
@@ -51,6 +51,10 @@ class Reader:
         """What has been read since then."""
         return self._data[place : self._at]
 
+    def go_to(self, place: i64) -> None:
+        """Read again from a place that was read from before."""
+        self._at = place
+
     def at_end(self) -> bool:
         """Whether nothing is left."""
         return self._at == self._size
@@ -79,6 +83,45 @@ class Reader:
         if head != 0xDC:
             raise UnusualError
         return i64(read_i16_be(self._data, self._take(2))) & 0xFFFF
+
+    def long_array(self) -> i64:
+        """How many entries the array has whose head is that of the longest ones, however many they are."""
+        if self._byte() != 0xDD:
+            raise UnusualError
+        return i64(read_i32_be(self._data, self._take(4))) & 0xFFFF_FFFF
+
+    def skip(self) -> None:
+        """Go past one number, text, piece of bytes or array, whatever is in it."""
+        left: i64 = 1
+        while left > 0:
+            left -= 1
+            head = self._byte()
+            if head < 0x80 or head >= 0xE0:
+                continue
+            if 0x90 <= head <= 0x9F:
+                left += head - 0x90
+            elif 0xA0 <= head <= 0xBF:
+                self._take(head - 0xA0)
+            elif head == 0xDC:
+                left += i64(read_i16_be(self._data, self._take(2))) & 0xFFFF
+            elif head == 0xDD:
+                left += i64(read_i32_be(self._data, self._take(4))) & 0xFFFF_FFFF
+            else:
+                self._skip_long(head)
+
+    def _skip_long(self, head: i64) -> None:
+        if 0xCC <= head <= 0xCF:
+            self._take(1 << (head - 0xCC))
+        elif 0xD0 <= head <= 0xD3:
+            self._take(1 << (head - 0xD0))
+        elif head in (0xC4, 0xD9):
+            self._take(self._byte())
+        elif head in (0xC5, 0xDA):
+            self._take(i64(read_i16_be(self._data, self._take(2))) & 0xFFFF)
+        elif head in (0xC6, 0xDB):
+            self._take(i64(read_i32_be(self._data, self._take(4))) & 0xFFFF_FFFF)
+        else:
+            raise UnusualError
 
     def integer(self) -> i64:
         """A number from 0 to 2^63 - 1."""

@@ -14,6 +14,7 @@ from exchange.contracts.codec import (
 )
 from exchange.contracts.limits import TAIL_READ_SIZE_BYTES_MAX
 from exchange.log.decoded import DecodedRecord, decoded_records
+from exchange.log.places import last_link
 from exchange.log.records import records_between
 from exchange.ports.world import Log, LogReader, LogRecord
 
@@ -62,8 +63,14 @@ class EventTail:
         while self._records and size < TAIL_READ_SIZE_BYTES_MAX:
             record = self._records.popleft()
             size += len(record.value)
-            self._take(decoded_records.of(record.value), fresh)
-            self.position.next_offset = record.offset + 1
+            fresh += self.take(record)
+        return fresh
+
+    def take(self, record: LogRecord) -> list[CommandOutcome]:
+        """The new outcomes of a record that the caller has read itself. Raises ChainError, CodecError."""
+        fresh: list[CommandOutcome] = []
+        self._take(decoded_records.of(record.value), fresh)
+        self.position.next_offset = record.offset + 1
         return fresh
 
     def _take(self, record: DecodedRecord, fresh: list[CommandOutcome]) -> None:
@@ -115,12 +122,16 @@ async def newest_event(log: Log) -> TailPosition:
 
 async def newest_outcome(log: Log, end: int) -> CommandOutcome | None:
     """The outcome with the newest event before offset `end`. Raises LogError, CodecError."""
-    newest: CommandOutcome | None = None
+    newest: LogRecord | None = None
+    newest_seq = -1
     first = max(await log.first_offset(), end - _STALE_RECORDS_MAX)
     async for record in records_between(log, first, end):
-        last = last_outcome(record.value)
-        if not last.events:
-            raise CodecError("an outcome without events")
-        if newest is None or last.events[-1].seq > newest.events[-1].seq:
-            newest = last
-    return newest
+        first_seq = last_link(record.value).first_seq
+        if first_seq > newest_seq:
+            newest, newest_seq = record, first_seq
+    if newest is None:
+        return None
+    last = last_outcome(newest.value)
+    if not last.events:
+        raise CodecError("an outcome without events")
+    return last

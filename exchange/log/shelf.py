@@ -57,17 +57,30 @@ class Shelf:
         return first_offset_of(keys[0]) if keys else None
 
     async def segments(self) -> AsyncIterator[Segment]:
-        """Every segment from offset 0 on. Raises ObjectStoreError, and ArchiveError on a gap or damage."""
+        """Every segment from offset 0 on. Raises ObjectStoreError, and ArchiveError on a gap or damage.
+
+        While the caller is at work with one, the next is fetched and unpacked, and no more than that.
+        """
         next_offset = 0
-        for key in await self._store.keys(self._prefix):
-            segment = await self._read(key)
-            if segment.records[0].offset != next_offset:
-                raise ArchiveError(
-                    f"{self._log}: expected offset {next_offset}, the next segment begins at "
-                    f"{segment.records[0].offset}"
-                )
-            next_offset = segment.next_offset
-            yield segment
+        keys = await self._store.keys(self._prefix)
+        ahead: asyncio.Task[Segment] | None = None
+        try:
+            for following, key in enumerate(keys, 1):
+                segment = await (ahead or self._read(key))
+                ahead = None
+                if segment.records[0].offset != next_offset:
+                    raise ArchiveError(
+                        f"{self._log}: expected offset {next_offset}, the next segment begins at "
+                        f"{segment.records[0].offset}"
+                    )
+                next_offset = segment.next_offset
+                if following < len(keys):
+                    ahead = asyncio.create_task(self._read(keys[following]))
+                yield segment
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
     async def _read(self, key: str) -> Segment:
         body = await self._store.get(key)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from exchange.contracts.codec import last_outcome
+from exchange.log.places import last_link
 from exchange.log.segments import ArchiveError, Segment
 from exchange.log.shelf import Shelf
 from exchange.ports.world import LogRecord, LogRestorer, ObjectStore
@@ -79,9 +79,9 @@ async def _segments(shelf: Shelf, gaps: list[str] | None) -> AsyncIterator[Segme
 def _before(records: Sequence[LogRecord], commands_end: int) -> Sequence[LogRecord]:
     """The records up to the first one that speaks of a command at `commands_end` or later.
 
-    A record's last outcome is that of its newest command.
+    A record's last link is of its newest command.
     """
     for place, record in enumerate(records):
-        if last_outcome(record.value).command_offset >= commands_end:
+        if last_link(record.value).command_offset >= commands_end:
             return records[:place]
     return records

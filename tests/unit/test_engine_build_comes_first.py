@@ -16,7 +16,8 @@ print(*sorted(name for name in map(_module_name, _COMPILED) if name in sys.modul
 
 
 @pytest.mark.parametrize(
-    "module", ["local.__main__", "local.embedded", "local.stack", "matching_engine.main"]
+    "module",
+    ["local.__main__", "local.embedded", "local.stack", "matching_engine.main", "services.auditor.main"],
 )
 @pytest.mark.slow
 def test_nothing_of_the_engine_is_imported_with_the_command(module: str) -> None:

@@ -298,6 +298,8 @@ BY_TABLE: Final = {
     for name in (
         "chain",
         "codec",
+        # What it does not know goes to the codec.
+        "event_unpacking",
         "filter_events",
         "fee_events",
         "order_events",

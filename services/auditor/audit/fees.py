@@ -15,7 +15,7 @@ from exchange.contracts.fee_events import (
 from services.auditor.audit.scope import AuditScope
 from services.auditor.audit.state import Asset, Market
 
-__all__ = ["FeesAudit", "fee_in_base"]
+__all__ = ["FeesAudit", "fee_in_base", "name_of"]
 
 PPM: Final = 1_000_000
 
@@ -74,7 +74,7 @@ class FeesAudit:
         else:
             self._state.fees.discounted.discard(event.user_id)
 
-    def check(self, event: TradeExecuted, market: Market, name: str) -> None:
+    def check(self, event: TradeExecuted, market: Market) -> None:
         """I4: neither side pays more than its rate, and in the discount asset only by its own wish.
 
         The trade's price is recorded already.
@@ -82,32 +82,42 @@ class FeesAudit:
         taker_buys = event.taker_side == BUY
         buyer_ppm = self._rate_ppm(market, event.buyer_user_id, taker_buys)
         seller_ppm = self._rate_ppm(market, event.seller_user_id, not taker_buys)
-        if event.buyer_fee_atoms * PPM > event.base_atoms * buyer_ppm:
-            self._breach("I4", f"{name}: buyer's fee {event.buyer_fee_atoms} is above {buyer_ppm} ppm")
-        if event.seller_fee_atoms * PPM > event.quote_atoms * seller_ppm:
-            self._breach("I4", f"{name}: seller's fee {event.seller_fee_atoms} is above {seller_ppm} ppm")
-        if not isinstance(event, TradeExecutedWithDiscount):
-            return
-        for user_id, ppm, atoms, others in (
-            (event.buyer_user_id, buyer_ppm, event.buyer_discount_fee_atoms, event.buyer_fee_atoms),
-            (event.seller_user_id, seller_ppm, event.seller_discount_fee_atoms, event.seller_fee_atoms),
-        ):
-            if atoms:
-                self._check_discounted(event, market, user_id, ppm, atoms, name)
-            if atoms and others:
-                self._breach("I4", f"{name}: user {user_id} pays its fee twice")
+        base: int = event.base_atoms
+        quote: int = event.quote_atoms
+        buyer_fee: int = event.buyer_fee_atoms
+        seller_fee: int = event.seller_fee_atoms
+        if buyer_fee * PPM > base * buyer_ppm:
+            self._breach("I4", f"{name_of(event)}: buyer's fee {buyer_fee} is above {buyer_ppm} ppm")
+        if seller_fee * PPM > quote * seller_ppm:
+            self._breach("I4", f"{name_of(event)}: seller's fee {seller_fee} is above {seller_ppm} ppm")
+        if isinstance(event, TradeExecutedWithDiscount):
+            self._check_side(
+                event, market, event.buyer_user_id, buyer_ppm, event.buyer_discount_fee_atoms, buyer_fee
+            )
+            self._check_side(
+                event, market, event.seller_user_id, seller_ppm, event.seller_discount_fee_atoms, seller_fee
+            )
 
-    def _check_discounted(
+    def _check_side(
         self,
         event: TradeExecutedWithDiscount,
         market: Market,
         user_id: int,
         ppm: int,
         atoms: int,
-        name: str,
+        others: int,
+    ) -> None:
+        """`atoms` of the discount asset; `others`: the fee of what the side receives."""
+        if atoms:
+            self._check_discounted(event, market, user_id, ppm, atoms)
+        if atoms and others:
+            self._breach("I4", f"{name_of(event)}: user {user_id} pays its fee twice")
+
+    def _check_discounted(
+        self, event: TradeExecutedWithDiscount, market: Market, user_id: int, ppm: int, atoms: int
     ) -> None:
         """The smallest whole number of atoms that is worth the fee: one less would be too little."""
-        fees = self._state.fees
+        fees, name = self._state.fees, name_of(event)
         if user_id not in fees.discounted or event.discount_asset_id != fees.discount_asset_id:
             self._breach("I4", f"{name}: user {user_id} pays in asset {event.discount_asset_id} unasked")
             return
@@ -116,7 +126,8 @@ class FeesAudit:
             self._breach("I4", f"{name}: asset {event.discount_asset_id} has no price in {market.quote.code}")
             return
         quote_atoms, asset_atoms = worth
-        owed = event.quote_atoms * ppm * (PPM - fees.discount_ppm) * asset_atoms
+        traded: int = event.quote_atoms
+        owed = traded * ppm * (PPM - fees.discount_ppm) * asset_atoms
         if (atoms - 1) * PPM * PPM * quote_atoms >= owed:
             self._breach(
                 "I4", f"{name}: user {user_id} pays {atoms} atoms, more than {ppm} ppm less discount"
@@ -140,27 +151,39 @@ class FeesAudit:
         if asset is None:
             self._breach("I1", f"a fee in asset {event.discount_asset_id}, which does not exist")
             return
-        for user_id, atoms in (
-            (event.buyer_user_id, event.buyer_discount_fee_atoms),
-            (event.seller_user_id, event.seller_discount_fee_atoms),
-        ):
-            balance = self._state.balance(user_id, asset)
-            balance.available -= atoms
-            asset.fees += atoms
-            self._scope.touched.append(balance)
+        self._pay(event.buyer_user_id, asset, event.buyer_discount_fee_atoms)
+        self._pay(event.seller_user_id, asset, event.seller_discount_fee_atoms)
+
+    def _pay(self, user_id: int, asset: Asset, atoms: int) -> None:
+        balance = self._state.balance(user_id, asset)
+        balance.available -= atoms
+        asset.fees += atoms
+        self._scope.touched.append(balance)
 
     def _rate_ppm(self, market: Market, user_id: int, is_taker: bool) -> int:
         ppm = market.taker_fee_ppm if is_taker else market.maker_fee_ppm
         fees = self._state.fees
+        if not fees.tiers:
+            return ppm
         shares = fees.tiers.get(fees.tier_of.get(user_id, 0))
-        return ppm if shares is None else ppm * shares[is_taker] // PPM
+        if shares is None:
+            return ppm
+        maker_share, taker_share = shares
+        return ppm * (taker_share if is_taker else maker_share) // PPM
+
+
+def name_of(event: TradeExecuted) -> str:
+    """How a breach names a trade."""
+    return f"trade {event.market_id}:{event.trade_id}"
 
 
 def fee_in_base(event: TradeExecuted, base_asset_id: int) -> int:
     """What a trade took from its buyer's base asset: as a fee, or because that is the discount asset."""
-    fee = event.buyer_fee_atoms
+    fee: int = event.buyer_fee_atoms
     if isinstance(event, TradeExecutedWithDiscount) and event.discount_asset_id == base_asset_id:
-        fee += event.buyer_discount_fee_atoms
+        buyers: int = event.buyer_discount_fee_atoms
+        sellers: int = event.seller_discount_fee_atoms
+        fee += buyers
         if event.seller_user_id == event.buyer_user_id:
-            fee += event.seller_discount_fee_atoms
+            fee += sellers
     return fee

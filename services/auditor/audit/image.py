@@ -285,7 +285,6 @@ def _market(state: AuditState, row: _MarketRow) -> Market:
 def _rest(state: AuditState, row: _OrderRow) -> None:
     """Between outcomes every open order rests that does not wait and is not pending."""
     market = state.markets[row.market_id]
-    pays, gets = state.sides_of(row.user_id, market, row.side)
     order = Order(
         row.order_id,
         row.user_id,
@@ -296,8 +295,7 @@ def _rest(state: AuditState, row: _OrderRow) -> None:
         row.time_in_force,
         row.price_ticks,
         row.quantity_lots,
-        pays,
-        gets,
+        state.trader(row.user_id, market),
     )
     order.open_lots, order.hold_atoms = row.open_lots, row.hold_atoms
     order.shown_lots = row.open_lots if row.shown_lots < 0 else row.shown_lots
@@ -305,11 +303,11 @@ def _rest(state: AuditState, row: _OrderRow) -> None:
     order.stop_price_ticks, order.trailing_bips = row.stop_price_ticks, row.trailing_bips
     order.iceberg_lots, order.extreme_ticks, order.seq = row.iceberg_lots, row.extreme_ticks, row.seq
     order.is_resting = row.state == STATE_WORKING
-    pays.explained += order.hold_atoms
+    order.pays.explained += order.hold_atoms
     if order.is_resting:
         market.side(order.side).change(order.price_ticks, order.shown_lots)
     state.orders[order.order_id] = order
-    state.names[order.user_id, order.client_order_id] = order
+    state.names_of(order.user_id)[order.client_order_id] = order
 
 
 def _remember(spent: SpentIds, kept: _Spent) -> None:

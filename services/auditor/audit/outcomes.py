@@ -5,10 +5,11 @@ twice thought. Invariants are numbered as in ARCHITECTURE.md.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from exchange.contracts import codes
 from exchange.contracts.codec import CommandOutcome
+from exchange.contracts.event_unpacking import ReadOutcome
 from exchange.contracts.events import (
     AssetRegistered,
     CommandRejected,
@@ -58,6 +59,10 @@ from services.auditor.audit.treasury import TreasuryAudit
 
 __all__ = ["Audit"]
 
+_FREQUENT: Final[frozenset[type[Event]]] = frozenset(
+    (CommandRejected, OrderAccepted, OrderClosed, TradeExecuted, TradeExecutedWithDiscount)
+)
+
 
 class Audit:
     """Applies outcomes to a state and tells what they break.
@@ -72,11 +77,9 @@ class Audit:
         orders, treasury = OrdersAudit(self._scope, fees), TreasuryAudit(self._scope)
         terms = TermsAudit(self._scope, orders)
         self._orders = orders
-        self._apply: dict[type[Event], Callable[[Any], None]] = {
-            OrderAccepted: orders.order_accepted,
-            TradeExecuted: orders.trade_executed,
-            TradeExecutedWithDiscount: orders.trade_executed,
-            OrderClosed: orders.order_closed,
+        self._read = ReadOutcome()
+        # All but the few that `apply_read` knows itself, for nearly all events are of these.
+        self._rare: dict[type[Event], Callable[[Any], None]] = {
             OrderWithTermsAccepted: terms.accepted,
             OrderTriggered: terms.triggered,
             TrailingStarted: terms.trailing_started,
@@ -87,7 +90,6 @@ class Audit:
             SelfTradeDecremented: terms.decremented,
             OrderListPlaced: terms.list_placed,
             OrderListDone: terms.list_done,
-            CommandRejected: _nothing,
             DepositCredited: treasury.deposit_credited,
             WithdrawalReserved: treasury.withdrawal_reserved,
             WithdrawalSettled: treasury.withdrawal_settled,
@@ -110,29 +112,45 @@ class Audit:
     @property
     def known_kinds(self) -> frozenset[type[Event]]:
         """The kinds of events that the audit understands; any other is a breach."""
-        return frozenset(self._apply)
+        return _FREQUENT | frozenset(self._rare)
 
     def apply(self, outcome: CommandOutcome) -> Sequence[Breach]:
         """Apply one outcome, whose place in the chain the tail has checked. Returns what it breaks."""
+        events = outcome.events
+        self._read.take(outcome, events[0].seq)
+        return self.apply_read(self._read, events[-1].hash)
+
+    def apply_read(self, outcome: ReadOutcome, digest: bytes) -> Sequence[Breach]:
+        """The same for an outcome as read from a link. `digest`: the chain's hash behind it."""
         scope, state, events = self._scope, self.state, outcome.events
-        scope.breaches = []
-        self._check_place(outcome)
-        for recorded in events:
-            scope.seq = recorded.seq
-            kind = type(recorded.event)
-            apply = self._apply.get(kind)
-            if apply is None:
-                scope.breach("I8", f"an event of a kind that the auditor does not know: {kind.__name__}")
+        orders = self._orders
+        first_seq: int = outcome.first_seq
+        count: int = events.count
+        is_refused = False
+        if scope.breaches:
+            scope.breaches = []
+        scope.seq = first_seq
+        self._check_place(outcome.command_offset, outcome.command_index, outcome.time_ms)
+        for place in range(count):
+            scope.seq = first_seq + place
+            event = events.at(place)
+            if isinstance(event, OrderAccepted):
+                orders.order_accepted(event)
+            elif isinstance(event, OrderClosed):
+                orders.order_closed(event)
+            elif isinstance(event, TradeExecuted):
+                orders.trade_executed(event)
+            elif isinstance(event, CommandRejected):
+                is_refused = True
             else:
-                apply(recorded.event)
-        if len(events) > 1 and any(type(recorded.event) is CommandRejected for recorded in events):
+                self._apply_rare(event)
+        if count > 1 and is_refused:
             scope.breach("I10", "a refused command has other events too")
-        if len(events) > FILLS_PER_COMMAND_MAX:
-            self._check_cut(outcome)
-        last = events[-1]
-        state.seq, state.hash = last.seq, last.hash
+        if count > FILLS_PER_COMMAND_MAX:
+            self._check_cut(events.all())
+        state.seq, state.hash = scope.seq, digest
         if scope.accepted:
-            self._orders.settle()
+            orders.settle()
         if scope.hidden:
             self._check_hidden()
         if scope.bought:
@@ -143,15 +161,24 @@ class Audit:
             self._check_balances()
         return list(dict.fromkeys(scope.breaches)) if scope.breaches else ()
 
-    def _check_cut(self, outcome: CommandOutcome) -> None:
+    def _apply_rare(self, event: Event) -> None:
+        """One of the kinds that seldom come."""
+        apply = self._rare.get(type(event))
+        if apply is None:
+            kind = type(event).__name__
+            self._scope.breach("I8", f"an event of a kind that the auditor does not know: {kind}")
+        else:
+            apply(event)
+
+    def _check_cut(self, events: list[Event]) -> None:
         """I8: an order that was cut has met as many others as one may, and no order more than that."""
-        first = outcome.events[0].event
+        first = events[0]
         if not isinstance(first, OrderAccepted):
             return
         met = 0
         was_cut = False
         lost: set[int] = set()
-        for event in (recorded.event for recorded in outcome.events):
+        for event in events:
             if isinstance(event, OrderTriggered | PendingOrderPlaced | TrailingStarted):
                 break  # Other orders begin.
             if isinstance(event, TradeExecuted | SelfTradeDecremented):
@@ -164,11 +191,9 @@ class Audit:
         if was_cut and met != FILLS_PER_COMMAND_MAX:
             self._scope.breach("I8", f"order {first.order_id} was cut after {met} others")
 
-    def _check_place(self, outcome: CommandOutcome) -> None:
+    def _check_place(self, offset: int, index: int, time_ms: int) -> None:
         """I10: the outcome of the very next command; I7: the engine's clock never goes back."""
         scope, state = self._scope, self.state
-        scope.seq = outcome.events[0].seq
-        offset, index = outcome.command_offset, outcome.command_index
         is_next = (offset == state.command_offset + 1 and index == 0) or (
             offset == state.command_offset and index == state.command_index + 1
         )
@@ -178,10 +203,10 @@ class Audit:
                 f"outcome of command {index} of record {offset} after command {state.command_index} "
                 f"of record {state.command_offset}",
             )
-        if outcome.time_ms < state.time_ms:
-            scope.breach("I7", f"time {outcome.time_ms} after {state.time_ms}")
+        if time_ms < state.time_ms:
+            scope.breach("I7", f"time {time_ms} after {state.time_ms}")
         state.command_offset, state.command_index = offset, index
-        state.time_ms = outcome.time_ms
+        state.time_ms = time_ms
 
     def _check_hidden(self) -> None:
         """I8: an iceberg whose shown part is used up shows the next one in the same outcome."""
@@ -201,7 +226,7 @@ class Audit:
     def _check_books(self) -> None:
         """I6: no bid at or above an ask."""
         scope = self._scope
-        for market in scope.markets.values():
+        for market in scope.markets:
             market.touched_seq = scope.seq
             bid, ask = market.bids.best(), market.asks.best()
             if bid and ask and bid >= ask:

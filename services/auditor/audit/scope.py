@@ -16,7 +16,8 @@ class AuditScope:
         self.accepted: list[Order] = []
         # Icebergs whose shown part is used up, until they show more.
         self.hidden: dict[int, Order] = {}
-        self.markets: dict[int, Market] = {}
+        # Whose books have changed; one may stand here more than once.
+        self.markets: list[Market] = []
         # What working orders of OPOs have bought that nothing keeps yet, by list: (base atoms, their fee).
         self.bought: dict[int, tuple[int, int]] = {}
 

@@ -4,6 +4,8 @@ from bisect import bisect_right
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from exchange.contracts import limits
 from exchange.contracts.codec import EMPTY_CHAIN_HASH
 from exchange.contracts.codes import BUY, MODE_TRADING, STATE_WORKING
@@ -20,6 +22,7 @@ __all__ = [
     "Order",
     "OrderList",
     "SpentIds",
+    "Trader",
     "Withdrawal",
 ]
 
@@ -37,6 +40,7 @@ class Breach(NamedTuple):
     detail: str
 
 
+@mypyc_attr(acyclic=True)
 class Asset:
     """Totals in atoms. `kept`: available and held of all users, as the checks have last seen them."""
 
@@ -52,6 +56,7 @@ class Asset:
         self.withdrawn = 0
 
 
+@mypyc_attr(acyclic=True)
 class Balance:
     """One user's money in one asset.
 
@@ -71,6 +76,7 @@ class Balance:
         self.worth = 0
 
 
+@mypyc_attr(acyclic=True)
 class Fees:
     """What is agreed about fees beside a market's own. `tiers`: tier -> shares of maker and taker, in ppm.
 
@@ -87,6 +93,7 @@ class Fees:
         self.discounted: set[int] = set()
 
 
+@mypyc_attr(acyclic=True)
 class BookSide:
     """Levels of one side, price_ticks -> lots, and the best price in amortised O(log n)."""
 
@@ -125,6 +132,18 @@ class BookSide:
         return 0
 
 
+@mypyc_attr(acyclic=True)
+class Trader:
+    """A user's balances in the two assets of a market."""
+
+    __slots__ = ("base", "quote")
+
+    def __init__(self, base: Balance, quote: Balance) -> None:
+        self.base = base
+        self.quote = quote
+
+
+@mypyc_attr(acyclic=True)
 class Market:
     """One market's rules, trades and book. `touched_seq`: the last seq that changed the book."""
 
@@ -144,6 +163,7 @@ class Market:
         "symbol",
         "taker_fee_ppm",
         "touched_seq",
+        "traders",
         "unit_atoms",
     )
 
@@ -175,14 +195,19 @@ class Market:
         self.bids = BookSide(BUY)
         self.asks = BookSide(3 - BUY)
         self.touched_seq = 0
+        self.traders: dict[int, Trader] = {}
 
     def record(self, seq: int, price_ticks: int) -> None:
         """Remember a trade's price, for whoever asks about prices since then."""
         self.last_price_ticks = price_ticks
-        for kept, sign in ((self.highs, 1), (self.lows, -1)):
-            while kept and sign * kept[-1][1] <= sign * price_ticks:
-                kept.pop()
-            kept.append((seq, price_ticks))
+        traded = (seq, price_ticks)
+        highs, lows = self.highs, self.lows
+        while highs and highs[-1][1] <= price_ticks:
+            highs.pop()
+        while lows and lows[-1][1] >= price_ticks:
+            lows.pop()
+        for kept in (highs, lows):
+            kept.append(traded)
             if len(kept) > PRICES_KEPT_MAX:
                 # What was the oldest extreme counts as a later one's: a range may seem wider, never narrower.
                 oldest = kept[0][1]
@@ -202,10 +227,11 @@ class Market:
         return self.bids if side == BUY else self.asks
 
 
+@mypyc_attr(acyclic=True)
 class Order:
     """An open order. `hold_atoms`: what it should hold now. `resting_lots`: what was announced of it.
 
-    `shown_lots`: what the book shows of it; of an iceberg less than is open.
+    `shown_lots`: what the book shows of it; of an iceberg less than is open. `is_open`: until it has ended.
     """
 
     __slots__ = (
@@ -215,6 +241,7 @@ class Order:
         "hold_atoms",
         "holds_as_told",
         "iceberg_lots",
+        "is_open",
         "is_resting",
         "market",
         "open_lots",
@@ -246,8 +273,7 @@ class Order:
         time_in_force: int,
         price_ticks: int,
         quantity_lots: int,
-        pays: Balance,
-        gets: Balance,
+        trader: Trader,
     ) -> None:
         self.order_id = order_id
         self.user_id = user_id
@@ -262,8 +288,8 @@ class Order:
         self.resting_lots = 0
         self.hold_atoms = 0
         self.holds_as_told = False
-        self.pays = pays
-        self.gets = gets
+        self.pays, self.gets = (trader.quote, trader.base) if side == BUY else (trader.base, trader.quote)
+        self.is_open = True
         self.is_resting = False
         self.shown_lots = 0
         self.order_list_id = 0
@@ -275,6 +301,7 @@ class Order:
         self.seq = 0  # since when it waits
 
 
+@mypyc_attr(acyclic=True)
 class OrderList:
     """Orders that decide about each other; those that were accepted as its own, the ended ones too."""
 
@@ -295,6 +322,7 @@ class Withdrawal(NamedTuple):
     amount_atoms: int
 
 
+@mypyc_attr(acyclic=True)
 class SpentIds:
     """Deposit or withdrawal ids that have taken effect, the newest SPENT_IDS_MAX of them.
 
@@ -335,7 +363,8 @@ class AuditState:
         self.markets: dict[int, Market] = {}
         self.balances: dict[tuple[int, int], Balance] = {}
         self.orders: dict[int, Order] = {}
-        self.names: dict[tuple[int, str], Order] = {}
+        # By user, then by name.
+        self.names: dict[int, dict[str, Order]] = {}
         self.order_lists: dict[int, OrderList] = {}
         self.withdrawals: dict[int, Withdrawal] = {}
         self.deposit_ids = SpentIds()
@@ -350,7 +379,17 @@ class AuditState:
             balance = self.balances[key] = Balance(user_id, asset)
         return balance
 
-    def sides_of(self, user_id: int, market: Market, side: int) -> tuple[Balance, Balance]:
-        """What an order pays from and what it fills: a BUY pays quote for base, a SELL base for quote."""
-        base, quote = self.balance(user_id, market.base), self.balance(user_id, market.quote)
-        return (quote, base) if side == BUY else (base, quote)
+    def names_of(self, user_id: int) -> dict[str, Order]:
+        """A user's open orders by name."""
+        names = self.names.get(user_id)
+        if names is None:
+            names = self.names[user_id] = {}
+        return names
+
+    def trader(self, user_id: int, market: Market) -> Trader:
+        """Who trades there: a BUY pays quote for base, a SELL base for quote."""
+        trader = market.traders.get(user_id)
+        if trader is None:
+            base, quote = self.balance(user_id, market.base), self.balance(user_id, market.quote)
+            trader = market.traders[user_id] = Trader(base, quote)
+        return trader

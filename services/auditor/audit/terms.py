@@ -36,7 +36,7 @@ class TermsAudit:
 
     def accepted(self, event: OrderWithTermsAccepted) -> None:
         """A new order with terms takes its hold; only one that works may have a place on the book."""
-        order = self._orders.accept(event, event.state == codes.STATE_WORKING)
+        order = self._orders.accept_with_terms(event)
         if order is None:
             return
         order.state = event.state
@@ -226,14 +226,14 @@ class TermsAudit:
         self._move(order, 0, event.released_atoms)
 
     def _rename(self, order: Order, name: str) -> None:
-        names = self._state.names
+        names = self._state.names_of(order.user_id)
         if name == order.client_order_id:
             return
-        if (order.user_id, name) in names:
+        if name in names:
             self._breach("I11", f"user {order.user_id} has {name!r} open twice")
-        names.pop((order.user_id, order.client_order_id), None)
+        names.pop(order.client_order_id, None)
         order.client_order_id = name
-        names[order.user_id, name] = order
+        names[name] = order
 
     def decremented(self, event: SelfTradeDecremented) -> None:
         """Two orders of one user lose the same lots, and what they held for them."""
