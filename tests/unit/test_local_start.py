@@ -180,6 +180,14 @@ def test_a_port_for_root_alone(
         take("127.0.0.1", 80, "make run")
 
 
+@pytest.mark.parametrize("take", [check_port, take_port])
+def test_an_address_of_another_machine_is_told_with_those_that_can_be(
+    take: Callable[[str, int, str], object],
+) -> None:
+    with pytest.raises(ServerError, match=r"HOST=192\.0\.2\.1 is no address of this machine: 127\.0\.0\.1 "):
+        take("192.0.2.1", free_port(), "make run")
+
+
 @pytest.mark.parametrize("what", ["a file", "below a file", "unwritable", "read-only"])
 def test_a_data_folder_that_cannot_be_used(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
