@@ -22,6 +22,7 @@ from local.keeper import KeptProcess
 from local.listening import take_port
 from local.operating import door_of, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker, store_of_house
+from local.refused import RefusedRequests
 from local.servers import ServerError, free_port, postgres, valkey
 from local.starting import Ground
 from local.waiting import until_ready
@@ -83,7 +84,10 @@ async def run_embedded(
             announce = _Announcement(
                 exchange, options, folder, build, market_maker, _bound(work, exchange, resources), steps
             )
-            server = HttpServer(exchange.app, listener, direct=exchange.direct)
+            refused = RefusedRequests()
+            server = HttpServer(
+                refused.seen(exchange.app), listener, direct=refused.seen_directly(exchange.direct)
+            )
             house = house_addresses(store_of_house(options.data_dir))
             beside = [] if far_side is not None else [*notice_components(resources, house), _watch(resources)]
             parts = [*exchange.components, *beside]
