@@ -115,7 +115,10 @@ def mails(
     from local.mails import mails_of, shown
 
     try:
-        found = shown(mails_of(LocalOptions.from_environment().data_dir)[-count:])
+        folder = LocalOptions.from_environment().data_dir
+        if not folder.exists():
+            raise OptionError(f"there is no exchange in {folder}: DATA_DIR= names another folder")
+        found = shown(mails_of(folder)[-count:])
     except (OptionError, OSError) as error:
         print(f"mails: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

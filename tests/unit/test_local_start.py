@@ -156,6 +156,9 @@ def test_who_reads_mails_waits_for_no_server(tmp_path: Path) -> None:
     said, packages = imported("mails", DATA_DIR=str(tmp_path))
     assert said == "no mail yet\n"
     assert packages & HEAVY == set()
+    nowhere = local("mails", DATA_DIR=str(tmp_path / "no"))
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith(f"mails: there is no exchange in {tmp_path / 'no'}")
 
 
 @pytest.mark.parametrize("mode", ["run", "stack"])
