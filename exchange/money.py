@@ -46,13 +46,13 @@ def parse_fixed(text: str, decimals: int) -> int:
     """Return `text` as a whole number of 10**-decimals. Raises a NumberError."""
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise IllegalNumberError(text[:40])
+        raise IllegalNumberError("digits with at most one point")
     fraction = (match[2] or "").rstrip("0")
     if len(fraction) > decimals:
-        raise PrecisionError(text)
+        raise PrecisionError(f"at most {decimals} decimals")
     value = int(match[1] + fraction.ljust(decimals, "0"))
     if value > VALUE_MAX:
-        raise NumberOverflowError(text)
+        raise NumberOverflowError("too large")
     return value
 
 

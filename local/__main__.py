@@ -115,7 +115,10 @@ def mails(
     from local.mails import mails_of, shown
 
     try:
-        found = shown(mails_of(LocalOptions.from_environment().data_dir)[-count:])
+        folder = LocalOptions.from_environment().data_dir
+        if not folder.exists():
+            raise OptionError(f"there is no exchange in {folder}: DATA_DIR= names another folder")
+        found = shown(mails_of(folder)[-count:])
     except (OptionError, OSError) as error:
         print(f"mails: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -179,12 +182,17 @@ async def _explained(main: Coroutine[Any, Any, None], data_dir: Path) -> None:
     except Exception as error:
         sentence = full_disk(error, data_dir)
         lines = [str(one) for one in _single(error)] if sentence is None else [sentence]
-        if sentence is None and not all(isinstance(one, _MENDABLE) for one in _single(error)):
+        if sentence is None and not all(_is_mendable(one) for one in _single(error)):
             raise
         for line in dict.fromkeys(lines):
             print(f"cannot go on: {line}", file=sys.stderr)
             log_refusal(f"cannot go on: {line}")
         raise SystemExit(_MENDABLE_CODE) from None
+
+
+def _is_mendable(error: BaseException) -> bool:
+    """Whether its text tells what is wrong. A missed deadline is an OSError, too, and says nothing."""
+    return isinstance(error, _MENDABLE) and bool(str(error))
 
 
 def _single(error: BaseException) -> Iterator[BaseException]:

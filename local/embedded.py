@@ -5,7 +5,7 @@ The logs are files (group fsync). Everything else is the code that runs when dep
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from local.keeper import KeptProcess
 from local.listening import take_port
 from local.operating import door_of, operator_public_key
 from local.options import LocalOptions, engine_build, optional_market_maker, store_of_house
+from local.refused import RefusedRequests
 from local.servers import ServerError, free_port, postgres, valkey
 from local.starting import Ground
+from local.waiting import until_ready
 
 if TYPE_CHECKING:
     from local.assembly import AssembledExchange
@@ -34,17 +36,21 @@ if TYPE_CHECKING:
 
 __all__ = ["run_embedded"]
 
-_READY_DEADLINE_S = 120.0
 
-
-async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None" = None) -> None:
-    """Run until cancelled on what was claimed, and do `work` once all is ready.
+async def run_embedded(
+    options: LocalOptions, ground: Ground, work: "Work | None" = None, symbols: Collection[str] = ()
+) -> None:
+    """Run until cancelled on what was claimed, and do `work`, which needs `symbols`, once all is ready.
 
     Raises ServerError, LogError or OSError when a part does not start, and what `work` raises.
     """
     folder, steps = ground.folder, ground.steps
     listener = take_port(options.host, options.port, call("run"))
     build = await engine_build(options, steps)
+    # The engine's build is chosen: only now may what reads a file of markets be imported.
+    from local.markets import check_markets
+
+    check_markets(_command_log(folder), options.markets, symbols)
     async with _servers(folder, steps) as (servers, database_dsn, cache_url):
         settings = _settings(options, folder, database_dsn, cache_url)
         if options.history:
@@ -76,9 +82,12 @@ async def run_embedded(options: LocalOptions, ground: Ground, work: "Work | None
             door = OperatorDoor(OperatorDesk(resources), door_of(folder.state))
             market_maker = optional_market_maker(options)
             announce = _Announcement(
-                exchange, options, folder, build, market_maker, _bound(work, exchange, resources)
+                exchange, options, folder, build, market_maker, _bound(work, exchange, resources), steps
             )
-            server = HttpServer(exchange.app, listener, direct=exchange.direct)
+            refused = RefusedRequests()
+            server = HttpServer(
+                refused.seen(exchange.app), listener, direct=refused.seen_directly(exchange.direct)
+            )
             house = house_addresses(store_of_house(options.data_dir))
             beside = [] if far_side is not None else [*notice_components(resources, house), _watch(resources)]
             parts = [*exchange.components, *beside]
@@ -105,6 +114,7 @@ class _Announcement:
         build: str,
         market_maker: "MarketMaker | None",
         work: Callable[[], Awaitable[None]],
+        steps: Steps,
     ) -> None:
         self._exchange = exchange
         self._options = options
@@ -112,16 +122,14 @@ class _Announcement:
         self._build = build
         self._market_maker = market_maker
         self._work = work
+        self._steps = steps
 
     async def start(self) -> None:
         """Nothing: the other components must run first."""
 
     async def run(self) -> None:
         """Wait for readiness, start the bot, print where to look."""
-        async with asyncio.timeout(_READY_DEADLINE_S):
-            # Readiness is a question to many parts, not one event to wait for.
-            while any(problem is not None for problem in self._exchange.readiness().values()):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until_ready(self._exchange.readiness, self._steps)
         try:
             async with asyncio.TaskGroup() as group:
                 if self._market_maker is not None:
@@ -155,11 +163,15 @@ def _bound(
     return do
 
 
+def _command_log(folder: DataFolder) -> Path:
+    return folder.state / "log" / "commands.log"
+
+
 async def _give_past(folder: DataFolder, markets: Path | None, steps: Steps) -> None:
     """Let a fresh exchange begin with a past."""
     from local.past.writing import give_past
 
-    if await asyncio.to_thread(give_past, folder.state / "log" / "commands.log", markets):
+    if await asyncio.to_thread(give_past, _command_log(folder), markets):
         steps("a past to begin with ...")
 
 

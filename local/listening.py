@@ -49,6 +49,10 @@ def _refused(host: str, port: int, command: str, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         way_out = again(command, port=free_after(PORT_DEFAULT - 1))
         return f"port {port} is for root alone: choose one from 1024 on: {way_out}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"HOST={host} is no address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all it has"
+        )
     return f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}"
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from exchange.log.segments import ArchiveError, Segment, first_offset_of, pack, segment_name, unpack
 from exchange.ports.object_keys import archive_prefix
@@ -56,7 +56,7 @@ class Shelf:
         keys = await self._store.keys(self._prefix)
         return first_offset_of(keys[0]) if keys else None
 
-    async def segments(self) -> AsyncIterator[Segment]:
+    async def segments(self) -> AsyncGenerator[Segment, None]:
         """Every segment from offset 0 on. Raises ObjectStoreError, and ArchiveError on a gap or damage.
 
         While the caller is at work with one, the next is fetched and unpacked, and no more than that.

@@ -55,6 +55,31 @@ class KnownMarkets(NamedTuple):
     markets: Mapping[str, Mapping[str, Any]]
 
 
+_TABLES: Final = frozenset({"assets", "markets"})
+# What a table of `markets` says: a name that is none would be left out without a word.
+_FIELDS: Final = frozenset(
+    [
+        "base",
+        "quote",
+        "tick_size",
+        "step_size",
+        "min_price",
+        "max_price",
+        "min_quantity",
+        "max_quantity",
+        "max_market_quantity",
+        "min_notional",
+        "max_notional",
+        "bid_multiplier_up",
+        "bid_multiplier_down",
+        "ask_multiplier_up",
+        "ask_multiplier_down",
+        "max_open_orders",
+        "maker_fee",
+        "taker_fee",
+        "filters",
+    ]
+)
 NOTHING_KNOWN: Final = KnownMarkets({}, {})
 # An order of so many fits what the gateway lets through.
 MARKETS_PER_PORTION: Final = 50
@@ -69,10 +94,21 @@ def parse_markets(text: str) -> MarketsFile:
     """Read the file. Raises MarketsFileError."""
     try:
         described = tomllib.loads(text)
+        if unknown := sorted(set(described) - _TABLES):
+            raise MarketsFileError(f"{unknown[0]} is none of {', '.join(sorted(_TABLES))}")
+        if not any(described.values()):
+            raise MarketsFileError("no file of markets: it has neither [[assets]] nor [[markets]]")
         assets = [(str(asset["code"]), int(asset["decimals"])) for asset in described.get("assets", [])]
         return MarketsFile(assets, list(described.get("markets", [])))
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MarketsFileError(f"no file of markets: {error!r}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise MarketsFileError(f"no TOML: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MarketsFileError(f"no file of markets: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """A field that is missing is named; of the others the text says enough."""
+    return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def portions(text: str) -> list[str]:
@@ -179,10 +215,19 @@ def _register_market(
     market_id: int, market: Mapping[str, Any], assets: Mapping[str, tuple[int, int]]
 ) -> RegisterMarket:
     try:
+        if unknown := sorted(set(market) - _FIELDS):
+            raise ValueError(f"{unknown[0]} is none of {', '.join(sorted(_FIELDS))}")
+        if foreign := [code for code in (market["base"], market["quote"]) if code not in assets]:
+            raise ValueError(f"there is no asset {foreign[0]}")
         return _command(market_id, market, assets)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, NumberError) as error:
-        name = f"{market.get('base')}{market.get('quote')}" if isinstance(market, Mapping) else repr(market)
-        raise MarketsFileError(f"{name}: {error!r}") from None
+    except ZeroDivisionError:
+        raise MarketsFileError(f"{_name(market)}: tick_size and step_size must be above 0") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MarketsFileError(f"{_name(market)}: {_said(error)}") from None
+
+
+def _name(market: object) -> str:
+    return f"{market.get('base')}{market.get('quote')}" if isinstance(market, Mapping) else repr(market)
 
 
 def _command(
@@ -190,17 +235,27 @@ def _command(
 ) -> RegisterMarket:
     base, quote = market["base"], market["quote"]
     (base_id, base_decimals), (quote_id, quote_decimals) = assets[base], assets[quote]
-    tick_atoms = parse_fixed(market["tick_size"], quote_decimals)
-    lot_atoms = parse_fixed(market["step_size"], base_decimals)
+
+    def number(name: str, decimals: int) -> int:
+        text = market[name]
+        if not isinstance(text, str):
+            raise ValueError(f'{name} = {text}: numbers stand in quotes, as in {name} = "{text}"')
+        try:
+            return parse_fixed(text, decimals)
+        except NumberError:
+            raise ValueError(f'{name} = "{text}" is no number of at most {decimals} decimals') from None
+
+    tick_atoms = number("tick_size", quote_decimals)
+    lot_atoms = number("step_size", base_decimals)
 
     def ticks(name: str) -> int:
-        return parse_fixed(market[name], quote_decimals) // tick_atoms
+        return number(name, quote_decimals) // tick_atoms
 
     def lots(name: str) -> int:
-        return parse_fixed(market[name], base_decimals) // lot_atoms
+        return number(name, base_decimals) // lot_atoms
 
     def ppm(name: str) -> int:
-        return parse_fixed(market[name], _PPM_DECIMALS)
+        return number(name, _PPM_DECIMALS)
 
     return RegisterMarket(
         0,
@@ -215,8 +270,8 @@ def _command(
         lots("min_quantity"),
         lots("max_quantity"),
         lots("max_market_quantity"),
-        parse_fixed(market["min_notional"], quote_decimals),
-        parse_fixed(market["max_notional"], quote_decimals),
+        number("min_notional", quote_decimals),
+        number("max_notional", quote_decimals),
         ppm("bid_multiplier_up"),
         ppm("bid_multiplier_down"),
         ppm("ask_multiplier_up"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,6 +19,8 @@ from exchange.process.frame import configure_logging, run_until_signal
 from exchange.process.loop.pulse import settle_process
 from local.far_side.words import State, Task
 from local.operating import keep_log
+from local.servers.launch import give_way
+from local.servers.process import GIVES_WAY
 from matching_engine import build
 
 if TYPE_CHECKING:  # Not before the build is chosen.
@@ -66,20 +68,25 @@ class _Told:
 
     name = "state"
 
-    def __init__(self, parts: Iterable["Component"]) -> None:
+    def __init__(self, parts: Iterable["Component"], give_way: Callable[[int], None] = give_way) -> None:
         self._parts = tuple(parts)
+        self._give_way = give_way
 
     async def start(self) -> None:
         """Nothing."""
 
     async def run(self) -> None:
         """Print a line again and again."""
-        metrics, turn = "", 0
+        metrics, turn, is_waited_for = "", 0, True
         while True:
             if not turn % _METRICS_EVERY:
                 metrics = own_metrics(generate_latest(REGISTRY).decode())
             turn += 1
             problems = {name: problem for part in self._parts for name, problem in part.readiness().items()}
+            if is_waited_for and not any(problems.values()):
+                # The start of the exchange waits for it, so until now it gave way to nobody.
+                is_waited_for = False
+                self._give_way(GIVES_WAY)
             sys.stdout.buffer.write(msgspec.json.encode(State(problems, metrics)) + b"\n")
             sys.stdout.buffer.flush()
             await asyncio.sleep(_STATE_EVERY_S)

@@ -20,7 +20,7 @@ from exchange.adapters.files.log import FileLog
 from exchange.process.config import Settings
 from exchange.process.loop.deadlines import WaitTimer
 from local.far_side.words import LINE_SIZE_BYTES_MAX, State, state_of, task_for
-from local.servers.process import GIVES_WAY, tied_to_this_process
+from local.servers.process import tied_to_this_process
 
 __all__ = ["FarSide"]
 
@@ -52,9 +52,8 @@ class FarSide:
         """Start the child; it is ready when it says so."""
         # From this thread: with the one that starts it, it would be killed. By vfork, as a snapshot's child.
         self._process = subprocess.Popen(  # noqa: ASYNC220
-            tied_to_this_process(
-                [sys.executable, "-m", "local.far_side"], signal.SIGKILL, niceness=GIVES_WAY
-            ),
+            # It gives way once it is ready: until then everybody waits for it.
+            tied_to_this_process([sys.executable, "-m", "local.far_side"], signal.SIGKILL),
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

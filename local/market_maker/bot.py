@@ -89,14 +89,15 @@ class MarketMaker:
         self._sent = 0
         self._trusted = False
         self._is_quoting = asyncio.Event()
+        self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
         """Nothing that needs the exchange: in one process it is not listening yet."""
-        self._client = httpx.AsyncClient(
+        client = self._client = httpx.AsyncClient(
             base_url=self._base_url, timeout=_REQUEST_DEADLINE_S, trust_env=False
         )
         store = AccountStore(self._store_file)
-        self._maker, self._taker = (TradingAccount(self._client, store, role) for role in HOUSE_ROLES)
+        self._maker, self._taker = (TradingAccount(client, store, role) for role in HOUSE_ROLES)
 
     async def first_quotes(self) -> None:
         """Wait until the ladders are full for the first time, but not for long."""
@@ -130,7 +131,12 @@ class MarketMaker:
             await asyncio.sleep(pause_s)
 
     async def stop(self) -> None:
-        """Take the quotes back if the exchange still answers, and close the connections."""
+        """Take the quotes back if the exchange still answers, and close the connections.
+
+        Whoever was never started holds none.
+        """
+        if self._client is None:
+            return
         try:
             async with asyncio.timeout(_STOP_DEADLINE_S):
                 for symbol in {self._markets[slot.market].symbol for slot in self._quotes}:
@@ -152,6 +158,7 @@ class MarketMaker:
         return ValueWalk(self._seed, _start_values(self._markets, prices), len(self._markets))
 
     async def _get(self, path: str) -> Any:
+        assert self._client is not None
         response = await self._client.get(path)
         if not response.is_success:
             raise ApiError(response.status_code, 0, response.text[:200], 0)

@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
 async def run_replay(options: LocalOptions, wanted: Wanted) -> None:
     """Run until cancelled, or until all is replayed. Raises FileError, and as `run_embedded`."""
-    symbols(wanted.files)
+    markets = symbols(wanted.files)
     await asyncio.to_thread(check_beginnings, wanted.files)
     ground = await claim(options, "embedded")
     # Nothing is in its way: what takes a while to import comes now.
@@ -54,4 +54,4 @@ async def run_replay(options: LocalOptions, wanted: Wanted) -> None:
         if wanted.ends:
             raise SystemExit(0)
 
-    await run_embedded(options, ground, replay)
+    await run_embedded(options, ground, replay, markets)

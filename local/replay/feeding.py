@@ -94,7 +94,7 @@ class Replay:
         prints = merged(self._plan.files, self._plan.seed)
         first = next(prints, None)
         if first is None:
-            raise FileError("nothing is recorded in the files")
+            raise FileError("nothing is recorded in the files any more")
         before = await self._trades_in_ledger()
         began_s, count, last_ms, said_s = time.monotonic(), 0, first.time_ms, 0.0
         async for step in self._due(chain([first], prints), first.time_ms, began_s):

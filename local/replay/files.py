@@ -23,6 +23,8 @@ def symbols(files: Sequence[Path]) -> set[str]:
     if len(files) > FILES_MAX:
         raise FileError(f"{len(files)} files: at most {FILES_MAX}")
     for file in files:
+        if not file.exists():
+            raise FileError(f"{file}: there is no such file")
         if file.suffix not in (".csv", ".zip") or not file.is_file():
             raise FileError(f"{file}: no file of the kind .csv or .zip")
         if not is_message_file(file.stem):
@@ -36,8 +38,9 @@ def _market_of(name: str) -> str:
 
 def check_beginnings(files: Sequence[Path]) -> None:
     """Read the first print of each file. Raises FileError, OSError: before anything is started for them."""
-    for file in files:
-        next(_read(file, 0), None)
+    # A file alone may be empty: a candle without volume is no trade.
+    if all([next(_read(file, 0), None) is None for file in files]):
+        raise FileError(f"nothing is recorded in {', '.join(str(file) for file in files[:5])}")
 
 
 def merged(files: Sequence[Path], seed: int) -> Iterator[Recorded]:

@@ -20,7 +20,12 @@ _NAME: Final = re.compile(
 _UNIT_MS: Final[Mapping[str, int]] = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CANDLE_COLUMNS: Final = 12
 # What is read of the others, of seven and of eight columns.
-_COLUMNS_MIN: Final[Mapping[str, int]] = {"trades": 6, "aggTrades": 7, "candles": 0}
+_COLUMNS_MIN: Final[Mapping[str, int]] = {"trades": 6, "aggTrades": 7, "candles": _CANDLE_COLUMNS}
+_NOT_SO_MANY: Final[Mapping[str, str]] = {
+    "trades": "{} columns; a file of trades has 7",
+    "aggTrades": "{} columns; a file of aggTrades has 8",
+    "candles": "{} columns, not 12",
+}
 KINDS: Final = ("trades", "aggTrades", "candles")
 
 
@@ -80,13 +85,13 @@ def prints_of(name: str, lines: Iterable[str], seed: int) -> Iterator[Print]:
     newest_ms = 0
     for number, line in enumerate(lines, start=1):
         columns = line.strip().split(",")
-        if columns == [""] or (number == 1 and not columns[0].isdigit()):
+        if columns == [""]:
             continue
         try:
             if len(columns) < _COLUMNS_MIN[kind.name]:
-                raise FileError(
-                    f"{len(columns)} columns; a file of {kind.name} has {_COLUMNS_MIN[kind.name] + 1}"
-                )
+                raise FileError(_NOT_SO_MANY[kind.name].format(len(columns)))
+            if number == 1 and not columns[0].isdigit():
+                continue  # The names of the columns.
             for one in read(symbol, columns, kind.candle_ms, rng):
                 if one.time_ms < newest_ms:
                     raise FileError("its time is before that of the line before it")
@@ -121,8 +126,8 @@ def _aggregate(symbol: str, columns: list[str], _: int, __: random.Random) -> It
 
 def _candle(symbol: str, columns: list[str], candle_ms: int, rng: random.Random) -> Iterator[Print]:
     """Open time, open, high, low, close, volume, ...: four prints, a quarter of the volume each."""
-    if len(columns) != _CANDLE_COLUMNS:
-        raise FileError(f"{len(columns)} columns, not {_CANDLE_COLUMNS}")
+    if len(columns) > _CANDLE_COLUMNS:
+        raise FileError(_NOT_SO_MANY["candles"].format(len(columns)))
     open_, high, low, close, volume = columns[1:6]
     whole, _, part = volume.partition(".")
     atoms = int(whole + part)

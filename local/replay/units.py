@@ -24,6 +24,6 @@ def ticks_and_lots(
         price = parse_fixed(one.price, _DECIMALS) * 10**quote_decimals
         wanted = parse_fixed(one.quantity, _DECIMALS) * base_unit_atoms
     except NumberError as error:
-        raise FileError(f"{one.symbol} at {one.time_ms}: {error}") from None
+        raise FileError(f"{one.symbol} at {one.time_ms}: {one.quantity} for {one.price}: {error}") from None
     tick, lot = rules.tick_atoms * 10**_DECIMALS, rules.lot_atoms * 10**_DECIMALS
     return max(1, (price + tick // 2) // tick), wanted // lot

@@ -1,12 +1,14 @@
 """The market-data service's application: public REST, streams, and the operators' routes."""
 
-from starlette.applications import Starlette
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exchange.contracts.errors import not_supported
+from exchange.http.bodies import send_whole
 from exchange.http.operations import add_operations_routes
 from services.market_data.component import MarketDataService
 from services.market_data.front.page import FRONT_PATH, FrontPage
@@ -15,10 +17,14 @@ from services.market_data.streams.sockets import StreamSockets
 
 __all__ = ["create_app"]
 
+# What a person types; the terminal's files are below `/terminal/`, and no service's.
+_TERMINAL_WITHOUT_SLASH: Final = "/terminal"
+_TO_TERMINAL: Final = ((b"location", b"/terminal/"), (b"cache-control", b"no-cache"))
 
-def create_app(service: MarketDataService) -> Starlette:
+
+def create_app(service: MarketDataService) -> FastAPI:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
-    app = Starlette()
+    app = FastAPI(title="Market-data service", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_PublicPaths, front=service.front, rest=service.rest, sockets=service.sockets)
     add_operations_routes(app, service.readiness)
     app.add_exception_handler(HTTPException, _no_route)
@@ -39,6 +45,8 @@ class _PublicPaths:
             await self._rest(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == FRONT_PATH:
             await self._front(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == _TERMINAL_WITHOUT_SLASH:
+            await send_whole(send, 308, b"", _TO_TERMINAL)
         elif scope["type"] == "websocket":
             if _is_stream_path(scope["path"]):
                 await self._sockets(scope, receive, send)

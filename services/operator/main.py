@@ -46,7 +46,9 @@ __all__ = ["cli"]
 cli: Final = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 _rules: Final = typer.Typer(no_args_is_help=True, help="The engine's rules.")
 _admins: Final = typer.Typer(no_args_is_help=True, help="Who may order over HTTP (/v1/admin).")
-_account: Final = typer.Typer(no_args_is_help=True, help="What leaves an account.")
+_account: Final = typer.Typer(
+    no_args_is_help=True, help="Accounts: find, show, freeze, adjust, cancel what they have open."
+)
 _breaches: Final = typer.Typer(no_args_is_help=True, help="What the auditor found.")
 for _name, _group in (
     ("markets", of_markets), ("rules", _rules), ("account", _account), ("breaches", _breaches),

@@ -1,10 +1,9 @@
 """The order service's application: /api/v3, /sapi and /ws-api/v3, and the operators' routes."""
 
 import orjson
-from starlette.applications import Starlette
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from exchange.contracts.errors import not_supported
@@ -16,9 +15,9 @@ from services.order.doors.rest import PREFIX
 __all__ = ["create_app"]
 
 
-def create_app(service: OrderService) -> Starlette:
+def create_app(service: OrderService) -> FastAPI:
     """Make the application of a service. Everything that is no route answers `{"code", "msg"}` too."""
-    app = Starlette()
+    app = FastAPI(title="Order service", docs_url=None, redoc_url=None, openapi_url=None)
     described = orjson.dumps(openapi(service.routes, PREFIX))
 
     async def own_document(request: Request) -> Response:

@@ -1,5 +1,7 @@
 """From the first visit to a filled order, a moved one, and the account's page: what each browser walks."""
 
+from collections.abc import Awaitable, Callable
+
 from local.exchange_process import ExchangeProcess
 from tests.e2e.steps import Steps
 from tests.e2e.terminal import PASSWORD
@@ -7,33 +9,43 @@ from tests.e2e.test_operator import QUIET, operator, until_status
 from tests.e2e.test_operator_page import Person, set_mode
 from tests.e2e.trader import Trader
 
-__all__ = ["halt_a_market", "trade_from_the_first_visit"]
+__all__ = ["ask_for_what_is_bought", "begin", "halt_a_market", "trade_from_the_first_visit"]
 
 # What WebDriver calls these keys.
 ARROW_UP, ENTER = "\ue013", "\ue007"
+
+
+def ask_for_what_is_bought(counterparty: Trader) -> None:
+    """What a first order takes: 0.01 BTC for 500 USDT."""
+    counterparty.ask(
+        *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
+        quantity="0.01", price="50000",
+    )  # fmt: skip
+
+
+async def begin(page: Steps, press: Callable[[str], Awaitable[None]], email: str) -> None:
+    """On the terminal: sign up as `email`, and take 10,000 USDT. `press`: by a click, or by a finger."""
+    await page.until("document.querySelector('#connection')?.dataset.state === 'open'")
+    await press("#sign-up")
+    await page.fill("#email", email)
+    await page.fill("#password", PASSWORD)
+    await press("#entrance-submit")
+    await page.until("!document.querySelector('#log-out').hidden")
+    await press("#faucet")
+    await page.fill("#deposit-amount", "10000")
+    await press("#deposit-form [type=submit]")
+    await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
 
 
 async def trade_from_the_first_visit(
     page: Steps, exchange: ExchangeProcess, counterparty: Trader, email: str
 ) -> None:
     """Sign up as `email`, buy what the counterparty sells, move a line by keys, see the account's page."""
-    counterparty.ask(
-        *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
-        quantity="0.01", price="50000",
-    )  # fmt: skip
+    ask_for_what_is_bought(counterparty)
     await page.go(f"{exchange.url}/")
     assert "BTC/USDT" in await page.text("tbody")
     await page.click("a[href='/terminal/#BTCUSDT']")
-    await page.until("document.querySelector('#connection')?.dataset.state === 'open'")
-    await page.click("#sign-up")
-    await page.fill("#email", email)
-    await page.fill("#password", PASSWORD)
-    await page.click("#entrance-submit")
-    await page.until("!document.querySelector('#log-out').hidden")
-    await page.click("#faucet")
-    await page.fill("#deposit-amount", "10000")
-    await page.click("#deposit-form [type=submit]")
-    await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+    await begin(page, page.click, email)
     await page.fill("#price", "50000")
     await page.fill("#quantity", "0.01")
     await page.click("#submit")

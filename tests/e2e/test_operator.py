@@ -90,11 +90,13 @@ def test_the_owner_of_a_folder_orders_over_http_with_a_session_that_lasts(exchan
 def test_make_run_writes_down_what_happens(
     exchange: ExchangeProcess, sign_up: SignUp, tmp_path: Path
 ) -> None:
-    """A line for each log-in, for an operator's order, and for a start that was refused."""
+    """A line for each log-in, operator's order and refused request, and for a start that was refused."""
     if exchange.mode != "run":
         pytest.skip("a stack's services have logs of their own")
     log = exchange.data_dir / "embedded" / LOG_NAME
     sign_up()
+    httpx.get(f"{exchange.url}/api/v3/depth?symbol=NOWHERE", trust_env=False)
+    httpx.post(f"{exchange.url}/api/v3/order", trust_env=False)
     operator(exchange, "markets", "halt", "NOWHERE", "--reason", "a test", "--who", "olga")
     again = subprocess.run(
         [sys.executable, "-m", "local", "run"],
@@ -110,6 +112,8 @@ def test_make_run_writes_down_what_happens(
     lines = log.read_text(encoding="utf-8").splitlines()
     assert any(": log-in of account " in line for line in lines)
     assert any("operator olga: SetMode" in line for line in lines)
+    assert any('refused: GET /api/v3/depth of 127.0.0.1: 400 {"code":-1121,' in line for line in lines)
+    assert any("refused: POST /api/v3/order of 127.0.0.1: 40" in line for line in lines)
     refused = (tmp_path / "embedded" / LOG_NAME).read_text(encoding="utf-8")
     assert "local.refusals: cannot go on: " in refused
     assert again.stderr.count("cannot go on: ") == 1

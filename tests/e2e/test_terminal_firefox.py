@@ -7,8 +7,7 @@ import pytest
 
 from local.exchange_process import ExchangeProcess
 from tests.e2e.firefox import FIREFOX, open_fox
-from tests.e2e.first_visit import halt_a_market, trade_from_the_first_visit
-from tests.e2e.terminal import PASSWORD
+from tests.e2e.first_visit import ask_for_what_is_bought, begin, halt_a_market, trade_from_the_first_visit
 from tests.e2e.trader import Trader
 
 pytestmark = [
@@ -39,22 +38,10 @@ async def test_a_finger_on_a_phone_buys_places_moves_and_cancels(
     terminal_exchange: ExchangeProcess, counterparty: Trader
 ) -> None:
     """Each touch lands where the page shows what it is for."""
-    counterparty.ask(
-        *("POST", "/api/v3/order"), symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC",
-        quantity="0.01", price="50000",
-    )  # fmt: skip
+    ask_for_what_is_bought(counterparty)
     async with open_fox(*PHONE) as page:
         await page.go(f"{terminal_exchange.url}/terminal/#BTCUSDT")
-        await page.until("document.querySelector('#connection')?.dataset.state === 'open'")
-        await page.touch("#sign-up")
-        await page.fill("#email", "finger@example.com")
-        await page.fill("#password", PASSWORD)
-        await page.touch("#entrance-submit")
-        await page.until("!document.querySelector('#log-out').hidden")
-        await page.touch("#faucet")
-        await page.fill("#deposit-amount", "10000")
-        await page.touch("#deposit-form [type=submit]")
-        await page.until("document.querySelector('#available').innerText === '10,000.00 USDT'")
+        await begin(page, page.touch, "finger@example.com")
         for view in ("book", "tape", "chart"):
             await page.touch(f".views [data-view={view}]")
             await page.until(f"document.querySelector('.panel.{view}').checkVisibility()")

@@ -1,5 +1,6 @@
 """Promises of local/far_side: what goes through its pipes, and what is said of a silent child."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import cast
@@ -10,9 +11,11 @@ from pydantic import SecretStr
 
 from exchange.adapters.files.log import FileLog
 from exchange.process.config import Settings
+from local.far_side import __main__ as far_side
 from local.far_side.__main__ import own_metrics
 from local.far_side.component import FarSide
 from local.far_side.words import State, Task, state_of, task_for
+from local.servers.process import GIVES_WAY
 
 METRICS = """\
 # HELP exchange_ledger_last_seq Seq of the last event that the ledger holds.
@@ -57,3 +60,41 @@ def test_who_says_nothing_for_long_is_not_ready(monkeypatch: pytest.MonkeyPatch)
     assert side.metrics() == METRICS
     now_s += 11
     assert side.readiness() == {"far side": "has said nothing for 11 s"}
+
+
+class _Part:
+    """A part that is ready when `problem` is None."""
+
+    name = "ledger"
+    problem: str | None = "starting"
+
+    async def start(self) -> None: ...
+
+    async def run(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def readiness(self) -> dict[str, str | None]:
+        return {self.name: self.problem}
+
+
+async def test_it_gives_way_once_it_is_ready_and_not_before(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Behind everybody from its first import on, it kept a busy machine's start waiting for minutes."""
+    gave: list[int] = []
+    part, turns = _Part(), 0
+
+    async def next_turn(_: float) -> None:
+        nonlocal turns
+        turns += 1
+        assert gave == ([] if turns <= 2 else [GIVES_WAY])
+        part.problem = None if turns >= 2 else part.problem
+        if turns == 4:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", next_turn)
+    with pytest.raises(asyncio.CancelledError):
+        await far_side._Told([part], gave.append).run()
+    states = [state_of(line) for line in capsysbinary.readouterr().out.splitlines()]
+    assert [state.problems["ledger"] for state in states] == ["starting", "starting", None, None]

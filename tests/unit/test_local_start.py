@@ -156,6 +156,9 @@ def test_who_reads_mails_waits_for_no_server(tmp_path: Path) -> None:
     said, packages = imported("mails", DATA_DIR=str(tmp_path))
     assert said == "no mail yet\n"
     assert packages & HEAVY == set()
+    nowhere = local("mails", DATA_DIR=str(tmp_path / "no"))
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith(f"mails: there is no exchange in {tmp_path / 'no'}")
 
 
 @pytest.mark.parametrize("mode", ["run", "stack"])
@@ -178,6 +181,14 @@ def test_a_port_for_root_alone(
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(ServerError, match=r"port 80 is for root alone: .* make run PORT=8\d\d\d"):
         take("127.0.0.1", 80, "make run")
+
+
+@pytest.mark.parametrize("take", [check_port, take_port])
+def test_an_address_of_another_machine_is_told_with_those_that_can_be(
+    take: Callable[[str, int, str], object],
+) -> None:
+    with pytest.raises(ServerError, match=r"HOST=192\.0\.2\.1 is no address of this machine: 127\.0\.0\.1 "):
+        take("192.0.2.1", free_port(), "make run")
 
 
 @pytest.mark.parametrize("what", ["a file", "below a file", "unwritable", "read-only"])

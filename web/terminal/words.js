@@ -112,15 +112,15 @@ const FIELDS = {
   code: "Code", month: "Month", url: "Address of your program",
 };
 
-/** pydantic's words for lengths and kinds, as a person would say it. */
+/** The words of services/user/doors/problems.py for lengths and kinds, in the reader's language. */
 const FAULTS = [
-  [/^String should have at least (\d+) characters?$/, (count) => t("at least {count} characters", { count })],
-  [/^String should have at most (\d+) characters?$/, (count) => t("at most {count} characters", { count })],
-  [/^Value should have at least (\d+) items?/, (count) => t("at least {count} characters", { count })],
-  [/^List should have at least (\d+) items?/, () => t("choose one at least")],
-  [/^List should have at most (\d+) items?/, (count) => t("at most {count}", { count })],
-  [/^Field required$/, () => t("missing")],
-  [/^(Input should|String should|Value error|Extra inputs)/, () => t("not in the form that is taken here")],
+  [/^at least (\d+) characters$/, (count) => t("at least {count} characters", { count })],
+  [/^at most (\d+) characters$/, (count) => t("at most {count} characters", { count })],
+  [/^choose at least \d+$/, () => t("choose one at least")],
+  [/^(?:choose )?at most (\d+)$/, (count) => t("at most {count}", { count })],
+  [/^missing$/, () => t("missing")],
+  [/^(a JSON object|a list in|a text in quotes|a whole number|true or false|one of|no such field|at least|Input|String)/,
+    () => t("not in the form that is taken here")],
 ];
 
 function faultOf({ pointer, parameter, detail }) {

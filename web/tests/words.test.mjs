@@ -26,7 +26,7 @@ test("problems of /v1 are sentences, faults stand with the name of their field",
   assert.equal(sentenceOf({ status: 401, kind: "not-signed-in" }), "Your session is over. Log in again.");
   const errors = [
     { pointer: "#/amount", detail: "an amount is digits with at most one point, such as 100.25" },
-    { pointer: "#/password", detail: "Value should have at least 8 items after validation, not 3" },
+    { pointer: "#/password", detail: "at least 8 characters" },
     { pointer: "#/asset", detail: "String should match pattern '^[A-Z0-9]{1,20}$'" },
   ];
   const words = sentenceOf({ status: 422, kind: "invalid-request", errors });

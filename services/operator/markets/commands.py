@@ -50,8 +50,10 @@ def add_markets(
 
     try:
         parts = portions(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, MarketsFileError) as error:
-        fail(str(error))
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    except (UnicodeError, MarketsFileError) as error:
+        fail(f"{file}: {error}")
     if len(parts) == 1:
         order_now(AddMarkets(parts[0]), who, reason)
         return

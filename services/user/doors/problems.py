@@ -23,6 +23,31 @@ _FORMS: Final[Mapping[str, str]] = {
     "month": "a month is a year and two digits, such as 2026-11",
     "code": "a code is six digits",
 }
+# pydantic's words for people, by its types of faults; what is in braces is of the fault's own context. The
+# terminal (web/terminal/words.js) knows each by its words.
+_WORDS: Final[Mapping[str, str]] = {
+    "missing": "missing",
+    "extra_forbidden": "no such field",
+    "model_type": "a JSON object",
+    "model_attributes_type": "a JSON object",
+    "dict_type": "a JSON object",
+    "list_type": "a list in square brackets",
+    "string_type": 'a text in quotes, such as "10"',
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "enum": "one of {expected}",
+    # Of a list; what is hidden in answers, such as a password, has characters.
+    "too_short": "choose at least {min_length}",
+    "too_long": "choose at most {max_length}",
+}
 
 # What a request can run into: kind -> (status, title). A kind, once published, keeps its meaning.
 _KINDS: Final[Mapping[str, tuple[int, str]]] = {
@@ -148,10 +173,18 @@ def problem_of_validation(error: RequestValidationError) -> Response:
 
 def _field_error(fault: Mapping[str, Any]) -> dict[str, str]:
     source, *path = [str(part) for part in fault["loc"]]
-    detail = str(fault["msg"]).removeprefix("Value error, ")[:_TEXT_LENGTH_MAX]
-    if fault["type"] == "string_pattern_mismatch":
-        detail = _FORMS.get(path[-1], "not in the form that is taken here")
+    detail = _detail(fault, path)[:_TEXT_LENGTH_MAX]
     if source != "body":
         return {"parameter": ".".join(path)[:_TEXT_LENGTH_MAX], "detail": detail}
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
     return {"pointer": "#" + pointer[:_TEXT_LENGTH_MAX], "detail": detail}
+
+
+def _detail(fault: Mapping[str, Any], path: Sequence[str]) -> str:
+    kind, context = str(fault["type"]), fault.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        return _FORMS.get(path[-1], "not in the form that is taken here")
+    if context.get("field_type") == "Value" and kind in ("too_short", "too_long"):
+        kind = f"string_{kind}"
+    words = _WORDS.get(kind)
+    return str(fault["msg"]).removeprefix("Value error, ") if words is None else words.format_map(context)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import stat
 import sys
@@ -258,6 +259,23 @@ async def test_the_door_is_for_its_owner_alone_and_survives_nonsense(room: Room,
     await door.stop()
     with pytest.raises(OrderError, match="no exchange listens"):
         await ask(path, Signed(ListMarkets(), "me", "why"))
+
+
+async def test_the_door_warns_of_orders_and_tells_no_log_what_a_look_found(
+    room: Room, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each look was once a warning on the screen of `make run`, with the people's addresses that it found."""
+    caplog.set_level(logging.INFO, "services.operator.door")
+    path = tmp_path / "operator.sock"
+    door = OperatorDoor(room.desk, path)
+    await door.start()
+    assert (await ask(path, Signed(ListMarkets(), "olga", "look"))).lines[0] == "BTCUSDT: trading"
+    await ask(path, Signed(SetMode("BTCUSDT", "halt"), "olga", "why"))
+    await door.stop()
+    look, order = [one for one in caplog.records if one.name == "services.operator.door"]
+    assert (look.levelname, look.getMessage()) == ("INFO", "operator olga: ListMarkets")
+    assert order.levelname == "WARNING"
+    assert order.getMessage().startswith("operator olga: SetMode: BTCUSDT: halt since seq ")
 
 
 async def test_the_command_line_orders_through_the_door(room: Room, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def reckoned_natively(source: str) -> list[str]:
                 parts = node.values
             elif isinstance(node, ast.AugAssign | ast.Assign | ast.NamedExpr):
                 parts = [*node.value.elts] if isinstance(node.value, ast.Tuple) else [node.value]
-            found += [f"line {node.lineno}: {ast.unparse(part)}" for part in parts if is_native(part)]
+            found += [f"line {part.lineno}: {ast.unparse(part)}" for part in parts if is_native(part)]
     return found
 
 

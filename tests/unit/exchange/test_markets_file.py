@@ -66,6 +66,32 @@ def test_what_is_no_file_of_markets_is_refused(text: str) -> None:
         commands_of(parse_markets(text))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("[[markets]]", "[[market]]"), "market is none of assets, markets"),
+        (("code = ", "name = "), "no file of markets: code is missing"),
+        (('tick_size = "0.01"', 'tick_size = 0.01'), 'BTCUSDT: tick_size = 0.01: numbers stand in quotes'),
+        (('tick_size = "0.01"', 'tick_size = "abc"'), 'BTCUSDT: tick_size = "abc" is no number'),
+        (('tick_size = "0.01"', 'tick_size = "0"'), "BTCUSDT: tick_size and step_size must be above 0"),
+        (('tick_size = "0.01"', 'tick = "0.01"'), "BTCUSDT: tick is none of "),
+        (('taker_fee = "0.001"', ""), "BTCUSDT: taker_fee is missing"),
+        (('base = "BTC"', 'base = "DOGE"'), "DOGEUSDT: there is no asset DOGE"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_the_file_is_told_in_words_that_name_it(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(MarketsFileError) as refused:
+        commands_of(parse_markets(TEXT.replace(*change)))
+    assert str(refused.value).startswith(said)
+
+
+def test_a_file_with_nothing_in_it_is_no_exchange() -> None:
+    with pytest.raises(MarketsFileError, match="neither"):
+        parse_markets("# what was I about to do?")
+    with pytest.raises(MarketsFileError, match="no TOML: Invalid value"):
+        parse_markets("a = ")
+
+
 FILTERED = """
 [markets.filters]
 PRICE_FILTER = {tickSize = "0.05"}

@@ -83,6 +83,21 @@ def test_error_message_does_not_repeat_a_huge_input() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("abc", "digits with at most one point"),
+        ("0.123456789", "at most 8 decimals"),
+        ("9" * 19, "too large"),
+    ],
+)
+def test_an_error_says_what_is_wanted_and_not_the_text_again(text: str, words: str) -> None:
+    """Whoever shows it has named the text already: "abc is no amount of USDT: abc" helped nobody."""
+    with pytest.raises(NumberError) as caught:
+        parse_fixed(text, 8)
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
     ("value", "decimals", "text"),
     [
         (0, 8, "0.00000000"),

@@ -53,10 +53,13 @@ async def test_the_newest_outcome_is_found_among_repeats(monkeypatch: pytest.Mon
     end = await log.end_offset()
     assert place_of(await newest_outcome(log, end)) == place_of(last_outcome(made[-1]))
     # All but the newest are told apart by their heads.
-    decoded = []
-    monkeypatch.setattr(
-        event_tail, "last_outcome", lambda value: decoded.append(value) or last_outcome(value)
-    )
+    decoded: list[bytes] = []
+
+    def noted(value: bytes) -> CommandOutcome:
+        decoded.append(value)
+        return last_outcome(value)
+
+    monkeypatch.setattr(event_tail, "last_outcome", noted)
     assert await newest_outcome(log, end) is not None
     assert decoded == [made[-1]]
 

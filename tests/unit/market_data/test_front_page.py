@@ -128,6 +128,12 @@ async def test_methods_and_the_time_before_the_markets_are_known(offline: Offlin
     assert (early.status_code, early.headers["cache-control"]) == (503, "no-store")
 
 
+async def test_who_types_terminal_without_its_slash_is_led_there(offline: OfflineService) -> None:
+    answer = await offline.get("/terminal")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/terminal/")
+    assert (await offline.get("/terminals")).status_code == 404
+
+
 async def test_an_exchange_without_markets_says_so() -> None:
     answer = await OfflineService().get("/")
     assert (answer.status_code, table(answer.text).rows) == (200, [])

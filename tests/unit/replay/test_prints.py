@@ -60,6 +60,10 @@ def test_a_candle_is_four_prints_of_its_volume_within_its_time() -> None:
             "line 1: 'noon' is no time in milliseconds",
         ),
         ("BTCUSDT-1m-2024-05-01", TRADES, "7 columns, not 12"),
+        *(
+            (f"BTCUSDT-{kind}-2024-05-01", ["<html>"], "line 1: 1 columns")
+            for kind in ("trades", "aggTrades", "1m")
+        ),
     ],
 )
 def test_what_is_no_such_file_is_told_by_its_line(name: str, lines: list[str], said: str) -> None:
@@ -82,8 +86,19 @@ def test_many_files_are_merged_by_time_zipped_or_not(tmp_path: Path) -> None:
     plain.write_text("1,abc,0.01,1\n", "utf-8")
     with pytest.raises(FileError, match="line 1: 4 columns"):
         check_beginnings([plain])
-    with pytest.raises(FileError, match="no file of the kind"):
+    with pytest.raises(FileError, match="there is no such file"):
         symbols([tmp_path / "BTCUSDT-trades-2024-05-02.csv"])
+    with pytest.raises(FileError, match="no file of the kind"):
+        symbols([tmp_path])
+
+
+def test_files_with_nothing_in_them_are_told_of_before_anything_is_started(tmp_path: Path) -> None:
+    empty, full = tmp_path / "BTCUSDT-trades-2024-05-01.csv", tmp_path / "BTCUSDT-trades-2024-05-02.csv"
+    empty.write_text("", "utf-8")
+    full.write_text(TRADES[0], "utf-8")
+    check_beginnings([empty, full])
+    with pytest.raises(FileError, match=f"nothing is recorded in {empty}"):
+        check_beginnings([empty])
 
 
 def test_a_made_up_day_is_a_file_that_can_be_replayed_and_the_same_each_time(tmp_path: Path) -> None:

@@ -122,10 +122,13 @@ resource "aws_cloudfront_distribution" "this" {
 # A bucket that is read by a signed request knows no index pages: `/terminal/` is a file's name only here.
 resource "aws_cloudfront_function" "page" {
   name    = "${var.name}-page"
-  comment = "/terminal/ is its index.html"
+  comment = "/terminal/ is its index.html, and where /terminal leads"
   runtime = "cloudfront-js-2.0"
   code    = <<-CODE
     function handler(event) {
+      if (event.request.uri === "/terminal") {
+        return { statusCode: 308, statusDescription: "Permanent Redirect", headers: { location: { value: "/terminal/" } } };
+      }
       if (event.request.uri === "/terminal/") event.request.uri = "/terminal/index.html";
       return event.request;
     }
