@@ -293,19 +293,10 @@ OTHER_HALVES: Final = {
     "tests/simulation/model.py": ("tests/simulation/model_terms.py", "tests/simulation/model_fees.py"),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
+# `event_unpacking` leaves what it does not know to the codec.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
-    for name in (
-        "chain",
-        "codec",
-        # What it does not know goes to the codec.
-        "event_unpacking",
-        "filter_events",
-        "fee_events",
-        "order_events",
-        "plain_packing",
-        "tables",
-    )
+    for name in "chain codec event_unpacking filter_events fee_events order_events plain_packing tables".split()
 }
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
