@@ -296,8 +296,11 @@ OTHER_HALVES: Final = {
 # `event_unpacking` leaves what it does not know to the codec.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
-    for name in "chain codec event_unpacking filter_events fee_events order_events plain_packing tables".split()
-}
+    for name in (
+        "chain", "codec", "event_unpacking", "filter_events", "fee_events", "order_events", "plain_packing",
+        "tables",
+    )
+}  # fmt: skip
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
     "exchange/trading/fees.py",
