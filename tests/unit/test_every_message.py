@@ -293,20 +293,14 @@ OTHER_HALVES: Final = {
     "tests/simulation/model/auditor.py": tuple(f"tests/simulation/model/{n}.py" for n in ("terms", "fees")),
 }
 # All kinds, by the table of exchange/contracts/tables.py or as bytes.
+# `event_unpacking` leaves what it does not know to the codec.
 BY_TABLE: Final = {
     f"exchange/contracts/{name}.py"
     for name in (
-        "chain",
-        "codec",
-        # What it does not know goes to the codec.
-        "event_unpacking",
-        "filter_events",
-        "fee_events",
-        "order_events",
-        "plain_packing",
+        "chain", "codec", "event_unpacking", "filter_events", "fee_events", "order_events", "plain_packing",
         "tables",
     )
-}
+}  # fmt: skip
 # They ask about the outcome of a command of their own, or look for one kind alone.
 ASK_FOR_ONE_KIND: Final = {
     "exchange/trading/fees.py",

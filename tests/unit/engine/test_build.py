@@ -28,7 +28,7 @@ def activated(mode: str, **environment: str) -> "subprocess.CompletedProcess[str
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=build.COMPILE_DEADLINE_S,
     )
 
 
@@ -147,6 +147,7 @@ def test_cache_that_others_may_write_is_not_trusted(tmp_path: Path) -> None:
 
 @needs_compiler
 @pytest.mark.thorough
+@pytest.mark.timeout(700)
 def test_processes_that_start_together_compile_once_and_leave_the_checkout_clean(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: activated("compiled", XDG_CACHE_HOME=str(tmp_path)), range(2)))
@@ -155,7 +156,7 @@ def test_processes_that_start_together_compile_once_and_leave_the_checkout_clean
     assert len(list(tmp_path.glob("exchange/engine-*/COMPLETE"))) == 1
     later = activated("compiled", CC="no-such-compiler", XDG_CACHE_HOME=str(tmp_path))
     assert later.stdout.splitlines()[-1] == "compiled", "a build that is there needs no compiler"
-    for package in ("exchange", "matching_engine"):
+    for package in ("exchange", "matching_engine", "services"):
         assert not list((ROOT / package).rglob("*.so"))
 
 
