@@ -212,7 +212,10 @@ async def test_event_log_behind_the_snapshot_stops(tmp_path: Path) -> None:
     async with running(place.runner(snapshot_every_commands=1)) as runner:
         await place.send(*command_records())
         await caught_up(place, runner)
-        await asyncio.sleep(0.2)  # the snapshot follows the publishing
+        # The snapshot follows the publishing.
+        async with asyncio.timeout(30):
+            while not await FolderStore(place.folder / "snapshots").keys(""):
+                await asyncio.sleep(0.005)
     await lose_tail(place, 0)
     with pytest.raises(ChainError, match="events were lost"):
         await place.runner().start()

@@ -19,6 +19,7 @@ from matching_engine.core.shard import PoisonError
 from matching_engine.poison import PoisonNotes, PoisonWatch
 from matching_engine.runner import EngineRunner
 from matching_engine.snapshots import Snapshots
+from tests.at_work import eventually
 
 POISONED_DEPOSIT, ANOTHER = 987_654, 987_655
 OPERATOR, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -80,9 +81,8 @@ async def test_the_second_stop_at_a_command_halts_and_says_where(place: Place) -
             await place.runner().start()
     halted = place.runner()
     starting = asyncio.create_task(halted.start())
-    await asyncio.sleep(0.2)
+    await eventually(lambda: "halted at command 1 of record 1" in str(halted.readiness()["engine"]))
     assert not starting.done()
-    assert "halted at command 1 of record 1" in str(halted.readiness()["engine"])
     starting.cancel()
     await asyncio.gather(starting, return_exceptions=True)
 
