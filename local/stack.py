@@ -128,6 +128,7 @@ class _Stack:
         """What an operator looks at, where the machine has it: nothing of the exchange waits for it."""
         if not self._options.sight:
             return
+        self._steps("dashboards: in Grafana, which is in no package: `docker compose up --build` shows them")
         if not prometheus.is_there():
             self._steps(
                 "no alerts are shown: there is no `prometheus` on the path (apt-get install prometheus)"

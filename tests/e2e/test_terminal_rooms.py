@@ -136,6 +136,13 @@ async def test_the_chart_shows_candles_indicators_and_the_accounts_own_orders(
     for interval in ("1s", "1w", "1M", "4h", "1m"):
         await page.click(f"#intervals [data-value='{interval}']")
         await page.until("document.querySelector('#legend').innerText.includes('C50100.00')")
+    for shown in ("#chart", ""):
+        # As by a person's press: a page of itself may not fill the screen.
+        await page.call(
+            "Runtime.evaluate", expression="document.querySelector('#full').click()", userGesture=True
+        )
+        box = f"document.fullscreenElement?.contains(document.querySelector('{shown}'))"
+        await page.until(box if shown else "document.fullscreenElement === null")
     await page.evaluate("document.querySelector('#chart').focus()")
     await page.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowLeft")
     await page.until("document.querySelector('#legend').innerText.includes(':')")
