@@ -200,7 +200,8 @@ async def test_the_newest_event_is_found_without_making_all_the_others(
     monkeypatch.setattr(codec, "_EVENT_DECODERS", {t: (counted(c), d) for t, (c, d) in decoders.items()})
     newest = await newest_event(log)
     assert (newest.seq, newest.hash) == (links[-1].last_seq, links[-1].hash)
-    assert made == ends < links[-1].last_seq / 10
+    # What is read from bytes by its own module does not come by the table.
+    assert made <= ends < links[-1].last_seq / 10
 
 
 @pytest.mark.parametrize("versions", [{}, {1: 2, 60: 3}], ids=["format 2", "both formats"])
