@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
-
 from loadtest.aged.asking import Answered, Request
 from loadtest.aged.filling import Filled
 from loadtest.aged.plans import Plan
@@ -139,8 +137,11 @@ def _whole(
 
 
 def _plot(path: Path, asked: Sequence[Asked]) -> None:
-    mpl.use("svg")
+    # Half a second of a processor, which every process that reads the tests would pay.
+    import matplotlib as mpl
     from matplotlib import pyplot
+
+    mpl.use("svg")
 
     names = [entry.request.name for entry in asked][::-1]
     medians = [entry.answered.median_ms for entry in asked][::-1]

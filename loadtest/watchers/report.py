@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import matplotlib as mpl
-
 from loadtest.processes import GENERATOR, WATCHERS
 from loadtest.report import Verdict
 
@@ -130,8 +128,11 @@ def _cost_row(row: Watched, rows: Sequence[Watched]) -> str:
 
 
 def _plot(path: Path, rows: Sequence[Watched]) -> None:
-    mpl.use("svg")
+    # Half a second of a processor, which every process that reads the tests would pay.
+    import matplotlib as mpl
     from matplotlib import pyplot
+
+    mpl.use("svg")
 
     mpl.rcParams["svg.hashsalt"] = "exchange"
     figure, axis = pyplot.subplots(figsize=(8, 4), layout="constrained")

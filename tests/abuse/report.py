@@ -7,8 +7,6 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
-import matplotlib as mpl
-
 from tests.abuse.trader import Phase
 
 __all__ = ["Result", "percentile", "write_report"]
@@ -85,8 +83,11 @@ def write_report(
 
 
 def _plot(path: Path, quiet: Phase, results: Sequence[Result]) -> None:
-    mpl.use("agg")
+    # Half a second of a processor, which every process that reads the tests would pay.
+    import matplotlib as mpl
     from matplotlib import pyplot
+
+    mpl.use("agg")
 
     named = [("quiet", quiet.orders_ms), *((result.name, result.phase.orders_ms) for result in results)]
     shown = [(name, times) for name, times in named if times]

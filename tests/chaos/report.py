@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import msgspec
 
 from tests.chaos.campaign import Result, Struck, kinds_of
@@ -196,8 +195,11 @@ def _table(header: Sequence[str], rows: Any) -> list[str]:
 
 def _plot(path: Path, kinds: Kinds, rate: str) -> None:
     """A point a fault; the bar is the median."""
-    mpl.use("Agg")
+    # Half a second of a processor, which every process that reads the tests would pay.
+    import matplotlib as mpl
     from matplotlib import pyplot
+
+    mpl.use("Agg")
 
     figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.55 * len(kinds)), dpi=110, layout="constrained")
     for row, found in enumerate(kinds.values()):

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ccxt.pro
+import ccxt
 import pytest
 
 from tests.e2e.ccxt_setup import RESTRICTED_OPTIONS, ccxt_settings
@@ -13,9 +13,12 @@ from tests.e2e.conftest import SignUp
 from tests.e2e.trader import Trader
 from tests.e2e.waiting import eventually_async
 
+if TYPE_CHECKING:
+    import ccxt.pro
+
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
-Connect = Callable[[Trader], ccxt.pro.binance]
+Connect = Callable[[Trader], "ccxt.pro.binance"]
 SYMBOL = "BTC/USDT"
 SETTLE_S = 1.0
 
@@ -23,9 +26,12 @@ SETTLE_S = 1.0
 @pytest.fixture
 async def connect(exchange_url: str) -> AsyncIterator[Connect]:
     """Makes clients; their sockets are closed after the test."""
+    # It reads every exchange that there is: two seconds, which every process that reads the tests would pay.
+    import ccxt.pro
+
     clients: list[ccxt.pro.binance] = []
 
-    def make(trader: Trader) -> ccxt.pro.binance:
+    def make(trader: Trader) -> "ccxt.pro.binance":
         settings = ccxt_settings(exchange_url, trader.credentials, dict(RESTRICTED_OPTIONS))
         urls = settings["urls"]["api"]
         websocket = exchange_url.replace("http", "ws", 1)

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
 from tests.soak.sampling import FIGURES
 from tests.soak.verdict import Trend
 
@@ -58,8 +56,11 @@ def _cell(figure: str, value: float) -> str:
 
 
 def _plot(path: Path, samples: Samples, warm_up_s: float) -> None:
-    mpl.use("svg")
+    # Half a second of a processor, which every process that reads the tests would pay.
+    import matplotlib as mpl
     from matplotlib import pyplot
+
+    mpl.use("svg")
 
     shown = [figure for figure in FIGURES if figure != "rss_bytes"]
     figure, axes = pyplot.subplots(len(shown), 1, figsize=(10, 3 * len(shown)), sharex=True)

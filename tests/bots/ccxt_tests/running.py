@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import ccxt
-import ccxt.pro
 
 from bench import Account
 from tests.e2e.ccxt_setup import moved_urls
@@ -35,6 +34,9 @@ class Findings:
 
 def run(folder: Path, url: str, account: Account, *arguments: str) -> Findings:
     """ccxt's tests of `binance` with these arguments, on the exchange at `url`, for an account with money."""
+    # It reads every exchange that there is: two seconds, which every process that reads the tests would pay.
+    import ccxt.pro
+
     lay_out(folder, account)
     client: Any = ccxt.pro.binance() if "--ws" in arguments else ccxt.binance()
     urls = json.dumps(moved_urls(client.urls["api"], url))
