@@ -200,7 +200,8 @@ async def test_the_newest_event_is_found_without_making_all_the_others(
     monkeypatch.setattr(codec, "_EVENT_DECODERS", {t: (counted(c), d) for t, (c, d) in decoders.items()})
     newest = await newest_event(log)
     assert (newest.seq, newest.hash) == (links[-1].last_seq, links[-1].hash)
-    assert made == ends < links[-1].last_seq / 10
+    # Of a record of format 1 its last outcome, of the others the newest one's (tests/unit/exchange/test_places.py).
+    assert 0 < made < ends < links[-1].last_seq / 10
 
 
 @pytest.mark.parametrize("versions", [{}, {1: 2, 60: 3}], ids=["format 2", "both formats"])
