@@ -200,7 +200,7 @@ async def test_the_newest_event_is_found_without_making_all_the_others(
     monkeypatch.setattr(codec, "_EVENT_DECODERS", {t: (counted(c), d) for t, (c, d) in decoders.items()})
     newest = await newest_event(log)
     assert (newest.seq, newest.hash) == (links[-1].last_seq, links[-1].hash)
-    # Of a record of format 1 its last outcome, of the others the newest one's (tests/unit/exchange/test_places.py).
+    # The last one of each record of format 1, of the others the newest alone (test_places.py).
     assert 0 < made < ends < links[-1].last_seq / 10
 
 
