@@ -121,7 +121,11 @@ class Follower:
                     self._begin(record)
                 except (ChainError, CodecError) as error:
                     return [Breach(self.state.seq + 1, "I7", str(error))]
-            done, breaches = self._audit_some(left, end_seq)
+            try:
+                done, breaches = self._audit_some(left, end_seq)
+            except (OverflowError, ValueError) as error:
+                # An outcome's place or time beyond 64 bits: no engine has written that.
+                return [Breach(self.state.seq + 1, "I7", str(error))]
             if breaches:
                 return breaches
             left -= done

@@ -11,6 +11,7 @@ from exchange.contracts.chain import ChainLink, pack_links
 from exchange.contracts.codec import link_hash, read_links
 from exchange.contracts.events import Event, OrderAccepted, TradeExecuted
 from exchange.contracts.limits import INTEGER_MAX
+from exchange.contracts.unpacking import IS_COMPILED
 from matching_engine.core.engine import Engine
 from matching_engine.core.shard import Shard
 from tests.event_streams import RandomTrading
@@ -219,3 +220,14 @@ def test_any_damage_is_found_by_both_or_by_neither() -> None:
         assert image == other_image
         if not any(breach.invariant == "I7" for breach in (*breaches, *others)):
             assert list(breaches) == list(others)
+
+
+def test_a_time_beyond_64_bits_ends_the_compiled_audit_with_a_breach() -> None:
+    """The codec takes it, for it bounds the fields of events alone; a native class has no place for it."""
+    links = trading_links()
+    late = [[*row[:3], 2**63, *row[4:]] for row in rows_of(links[3])]
+    records = records_of([*links[:3], with_body(links[3], body_of(late))])
+    expected = ["I7"] if IS_COMPILED else []
+    for from_bytes in (True, False):
+        breaches, _ = found_in(records, from_bytes=from_bytes)
+        assert [breach.invariant for breach in breaches] == expected
