@@ -35,8 +35,8 @@ _WEBSOCKET_MESSAGE_SIZE_BYTES_MAX = limits.WEBSOCKET_MESSAGE_SIZE_BYTES_MAX
 
 def bind(host: str, port: int) -> socket.socket:
     """Take the port before anything else is started. Raises OSError with the reason in words."""
-    # Its protocol is named, for asyncio turns Nagle's algorithm off only where it is (uvloop does so always):
-    # else the end of an answer waits 40 ms for the other side to acknowledge its beginning.
+    # Its protocol is named: where it is not, asyncio (unlike uvloop) leaves Nagle's algorithm on, and the end
+    # of an answer waits 40 ms for the other side to acknowledge its beginning.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Connections inherit it.

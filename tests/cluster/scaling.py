@@ -6,11 +6,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 from tests.cluster.api import NAMESPACE, until
 from tests.cluster.deploying import Scene
 
@@ -168,7 +163,12 @@ async def cpu(scene: Scene) -> list[str]:
 
 
 def _draw(curve: Curve, plot: Path) -> None:
-    figure, pods = plt.subplots(figsize=(9, 4))
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, pods = pyplot.subplots(figsize=(9, 4))
     load = pods.twinx()
     load.fill_between(curve.at_s, curve.streams, color="tab:blue", alpha=0.15, linewidth=0)
     load.set_ylabel("stream connections")
@@ -189,4 +189,4 @@ def _draw(curve: Curve, plot: Path) -> None:
     pods.legend(loc="upper left")
     figure.tight_layout()
     figure.savefig(plot, dpi=110)
-    plt.close(figure)
+    pyplot.close(figure)
