@@ -182,9 +182,9 @@ async def test_the_newest_event_is_found_without_making_all_the_others(
     log = MemoryLog(lambda: 1)
     writer, links = await log.writer(), history(versions)
     records = [records_of(0, 1, links[first : first + 50]) for first in range(0, len(links), 50)]
-    for record in itertools.chain.from_iterable(records):
-        await writer.append(record)
-        assert said([last_outcome(record)]) == said(decode_events(record).outcomes[-1:])
+    for value in itertools.chain.from_iterable(records):
+        await writer.append(value)
+        assert said([last_outcome(value)]) == said(decode_events(value).outcomes[-1:])
     made, ends, decoders = 0, 0, dict(codec._EVENT_DECODERS)
     for record in log.records:
         ends += len(decode_events(record.value).outcomes[-1].events)
@@ -241,7 +241,8 @@ def test_a_link_without_outcomes_is_none() -> None:
 
 
 def test_largest_outcomes_are_no_larger_in_format_2() -> None:
-    closed = OrderClosed(*[INTEGER_MAX] * 9, "\U0001f600" * limits.TEXT_LENGTH_MAX, INTEGER_MAX)
+    closing: Any = OrderClosed
+    closed = closing(*[INTEGER_MAX] * 9, "\U0001f600" * limits.TEXT_LENGTH_MAX, INTEGER_MAX)
     for event, count, largest in (
         (closed, limits.OPEN_ORDERS_MAX, limits.CANCEL_OUTCOME_SIZE_BYTES_MAX),
         (TradingModeChanged(INTEGER_MAX, 4), limits.MARKETS_MAX, limits.MODES_OUTCOME_SIZE_BYTES_MAX),
