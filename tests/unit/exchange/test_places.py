@@ -10,14 +10,14 @@ from exchange.log import event_tail
 from exchange.log.event_tail import newest_outcome
 from exchange.log.places import last_link
 from matching_engine.core.engine import Engine
+from matching_engine.core.engine_limits import EngineLimits
 from matching_engine.core.shard import Shard
 from tests.property.replay import SEED, mischief_log
 
 
 def records() -> list[bytes]:
     """Of both formats, with one link and with several of one record of commands."""
-    shard, packed = Shard(Engine()), []
-    shard.engine.limits.link_size_bytes_max = 400
+    shard, packed = Shard(Engine(limits=EngineLimits(link_size_bytes_max=400))), []
     for offset, (time_ms, record) in enumerate(mischief_log(SEED, 700)):
         links = shard.apply_record(offset, time_ms, record)
         packed += [pack_links(0, 1, [link for link in links if link.form == form]) for form in (1, 2)
