@@ -163,7 +163,7 @@ def test_a_recorded_market_meets_what_rests_and_is_gone_with_the_next_test(
     exchange.clean()
     assert market.price == 3_500
     assert len(market.book()["bids"]) == 20
-    with pytest.raises(BenchError, match="no file of the kind"):
+    with pytest.raises(BenchError, match="there is no such file"):
         exchange.replay(tmp_path / "ETHUSDT-1m-2024.csv")
 
 

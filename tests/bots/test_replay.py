@@ -25,11 +25,17 @@ def replay(folder: Path, *arguments: str, timeout_s: float = 280) -> subprocess.
 
 @pytest.mark.slow
 def test_a_file_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
-    done = replay(tmp_path, str(tmp_path / "BTCUSDT-trades-2024-05-01.csv"))
-    assert done.returncode == 2
-    assert "no file of the kind .csv or .zip" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "data").exists()
+    other = tmp_path / "BTCUSDT-trades-2024-05-01.txt"
+    other.write_text("1,2,3\n", "utf-8")
+    for file, problem in (
+        (other, "no file of the kind .csv or .zip"),
+        (other.with_suffix(".csv"), "there is no such file"),
+    ):
+        done = replay(tmp_path, str(file))
+        assert done.returncode == 2
+        assert problem in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.timeout(600)
