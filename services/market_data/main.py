@@ -3,7 +3,7 @@
 import sys
 
 from exchange.adapters.chosen.resources import deployed_resources
-from exchange.adapters.kafka.waiting import wait_for_brokers
+from exchange.adapters.kafka.waiting import AwaitedBrokers
 from exchange.http.server import serve
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
@@ -15,10 +15,9 @@ __all__ = ["main"]
 
 async def main(settings: Settings) -> None:
     """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
-    await wait_for_brokers(settings)
     async with deployed_resources(settings) as resources:
         service = MarketDataService(resources)
-        await serve(create_app(service), [service], settings)
+        await serve(create_app(service), [AwaitedBrokers(settings), service], settings)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 
 from exchange.adapters.chosen.resources import deployed_resources
 from exchange.adapters.chosen.tracing import open_tracing
-from exchange.adapters.kafka.waiting import wait_for_brokers
+from exchange.adapters.kafka.waiting import AwaitedBrokers
 from exchange.http.server import serve
 from exchange.process.config import Settings
 from exchange.process.frame import run_process
@@ -17,11 +17,15 @@ __all__ = ["main"]
 
 async def main(settings: Settings) -> None:
     """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled."""
-    await wait_for_brokers(settings)
     async with open_tracing(settings, "order") as tracing, deployed_resources(settings) as resources:
         credentials = PostgresCredentials.from_resources(resources)
         service = OrderService(resources, credentials, tracing=tracing)
-        await serve(create_app(service), [credentials, service], settings, service.rest.direct())
+        await serve(
+            create_app(service),
+            [AwaitedBrokers(settings), credentials, service],
+            settings,
+            service.rest.direct(),
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sys
 
 from exchange.adapters.chosen.resources import deployed_resources
-from exchange.adapters.kafka.waiting import wait_for_brokers
+from exchange.adapters.kafka.waiting import AwaitedBrokers
 from exchange.http.operations import add_exchange_readiness_route
 from exchange.http.peers import PeerReadiness, parse_peers
 from exchange.http.server import serve
@@ -21,14 +21,19 @@ __all__ = ["main"]
 
 async def main(settings: Settings) -> None:
     """Connect to Kafka, PostgreSQL and Redis, and serve until cancelled; tell the readiness of all."""
-    await wait_for_brokers(settings)
     peers = PeerReadiness(parse_peers(settings.peer_urls))
     async with deployed_resources(settings) as resources:
         service = UserService(resources)
         app = create_app(service)
         # Beside the service, not in it: operators' orders are another room's, and this process has the path.
         add_exchange_readiness_route(app, peers.readiness)
-        parts: list[Component] = [peers, service, DailyTierCount(resources), AnomalyActs(resources)]
+        parts: list[Component] = [
+            peers,
+            AwaitedBrokers(settings),
+            service,
+            DailyTierCount(resources),
+            AnomalyActs(resources),
+        ]
         await serve(AdminApi(app, resources, peers.readiness), parts, settings)
 
 

@@ -60,7 +60,8 @@ def test_it_ends_in_order_with_the_exchange_and_is_killed_with_it(exchange: Exch
     log = (exchange.data_dir / "embedded" / "far-side.log").read_text()
     assert "CRITICAL" not in log
     exchange.start()
-    assert metric(exchange, "exchange_ledger_last_seq") >= seq
+    # It tells its figures now and then.
+    until(lambda: metric(exchange, "exchange_ledger_last_seq") >= seq)
     child = child_of(exchange)
     psutil.Process(exchange.pid).send_signal(signal.SIGKILL)
     until(lambda: not child.is_running())

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from exchange.adapters.kafka.waiting import wait_for_brokers
+from exchange.adapters.kafka.waiting import AwaitedBrokers, wait_for_brokers
 from exchange.ports.world import LogError
 from exchange.process.config import Settings
 from local.servers import free_port
@@ -44,11 +44,14 @@ def settings(port: int) -> Settings:
 
 async def test_a_process_waits_until_a_broker_listens(kafka_bootstrap: str) -> None:
     door = Door(kafka_bootstrap)
-    waiting = asyncio.create_task(wait_for_brokers(settings(door.port)))
+    brokers = AwaitedBrokers(settings(door.port))
+    waiting = asyncio.create_task(brokers.start())
     await asyncio.sleep(0.3)
     assert not waiting.done()
+    assert brokers.readiness() == {"brokers": "not there yet"}
     async with await door.open():
         await asyncio.wait_for(waiting, 60)
+    assert brokers.readiness() == {"brokers": None}
     # Who only looks whether somebody listens, and a client that asks.
     assert door.visitors >= 2
 

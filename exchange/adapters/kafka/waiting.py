@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -10,7 +11,7 @@ from exchange.adapters.kafka.cluster import KafkaCluster
 from exchange.ports.world import LogError
 from exchange.process.config import Settings
 
-__all__ = ["wait_for_brokers"]
+__all__ = ["AwaitedBrokers", "wait_for_brokers"]
 
 logger = logging.getLogger(__name__)
 _LISTENS_DEADLINE_S: Final = 120.0
@@ -18,6 +19,32 @@ _LISTENS_DEADLINE_S: Final = 120.0
 _ANSWERS_DEADLINE_S: Final = 5.0
 _CONNECT_DEADLINE_S: Final = 1.0
 _PAUSE_S: Final = 0.1
+
+
+class AwaitedBrokers:
+    """Component that stands before those who need the log; the process answers probes while it waits."""
+
+    name = "brokers"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._problem: str | None = "not there yet"
+
+    async def start(self) -> None:
+        """Wait for them. Raises as `wait_for_brokers`."""
+        await wait_for_brokers(self._settings)
+        self._problem = None
+
+    async def run(self) -> None:
+        """Nothing: whoever uses the log notices when they are away again."""
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Nothing."""
+
+    def readiness(self) -> Mapping[str, str | None]:
+        """Whether they were there."""
+        return {self.name: self._problem}
 
 
 async def wait_for_brokers(settings: Settings, deadline_s: float = _LISTENS_DEADLINE_S) -> None:
