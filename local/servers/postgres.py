@@ -36,9 +36,8 @@ _SETTINGS: Mapping[str, str] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    # A start after `kill -9` goes through so much again: with the default, 1 GB, for longer than Kafka takes.
-    "max_wal_size": "256MB",
-    # Before it does, every file has to be on the disk: one call instead of one for each of a thousand files.
+    # Before a start after `kill -9` goes through its log again, every file has to be on the disk: one call,
+    # instead of one for each of a thousand files.
     "recovery_init_sync_method": "syncfs",
     "max_connections": "200",
     "timezone": "UTC",
