@@ -22,7 +22,7 @@ from exchange.contracts.events import (
 from exchange.contracts.fee_events import TradeExecutedWithDiscount
 from exchange.contracts.unpacking import Reader, UnusualError
 
-__all__ = ["LinkReader", "ReadOutcome", "first_seq_of"]
+__all__ = ["LinkReader", "ReadOutcome", "place_in"]
 
 
 class ReadOutcome:
@@ -84,17 +84,21 @@ class LinkReader:
         outcome.take(found, found.events[0].seq if found.events else 0)
 
 
-def first_seq_of(body: bytes) -> int:
-    """Of the first event of a link; 0 where that cannot be told here."""
+def place_in(body: bytes) -> tuple[int, int] | None:
+    """Of a link's first outcome: the command record's offset, and the first event's seq.
+
+    None where the head is not such as the engine writes it: the codec says what it is.
+    """
+    reader = Reader(body)
     try:
-        reader = Reader(body)
         if reader.long_array() == 0 or reader.array() != 6:
-            return 0
-        for _ in range(4):
+            return None
+        offset = reader.integer()
+        for _ in range(3):
             reader.integer()
-        return reader.integer()
+        return offset, reader.integer()
     except UnusualError:
-        return 0
+        return None
 
 
 def _read_outcome(reader: Reader, outcome: ReadOutcome) -> None:

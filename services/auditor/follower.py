@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from exchange.contracts.codec import CodecError, CommandOutcome, link_hash, linked_rows
-from exchange.contracts.event_unpacking import first_seq_of
+from exchange.contracts.event_unpacking import place_in
 from exchange.contracts.limits import EVENTS_PER_TURN_MAX, INTEGER_MAX, TAIL_READ_SIZE_BYTES_MAX
 from exchange.contracts.unpacking import IS_COMPILED
 from exchange.log import gathering
@@ -138,7 +138,8 @@ class Follower:
         found = linked_rows(record.value) if self._from_bytes else None
         if found is not None:
             digest, rows = found
-            if rows and digest == state.hash and first_seq_of(rows[0][1]) == state.seq + 1:
+            place = place_in(rows[0][1]) if rows and digest == state.hash else None
+            if place is not None and place[1] == state.seq + 1:
                 self._links.extend((body, after) for after, body in rows)
                 self._position.next_offset = record.offset + 1
                 return
